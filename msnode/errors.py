@@ -1,0 +1,25 @@
+"""One hierarchy of errors; a class's docstring says what the message means to its reader."""
+
+
+class MsnodeError(Exception):
+    """Something this program understands went wrong; the message says what to do."""
+
+
+class ConfigError(MsnodeError):
+    """The configuration cannot be used; every problem is listed, with the key and the fix."""
+
+
+class Refused(MsnodeError):
+    """The input can never be processed as it is; trying again changes nothing."""
+
+
+class NotAnalysable(Refused):
+    """A study or file cannot be classified; the reason names the attribute and is reported."""
+
+
+class InvalidResult(Refused):
+    """A result object failed validation and was kept back instead of being sent."""
+
+
+class TryLater(MsnodeError):
+    """A peer, disk or device is not able to do this now; the work stays queued and is retried."""

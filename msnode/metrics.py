@@ -1,0 +1,41 @@
+"""Every Prometheus name in one place; labels never carry patient data (see docs/metrics.md)."""
+
+from prometheus_client import Counter, Gauge, Histogram, Info
+
+INSTANCES = Counter(
+    "msnode_instances_total", "C-STORE requests by answer.", ["outcome"]
+)  # stored, duplicate, conflict, refused, failed
+RECEIVED_BYTES = Counter("msnode_received_bytes_total", "Bytes of the datasets stored.")
+ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
+STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])
+# present, absent, undetermined, not_analysed
+COMPLETIONS = Counter("msnode_completions_total", "Studies taken as complete.", ["reason"])
+# evidence, idle, cap
+QUEUE_DEPTH = Gauge("msnode_queue_depth", "Studies by state.", ["state"])
+RESULT_SECONDS = Histogram(
+    "msnode_result_seconds",
+    "From a study's last instance to its result delivered.",
+    ["destination"],
+    buckets=(5, 10, 15, 20, 30, 45, 60, 120, 300, 600, 1800, 3600, 21600, 86400),
+)
+STAGE_SECONDS = Histogram(
+    "msnode_stage_seconds",
+    "Processing time of a study by stage.",
+    ["stage"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+)
+INFERENCE_SECONDS = Histogram(
+    "msnode_inference_seconds",
+    "Time of one batch on the device.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+DELIVERIES = Counter(
+    "msnode_deliveries_total",
+    "Result objects by destination and outcome.",
+    ["destination", "outcome"],
+)  # delivered, retried, dead
+QUARANTINED = Counter(
+    "msnode_quarantined_total", "Files and results kept back, by reason.", ["reason"]
+)
+FREE_BYTES = Gauge("msnode_data_free_bytes", "Free space on the data disk.")
+BUILD = Info("msnode_build", "Version of the program and of the model it serves.")

@@ -1,0 +1,328 @@
+"""The frozen records that travel from stage to stage; stages share these and nothing else.
+
+Coordinates are DICOM patient coordinates (LPS: x to the left, y to the back, z to the head, mm).
+Pixel coordinates are ``(column, row)`` with (0, 0) at the *centre* of the first pixel, as in the
+affine of PS3.3 C.7.6.2.1.1; ``SourcePoint.graphic_data`` converts to the corner-based
+coordinates of SCOORD (PS3.3 C.18.6.1.1).
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32Array = NDArray[np.float32]
+Float64Array = NDArray[np.float64]
+Decision = Literal["present", "absent", "undetermined"]
+
+
+def key(uid: str) -> str:
+    """Shorten a UID to 16 hex digits: safe in file names and logs, where a UID would identify."""
+    return hashlib.sha256(uid.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One received SOP Instance as it lies on disk, undecoded.
+
+    Attributes:
+        path: the DICOM Part 10 file.
+        size: bytes of the file.
+        sha256: hex digest of the encoded dataset (without the File Meta Information).
+        calling_ae_title: who sent it.
+        received_at: unix time in seconds.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    path: Path
+    size: int
+    sha256: str
+    calling_ae_title: str
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A complete study, ready to be analysed.
+
+    Attributes:
+        study_instance_uid: PS3.3 C.7.2.1.
+        generation: 1 for the first analysis; one more each time new images came afterwards.
+        completion: why it was taken as complete, in words for the log.
+        paths: the files of this generation, earlier generations' included.
+        last_instance_at: unix time in seconds of the last instance's arrival.
+    """
+
+    study_instance_uid: str
+    generation: int
+    completion: str
+    paths: tuple[Path, ...]
+    last_instance_at: float
+
+    @property
+    def key(self) -> str:
+        """The study's UID, shortened: for logs and file names."""
+        return key(self.study_instance_uid)
+
+
+@dataclass(frozen=True, slots=True)
+class InputContract:
+    """What a classifier wants to see; part of its bundle, obeyed by ``prepare``.
+
+    Attributes:
+        sequences: acceptable kinds of image, best first, e.g. ``("FLAIR",)``.
+        rows: of a prepared slice, pixels.
+        cols: of a prepared slice, pixels.
+        channels: 3 repeats the grey image, as ImageNet backbones want.
+        normalisation: ``minmax`` (to [0, 1] per image) or ``zscore`` (mean 0, sd 1 per image).
+        min_tissue: fraction of a slice that must be head for the slice to be classified.
+        slab_mm: lowest and highest slice position classified, in mm below the top of the
+            head (0 = vertex); None takes every slice with enough tissue.
+    """
+
+    sequences: tuple[str, ...]
+    rows: int
+    cols: int
+    channels: int = 3
+    normalisation: Literal["minmax", "zscore"] = "minmax"
+    min_tissue: float = 0.05
+    slab_mm: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesChoice:
+    """Whether a series was taken for the model, and why; stored with the result.
+
+    Attributes:
+        uid: SeriesInstanceUID, or the path of a NIfTI file.
+        description: SeriesDescription ("" where absent).
+        instances: number of files.
+        chosen: True for the one series that is classified.
+        why: one sentence naming the attributes that decided it.
+    """
+
+    uid: str
+    description: str
+    instances: int
+    chosen: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFrame:
+    """One image (or frame) of the series that was used, and where it lies in the patient.
+
+    Attributes:
+        frame: 1-based frame number of a multi-frame instance, None of a single-frame one.
+        rows: pixels.
+        columns: pixels.
+        affine: (4, 4) float64, (column, row, 0, 1) -> (x, y, z, 1) in LPS mm.
+    """
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    frame: int | None
+    rows: int
+    columns: int
+    affine: Float64Array
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePoint:
+    """A position on a source image; ``column``/``row`` are centre-based pixel coordinates."""
+
+    source: SourceFrame
+    column: float
+    row: float
+
+    @property
+    def graphic_data(self) -> tuple[float, float]:
+        """(column, row) for SCOORD, whose origin is the corner of the first pixel."""
+        return self.column + 0.5, self.row + 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """A series as the classifier sees it.
+
+    Attributes:
+        pixels: (slices, channels, rows, cols) float32, in [0, 1] for ``minmax``; radiological
+            orientation: the patient's right at the image's left, anterior at the top.
+        affines: (slices, 4, 4) float64, (col, row, 0, 1) of a slice -> LPS mm.
+        frames: every frame of the source series, sorted along its normal.
+        nearest: per slice the index into ``frames`` of the source it came from; for a
+            reformatted series the frame nearest to the slice's centre.
+        thickness_mm: distance between neighbouring source frames.
+        reformatted: True where the acquisition plane was not axial.
+        missing: number of frames that a gap in the source positions suggests.
+        warnings: what the reader of the result should know about the input.
+    """
+
+    pixels: Float32Array
+    affines: Float64Array
+    frames: tuple[SourceFrame, ...]
+    nearest: tuple[int, ...]
+    thickness_mm: float
+    reformatted: bool
+    missing: int
+    warnings: tuple[str, ...] = ()
+
+    def source(self, index: int) -> SourceFrame:
+        """The source frame of a slice."""
+        return self.frames[self.nearest[index]]
+
+    def locate(self, index: int, column: float, row: float) -> SourcePoint:
+        """Where a pixel of a prepared slice lies on the nearest source frame."""
+        point = self.affines[index] @ np.array([column, row, 0.0, 1.0])
+        candidates = self.frames if self.reformatted else (self.source(index),)
+        best = min(candidates, key=lambda frame: abs(_off_plane(frame, point)))
+        x, y, *_ = np.linalg.solve(_cube(best.affine), point)
+        return SourcePoint(
+            best,
+            float(np.clip(x, 0, best.columns - 1)),
+            float(np.clip(y, 0, best.rows - 1)),
+        )
+
+
+def _cube(affine: Float64Array) -> Float64Array:
+    """A frame's affine with its unit normal in the third column, so that it can be inverted."""
+    cube = affine.copy()
+    normal = np.cross(affine[:3, 0], affine[:3, 1])
+    cube[:3, 2] = normal / np.linalg.norm(normal)
+    return cube
+
+
+def _off_plane(frame: SourceFrame, point: Float64Array) -> float:
+    """Distance in mm of a point from a frame's plane."""
+    return float(np.linalg.solve(_cube(frame.affine), point)[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What ``prepare`` hands on: the slices and the reasons behind the choice of the series."""
+
+    slices: Slices
+    series: tuple[SeriesChoice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the classifier says of each slice.
+
+    Attributes:
+        probabilities: (slices,) float32 in [0, 1], calibrated probability of an MS pattern.
+        saliency: (slices, rows, cols) float32 in [0, 1], on one scale for the whole study.
+    """
+
+    probabilities: Float32Array
+    saliency: Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model spoke; goes into every result.
+
+    Attributes:
+        digest: sha256 hex digest of weights and contract: it changes when the model does.
+        threshold: study probability from which the decision is "present".
+        undetermined: half-open interval of study probabilities without a decision, or None.
+        sensitivity: at the threshold, as measured in CARD.md, with what it was measured on in
+            ``measured_on``; None where not measured.
+        specificity: likewise.
+        notice: the sentence on training data and licence that the reader must see.
+    """
+
+    name: str
+    version: str
+    digest: str
+    threshold: float
+    undetermined: tuple[float, float] | None = None
+    sensitivity: float | None = None
+    specificity: float | None = None
+    measured_on: str = ""
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceFinding:
+    """One slice's part in the result.
+
+    Attributes:
+        index: 0-based, from the feet to the head.
+        probability: in [0, 1].
+        source: the source frame it came from.
+        peak: where the saliency peaks, on the source images.
+        peak_value: the saliency there, in [0, 1].
+    """
+
+    index: int
+    probability: float
+    source: SourceFrame
+    peak: SourcePoint
+    peak_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The study's result: calibrated probability, decision, and the slices behind it."""
+
+    probability: float
+    threshold: float
+    decision: Decision
+    slices: tuple[SliceFinding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything the result objects are made of.
+
+    Attributes:
+        header: a file of the study whose patient and study attributes the results copy: one of
+            the chosen series, or any image of the study where none was chosen.
+        evidence: files of the study that were looked at, for the evidence sequences.
+        finding: None where the study could not be analysed; then ``reason`` says why.
+        seconds: processing time by stage.
+        created_at: unix time in seconds; fixed once, so that a retry writes the same bytes.
+        predecessor: the generation whose result this one replaces, or None.
+    """
+
+    study_instance_uid: str
+    generation: int
+    header: Path
+    evidence: tuple[Path, ...]
+    series: tuple[SeriesChoice, ...]
+    model: ModelInfo
+    created_at: float
+    finding: Finding | None = None
+    slices: Slices | None = None
+    scores: Scores | None = None
+    reason: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    predecessor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one result object at one destination.
+
+    Attributes:
+        status: DIMSE status of the last attempt (PS3.7 C), None where no association came about.
+        delivered: the destination has it.
+        attempts: how often it was sent.
+        detail: what the last attempt said, for the administrator.
+    """
+
+    destination: str
+    sop_instance_uid: str
+    status: int | None
+    delivered: bool
+    attempts: int
+    detail: str = ""
