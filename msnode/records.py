@@ -207,10 +207,15 @@ def _off_plane(frame: SourceFrame, point: Float64Array) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What ``prepare`` hands on: the slices and the reasons behind the choice of the series."""
+    """What ``prepare`` hands on: the slices and the reasons behind the choice of the series.
+
+    Attributes:
+        paths: the files of the chosen series.
+    """
 
     slices: Slices
     series: tuple[SeriesChoice, ...]
+    paths: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
