@@ -322,7 +322,9 @@ class Receipt:
         status: DIMSE status of the last attempt (PS3.7 C), None where no association came about.
         delivered: the destination has it.
         attempts: how often it was sent.
-        detail: what the last attempt said, for the administrator.
+        detail: what the last attempt said, for the administrator; may quote the peer, so it is
+            kept with the receipt and stays out of the log.
+        retry: not delivered, but the same object may get through later.
     """
 
     destination: str
@@ -331,3 +333,4 @@ class Receipt:
     delivered: bool
     attempts: int
     detail: str = ""
+    retry: bool = False
