@@ -322,8 +322,7 @@ class Receipt:
         status: DIMSE status of the last attempt (PS3.7 C), None where no association came about.
         delivered: the destination has it.
         attempts: how often it was sent.
-        detail: what the last attempt said, for the administrator; may quote the peer, so it is
-            kept with the receipt and stays out of the log.
+        detail: what the last attempt said, for the administrator; names no patient.
         retry: not delivered, but the same object may get through later.
     """
 
