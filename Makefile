@@ -1,0 +1,88 @@
+# make demo and make test set up what they need; a second run redoes nothing.
+#
+#   TORCH_INDEX=https://download.pytorch.org/whl/cpu    takes torch without CUDA (200 MB, not 3 GB)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+# uv where it can be had, for it is several times faster; plain pip does the same
+INSTALL = if [ -x $(BIN)/uv ]; then set -- $(BIN)/uv pip install --python $(BIN)/python; \
+	else set -- $(BIN)/python -m pip install; fi; [ -t 2 ] || set -- "$$@" -q; "$$@"
+TORCH = $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) --no-deps \
+	$(shell grep -oE '^torch(vision)?==[0-9.]+' requirements-torch.lock),-r requirements-torch.lock)
+
+# the programs of others that the tests talk to: a command or file, and the package it is in
+PACKAGES := \
+	git=git \
+	/usr/sbin/Orthanc=orthanc \
+	/usr/share/orthanc/plugins/libOrthancDicomWeb.so=orthanc-dicomweb \
+	storescu=dcmtk \
+	dciodvfy=dicom3tools \
+	/usr/share/java/pixelmed.jar=pixelmed-apps \
+	java=default-jre-headless \
+	promtool=prometheus \
+	/usr/lib/postgresql=postgresql \
+	systemd-analyze=systemd
+
+.PHONY: demo test setup lint lock bench clean
+
+demo: setup
+	@$(BIN)/msnode demo
+
+setup: $(VENV)/.installed
+
+test: $(VENV)/.installed-dev
+	@.ci/packages $(PACKAGES)
+	@$(MAKE) lint
+	@$(BIN)/pytest
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("msnode needs Python 3.11 or newer, this is " \
+		+ sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …" \
+		if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/packages =python3-venv
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q uv || echo "uv cannot be had; going on with pip"
+
+$(VENV)/.installed: requirements.lock requirements-torch.lock pyproject.toml | $(BIN)/python
+	@echo "Installing the Python packages of requirements.lock into $(VENV)"
+	@$(INSTALL) -r requirements.lock
+	@$(INSTALL) $(TORCH)
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing the Python packages of requirements-dev.lock into $(VENV)"
+	@$(INSTALL) -r requirements-dev.lock
+	@touch $@
+
+# make lock keeps the versions it can; make lock UPGRADE=--upgrade takes the newest.
+# One resolution for all; the torch family apart, so that it can come from another index.
+COMPILE = $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --custom-compile-command "make lock"
+lock: | $(BIN)/python
+	@cat requirements-dev.lock requirements-torch.lock >$(VENV)/all.lock
+	@$(COMPILE) $(UPGRADE) --all-extras pyproject.toml -o $(VENV)/all.lock
+	@$(COMPILE) -c $(VENV)/all.lock pyproject.toml -o $(VENV)/run.lock
+	@split='/^[^ ]/ { torch = /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==/ }'; \
+		awk "$$split !torch" $(VENV)/run.lock >requirements.lock; \
+		awk "$$split torch || /^#/" $(VENV)/run.lock >requirements-torch.lock; \
+		awk "$$split !torch" $(VENV)/all.lock >requirements-dev.lock
+
+bench: setup
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
