@@ -14,6 +14,9 @@ from cattrs.errors import ForbiddenExtraKeysError
 
 from msnode.errors import ConfigError
 
+BUNDLE = Path(__file__).resolve().parent.parent / "models" / "hybrid"
+"""The bundle beside the sources; a packaged installation names its own in the configuration."""
+
 SECRETS = frozenset({"password", "secret", "database"})
 
 
@@ -84,7 +87,7 @@ class Complete:
 class Classify:
     """The classifier and the device it runs on."""
 
-    bundle: Path = Path("models/hybrid")
+    bundle: Path = BUNDLE
     """Folder of the model bundle; a relative path counts from the configuration file."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU if there is one."""

@@ -1,0 +1,5 @@
+"""``python -m msnode`` is the same as ``msnode``."""
+
+from msnode.cli import main
+
+main()

@@ -1,0 +1,181 @@
+"""The command line: run the node, or use its parts by hand."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+import yaml
+from rich.console import Console
+
+from msnode import __version__
+from msnode import config as configuration
+from msnode.errors import MsnodeError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+ANY = click.Path(exists=True, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+config_option = click.option(
+    "--config", "config_file", type=FILE, required=True, help="YAML file, see config/msnode.yaml."
+)
+model_option = click.option(
+    "--model",
+    type=FOLDER,
+    default=configuration.BUNDLE,
+    show_default=True,
+    help="Folder of the model bundle.",
+)
+title_option = click.option(
+    "--from", "calling", default="MSNODE", show_default=True, help="Our AE title."
+)
+
+
+def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Show an error that we understand as one message, without a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except MsnodeError as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens, not only what goes wrong.")
+def main(verbose: bool) -> None:
+    """The multiple sclerosis triage node for a PACS. For research; not a medical device."""
+    _log(logging.INFO if verbose else logging.WARNING)
+
+
+@main.command()
+@config_option
+@plain_errors
+def serve(config_file: Path) -> None:
+    """Run the node until SIGTERM: receive, analyse, report, deliver."""
+    from msnode.service import Service  # torch takes seconds to import; --help should not
+
+    _log(logging.INFO)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with Service(configuration.load(config_file)):
+        stop.wait()
+    logging.shutdown()
+    # A step that still waits for a slow peer must not hold the exit up: all that matters is
+    # durable by now, and the step is repeated at the next start.
+    os._exit(0)
+
+
+@main.command()
+@config_option
+@click.option("--peers/--no-peers", default=True, help="C-ECHO every destination.")
+@plain_errors
+def check(config_file: Path, peers: bool) -> None:
+    """Validate a configuration: keys, model bundle, data folder, destinations."""
+    from msnode.checks import problems
+
+    config = configuration.load(config_file)
+    click.echo(yaml.safe_dump(configuration.masked(config), sort_keys=False, allow_unicode=True))
+    found = 0
+    for name, problem in problems(config, peers=peers):
+        found += problem is not None
+        click.secho(
+            f"{'FAIL' if problem else 'ok':>4}  {name}{': ' + problem if problem else ''}",
+            fg="red" if problem else "green",
+        )
+    if found:
+        raise click.ClickException(f"{found} problem(s) found")
+
+
+@main.command()
+@click.argument("paths", type=ANY, nargs=-1, required=True)
+@model_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per study and line.")
+@click.option("--out", type=FOLDER, help="Write the result objects and the montage here.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@plain_errors
+def predict(
+    paths: tuple[Path, ...], model: Path, as_json: bool, out: Path | None, device: str
+) -> None:
+    """Classify studies: DICOM folders or files, or NIfTI files."""
+    from msnode import by_hand
+
+    by_hand.predict(paths, model, device, out, by_hand.as_json if as_json else by_hand.as_table)
+
+
+@main.command()
+@click.argument("paths", type=ANY, nargs=-1, required=True)
+@model_option
+@plain_errors
+def explain(paths: tuple[Path, ...], model: Path) -> None:
+    """Say which series of a study would be classified, and why the others not."""
+    from msnode import by_hand
+
+    by_hand.explain(paths, model)
+
+
+@main.command()
+@click.argument("paths", type=ANY, nargs=-1, required=True)
+@click.option("--to", "peer", required=True, metavar="AET@HOST:PORT", help="Who gets them.")
+@title_option
+@plain_errors
+def send(paths: tuple[Path, ...], peer: str, calling: str) -> None:
+    """Send DICOM files or folders by C-STORE, as they are."""
+    from msnode import by_hand
+
+    if not by_hand.send(paths, peer, calling):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("peer", metavar="AET@HOST:PORT")
+@title_option
+@plain_errors
+def echo(peer: str, calling: str) -> None:
+    """Ask a peer by C-ECHO whether it is there and lets us in."""
+    from msnode import deliver
+
+    seconds = deliver.echo(deliver.parse_peer(peer), calling)
+    click.echo(f"{peer} answered in {seconds * 1000:.0f} ms")
+
+
+@main.command()
+@click.option("--folder", type=FOLDER, default=Path("demo"), show_default=True)
+@model_option
+@plain_errors
+def demo(folder: Path, model: Path) -> None:
+    """Run node and PACS here, send the sample study, show what comes back."""
+    from msnode.demo import run
+
+    run(folder, model, Console())
+
+
+def _log(level: int) -> None:
+    """Log to stderr as journald and humans like it; libraries only when something is wrong."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+    logging.getLogger("msnode").setLevel(level)
+    # pynetdicom and pydicom quote attribute values, which may identify a patient
+    for name in ("pynetdicom", "pydicom"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+    main()

@@ -1,0 +1,132 @@
+"""The only file that knows the durable engine, DBOS Transact.
+
+A workflow's steps are recorded in the database as they finish; after a crash the workflow goes on
+at the step that was in flight, on SQLite and on PostgreSQL alike. The names ``study.v1`` and
+``deliver.v1`` stand for the order of the steps: a change of the order needs a new name, with the
+old one kept until its workflows are drained.
+"""
+
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from dbos import (
+    DBOS,
+    DBOSConfig,
+    DBOSPortableJSONSerializer,
+    SetEnqueueOptions,
+    SetWorkflowID,
+    StepOptions,
+)
+
+from msnode.errors import TryLater
+from msnode.flow import Flow, Stage
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+STUDIES = "studies"
+VERSION = "v1"  # of the workflows, not of the program: jobs of an older program go on after an upgrade
+POLL_S = 0.2  # how often the queues are looked at; each look is one indexed query
+STOP_S = 5  # for steps under way at a stop; what does not finish is repeated at the next start
+
+
+class Engine:
+    """Runs `Flow`'s steps durably; at most one per process, as DBOS itself is a singleton."""
+
+    def __init__(self, database: sa.Engine, name: str, flow: Flow) -> None:
+        self._flow = flow
+        config: DBOSConfig = {
+            "name": "msnode",
+            "system_database_engine": database,
+            "system_database_url": database.url.render_as_string(hide_password=False),
+            "executor_id": name,
+            "application_version": VERSION,
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "WARNING",
+        }
+        DBOS(config=config)
+        self._study = _register(flow)
+
+    def launch(self) -> None:
+        """Start the queues and go on with what the last stop or crash interrupted."""
+        DBOS.launch()
+        DBOS.register_queue(STUDIES, worker_concurrency=2, polling_interval_sec=POLL_S)
+        for name in self._flow.destinations:
+            DBOS.register_queue(_queue(name), worker_concurrency=2, polling_interval_sec=POLL_S)
+
+    def submit(self, study_key: str, generation: int) -> None:
+        """Analyse a study; submitting the same generation again does nothing."""
+        with SetWorkflowID(f"study.{study_key}.{generation}"):
+            DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
+
+    def stop(self) -> None:
+        """Take no new work, give running steps a moment, leave the rest for the next start."""
+        DBOS.destroy(workflow_completion_timeout_sec=STOP_S, destroy_registry=True)
+
+
+def _register(flow: Flow) -> Callable[[str, int], str]:
+    """Make the flow's workflows known to DBOS, which wants plain functions, not methods."""
+
+    @DBOS.workflow(name="deliver.v1")
+    def deliver(study_key: str, generation: int, name: str, attempt: int) -> bool:
+        """One attempt; a failed one leaves behind the next, delayed, and holds no thread."""
+        result = _step("deliver", flow.deliver, study_key, generation, name, attempt)
+        if result["pause_s"] is not None:
+            enqueue(study_key, generation, name, attempt + 1, result["pause_s"])
+        return result["delivered"]
+
+    def enqueue(study_key: str, generation: int, name: str, attempt: int, delay_s: float) -> None:
+        job = f"deliver.{study_key}.{generation}.{name}.{attempt}"
+        with SetWorkflowID(job), SetEnqueueOptions(delay_seconds=delay_s or None):
+            DBOS.enqueue_workflow(_queue(name), deliver, study_key, generation, name, attempt)
+
+    @DBOS.workflow(name="study.v1")
+    def study(study_key: str, generation: int) -> str:
+        """Prepare, classify, report, hand over to the destinations."""
+        stage = _stage("prepare", flow.prepare, study_key, generation)
+        seconds = {"prepare": stage["seconds"]}
+        if stage["reason"] is None:
+            stage = _stage("classify", flow.classify, study_key, generation)
+            seconds["classify"] = stage["seconds"]
+        now = _step("now", time.time)
+        reason = stage["reason"]
+        try:
+            outcome = _step("report", flow.report, study_key, generation, reason, seconds, now)
+        except Exception:
+            _step("fail", flow.fail, study_key, generation)
+            raise
+        # recorded, so that a changed configuration cannot change a workflow that has begun
+        for name in _step("destinations", lambda: sorted(flow.destinations)):
+            enqueue(study_key, generation, name, 1, 0.0)
+        _step("finish", flow.finish, study_key, generation)
+        return outcome
+
+    return study
+
+
+def _queue(destination: str) -> str:
+    """A queue for each destination, so that a slow or dead one holds nobody else up."""
+    return f"deliver.{destination}"
+
+
+def _stage(name: str, function: Callable[[str, int], Stage], study_key: str, n: int) -> Stage:
+    """A step that cannot be done in the end becomes the reason in a "not analysed" result."""
+    try:
+        return _step(name, function, study_key, n)
+    except Exception as error:  # noqa: BLE001 - recorded by DBOS; a study must never end in silence
+        return {"reason": f"{name} failed: {type(error).__name__}", "seconds": 0.0}
+
+
+def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run one durable step; `TryLater` is tried again for a quarter of an hour, then fails."""
+    options: StepOptions = {
+        "name": name,
+        "retries_allowed": True,
+        "interval_seconds": 2.0,
+        "backoff_rate": 2.0,
+        "max_attempts": 9,
+        "should_retry": lambda error: isinstance(error, TryLater),
+    }
+    return DBOS.run_step(options, function, *args, **kwargs)

@@ -1,0 +1,299 @@
+"""The workflow: received, prepared, classified, reported, delivered.
+
+Plain Python that joins the stages; it knows no engine. Each public method of `Flow` is one durable
+step: it reads what earlier steps left in the study's folder, leaves its own files there and
+returns plain JSON values. A step that runs twice (after a crash) does the same again.
+"""
+
+import logging
+import shutil
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypedDict
+
+import pydicom
+
+from msnode import classify, deliver, metrics, prepare, report
+from msnode.config import Config, Destination
+from msnode.errors import NotAnalysable, Refused, TryLater
+from msnode.receive import Inbox
+from msnode.records import Finding, Prepared, Receipt, Report, Scores, SeriesChoice, Study, key
+from msnode.twin import Entry, Twin
+
+log = logging.getLogger(__name__)
+
+
+class Stage(TypedDict):
+    """What a step tells the next: why the study cannot be analysed (or None), and its seconds."""
+
+    reason: str | None
+    seconds: float
+
+
+class Attempt(TypedDict):
+    """What one attempt at a destination came to, and when the next is due (None: never)."""
+
+    delivered: bool
+    pause_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A study on its way: it gains its parts stage by stage, or a reason why it cannot."""
+
+    series: tuple[SeriesChoice, ...] = ()
+    prepared: Prepared | None = None
+    scores: Scores | None = None
+    finding: Finding | None = None
+    reason: str | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def examine(paths: Sequence[Path], runner: classify.Runner) -> Analysis:
+    """Prepare and classify in one go, without the engine (`msnode predict`)."""
+    analysis = prepared(paths, runner)
+    return opinion(analysis, runner) if analysis.reason is None else analysis
+
+
+def prepared(paths: Sequence[Path], runner: classify.Runner) -> Analysis:
+    """Choose the series and turn it into slices; a refusal is a result, never an exception."""
+    with _timed("prepare") as seconds:
+        try:
+            ready = prepare.prepare(paths, runner.contract)
+            analysis = Analysis(ready.series, ready)
+        except NotAnalysable as refusal:
+            analysis = Analysis(refusal.series, reason=str(refusal))
+        except Exception as error:  # noqa: BLE001 - a study must never end in silence
+            analysis = Analysis(reason=_unexpected(error, "preparing the images"))
+    return replace(analysis, seconds=seconds)
+
+
+def opinion(analysis: Analysis, runner: classify.Runner) -> Analysis:
+    """Classify the prepared slices and decide.
+
+    Raises:
+        TryLater: the device is not able to do this now.
+    """
+    assert analysis.prepared is not None  # noqa: S101 - the callers' contract
+    with _timed("classify") as seconds:
+        try:
+            scores = runner.score(analysis.prepared.slices)
+            finding = runner.decide(scores, analysis.prepared.slices)
+            analysis = replace(analysis, scores=scores, finding=finding)
+        except TryLater:
+            raise
+        except Refused as refusal:
+            analysis = replace(analysis, reason=str(refusal))
+        except Exception as error:  # noqa: BLE001 - a study must never end in silence
+            analysis = replace(analysis, reason=_unexpected(error, "classifying the slices"))
+    return replace(analysis, seconds=analysis.seconds | seconds)
+
+
+def compose(
+    study: Study,
+    analysis: Analysis,
+    runner: classify.Runner,
+    created_at: float,
+    predecessor: int | None = None,
+) -> Report:
+    """Everything the result objects are made of."""
+    chosen = analysis.prepared.paths if analysis.prepared is not None else ()
+    return Report(
+        study_instance_uid=study.study_instance_uid,
+        generation=study.generation,
+        header=(chosen or study.paths)[0],
+        evidence=chosen or study.paths,
+        series=analysis.series,
+        model=runner.info,
+        created_at=created_at,
+        finding=analysis.finding,
+        slices=analysis.prepared.slices if analysis.prepared is not None else None,
+        scores=analysis.scores,
+        reason=analysis.reason,
+        seconds=analysis.seconds,
+        predecessor=predecessor,
+    )
+
+
+class Flow:
+    """The steps of a study's way through the node."""
+
+    def __init__(
+        self,
+        config: Config,
+        inbox: Inbox,
+        runner: classify.Runner,
+        receipts: deliver.Receipts,
+        twin: Twin,
+    ) -> None:
+        self.destinations = {d.name: d for d in config.destinations}
+        self._config = config
+        self._inbox = inbox
+        self._runner = runner
+        self._receipts = receipts
+        self._twin = twin
+
+    def prepare(self, study_key: str, generation: int) -> Stage:
+        """Choose the series and turn it into slices."""
+        study = self._inbox.study(study_key, generation)
+        analysis = prepared(study.paths, self._runner)
+        folder = self._folder(study_key, generation)
+        if analysis.prepared is not None:
+            prepare.save(analysis.prepared, folder)
+        prepare.save_series(analysis.series, folder)
+        return {"reason": analysis.reason, "seconds": analysis.seconds["prepare"]}
+
+    def classify(self, study_key: str, generation: int) -> Stage:
+        """Classify the prepared slices and decide on the study."""
+        folder = self._folder(study_key, generation)
+        analysis = opinion(Analysis(prepared=prepare.load(folder)), self._runner)
+        if analysis.scores is not None and analysis.finding is not None:
+            classify.save_scores(analysis.scores, analysis.finding, folder)
+        return {"reason": analysis.reason, "seconds": analysis.seconds["classify"]}
+
+    def report(
+        self,
+        study_key: str,
+        generation: int,
+        reason: str | None,
+        seconds: dict[str, float],
+        now: float,
+    ) -> str:
+        """Write the result objects of every profile in use; returns the study's outcome."""
+        study = self._inbox.study(study_key, generation)
+        before = self._twin.predecessor(study_key, generation)
+        analysis = replace(self._load(study, reason), seconds=seconds)
+        made = compose(
+            study, analysis, self._runner, now, before.generation if before is not None else None
+        )
+        with _timed("report"):
+            made = self._write(made)
+        outcome = made.finding.decision if made.finding is not None else "not_analysed"
+        self._twin.record(self._entry(made, study, outcome))
+        metrics.STUDIES.labels(outcome).inc()
+        log.info(
+            "study=%s generation=%d outcome=%s reason=%r", study_key, generation, outcome, reason
+        )
+        return outcome
+
+    def deliver(self, study_key: str, generation: int, name: str, attempt: int) -> Attempt:
+        """Send the results to one destination, once (``attempt`` counts from 1)."""
+        destination = self.destinations.get(name)
+        if destination is None:
+            log.error("study=%s destination=%s is not configured any more", study_key, name)
+            metrics.DELIVERIES.labels(name, "dead").inc()
+            return {"delivered": False, "pause_s": None}
+        study = self._inbox.study(study_key, generation)
+        paths = self._unsent(study, destination)
+        receipts = deliver.deliver(paths, destination, self._config.receive.ae_title)
+        for receipt in receipts:
+            self._receipts.save(replace(receipt, attempts=attempt), study_key, generation)
+        return self._judged(study, destination, receipts, attempt)
+
+    def fail(self, study_key: str, generation: int) -> None:
+        """Alert on a study whose result could not even be written; its images stay."""
+        log.error("study=%s generation=%d outcome=failed", study_key, generation)
+        metrics.STUDIES.labels("failed").inc()
+
+    def finish(self, study_key: str, generation: int) -> None:
+        """Drop the arrays, which can be made again, and close the generation in the inbox."""
+        for path in self._folder(study_key, generation).glob("*.safetensors"):
+            path.unlink(missing_ok=True)
+        self._inbox.finish(study_key, generation)
+
+    def _folder(self, study_key: str, generation: int) -> Path:
+        folder = self._config.data / "work" / study_key / str(generation)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _load(self, study: Study, reason: str | None) -> Analysis:
+        """What the steps before left behind."""
+        folder = self._folder(study.key, study.generation)
+        series = prepare.load_series(folder)
+        if reason is not None:
+            return Analysis(series, reason=reason)
+        scores, finding = classify.load_scores(folder)
+        return Analysis(series, prepare.load(folder), scores, finding)
+
+    def _write(self, made: Report) -> Report:
+        """Write the objects; a result that fails its validation becomes "not analysed"."""
+        folder = self._folder(key(made.study_instance_uid), made.generation)
+        try:
+            for profile in sorted({d.profile for d in self._config.destinations}):
+                shutil.rmtree(folder / profile, ignore_errors=True)
+                report.write(made, self._config.report, profile, folder / profile)
+        except Refused as refusal:
+            if made.finding is None:
+                raise
+            log.error("study=%s result kept back: %s", key(made.study_instance_uid), refusal)
+            return self._write(replace(made, finding=None, reason=str(refusal)))
+        return made
+
+    def _entry(self, made: Report, study: Study, outcome: str) -> Entry:
+        """The result as the longitudinal record keeps it."""
+        finding = made.finding
+        return Entry(
+            study_key=study.key,
+            generation=study.generation,
+            outcome=outcome,
+            probability=finding.probability if finding is not None else None,
+            decision=finding.decision if finding is not None else None,
+            reason=made.reason,
+            model_digest=made.model.digest,
+            created_at=made.created_at,
+            folder=str(self._folder(study.key, study.generation).relative_to(self._config.data)),
+        )
+
+    def _unsent(self, study: Study, destination: Destination) -> list[Path]:
+        """The result objects that this destination does not have yet."""
+        receipts = self._receipts.of(study.key, study.generation)
+        mine = (receipt for receipt in receipts if receipt.destination == destination.name)
+        done = {receipt.sop_instance_uid for receipt in mine if receipt.delivered}
+        folder = self._folder(study.key, study.generation) / destination.profile
+        return [path for path in sorted(folder.glob("*.dcm")) if _sop_uid(path) not in done]
+
+    def _judged(
+        self, study: Study, destination: Destination, receipts: Sequence[Receipt], attempt: int
+    ) -> Attempt:
+        """Delivered, due again after a pause, or given up."""
+        missing = [receipt for receipt in receipts if not receipt.delivered]
+        if not missing:
+            waited = time.time() - study.last_instance_at
+            metrics.RESULT_SECONDS.labels(destination.name).observe(max(waited, 0.0))
+            return {"delivered": True, "pause_s": None}
+        pause = deliver.pause(destination.retry, attempt)
+        hopeless = pause is None or not any(receipt.retry for receipt in missing)
+        log.log(
+            logging.ERROR if hopeless else logging.WARNING,
+            "study=%s destination=%s attempt=%d undelivered=%d %s detail=%r",
+            study.key, destination.name, attempt, len(missing),
+            "gave up" if hopeless else f"again in {pause:.0f} s", missing[0].detail,
+        )  # fmt: skip
+        return {"delivered": False, "pause_s": None if hopeless else pause}
+
+
+def _sop_uid(path: Path) -> str:
+    """The SOPInstanceUID from a file's meta information."""
+    return str(pydicom.filereader.read_file_meta_info(path).MediaStorageSOPInstanceUID)
+
+
+@contextmanager
+def _timed(stage: str) -> Iterator[dict[str, float]]:
+    """Measure a stage into the yielded ``{stage: seconds}`` and the metric."""
+    seconds: dict[str, float] = {}
+    start = time.perf_counter()
+    yield seconds
+    seconds[stage] = round(time.perf_counter() - start, 3)
+    metrics.STAGE_SECONDS.labels(stage).observe(seconds[stage])
+
+
+def _unexpected(error: Exception, doing: str) -> str:
+    """Log where an error that nobody foresaw came from; its message may quote patient data."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    log.error("unexpected error=%s at=%s while=%r", type(error).__name__, where, doing)
+    return f"unexpected {type(error).__name__} at {where} while {doing}"

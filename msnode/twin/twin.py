@@ -1,0 +1,66 @@
+"""One row for each analysed generation of a study, joined to the patient by a keyed hash."""
+
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+
+from msnode.database import results, studies, upsert
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one generation of a study came to.
+
+    Attributes:
+        outcome: present, absent, undetermined or not_analysed.
+        probability: of an MS pattern in the study, in [0, 1]; None where not analysed.
+        reason: why it was not analysed, or None.
+        model_digest: `records.ModelInfo.digest`.
+        created_at: unix time in seconds.
+        folder: of the result objects, relative to the data folder.
+    """
+
+    study_key: str
+    generation: int
+    outcome: str
+    probability: float | None
+    decision: str | None
+    reason: str | None
+    model_digest: str
+    created_at: float
+    folder: str
+
+
+class Twin:
+    """Reads and writes the record; the same statements on SQLite and PostgreSQL."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def record(self, entry: Entry) -> None:
+        """Add an entry; the same generation again replaces its own."""
+        with self._engine.begin() as connection:
+            upsert(connection, results, asdict(entry))
+
+    def predecessor(self, study_key: str, generation: int) -> Entry | None:
+        """The latest earlier result of the same study, which a revised one replaces."""
+        query = (
+            sa.select(results)
+            .where(results.c.study_key == study_key, results.c.generation < generation)
+            .order_by(results.c.generation.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return Entry(**row._mapping) if row is not None else None
+
+    def history(self, patient_key: str) -> list[Entry]:
+        """Every entry of a patient, oldest first."""
+        query = (
+            sa.select(results)
+            .join(studies, studies.c.study_key == results.c.study_key)
+            .where(studies.c.patient_key == patient_key)
+            .order_by(results.c.created_at)
+        )
+        with self._engine.connect() as connection:
+            return [Entry(**row._mapping) for row in connection.execute(query)]
