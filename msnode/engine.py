@@ -27,7 +27,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 STUDIES = "studies"
-VERSION = "v1"  # of the workflows, not of the program: jobs of an older program go on after an upgrade
+VERSION = (
+    "v1"  # of the workflows, not of the program: jobs of an older program go on after an upgrade
+)
 POLL_S = 0.2  # how often the queues are looked at; each look is one indexed query
 STOP_S = 5  # for steps under way at a stop; what does not finish is repeated at the next start
 

@@ -1,0 +1,184 @@
+"""The node's parts used by hand, on files: what the command line prints and writes."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from msnode import classify, deliver, prepare, report
+from msnode.config import Classify, Describe
+from msnode.errors import MsnodeError
+from msnode.flow import Analysis, compose, examine
+from msnode.records import ModelInfo, SeriesChoice, Study, key
+
+log = logging.getLogger(__name__)
+
+COLOURS = {"present": "red", "absent": "green", "undetermined": "yellow", None: "magenta"}
+
+Show = Callable[[str, Analysis, ModelInfo], None]
+
+
+def predict(paths: Sequence[Path], model: Path, device: Any, out: Path | None, show: Show) -> None:
+    """Classify every study among the files and show each as soon as it is done.
+
+    Raises:
+        MsnodeError: there is nothing to classify, or the bundle cannot be used.
+    """
+    studies = _studies(paths)
+    runner = classify.Runner(classify.load_bundle(model), Classify(model, device=device))
+    try:
+        with _progress("classifying", len(studies)) as advance:
+            for name, files in studies.items():
+                analysis = examine(files, runner)
+                show(name, analysis, runner.info)
+                if out is not None:
+                    _write(name, files, analysis, runner, out)
+                advance()
+    finally:
+        runner.close()
+
+
+def as_json(name: str, analysis: Analysis, model: ModelInfo) -> None:
+    """Print a study as one JSON object on one line."""
+    finding = analysis.finding
+    slices = finding.slices if finding is not None else ()
+    record = {
+        "study": name,
+        "analysed": finding is not None,
+        "reason": analysis.reason,
+        "probability": finding.probability if finding is not None else None,
+        "threshold": model.threshold,
+        "decision": finding.decision if finding is not None else None,
+        "series": [
+            {"uid": s.uid, "description": s.description, "chosen": s.chosen, "why": s.why}
+            for s in analysis.series
+        ],
+        "slices": [
+            {
+                "index": s.index,
+                "sop_instance_uid": s.source.sop_instance_uid,
+                "frame": s.source.frame,
+                "probability": s.probability,
+            }
+            for s in slices
+        ],
+        "model": {"name": model.name, "version": model.version, "digest": model.digest},
+    }
+    print(json.dumps(record, ensure_ascii=False), flush=True)  # noqa: T201 - the result itself
+
+
+def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
+    """Print a study as tables: its result, its series, its most suspicious slices."""
+    console = Console()
+    finding = analysis.finding
+    console.rule(f"study {name}", align="left")
+    if finding is None:
+        console.print(f"[magenta]not analysed[/]: {analysis.reason}")
+    else:
+        console.print(
+            f"MS pattern [bold {COLOURS[finding.decision]}]{finding.decision}[/], "
+            f"probability {finding.probability:.2f} (threshold {finding.threshold:.2f})"
+        )
+    console.print(series_table(analysis.series))
+    if finding is not None:
+        console.print(_slice_table(analysis))
+    seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in analysis.seconds.items())
+    console.print(f"[dim]model {model.name} {model.version} ({model.digest[:12]}); {seconds}[/]")
+    console.print("[dim]AI result, not verified; for research, not a medical device[/]")
+
+
+def series_table(series: Sequence[SeriesChoice]) -> Table:
+    """Which series was chosen, and why the others were not."""
+    table = Table("", "series", "files", "why", title_justify="left")
+    for choice in series:
+        mark = "[green]●[/]" if choice.chosen else "[dim]○[/]"
+        name = choice.description or choice.uid
+        table.add_row(mark, name, str(choice.instances), choice.why)
+    return table
+
+
+def _slice_table(analysis: Analysis, most: int = 8) -> Table:
+    """The most suspicious slices with a bar each."""
+    table = Table("slice", "source image", "probability", "")
+    assert analysis.finding is not None  # noqa: S101 - only called with a finding
+    ranked = sorted(analysis.finding.slices, key=lambda s: -s.probability)
+    for s in ranked[:most]:
+        frame = f" frame {s.source.frame}" if s.source.frame is not None else ""
+        source = f"…{s.source.sop_instance_uid[-12:]}{frame}"
+        bar = "█" * round(s.probability * 20)
+        table.add_row(str(s.index + 1), source, f"{s.probability:.2f}", bar)
+    if len(ranked) > most:
+        table.caption = f"{len(ranked) - most} more slices below"
+    return table
+
+
+def explain(paths: Sequence[Path], model: Path) -> None:
+    """Print which series of each study the model would be given, and why.
+
+    Raises:
+        MsnodeError: there is no image, or the bundle cannot be used.
+    """
+    contract = classify.load_bundle(model).contract
+    console = Console()
+    for name, files in _studies(paths).items():
+        console.rule(f"study {name}", align="left")
+        console.print(series_table(prepare.explain(files, contract)))
+
+
+def send(paths: Sequence[Path], peer: str, calling: str) -> bool:
+    """Send files and folders; prints what did not arrive; True when everything did."""
+    files = [file for path in paths for file in _files(path)]
+    to = deliver.parse_peer(peer)
+    with _progress("sending", len(files)) as advance:
+        receipts = deliver.send(files, to, calling, lambda _: advance())
+    failed = [receipt for receipt in receipts if not receipt.delivered]
+    console = Console()
+    for receipt in failed:
+        status = "no answer" if receipt.status is None else f"0x{receipt.status:04X}"
+        uid = receipt.sop_instance_uid[-12:]
+        console.print(f"[red]not stored[/] …{uid} {status} {receipt.detail}")
+    console.print(f"{len(files) - len(failed)} of {len(files)} files stored by {peer}")
+    return not failed
+
+
+def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    studies = prepare.group_studies(paths)
+    if not studies:
+        raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
+    return studies
+
+
+def _files(path: Path) -> list[Path]:
+    """Every file below a folder in a stable order, or the file itself."""
+    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+
+
+def _write(
+    name: str, files: tuple[Path, ...], analysis: Analysis, runner: classify.Runner, out: Path
+) -> None:
+    """Write the result objects and the montage of one study into a folder of its own."""
+    if name in map(str, files):
+        log.error("%s is NIfTI: result objects need a DICOM study; send or convert it first", name)
+        return
+    study = Study(name, 1, "given by hand", files, time.time())
+    made = compose(study, analysis, runner, time.time())
+    folder = out / key(name)
+    written = report.write(made, Describe(), "minimal", folder)
+    report.montage.render(made, Describe()).save(folder / "montage.png")
+    Console(stderr=True).print(f"wrote {len(written)} objects and montage.png to {folder}")
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on stderr, so that stdout stays clean for the result."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda: progress.advance(task)
