@@ -177,5 +177,4 @@ def _log(level: int) -> None:
     for name in ("pynetdicom", "pydicom"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
-
     main()
