@@ -6,9 +6,10 @@ at the step that was in flight, on SQLite and on PostgreSQL alike. The names ``s
 old one kept until its workflows are drained.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from dbos import (
@@ -21,7 +22,9 @@ from dbos import (
 )
 
 from msnode.errors import TryLater
-from msnode.flow import Flow, Stage
+
+if TYPE_CHECKING:  # the flow brings torch along, which jobs that only look at the queue do without
+    from msnode.flow import Flow, Stage
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,11 +40,11 @@ STOP_S = 5  # for steps under way at a stop; what does not finish is repeated at
 class Engine:
     """Runs `Flow`'s steps durably; at most one per process, as DBOS itself is a singleton."""
 
-    def __init__(self, database: sa.Engine, name: str, flow: Flow) -> None:
+    def __init__(self, database: sa.Engine, name: str, flow: "Flow") -> None:
         self._flow = flow
         config: DBOSConfig = {
             "name": "msnode",
-            "system_database_engine": database,
+            "system_database_engine": _connections(database),
             "system_database_url": database.url.render_as_string(hide_password=False),
             "executor_id": name,
             "application_version": VERSION,
@@ -68,7 +71,7 @@ class Engine:
         DBOS.destroy(workflow_completion_timeout_sec=STOP_S, destroy_registry=True)
 
 
-def _register(flow: Flow) -> Callable[[str, int], str]:
+def _register(flow: "Flow") -> Callable[[str, int], str]:
     """Make the flow's workflows known to DBOS, which wants plain functions, not methods."""
 
     @DBOS.workflow(name="deliver.v1")
@@ -108,12 +111,27 @@ def _register(flow: Flow) -> Callable[[str, int], str]:
     return study
 
 
+def _connections(database: sa.Engine) -> sa.Engine:
+    """The same database as DBOS wants it: on SQLite it begins transactions by itself."""
+    if database.dialect.name != "sqlite":
+        return database
+    engine = sa.create_engine(database.url)
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        for pragma in ("busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
 def _queue(destination: str) -> str:
     """A queue for each destination, so that a slow or dead one holds nobody else up."""
     return f"deliver.{destination}"
 
 
-def _stage(name: str, function: Callable[[str, int], Stage], study_key: str, n: int) -> Stage:
+def _stage(name: str, function: Callable[[str, int], "Stage"], study_key: str, n: int) -> "Stage":
     """A step that cannot be done in the end becomes the reason in a "not analysed" result."""
     try:
         return _step(name, function, study_key, n)

@@ -1,0 +1,33 @@
+"""Kill the engine in the midst of each step, start it again: it goes on where it was."""
+
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+HOST = Path(__file__).with_name("engine_host.py")
+STEPS = ("prepare", "classify", "report", "finish", "deliver archive 1", "deliver pacs 2")
+ALL = ("prepare", "classify", "report", "finish", "deliver pacs 1", "deliver archive 1",
+       "deliver pacs 2")  # fmt: skip
+
+
+def run(url: str, notes: Path, fatal: str) -> int:
+    command = [sys.executable, str(HOST), url, str(notes), fatal]
+    return subprocess.run(command, timeout=60, check=False).returncode
+
+
+@pytest.mark.parametrize("fatal", STEPS)
+def test_a_killed_step_is_repeated_and_no_other(
+    fatal: str, database_url: str, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    notes.touch()
+    assert run(database_url, notes, fatal) == -signal.SIGKILL
+    assert run(database_url, notes, fatal) == 0
+    counted = Counter(notes.read_text().splitlines())
+    for step in ALL:
+        assert counted[f"{step} done"] == 1, step
+        assert counted[step] <= (2 if step.startswith("deliver") or step == fatal else 1), step
