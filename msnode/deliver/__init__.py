@@ -1,0 +1,36 @@
+"""Results to their destinations: one attempt at a time, with a receipt for every object."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msnode.config import Destination
+from msnode.deliver.backoff import pause, pauses
+from msnode.deliver.folder import copy
+from msnode.deliver.peer import echo, parse_peer
+from msnode.deliver.receipts import Receipts
+from msnode.deliver.store import send
+from msnode.records import Receipt
+
+__all__ = ["Receipts", "deliver", "echo", "parse_peer", "pause", "pauses", "send"]
+
+
+def deliver(
+    paths: Sequence[Path], destination: Destination, calling_ae_title: str
+) -> tuple[Receipt, ...]:
+    """Try once to bring result objects to a destination, over one association or by copying.
+
+    Args:
+        paths: the result files.
+        destination: a peer or a folder.
+        calling_ae_title: ours.
+
+    Returns:
+        One receipt per path, in their order; trouble with the peer is in them: ``delivered``, or
+        else ``retry`` tells whether another attempt makes sense.
+
+    Raises:
+        ConfigError: the destination's TLS files cannot be used.
+    """
+    if destination.folder is not None:
+        return copy(paths, destination)
+    return send(paths, destination, calling_ae_title)

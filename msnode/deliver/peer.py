@@ -1,0 +1,193 @@
+"""A DICOM peer: its name on the command line, TLS, the association with it, C-ECHO."""
+
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event as Flag
+
+from pynetdicom import AE, build_context, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from msnode.config import Destination, Tls
+from msnode.errors import ConfigError, TryLater
+
+CONNECT_S = 10.0
+"""For TCP and the TLS handshake."""
+ACSE_S = 30.0
+"""For the answer to an association request or release."""
+DIMSE_S = 120.0
+"""For the answer to one request: a busy PACS may take its time over a large object."""
+STALL_S = 60.0
+"""A peer that takes no byte for so long is given up; without it a send would block for ever."""
+
+CIPHERS = "ECDHE+AESGCM"
+"""TLS 1.2 suites of RFC 9325 (BCP 195) 4.2; those of TLS 1.3 are all acceptable."""
+
+
+def parse_peer(text: str) -> Destination:
+    """Read ``AET@HOST:PORT``; an IPv6 address goes in square brackets.
+
+    Raises:
+        ConfigError: the text is none, or has a title or port out of range (PS3.5 6.2, AE).
+    """
+    match = re.fullmatch(r"([ -\[\]-~]{1,16})@(\[[0-9A-Fa-f:.%]+\]|[^@:\s\[\]]+):(\d{1,5})", text)
+    if match is None or not match[1].strip() or not 1 <= int(match[3]) <= 65535:
+        raise ConfigError(
+            f"{text!r} is no DICOM peer: write AET@HOST:PORT, e.g. ORTHANC@localhost:4242"
+            " (title of 1 to 16 characters, port from 1 to 65535)"
+        )
+    title, host, port = match.groups()
+    return Destination(name=text, ae_title=title.strip(), host=host.strip("[]"), port=int(port))
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """A client's TLS by BCP 195 (PS3.15 B.12): 1.2 or newer, both sides and the host name proven.
+
+    Raises:
+        ConfigError: a file is missing, unreadable or no PEM of its kind.
+    """
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    _load(tls.ca, lambda: context.load_verify_locations(tls.ca))
+    _load(tls.certificate, lambda: context.load_cert_chain(tls.certificate, tls.key))
+    return context
+
+
+def _load(path: Path, load: Callable[[], None]) -> None:
+    """Load a PEM file, or say which one cannot be used."""
+    try:
+        load()
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"tls: {path}, or the key beside it, cannot be used: {error}") from error
+
+
+@contextmanager
+def associate(
+    destination: Destination,
+    calling_ae_title: str,
+    contexts: Sequence[PresentationContext],
+    handlers: Sequence[EventHandlerType] = (),
+) -> Iterator[Association]:
+    """An association (PS3.8 7.1) with a peer for the time of a ``with`` block.
+
+    Yields:
+        The association; without accepted contexts (and then not established) where the peer
+        took none of them.
+
+    Raises:
+        TryLater: no connection, or the peer rejected or aborted the association; says why.
+        ConfigError: the TLS files cannot be used.
+    """
+    opened = Flag()
+    association = _request(destination, calling_ae_title, contexts, opened, handlers)
+    try:
+        if not association.is_established and not association.rejected_contexts:
+            raise TryLater(f"{destination.name} {_why(destination, association, opened)}")
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+
+
+def _request(
+    destination: Destination,
+    calling_ae_title: str,
+    contexts: Sequence[PresentationContext],
+    opened: Flag,
+    handlers: Sequence[EventHandlerType],
+) -> Association:
+    """Ask for an association; ``opened`` tells whether at least the connection came about."""
+    host, title = _address(destination)
+    try:
+        return _entity(calling_ae_title).associate(
+            host,
+            destination.port,
+            contexts=list(contexts),
+            ae_title=title,
+            tls_args=(tls_context(destination.tls), host) if destination.tls else None,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _opened, [opened]), *handlers],
+        )
+    except socket.gaierror as error:
+        raise TryLater(f"{destination.name} cannot be reached: {error.strerror}") from error
+
+
+def _address(destination: Destination) -> tuple[str, str]:
+    """Host and called AE title."""
+    if destination.host is None or destination.ae_title is None:
+        raise ConfigError(f"destination {destination.name}: has no host and ae_title to call")
+    return destination.host, destination.ae_title
+
+
+def _entity(title: str) -> AE:
+    """Our application entity, which waits for nothing for ever."""
+    entity = AE(ae_title=title)
+    entity.connection_timeout = CONNECT_S
+    entity.acse_timeout = ACSE_S
+    entity.dimse_timeout = DIMSE_S
+    entity.network_timeout = max(DIMSE_S, STALL_S) + ACSE_S
+    return entity
+
+
+def _opened(event: Event, opened: Flag) -> None:
+    """Limit how long a write may block, and send small PDUs at once (no Nagle)."""
+    opened.set()
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.settimeout(STALL_S)
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _why(destination: Destination, association: Association, opened: Flag) -> str:
+    """Why an association did not come about, in words for the administrator."""
+    answer = association.acceptor.primitive
+    if association.is_rejected and answer is not None:
+        return f"rejected the association: {answer.reason_str} ({answer.result_str})"
+    if opened.is_set():
+        return (
+            "took the connection but neither accepted nor rejected the association: it aborted"
+            f" or was silent for {ACSE_S:.0f} s; is this its DICOM port, with the same TLS setting?"
+        )
+    return f"cannot be reached: {_trouble(destination)}"
+
+
+def _trouble(destination: Destination) -> str:
+    """What stops a connection: pynetdicom only logs it, so that it is tried once more."""
+    peer = (destination.host, destination.port)
+    try:
+        with socket.create_connection(peer, CONNECT_S) as plain:
+            if destination.tls is not None:
+                context = tls_context(destination.tls)
+                context.wrap_socket(plain, server_hostname=destination.host).close()
+    except OSError as error:
+        return str(error)
+    return "the connection broke off"
+
+
+def echo(peer: Destination, calling_ae_title: str) -> float:
+    """C-ECHO (PS3.4 A): does a peer answer?
+
+    Returns:
+        Seconds from the association request to the answer.
+
+    Raises:
+        TryLater: it does not, or with a failure status; says why.
+        ConfigError: the TLS files cannot be used.
+    """
+    start = time.monotonic()
+    with associate(peer, calling_ae_title, [build_context(Verification)]) as association:
+        if not association.is_established:
+            raise TryLater(f"{peer.name} is there, but does not accept the Verification SOP Class")
+        status = association.send_c_echo().get("Status")
+        seconds = time.monotonic() - start
+    if status != 0x0000:
+        answer = "nothing" if status is None else f"status 0x{status:04X}"
+        raise TryLater(f"{peer.name} answered a C-ECHO with {answer}")
+    return seconds
