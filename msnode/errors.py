@@ -1,5 +1,10 @@
 """One hierarchy of errors; a class's docstring says what the message means to its reader."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from msnode.records import SeriesChoice
+
 
 class MsnodeError(Exception):
     """Something this program understands went wrong; the message says what to do."""
@@ -14,7 +19,15 @@ class Refused(MsnodeError):
 
 
 class NotAnalysable(Refused):
-    """A study or file cannot be classified; the reason names the attribute and is reported."""
+    """A study or file cannot be classified; the reason names the attribute and is reported.
+
+    Attributes:
+        series: why each series was chosen or rejected, as far as it was found out.
+    """
+
+    def __init__(self, reason: str, series: "tuple[SeriesChoice, ...]" = ()) -> None:
+        super().__init__(reason)
+        self.series = series
 
 
 class InvalidResult(Refused):
