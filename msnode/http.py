@@ -13,6 +13,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import make_wsgi_app
 
+from msnode import metrics
 from msnode.config import Http
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class Monitor:
 
     def __init__(self, config: Http, ready: Check, alive: Check) -> None:
         self._config = config
+        self._ready = ready
         self._app = _application({"/healthz": alive, "/readyz": ready})
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
@@ -52,6 +54,7 @@ class Monitor:
             OSError: the address cannot be bound.
         """
         self._server = _Server(self._config, self._app)
+        metrics.READY.set_function(lambda: self._ready()[0])
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_S,), name="http", daemon=True
         )

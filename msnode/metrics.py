@@ -38,4 +38,5 @@ QUARANTINED = Counter(
     "msnode_quarantined_total", "Files and results kept back, by reason.", ["reason"]
 )
 FREE_BYTES = Gauge("msnode_data_free_bytes", "Free space on the data disk.")
+READY = Gauge("msnode_ready", "1 while /readyz answers 200.")
 BUILD = Info("msnode_build", "Version of the program and of the model it serves.")

@@ -64,6 +64,7 @@ def test_checks_give_status_and_reason(served: monitor.Monitor, state: State) ->
     status, headers, body = ask(served, "/readyz")
     assert (status, body) == (503, "the data disk is full\n")
     assert headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "\nmsnode_ready 0.0\n" in ask(served, "/metrics")[2]
     assert ask(served, "/healthz")[::2] == (200, "alive\n"), "not ready is not dead"
     state.alive = (False, "the work thread died")
     assert ask(served, "/healthz")[::2] == (503, "the work thread died\n")
