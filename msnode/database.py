@@ -1,0 +1,161 @@
+"""The one database: its tables, how it is opened, and how its schema is brought up to date.
+
+SQLite (default) and PostgreSQL get the same statements, so nothing here may be peculiar to one.
+"""
+
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Text
+
+from msnode.errors import TryLater
+
+log = logging.getLogger(__name__)
+
+MIGRATION_LOCK = 0x6D736E6F6465  # "msnode": hosts that start together migrate one by one
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    Column("study_key", String(16), primary_key=True),  # records.key(StudyInstanceUID)
+    Column("study_instance_uid", String(64), nullable=False),
+    Column("patient_key", String(48), nullable=False),  # receive.header.patient_key
+    Column("generation", Integer, nullable=False),  # 0: nothing was handed out yet
+    Column("state", String(16), nullable=False, index=True),  # receiving, queued, done
+    Column("first_at", Float, nullable=False),  # first image of the coming generation, unix s
+    Column("last_at", Float, nullable=False),  # its last image, unix s
+    Column("completion", Text),  # why the current generation was taken as complete
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_key", ForeignKey("studies.study_key"), nullable=False),
+    Column("series_instance_uid", String(64), nullable=False),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("transfer_syntax_uid", String(64), nullable=False),
+    Column("path", Text, nullable=False),  # relative to the data folder
+    Column("size", sa.BigInteger, nullable=False),  # of the file, bytes
+    Column("sha256", String(64), nullable=False),  # of the encoded dataset
+    Column("calling_ae_title", String(16), nullable=False),
+    Column("received_at", Float, nullable=False),  # unix s
+    Column("generation", Integer),  # null while not yet in one
+    Column("conflict", Boolean, nullable=False),  # same UID as an earlier one, other content
+    sa.UniqueConstraint("study_key", "sop_instance_uid", "sha256"),
+)
+
+results = sa.Table(
+    "results",
+    metadata,
+    Column("study_key", ForeignKey("studies.study_key"), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("outcome", String(16), nullable=False),  # as in metrics.STUDIES
+    Column("probability", Float),
+    Column("decision", String(16)),
+    Column("reason", Text),  # why it was not analysed
+    Column("model_digest", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),  # unix s
+    Column("folder", Text, nullable=False),  # of the result objects, relative to the data folder
+)
+
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("sop_instance_uid", String(64), primary_key=True, index=True),
+    Column("study_key", String(16), nullable=False, index=True),
+    Column("generation", Integer, nullable=False),
+    Column("status", Integer),  # DIMSE status of the last attempt
+    Column("delivered", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("retry", Boolean, nullable=False),  # undelivered, but worth another attempt
+    Column("updated_at", Float, nullable=False),  # unix s
+)
+
+
+def open_database(url: str) -> sa.Engine:
+    """Connect to the database; SQLite is made as durable and patient as PostgreSQL is by itself.
+
+    Args:
+        url: ``sqlite:///PATH`` or ``postgresql://…`` (served by psycopg).
+    """
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return sa.create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = sa.create_engine(parsed)
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    """Write-ahead log, an fsync a commit, and thirty seconds of patience with other writers."""
+    connection.isolation_level = None  # sqlite3 would begin transactions late and deferred
+    for pragma in (
+        "busy_timeout = 30000",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    """Take the write lock at once: a transaction that upgrades later fails without waiting."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the schema up to date; an existing SQLite file is copied before it is upgraded.
+
+    Raises:
+        TryLater: the database cannot be reached or written now.
+    """
+    config = AlembicConfig()
+    config.set_main_option("script_location", "msnode:migrations")
+    head = ScriptDirectory.from_config(config).get_current_head()
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        if current == head:
+            return
+        if current is not None and engine.url.database and engine.dialect.name == "sqlite":
+            _back_up(Path(engine.url.database), current)
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except sa.exc.OperationalError as error:
+        raise TryLater(f"the database cannot be used now: {error.orig}") from error
+    log.info("database migrated from=%s to=%s", current, head)
+
+
+def _back_up(path: Path, revision: str) -> None:
+    """Copy a SQLite database beside itself, consistently, whoever uses it meanwhile."""
+    copy = path.with_name(f"{path.name}.{revision}.bak")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    log.info("database backed up revision=%s", revision)

@@ -1,0 +1,92 @@
+"""What we accept: SOP classes and transfer syntaxes (PS3.4 Annex B.5, PS3.5 10, PS3.6 A)."""
+
+from collections.abc import Iterable
+
+from pydicom import uid
+from pynetdicom import build_context
+from pynetdicom.presentation import PresentationContext
+
+from msnode.errors import ConfigError
+
+ANALYSED = frozenset(
+    {
+        uid.MRImageStorage,
+        uid.EnhancedMRImageStorage,
+        uid.EnhancedMRColorImageStorage,
+        uid.LegacyConvertedEnhancedMRImageStorage,
+        # blood smears, for the model `swin`
+        uid.VLMicroscopicImageStorage,
+        uid.VLPhotographicImageStorage,
+    }
+)
+"""Classes whose images make a study worth analysing."""
+
+COMPANIONS = frozenset(
+    {
+        uid.MRSpectroscopyStorage,
+        uid.RawDataStorage,
+        uid.SecondaryCaptureImageStorage,
+        uid.MultiFrameSingleBitSecondaryCaptureImageStorage,
+        uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+        uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
+        uid.BasicTextSRStorage,
+        uid.EnhancedSRStorage,
+        uid.ComprehensiveSRStorage,
+        uid.Comprehensive3DSRStorage,
+        uid.ExtensibleSRStorage,
+        uid.GrayscaleSoftcopyPresentationStateStorage,
+        uid.ColorSoftcopyPresentationStateStorage,
+        uid.PseudoColorSoftcopyPresentationStateStorage,
+        uid.BlendingSoftcopyPresentationStateStorage,
+        uid.KeyObjectSelectionDocumentStorage,
+        uid.EncapsulatedPDFStorage,
+        uid.SegmentationStorage,
+        uid.ParametricMapStorage,
+    }
+)
+"""What a brain MRI study brings along: kept, never a reason to analyse it again."""
+
+TRANSFER_SYNTAXES = (
+    # our order of preference among those offered in one presentation context
+    uid.ExplicitVRLittleEndian,
+    uid.ImplicitVRLittleEndian,
+    uid.DeflatedExplicitVRLittleEndian,
+    uid.ExplicitVRBigEndian,
+    uid.RLELossless,
+    uid.JPEGLosslessSV1,
+    uid.JPEGLossless,
+    uid.JPEGLSLossless,
+    uid.JPEG2000Lossless,
+    uid.HTJ2KLossless,
+    uid.HTJ2KLosslessRPCL,
+    uid.JPEGLSNearLossless,
+    uid.JPEG2000,
+    uid.HTJ2K,
+    uid.JPEGBaseline8Bit,
+    uid.JPEGExtended12Bit,
+)
+
+
+def accepted(extra: Iterable[str]) -> frozenset[str]:
+    """SOP classes accepted: ours and those named in ``receive.accept``.
+
+    Raises:
+        ConfigError: a name is no storage class in pydicom.uid.
+    """
+    named = set()
+    for keyword in extra:
+        value = getattr(uid, keyword, None)
+        if not isinstance(value, uid.UID) or not keyword.endswith("Storage"):
+            raise ConfigError(
+                f"receive.accept: {keyword!r} is no storage class; "
+                "use a keyword of pydicom.uid such as CTImageStorage"
+            )
+        named.add(value)
+    return ANALYSED | COMPANIONS | named
+
+
+def contexts(classes: Iterable[str]) -> list[PresentationContext]:
+    """The presentation contexts we support: verification, and storage in every syntax."""
+    storage = [build_context(name, list(TRANSFER_SYNTAXES)) for name in sorted(classes)]
+    return [build_context("1.2.840.10008.1.1"), *storage]

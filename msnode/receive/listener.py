@@ -1,0 +1,128 @@
+"""The DICOM listener: accepts connections and gives each a thread."""
+
+import logging
+import socket
+import socketserver
+import threading
+import time
+from typing import Any
+
+from msnode import config, metrics
+from msnode.receive.classes import accepted, contexts
+from msnode.receive.inbox import Inbox
+from msnode.receive.policy import Policy
+from msnode.receive.session import Session
+from msnode.receive.tls import server_context
+from msnode.receive.upper_layer import ARTIM_S, Connection
+
+log = logging.getLogger(__name__)
+
+
+class Listener:
+    """C-ECHO and C-STORE SCP.
+
+    Args:
+        receive: the configuration.
+        inbox: where instances go.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+    """
+
+    def __init__(self, receive: config.Receive, inbox: Inbox) -> None:
+        self._config = receive
+        self._inbox = inbox
+        self._policy = Policy(receive)
+        self._supported = contexts(accepted(receive.accept))
+        self._tls = server_context(receive.tls) if receive.tls else None
+        self._lock = threading.Lock()
+        self._slots = threading.Semaphore(receive.max_associations)
+        self._sessions: set[Session] = set()
+        self._server: _Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The TCP port listened on."""
+        if self._server is None:
+            return self._config.port
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Listen, in threads of its own.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        self._server = _Server(self, self._config.address, self._config.port)
+        threading.Thread(target=self._server.serve_forever, name="listener", daemon=True).start()
+        log.info("listening ae_title=%s port=%d", self._config.ae_title, self.port)
+
+    def stop(self, grace_s: float) -> None:
+        """Take no more associations; messages under way are answered, within ``grace_s``."""
+        if self._server is None:
+            return
+        self._server.shutdown()
+        self._server.server_close()
+        end = time.monotonic() + grace_s
+        while (sessions := self._open_sessions()) and time.monotonic() < end:
+            for session in sessions:
+                session.stop()
+            time.sleep(0.05)
+        for session in sessions:
+            session.connection.interrupt()
+
+    def _open_sessions(self) -> list[Session]:
+        with self._lock:
+            return list(self._sessions)
+
+    def serve(self, sock: socket.socket, address: str) -> None:
+        """A connection from the TLS handshake to its end, in its own thread."""
+        sock.settimeout(ARTIM_S)
+        if self._tls is not None:
+            # here and not in accept(): a peer that stays silent must not hold up the others
+            sock = self._tls.wrap_socket(sock, server_side=True)
+        connection = Connection(sock, self._config.network_timeout_s, self._config.max_pdu)
+        session = Session(
+            connection,
+            address,
+            self._config,
+            self._inbox,
+            self._policy,
+            self._supported,
+            self._slots,
+        )
+        with self._lock:
+            self._sessions.add(session)
+        try:
+            session.run()
+        finally:
+            with self._lock:
+                self._sessions.discard(session)
+            connection.close()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    """Accepts connections; knows nothing of DICOM."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, listener: Listener, address: str, port: int) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._listener = listener
+        super().__init__((address, port), socketserver.BaseRequestHandler)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection; this is its own thread."""
+        address = client_address[0]
+        try:
+            self._listener.serve(request, address)
+        except OSError as error:
+            metrics.ASSOCIATIONS.labels("no_connection").inc()
+            log.warning("connection failed peer=%s error=%s", address, error)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Anything else is our own fault; the other connections go on."""
+        log.error("connection broke off peer=%s", client_address[0], exc_info=True)

@@ -1,0 +1,140 @@
+"""A C-STORE from its command set to its answer."""
+
+import logging
+import shutil
+import time
+
+from msnode import config, metrics
+from msnode.errors import TryLater
+from msnode.receive.dimse import Command
+from msnode.receive.header import check_uid, patient_key
+from msnode.receive.inbox import Inbox
+from msnode.receive.part10 import Spool, file_meta
+from msnode.receive.rows import Arrival
+from msnode.receive.status import (
+    CLASS_NOT_SUPPORTED,
+    OUT_OF_RESOURCES,
+    SUCCESS,
+    WRONG_CLASS,
+    StoreRefused,
+    refusal,
+)
+from msnode.receive.upper_layer import Context
+
+log = logging.getLogger(__name__)
+
+
+class Reception:
+    """An instance on its way in. Once refused, the rest is drained and answered at the end.
+
+    Args:
+        command: the C-STORE-RQ.
+        context: the presentation context it came on.
+        caller: calling AE title.
+        receive: limits.
+        inbox: where the instance goes.
+    """
+
+    def __init__(
+        self, command: Command, context: Context, caller: str, receive: config.Receive, inbox: Inbox
+    ) -> None:
+        self._command = command
+        self._context = context
+        self._caller = caller
+        self._inbox = inbox
+        self._spool: Spool | None = None
+        self._refused: StoreRefused | None = None
+        try:
+            self._spool = self._open(receive)
+        except StoreRefused as refused:
+            self._refuse(refused)
+        except OSError as error:
+            self._refuse(refusal(error))
+
+    def _open(self, receive: config.Receive) -> Spool:
+        """The file it goes to, if what the command says is acceptable."""
+        if self._command.sop_class_uid != self._context.sop_class_uid:
+            raise StoreRefused(CLASS_NOT_SUPPORTED, "AffectedSOPClassUID is not the context's")
+        check_uid("AffectedSOPInstanceUID", self._command.sop_instance_uid)
+        if shutil.disk_usage(self._inbox.incoming).free < receive.min_free_bytes:
+            raise StoreRefused(OUT_OF_RESOURCES, "Less free space than receive.min_free_bytes")
+        meta = file_meta(
+            self._command.sop_class_uid,
+            self._command.sop_instance_uid,
+            self._context.transfer_syntax_uid,
+            self._caller,
+        )
+        return Spool(self._inbox.incoming, meta, receive.max_instance_bytes)
+
+    def _refuse(self, refused: StoreRefused) -> None:
+        self._refused = refused
+        self.close()
+
+    def write(self, fragment: memoryview) -> None:
+        """Append a fragment of the dataset."""
+        if self._spool is None:
+            return
+        try:
+            self._spool.write(fragment)
+        except StoreRefused as refused:
+            self._refuse(refused)
+        except OSError as error:
+            self._refuse(refusal(error))
+
+    def finish(self) -> tuple[int, str, str]:
+        """Keep the instance.
+
+        Returns:
+            DIMSE status, ErrorComment, and the outcome as in ``metrics.INSTANCES``.
+        """
+        try:
+            outcome = self._keep()
+        except StoreRefused as refused:
+            self._refused = refused
+        except OSError as error:
+            self._refused = refusal(error)
+        except TryLater:
+            self._refused = StoreRefused(OUT_OF_RESOURCES, "Database unavailable")
+        else:
+            return SUCCESS, "", outcome
+        finally:
+            self.close()
+        status, comment = self._refused.status, self._refused.comment
+        log.warning(
+            "instance refused caller=%r status=0x%04X reason=%r", self._caller, status, comment
+        )
+        return (
+            status,
+            comment,
+            "refused" if status in (CLASS_NOT_SUPPORTED, WRONG_CLASS) else "failed",
+        )
+
+    def _keep(self) -> str:
+        """Check what the dataset says of itself, then hand it to the inbox."""
+        if self._spool is None:
+            raise self._refused or StoreRefused(WRONG_CLASS, "No dataset")
+        header = self._spool.header(self._context.transfer_syntax_uid)
+        if header.sop_class_uid != self._command.sop_class_uid:
+            raise StoreRefused(WRONG_CLASS, "SOPClassUID is not the AffectedSOPClassUID")
+        if header.sop_instance_uid != self._command.sop_instance_uid:
+            raise StoreRefused(WRONG_CLASS, "SOPInstanceUID is not the AffectedSOPInstanceUID")
+        size, digest = self._spool.settle()
+        arrival = Arrival(
+            path=self._spool.path,
+            header=header,
+            patient_key=patient_key(self._inbox.secret, header.patient_id, header.issuer),
+            transfer_syntax_uid=self._context.transfer_syntax_uid,
+            size=size,
+            sha256=digest,
+            calling_ae_title=self._caller,
+            received_at=time.time(),
+        )
+        outcome = self._inbox.store(arrival)
+        metrics.RECEIVED_BYTES.inc(size)
+        return outcome
+
+    def close(self) -> None:
+        """Delete what did not become part of the inbox."""
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None

@@ -1,0 +1,38 @@
+"""The answers to C-STORE (PS3.4 B.2.3, PS3.7 C)."""
+
+import errno
+
+from msnode.errors import Refused
+
+SUCCESS = 0x0000
+CLASS_NOT_SUPPORTED = 0x0122
+UNRECOGNIZED_OPERATION = 0x0211
+OUT_OF_RESOURCES = 0xA700
+WRONG_CLASS = 0xA900
+NOT_UNDERSTOOD = 0xC000
+WRITE_FAILED = 0xC001
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class StoreRefused(Refused):
+    """An instance was not stored; status and comment go back to its sender.
+
+    Attributes:
+        status: DIMSE status.
+        comment: the reason, for ErrorComment (0000,0902): LO, at most 64 characters.
+    """
+
+    def __init__(self, status: int, comment: str) -> None:
+        super().__init__(f"0x{status:04X} {comment}")
+        self.status = status
+        self.comment = comment[:64]
+
+
+def refusal(error: OSError) -> StoreRefused:
+    """What a disk error means to the sender: no room is 0xA700, all else 0xC001."""
+    if error.errno in _FULL:
+        return StoreRefused(OUT_OF_RESOURCES, "No room on the data disk")
+    return StoreRefused(
+        WRITE_FAILED, f"Data disk: {errno.errorcode.get(error.errno or 0, 'error')}"
+    )

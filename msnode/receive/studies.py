@@ -1,0 +1,189 @@
+"""When a study is complete, and what becomes of it: receiving, queued, done, and again."""
+
+import logging
+import math
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from msnode import config, metrics, records
+from msnode.database import instances, studies
+from msnode.errors import MsnodeError
+
+log = logging.getLogger(__name__)
+
+
+class Studies:
+    """The studies of the inbox.
+
+    Args:
+        engine: the database, migrated.
+        folder: the data folder.
+        analysed: SOP classes whose images make a study worth analysing.
+    """
+
+    def __init__(self, engine: sa.Engine, folder: Path, analysed: Collection[str]) -> None:
+        self.engine = engine
+        self.folder = folder
+        self.analysed = frozenset(analysed)
+        self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its newest image, wanted?)
+
+    def complete(
+        self,
+        now: float,
+        rule: config.Complete,
+        has_wanted: Callable[[Sequence[Path]], bool],
+    ) -> list[records.Study]:
+        """Take the studies that are complete, each once, in one transaction a study.
+
+        Args:
+            now: unix time in seconds.
+            rule: how long to wait for what.
+            has_wanted: whether these files hold the series that the model needs; asked only
+                when a study is quiet and has new images.
+        """
+        receiving = studies.select().where(studies.c.state == "receiving")
+        with self.engine.connect() as connection:
+            waiting = connection.execute(receiving.order_by(studies.c.first_at)).all()
+        taken = []
+        for study in waiting:
+            reason = self._reason(study, now, rule, has_wanted)
+            if reason and (queued := self._queue_study(study, reason)):
+                taken.append(queued)
+        self._watch()
+        return taken
+
+    def _reason(
+        self,
+        study: sa.Row[Any],
+        now: float,
+        rule: config.Complete,
+        has_wanted: Callable[[Sequence[Path]], bool],
+    ) -> str | None:
+        """Why a study is complete: cap, idle or evidence; None if it is not."""
+        quiet = now - study.last_at
+        if now - study.first_at >= rule.cap_s:
+            return "cap"
+        if quiet >= rule.idle_s:
+            return "idle"
+        if quiet >= rule.quiet_s and self._has_evidence(study.study_key, has_wanted):
+            return "evidence"
+        return None
+
+    def _has_evidence(self, key: str, has_wanted: Callable[[Sequence[Path]], bool]) -> bool:
+        """Ask ``has_wanted``, unless it was asked about the very same images before."""
+        files = self._files(key, math.inf)
+        newest = max((row.id for row in files), default=0)
+        cached, wanted = self._evidence.get(key, (-1, False))
+        if cached != newest:
+            try:
+                wanted = has_wanted([self.folder / row.path for row in files])
+            except (MsnodeError, OSError) as error:
+                log.warning("evidence unreadable study=%s error=%r", key, str(error))
+                wanted = False
+            self._evidence[key] = newest, wanted
+        return wanted
+
+    def _files(self, key: str, generation: float) -> list[Any]:
+        """Instances of a study up to a generation; those in none count as of a later one.
+
+        Of conflicting contents of one SOPInstanceUID the first that came is the study's.
+        """
+        columns = instances.c
+        query = sa.select(columns.id, columns.path, columns.received_at, columns.generation)
+        query = query.where(columns.study_key == key, ~columns.conflict).order_by(columns.id)
+        if generation < math.inf:
+            query = query.where(columns.generation <= generation)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query))
+
+    def _queue_study(self, seen: sa.Row[Any], reason: str) -> records.Study | None:
+        """Begin the next generation, unless another host was faster or an image came."""
+        generation = seen.generation + 1
+        unchanged = sa.and_(
+            studies.c.study_key == seen.study_key,
+            studies.c.state == "receiving",
+            studies.c.generation == seen.generation,
+            studies.c.last_at == seen.last_at,
+        )
+        mine = sa.and_(instances.c.study_key == seen.study_key, instances.c.generation.is_(None))
+        with self.engine.begin() as connection:
+            values = {"state": "queued", "generation": generation, "completion": reason}
+            if not connection.execute(studies.update().where(unchanged).values(values)).rowcount:
+                return None
+            connection.execute(instances.update().where(mine).values(generation=generation))
+        self._evidence.pop(seen.study_key, None)
+        metrics.COMPLETIONS.labels(reason).inc()
+        study = self.study(seen.study_key, generation)
+        log.info(
+            "study complete study=%s generation=%d reason=%s files=%d",
+            seen.study_key,
+            generation,
+            reason,
+            len(study.paths),
+        )
+        return study
+
+    def study(self, study_key: str, generation: int) -> records.Study:
+        """A generation of a study, with all files up to it.
+
+        Raises:
+            LookupError: there is no such study or generation.
+        """
+        query = studies.select().where(studies.c.study_key == study_key)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        files = self._files(study_key, generation)
+        newest = [file.received_at for file in files if file.generation == generation]
+        if row is None or not newest:
+            raise LookupError(f"no generation {generation} of study {study_key}")
+        return records.Study(
+            study_instance_uid=row.study_instance_uid,
+            generation=generation,
+            completion=row.completion,
+            paths=tuple(self.folder / file.path for file in files),
+            last_instance_at=max(newest),
+        )
+
+    def queued(self) -> list[records.Study]:
+        """Studies handed out but not finished: after a crash their work is begun again."""
+        query = sa.select(studies.c.study_key, studies.c.generation)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.where(studies.c.state == "queued")).all()
+        return [self.study(key, generation) for key, generation in rows]
+
+    def finish(self, study_key: str, generation: int) -> None:
+        """A generation has its result; images that came meanwhile begin the next one.
+
+        Finishing twice, or a generation that is not the current one, changes nothing.
+        """
+        columns = instances.c
+        late = sa.select(sa.func.min(columns.received_at), sa.func.max(columns.received_at)).where(
+            columns.study_key == study_key,
+            columns.generation.is_(None),
+            ~columns.conflict,
+            columns.sop_class_uid.in_(self.analysed),
+        )
+        current = sa.and_(
+            studies.c.study_key == study_key,
+            studies.c.state == "queued",
+            studies.c.generation == generation,
+        )
+        with self.engine.begin() as connection:
+            # the study's row is locked before its instances are looked at, as by the receiver
+            connection.execute(studies.update().where(current).values(state="done"))
+            first, last = connection.execute(late).one()
+            if first is not None:
+                again = {"state": "receiving", "first_at": first, "last_at": last}
+                done = sa.and_(studies.c.study_key == study_key, studies.c.state == "done")
+                connection.execute(studies.update().where(done).values(again))
+
+    def _watch(self) -> None:
+        """Set the gauge of studies by state."""
+        query = sa.select(studies.c.state, sa.func.count()).group_by(studies.c.state)
+        with self.engine.connect() as connection:
+            counts = {row[0]: row[1] for row in connection.execute(query)}
+        for state in ("receiving", "queued"):
+            metrics.QUEUE_DEPTH.labels(state).set(counts.get(state, 0))

@@ -1,0 +1,272 @@
+"""The DICOM upper layer (PS3.8) of an acceptor: PDUs on a socket that a thread waits on.
+
+pynetdicom encodes and negotiates; its reactor is not used, because it polls a queue and a socket
+a thousand times a second and copies every fragment five times (see bench/receive.py).
+"""
+
+import contextlib
+import logging
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom.uid import UID
+from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
+
+log = logging.getLogger(__name__)
+
+ASSOCIATE_RQ, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 1, 3, 4, 5, 6, 7
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+LONGEST_REQUEST = 1 << 20  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 16 syntaxes take 130 kB
+BUFFER = 1 << 18  # bytes
+LINGER_S = 5.0  # seconds
+ARTIM_S = 30.0  # seconds for the A-ASSOCIATE-RQ to come (PS3.8 9.1.5)
+
+
+class AssociationEnd(Exception):
+    """The association is over; how is in the message: released, aborted, closed, timeout."""
+
+
+class ProtocolError(Exception):
+    """The peer broke PS3.8; ``reason`` is that of the A-ABORT (PS3.8 9.3.8)."""
+
+    def __init__(self, reason: int, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+UNRECOGNIZED_PDU, UNEXPECTED_PDU, INVALID_PARAMETER = 1, 2, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why an association is rejected (PS3.8 9.3.4)."""
+
+    result: int
+    source: int
+    reason: int
+    name: str
+
+
+NO_CONTEXT_NAME = Rejection(1, 1, 2, "application-context-name-not-supported")
+CALLING_UNKNOWN = Rejection(1, 1, 3, "calling-ae-title-not-recognized")
+CALLED_UNKNOWN = Rejection(1, 1, 7, "called-ae-title-not-recognized")
+NO_PROTOCOL = Rejection(1, 2, 2, "protocol-version-not-supported")
+LIMIT_EXCEEDED = Rejection(2, 3, 2, "local-limit-exceeded")
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A presentation data value (PS3.8 9.3.5.1, E.2)."""
+
+    context_id: int
+    is_command: bool
+    is_last: bool
+    data: memoryview
+
+
+class Connection:
+    """PDUs over one socket.
+
+    Args:
+        sock: connected; TLS is its own business.
+        timeout: seconds of silence after which the peer counts as gone.
+        max_pdu: longest P-DATA-TF PDU we said we take, bytes.
+    """
+
+    def __init__(self, sock: socket.socket, timeout: float, max_pdu: int) -> None:
+        self._socket = sock
+        self._max_pdu = max_pdu
+        self._timeout = timeout
+        sock.settimeout(min(timeout, ARTIM_S))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._stream = sock.makefile("rb", buffering=BUFFER)
+        self._peer_max_pdu = 0
+
+    def read_pdu(self) -> tuple[int, bytes]:
+        """Wait for a PDU; returns its type and what follows its length field.
+
+        Raises:
+            AssociationEnd: the peer is gone or silent.
+            ProtocolError: it is of no known type, or longer than agreed.
+        """
+        kind, length = struct.unpack(">BxI", self._read(6))
+        if not ASSOCIATE_RQ <= kind <= ABORT:
+            raise ProtocolError(UNRECOGNIZED_PDU, f"PDU type {kind}")
+        # a P-DATA-TF within max_pdu is what we agreed; some peers count the six bytes of its head
+        limit = self._max_pdu + 6 if kind == P_DATA else LONGEST_REQUEST
+        if length > limit:
+            raise ProtocolError(INVALID_PARAMETER, f"PDU of {length} bytes")
+        return kind, self._read(length)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._stream.read(size)
+        except TimeoutError as error:
+            raise AssociationEnd("timeout") from error
+        except OSError as error:
+            raise AssociationEnd("closed") from error
+        if len(data) < size:
+            raise AssociationEnd("closed")
+        return data
+
+    def establish(self, peer_max_pdu: int) -> None:
+        """The association is open: its limits count from now on."""
+        self._peer_max_pdu = peer_max_pdu
+        self._socket.settimeout(self._timeout)
+
+    def send(self, pdu: bytes) -> None:
+        """Send an encoded PDU.
+
+        Raises:
+            AssociationEnd: the peer is gone.
+        """
+        try:
+            self._socket.sendall(pdu)
+        except OSError as error:
+            raise AssociationEnd("closed") from error
+
+    def send_command(self, context_id: int, command: bytes) -> None:
+        """Send a command set in as many P-DATA-TF PDUs as the peer's limit asks for."""
+        room = (self._peer_max_pdu or len(command) + 6) - 6
+        for start in range(0, len(command), room):
+            part = command[start : start + room]
+            control = 3 if start + room >= len(command) else 1
+            head = struct.pack(">BxIIBB", P_DATA, len(part) + 6, len(part) + 2, context_id, control)
+            self.send(head + part)
+
+    def fragments(self) -> Iterator[Fragment]:
+        """The data values of an established association, until the peer releases it.
+
+        Raises:
+            AssociationEnd: it is over; a release was answered.
+            ProtocolError: the peer broke PS3.8.
+        """
+        while True:
+            kind, body = self.read_pdu()
+            if kind == P_DATA:
+                yield from _values(memoryview(body))
+            elif kind == RELEASE_RQ:
+                self.send(struct.pack(">BxI4x", RELEASE_RP, 4))
+                raise AssociationEnd("released")
+            elif kind == ABORT:
+                raise AssociationEnd("aborted")
+            else:
+                raise ProtocolError(UNEXPECTED_PDU, f"PDU type {kind} in an association")
+
+    def abort(self, reason: int = 0) -> None:
+        """Send A-ABORT as the provider (PS3.8 9.3.8), if the peer still hears it."""
+        with contextlib.suppress(AssociationEnd):
+            self.send(struct.pack(">BxIxxBB", ABORT, 4, 2, reason))
+
+    def reject(self, why: Rejection) -> None:
+        """Send A-ASSOCIATE-RJ."""
+        self.send(struct.pack(">BxIxBBB", ASSOCIATE_RJ, 4, why.result, why.source, why.reason))
+
+    def interrupt(self) -> None:
+        """Make the thread that waits for the peer see the end of the stream; it can still send."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_RD)  # not SSLSocket's: it unwraps
+
+    def close(self) -> None:
+        """Let the peer close first (PS3.8 9.2, Sta13), or it may lose our last PDU; then close."""
+        end = time.monotonic() + LINGER_S
+        self._socket.settimeout(LINGER_S)
+        with contextlib.suppress(OSError):
+            while self._socket.recv(BUFFER) and time.monotonic() < end:
+                log.debug("bytes after the end of an association ignored")
+        self._stream.close()
+        self._socket.close()
+
+
+def _values(body: memoryview) -> Iterator[Fragment]:
+    """The items of a P-DATA-TF PDU, without copying them."""
+    position = 0
+    while position < len(body):
+        if len(body) - position < 6:
+            raise ProtocolError(INVALID_PARAMETER, "data value is cut off")
+        length, context_id, control = struct.unpack_from(">IBB", body, position)
+        end = position + 4 + length
+        if length < 2 or end > len(body):
+            raise ProtocolError(INVALID_PARAMETER, "data value is cut off")
+        yield Fragment(context_id, bool(control & 1), bool(control & 2), body[position + 6 : end])
+        position = end
+
+
+def read_request(connection: Connection) -> A_ASSOCIATE:
+    """Wait for the A-ASSOCIATE-RQ.
+
+    Raises:
+        AssociationEnd, ProtocolError: as ``read_pdu``; or it is no request.
+    """
+    kind, body = connection.read_pdu()
+    if kind == ABORT:
+        raise AssociationEnd("aborted")
+    if kind != ASSOCIATE_RQ:
+        raise ProtocolError(UNEXPECTED_PDU, f"PDU type {kind} before an association")
+    pdu = A_ASSOCIATE_RQ()
+    try:
+        pdu.decode(struct.pack(">BxI", kind, len(body)) + body)
+        request = pdu.to_primitive()
+    except Exception as error:
+        raise ProtocolError(INVALID_PARAMETER, f"request: {type(error).__name__}") from error
+    if not pdu.protocol_version & 1:
+        request.result = NO_PROTOCOL.result
+    return request
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An accepted presentation context."""
+
+    sop_class_uid: str
+    transfer_syntax_uid: str
+
+
+def accept(
+    connection: Connection, request: A_ASSOCIATE, ours: list[PresentationContext], max_pdu: int
+) -> dict[int, Context]:
+    """Answer a request with A-ASSOCIATE-AC; each context is accepted or refused on its own.
+
+    Returns:
+        The accepted contexts by their ID.
+    """
+    answered, _ = negotiate_as_acceptor(request.presentation_context_definition_list, ours)
+    answer = A_ASSOCIATE()
+    answer.application_context_name = UID(APPLICATION_CONTEXT)
+    answer.calling_ae_title = request.calling_ae_title
+    answer.called_ae_title = request.called_ae_title
+    answer.result, answer.result_source = 0, 1
+    answer.presentation_context_definition_results_list = answered
+    answer.user_information = _user_information(max_pdu)
+    connection.send(A_ASSOCIATE_AC(answer).encode())
+    connection.establish(request.maximum_length_received or 0)
+    return {
+        int(context.context_id or 0): Context(
+            str(context.abstract_syntax), str(context.transfer_syntax[0])
+        )
+        for context in answered
+        if context.result == 0
+    }
+
+
+def _user_information(max_pdu: int) -> list[Any]:
+    """Our maximum length and implementation (PS3.7 D.3.3)."""
+    length = MaximumLengthNotification()
+    length.maximum_length_received = max_pdu
+    implementation = ImplementationClassUIDNotification()
+    implementation.implementation_class_uid = UID(PYNETDICOM_IMPLEMENTATION_UID)
+    version = ImplementationVersionNameNotification()
+    version.implementation_version_name = PYNETDICOM_IMPLEMENTATION_VERSION
+    return [length, implementation, version]
