@@ -1,0 +1,266 @@
+"""The real peers of the tests: Orthanc, dcmtk's programs and PostgreSQL.
+
+Each is a context manager that starts a process on a port of the operating system's choice, waits
+until it answers, and stops it. A program that is not there fails the test with the name of the
+Debian package to install.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from msnode.config import Tls
+
+ROOT = Path(__file__).parents[2]
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where Debian's programs are; a virtual environment's storescp is pynetdicom's, not dcmtk's."""
+ENVIRONMENT = os.environ | {"TCP_NODELAY": "1"}
+"""dcmtk's and Orthanc's sockets stall 40 ms an image without it (Nagle against delayed ACK)."""
+
+ROUTE = """
+function OnStableSeries(seriesId, tags, metadata)
+  if tags['Modality'] == 'MR' and metadata['RemoteAET'] ~= 'MSNODE' then
+    local body = {Resources = {seriesId}, Asynchronous = true}
+    RestApiPost('/modalities/msnode/store', DumpJson(body, true))
+  end
+end
+"""
+"""Orthanc's auto-routing to the node; what came from the node is not sent there again."""
+
+
+def tool(name: str, package: str) -> str:
+    """Path of a program of the system."""
+    path = shutil.which(name, path=SYSTEM_PATH)
+    if path is None:
+        pytest.fail(f"{name} is missing: install Debian package {package}")
+    return path
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """Poll until the condition is true and return its value; fail the test after some seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    return pytest.fail(f"after {seconds:.0f} s still waiting for {what}")
+
+
+def listening(port: int) -> bool:
+    """Whether somebody accepts connections on a local port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def shared(part: str) -> Path:
+    """A folder of the shared real data; the test is skipped where there is none."""
+    folder = Path(os.environ.get("MSNODE_SHARED", ROOT.parent / "shared")) / "data" / part
+    if not folder.exists():
+        pytest.skip(f"the shared data are absent: {part} (set MSNODE_SHARED to their folder)")
+    return folder
+
+
+@contextmanager
+def program(command: Sequence[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with its output in a file, for the time of a ``with`` block."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=ENVIRONMENT, **options
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+@dataclass(frozen=True)
+class Scp:
+    """A storage SCP that writes what it gets into a folder."""
+
+    ae_title: str
+    port: int
+    folder: Path
+
+    @property
+    def files(self) -> list[Path]:
+        """What arrived, by name."""
+        return sorted(path for path in self.folder.iterdir() if path.is_file())
+
+    def destination(self, name: str) -> dict[str, Any]:
+        """Its entry in the node's configuration."""
+        return {"name": name, "ae_title": self.ae_title, "host": "127.0.0.1", "port": self.port}
+
+
+@contextmanager
+def storescp(folder: Path, *options: str, tls: Tls | None = None, port: int = 0) -> Iterator[Scp]:
+    """dcmtk's storage SCP, which accepts any transfer syntax."""
+    received = folder / "received"
+    received.mkdir(parents=True, exist_ok=True)
+    peer = Scp("STORESCP", port or free_port(), received)
+    secure = ["+tls", str(tls.key), str(tls.certificate), "+cf", str(tls.ca)] if tls else []
+    command = [tool("storescp", "dcmtk"), *secure, "-aet", peer.ae_title, "-od", str(received)]
+    with program([*command, "+xa", *options, str(peer.port)], folder / "storescp.log"):
+        wait(lambda: listening(peer.port), 10, "storescp to listen")
+        yield peer
+
+
+def dcmtk(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run one of dcmtk's programs to its end; output and errors come as one text."""
+    return subprocess.run(
+        [tool(name, "dcmtk"), *map(str, arguments)],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+    )
+
+
+@dataclass
+class Orthanc:
+    """A running Orthanc."""
+
+    http_port: int
+    port: int
+    folder: Path
+    ae_title: str = "ORTHANC"
+
+    def get(self, path: str, body: object = None, content_type: str = "application/json") -> Any:
+        """GET from its REST API, or POST where there is a body; returns the parsed answer."""
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.http_port}{path}",
+            data=data,
+            headers={"Content-Type": content_type, "Accept": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text.strip() else None
+
+    def answers(self) -> bool:
+        """Whether its REST API is up."""
+        try:
+            return bool(self.get("/system"))
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+    def instances(self, study_instance_uid: str) -> list[dict[str, Any]]:
+        """The study's instances by QIDO-RS (PS3.18 10.6): Modality, SOPClassUID and so on."""
+        path = f"/dicom-web/studies/{study_instance_uid}/instances?includefield=all"
+        return [
+            {name: (attribute.get("Value") or [""])[0] for name, attribute in found.items()}
+            for found in self.get(path) or []
+        ]
+
+    def modalities(self, study_instance_uid: str) -> list[str]:
+        """The Modality of each of the study's instances, sorted."""
+        return sorted(str(found["00080060"]) for found in self.instances(study_instance_uid))
+
+    def upload(self, paths: Sequence[Path]) -> None:
+        """Store files through the REST API, as if a modality had sent them."""
+        for path in paths:
+            self.get("/instances", path.read_bytes(), "application/dicom")
+
+    def destination(self, name: str) -> dict[str, Any]:
+        """Its entry in the node's configuration."""
+        return {"name": name, "ae_title": self.ae_title, "host": "127.0.0.1", "port": self.port}
+
+
+@contextmanager
+def orthanc(
+    folder: Path, node_port: int = 0, route: bool = False, tls: Tls | None = None
+) -> Iterator[Orthanc]:
+    """Orthanc with DICOMweb as the PACS, with the node as its modality."""
+    plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+    if not plugin.exists():
+        pytest.fail(f"{plugin.name} is missing: install Debian package orthanc-dicomweb")
+    folder.mkdir(parents=True, exist_ok=True)
+    pacs = Orthanc(free_port(), free_port(), folder)
+    (folder / "route.lua").write_text(ROUTE)
+    settings = {
+        "Name": "PACS",
+        "StorageDirectory": str(folder),
+        "IndexDirectory": str(folder),
+        "Plugins": [str(plugin)],
+        "LuaScripts": [str(folder / "route.lua")] if route else [],
+        "HttpPort": pacs.http_port,
+        "DicomPort": pacs.port,
+        "DicomAet": pacs.ae_title,
+        "DicomCheckCalledAet": True,
+        "DicomAlwaysAllowStore": True,
+        "DicomModalities": {
+            "msnode": {
+                "AET": "MSNODE",
+                "Host": "127.0.0.1",
+                "Port": node_port,
+                "AllowStorageCommitment": True,
+                "AllowFind": True,
+                "AllowMove": True,
+                "AllowGet": True,
+                "AllowStore": True,
+                "UseDicomTls": tls is not None,
+            }
+        },
+        "DicomTlsEnabled": tls is not None,
+        "DicomTlsCertificate": str(tls.certificate) if tls else "",
+        "DicomTlsPrivateKey": str(tls.key) if tls else "",
+        "DicomTlsTrustedCertificates": str(tls.ca) if tls else "",
+        "StableAge": 1,
+        "SynchronousCMove": True,
+        "DicomWeb": {"Enable": True, "StudiesMetadata": "Full"},
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    command = [tool("Orthanc", "orthanc"), str(folder / "orthanc.json")]
+    with program(command, folder / "orthanc.log"):
+        wait(pacs.answers, 20, "Orthanc to answer")
+        yield pacs
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """A fresh PostgreSQL server; yields the URL of its database."""
+    homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not homes:
+        pytest.fail("postgres is missing: install Debian package postgresql")
+    # the server refuses to run as root, so its folder must not be inside root's own
+    user = "postgres" if os.geteuid() == 0 else None
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="msnode-pg-") as name:
+        folder = Path(name)
+        if user is not None:
+            shutil.chown(folder, user)
+        initdb = [str(homes[-1] / "initdb"), "-D", name, "-A", "trust", "-U", "msnode", "-N"]
+        subprocess.run(initdb, user=user, check=True, capture_output=True, timeout=60)
+        server = [str(homes[-1] / "postgres"), "-D", name, "-k", name, "-h", "127.0.0.1"]
+        server += ["-p", str(port), "-F"]
+        with program(server, folder / "server.log", user=user):
+            wait(lambda: listening(port), 20, "PostgreSQL to listen")
+            yield f"postgresql://msnode@127.0.0.1:{port}/postgres"
