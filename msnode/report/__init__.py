@@ -1,0 +1,7 @@
+"""Result objects: SR, Secondary Capture, key images, maps; validated before they leave."""
+
+from msnode.report import montage
+from msnode.report.profiles import PROFILES, write
+from msnode.report.summary import read
+
+__all__ = ["PROFILES", "montage", "read", "write"]

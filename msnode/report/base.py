@@ -1,0 +1,145 @@
+"""The modules that all result objects have in common (PS3.3 C.7, C.12)."""
+
+from collections.abc import Iterable, Sequence
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from msnode.records import SourceFrame
+from msnode.report.case import PROGRAM, VERSION, Case, Image
+from msnode.report.codes import BRAIN, PROCESSING_EQUIPMENT
+from msnode.report.uids import uid
+
+SERIES = {
+    "sr": (9000, "SR", "MS AI result (measurements)"),
+    "readable": (9001, "SR", "MS AI report"),
+    "montage": (9002, "OT", "MS AI montage"),
+    "overlay": (9003, "OT", "MS AI saliency overlay"),
+    "kos": (9004, "KO", "MS AI key images"),
+    "map": (9005, "MR", "MS AI saliency map"),
+    "gsps": (9006, "PR", "MS AI saliency marks"),
+    "pdf": (9007, "DOC", "MS AI report (PDF)"),
+}
+"""Kind of object -> SeriesNumber, Modality, SeriesDescription; behind the images (9000 and up),
+one series each, as some viewers load only one object of an SR series."""
+
+
+def new(case: Case, kind: str, sop_class_uid: str, number: int = 1) -> Dataset:
+    """A dataset with the patient, study, series, equipment and SOP common modules."""
+    dataset = Dataset()
+    stamp(dataset, case, kind, sop_class_uid, number)
+    return dataset
+
+
+def stamp(dataset: Dataset, case: Case, kind: str, sop_class_uid: str, number: int = 1) -> None:
+    """Write the common modules over whatever the dataset has of them."""
+    dataset.update(case.header)
+    for keyword in ("ReferencedRequestSequence", "FrameOfReferenceUID"):
+        dataset.pop(keyword, None)
+    series_number, modality, description = SERIES[kind]
+    dataset.SOPClassUID = sop_class_uid
+    dataset.SOPInstanceUID = case.uid(kind if number == 1 else f"{kind}-{number}")
+    dataset.SeriesInstanceUID = case.uid(kind, level="series")
+    dataset.SeriesNumber = series_number
+    dataset.Modality = modality
+    dataset.SeriesDescription = description
+    dataset.InstanceNumber = number
+    _equipment(dataset, case)
+    _times(dataset, case)
+    _file_meta(dataset)
+
+
+def _equipment(dataset: Dataset, case: Case) -> None:
+    """General Equipment and the algorithm as contributing equipment (IHE AIR 6.5.3.1)."""
+    model = case.report.model
+    dataset.Manufacturer = PROGRAM
+    dataset.ManufacturerModelName = PROGRAM
+    dataset.SoftwareVersions = [VERSION, f"{model.name} {model.version}"[:64]]
+    dataset.DeviceSerialNumber = case.describe.serial_number[:64]
+    if case.describe.institution:
+        dataset.InstitutionName = case.describe.institution[:64]
+    algorithm = Dataset()
+    algorithm.PurposeOfReferenceCodeSequence = [PROCESSING_EQUIPMENT]
+    algorithm.Manufacturer = PROGRAM
+    algorithm.ManufacturerModelName = model.name[:64]
+    algorithm.SoftwareVersions = model.version[:64]
+    algorithm.DeviceSerialNumber = model.digest[:64]
+    algorithm.DeviceUID = case.device_uid
+    algorithm.ContributionDateTime = case.created.strftime("%Y%m%d%H%M%S.%f%z")
+    algorithm.ContributionDescription = "Classified the images and computed the saliency"
+    dataset.ContributingEquipmentSequence = [algorithm]
+
+
+def _times(dataset: Dataset, case: Case) -> None:
+    """Every date and time is the report's own, so that a retry writes the same bytes."""
+    date, time = case.created.strftime("%Y%m%d"), case.created.strftime("%H%M%S.%f")
+    for what in ("InstanceCreation", "Series", "Content"):
+        setattr(dataset, f"{what}Date", date)
+        setattr(dataset, f"{what}Time", time)
+
+
+def _file_meta(dataset: Dataset) -> None:
+    """File Meta Information (PS3.10 7.1); encoded explicit little endian."""
+    dataset.file_meta = meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = UID(uid("implementation"))
+    meta.ImplementationVersionName = f"MSNODE_{VERSION}"[:16]
+
+
+def evidence(case: Case) -> list[Dataset]:
+    """The study's images as CurrentRequestedProcedureEvidenceSequence (PS3.3 C.17.2.1)."""
+    return references(
+        case.report.study_instance_uid,
+        [(i.series_instance_uid, i.sop_class_uid, i.sop_instance_uid) for i in referable(case)],
+    )
+
+
+def referable(case: Case) -> tuple[Image, ...]:
+    """The evidence and every frame of the series used, each instance once."""
+    found = {image.sop_instance_uid: image for image in case.images}
+    for frame in case.report.slices.frames if case.report.slices is not None else ():
+        found.setdefault(
+            frame.sop_instance_uid,
+            Image(frame.sop_class_uid, frame.sop_instance_uid, frame.series_instance_uid, None),
+        )
+    return tuple(found.values())
+
+
+def references(study_uid: str, instances: Iterable[tuple[str, str, str]]) -> list[Dataset]:
+    """Hierarchical SOP Instance references (PS3.3 C.17.2.1) of (series, class, instance) UIDs."""
+    study = Dataset()
+    study.StudyInstanceUID = study_uid
+    series: dict[str, Dataset] = {}
+    for series_uid, class_uid, instance_uid in instances:
+        if series_uid not in series:
+            series[series_uid] = Dataset()
+            series[series_uid].SeriesInstanceUID = series_uid
+            series[series_uid].ReferencedSOPSequence = []
+        series[series_uid].ReferencedSOPSequence.append(reference(class_uid, instance_uid))
+    study.ReferencedSeriesSequence = list(series.values())
+    return [study] if series else []
+
+
+def reference(class_uid: str, instance_uid: str, frames: Sequence[int] = ()) -> Dataset:
+    """One item of a SOP Instance reference (PS3.3 10.8)."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = class_uid
+    item.ReferencedSOPInstanceUID = instance_uid
+    if frames:
+        item.ReferencedFrameNumber = list(frames)
+    return item
+
+
+def frame_reference(frame: SourceFrame) -> Dataset:
+    """A reference to a source frame."""
+    frames = () if frame.frame is None else (frame.frame,)
+    return reference(frame.sop_class_uid, frame.sop_instance_uid, frames)
+
+
+def brain(dataset: Dataset) -> None:
+    """Say which part of the body the pixels show."""
+    dataset.BodyPartExamined = "BRAIN"
+    dataset.AnatomicRegionSequence = [BRAIN]

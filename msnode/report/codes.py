@@ -1,0 +1,62 @@
+"""The coded concepts of the results (PS3.16), and the few that no standard scheme has."""
+
+from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+PRIVATE = "99MSNODE"
+
+
+def _code(value: str, scheme: str, meaning: str) -> CodedConcept:
+    return CodedConcept(value=value, scheme_designator=scheme, meaning=meaning)
+
+
+MULTIPLE_SCLEROSIS = _code("24700007", "SCT", "Multiple sclerosis")
+MR_BRAIN = _code("24590-2", "LN", "MR Brain")
+BRAIN = CodedConcept.from_code(codes.SCT.Brain)
+ARTIFICIAL_INTELLIGENCE = CodedConcept.from_code(codes.DCM.ArtificialIntelligence)
+PROCESSING_EQUIPMENT = CodedConcept.from_code(codes.DCM.ProcessingEquipment)
+SALIENCY = CodedConcept.from_code(codes.DCM.Saliency)
+SOURCE_IMAGE = CodedConcept.from_code(codes.DCM.SourceImageForImageProcessingOperation)
+ALGORITHM_NAME = CodedConcept.from_code(codes.DCM.AlgorithmName)
+ALGORITHM_VERSION = CodedConcept.from_code(codes.DCM.AlgorithmVersion)
+COMMENT = CodedConcept.from_code(codes.DCM.Comment)
+DEVICE = CodedConcept.from_code(codes.DCM.Device)
+PERCENT = _code("%", "UCUM", "Percent")
+NO_UNITS = _code("1", "UCUM", "no units")
+
+PROBABILITY_STUDY = _code("STUDY_PROB", PRIVATE, "Probability of multiple sclerosis in study")
+PROBABILITY_IMAGE = _code("IMAGE_PROB", PRIVATE, "Probability of MS pattern in image")
+MS_PATTERN = _code("MS_PATTERN", PRIVATE, "Multiple sclerosis pattern")
+READING_PRIORITY = _code("READ_PRIORITY", PRIVATE, "Suggested reading priority")
+
+DECISIONS = {
+    "present": CodedConcept.from_code(codes.SCT.Present),
+    "absent": CodedConcept.from_code(codes.SCT.Absent),
+    "undetermined": CodedConcept.from_code(codes.SCT.Undetermined),
+}
+"""CID 240 Present-Absent; "not analysed" is reported as undetermined, with its reason."""
+
+PRIORITIES = {
+    True: _code("103391001", "SCT", "Urgent procedure"),
+    False: _code("373113001", "SCT", "Routine procedure"),
+}
+"""By whether the decision is "present": the study should be read before the others."""
+
+LANGUAGES = {
+    "en": _code("en", "RFC5646", "English"),
+    "de": _code("de", "RFC5646", "German"),
+    "fr": _code("fr", "RFC5646", "French"),
+    "es": _code("es", "RFC5646", "Spanish"),
+    "nl": _code("nl", "RFC5646", "Dutch"),
+}
+"""TID 1204; BCP 47 tags."""
+
+
+def private_scheme() -> Dataset:
+    """CodingSchemeIdentificationSequence item that names our own scheme (PS3.3 C.12.1.1.1)."""
+    item = Dataset()
+    item.CodingSchemeDesignator = PRIVATE
+    item.CodingSchemeName = "msnode private codes"
+    item.CodingSchemeResponsibleOrganization = "msnode"
+    return item

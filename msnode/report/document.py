@@ -1,0 +1,51 @@
+"""What the SR documents have in common: SR Document General and Content (PS3.3 C.17)."""
+
+from highdicom import sr
+from pydicom.dataset import Dataset
+
+from msnode.report import base, codes
+from msnode.report.case import Case
+
+
+def document(dataset: Dataset, case: Case, root: Dataset, kind: str) -> None:
+    """Complete a document around its root CONTAINER content item.
+
+    It is a complete but preliminary and unverified document; a revised one names the document
+    that it replaces.
+    """
+    separate(root)
+    dataset.update(root)
+    dataset.CompletionFlag = "COMPLETE"
+    dataset.VerificationFlag = "UNVERIFIED"
+    dataset.PreliminaryFlag = "PRELIMINARY"
+    dataset.PerformedProcedureCodeSequence = []
+    dataset.ReferencedPerformedProcedureStepSequence = []
+    dataset.CodingSchemeIdentificationSequence = [codes.private_scheme()]
+    if "ReferencedRequestSequence" in case.header:
+        dataset.ReferencedRequestSequence = case.header.ReferencedRequestSequence
+    if found := base.evidence(case):
+        dataset.CurrentRequestedProcedureEvidenceSequence = found
+    if case.report.predecessor is not None:
+        before = case.report.predecessor
+        dataset.PredecessorDocumentsSequence = base.references(
+            case.report.study_instance_uid,
+            [(case.uid(kind, before, "series"), dataset.SOPClassUID, case.uid(kind, before))],
+        )
+
+
+def separate(item: Dataset) -> None:
+    """Make every container SEPARATE: viewers run the items of CONTINUOUS ones together."""
+    if "ContinuityOfContent" in item:
+        item.ContinuityOfContent = "SEPARATE"
+    for child in item.get("ContentSequence", ()):
+        separate(child)
+
+
+def text(name: sr.CodedConcept, value: str) -> sr.TextContentItem:
+    """A TEXT content item contained in its parent."""
+    return sr.TextContentItem(name, value, sr.RelationshipTypeValues.CONTAINS)
+
+
+def reason_item(case: Case) -> sr.TextContentItem:
+    """Why the study was not analysed."""
+    return text(codes.COMMENT, f"{case.say('not_analysed')}: {case.report.reason}")

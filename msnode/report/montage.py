@@ -1,0 +1,270 @@
+"""The montage: one picture of 1024 x 1024 pixels that says it all, in every viewer.
+
+No patient identity is in the pixels: viewers show it from the header, and pictures get copied.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from msnode.config import Describe
+from msnode.records import Report, SliceFinding
+from msnode.report import case as cases
+from msnode.report import facts
+from msnode.report.canvas import Canvas
+from msnode.report.capture import capture
+from msnode.report.case import Case, image_label, matter
+from msnode.report.palette import (
+    BANNER,
+    DECISION,
+    FAINT,
+    ON_BANNER,
+    PANEL,
+    RULE,
+    TEXT,
+    UInt8Array,
+    blend,
+    colours,
+    enlarge,
+    greyscale,
+    window,
+)
+
+SIZE = 1024
+MARGIN = 28
+RIGHT = SIZE - MARGIN
+TILE = 230
+GAP = 16
+TILES = 4
+
+
+def build(case: Case) -> Dataset:
+    """The montage as a Secondary Capture."""
+    shown = _shown(case)
+    return capture(case, "montage", draw(case), [found.source for found in shown])
+
+
+def render(report: Report, describe: Describe) -> UInt8Array:
+    """The montage as (1024, 1024, 3) uint8 RGB; the header is not needed for it."""
+    evidence = cases.images(report.evidence, report.study_instance_uid)
+    return draw(Case(report, describe, Dataset(), evidence))
+
+
+def draw(case: Case) -> UInt8Array:
+    """Draw the picture from top to bottom."""
+    canvas = Canvas(SIZE, SIZE)
+    _banner(canvas, case)
+    _outcome(canvas, case)
+    _particulars(canvas, case)
+    if case.report.finding is None:
+        _not_analysed(canvas, case)
+    else:
+        _tiles(canvas, case)
+        _scale(canvas, case)
+        _chart(canvas, case)
+    _footer(canvas, case)
+    return np.asarray(canvas.image)
+
+
+def _shown(case: Case) -> Sequence[SliceFinding]:
+    """The slices of the tiles, from feet to head."""
+    if case.report.finding is None:
+        return ()
+    return sorted(matter(case.finding, TILES), key=lambda found: found.index)
+
+
+def _banner(canvas: Canvas, case: Case) -> None:
+    """Cannot be missed: nobody has verified this."""
+    canvas.draw.rectangle((0, 0, SIZE, 47), BANNER)
+    canvas.draw.rectangle((0, SIZE - 6, SIZE, SIZE), BANNER)
+    taken = canvas.text((RIGHT, 24), case.say("research"), 16, ON_BANNER, anchor="rm")
+    room = RIGHT - MARGIN - taken - GAP
+    canvas.text((MARGIN, 24), case.say("banner"), 23, ON_BANNER, bold=True, anchor="lm", width=room)
+
+
+def _outcome(canvas: Canvas, case: Case) -> None:
+    """Decision and probability, with the threshold on a gauge."""
+    finding = case.report.finding
+    name = finding.decision if finding is not None else "not_analysed"
+    canvas.text((MARGIN, 66), case.say("pattern" if finding else "title"), 17, FAINT)
+    word = facts.headline(case)
+    canvas.text((MARGIN - 2, 86), word, 46, DECISION[name], bold=True, width=420)
+    if finding is None:
+        return
+    shown = case.say.percent(finding.probability)
+    canvas.text((572, 66), case.say("probability"), 17, FAINT, anchor="ra")
+    canvas.text((572, 86), shown, 46, DECISION[name], bold=True, anchor="ra")
+    canvas.bar((MARGIN, 152, 572, 166), finding.probability, DECISION[name])
+    _threshold(canvas, case)
+
+
+def _threshold(canvas: Canvas, case: Case) -> None:
+    """Where the decision turns, marked below and on the gauge."""
+    info = case.report.model
+    span = 572 - MARGIN
+    if info.undetermined is not None:
+        low, high = (MARGIN + span * edge for edge in info.undetermined)
+        canvas.draw.rectangle((low, 168, high, 171), FAINT)
+    at = MARGIN + span * info.threshold
+    canvas.draw.line((at, 147, at, 174), TEXT, 3)
+    half = 130
+    centre = min(max(at, MARGIN + half), 572 - half)
+    text = facts.threshold(case)
+    anchor, x = ("ma", centre) if len(text) < 32 else ("la", float(MARGIN))
+    canvas.text((x, 177), text, 15, FAINT, anchor=anchor, width=span)
+
+
+def _particulars(canvas: Canvas, case: Case) -> None:
+    """Which model, which series, which priority."""
+    when = case.created.strftime("%Y-%m-%d %H:%M")
+    rows = [(case.say("model"), f"{facts.model(case)} · {when}")]
+    if case.report.finding is not None:
+        choice = facts.used(case)
+        rows += [
+            (case.say("series_used"), facts.named(case, choice) if choice else "–"),
+            ("", facts.quality(case)),
+            (case.say("priority"), facts.priority(case)),
+        ]
+    y = 66
+    for label, value in rows:
+        if label:
+            canvas.text((616, y), label, 13, FAINT, width=RIGHT - 616)
+            y += 17
+        canvas.text((616, y), value, 15, TEXT, width=RIGHT - 616)
+        y += 20
+    canvas.draw.line((MARGIN, 204, RIGHT, 204), RULE)
+
+
+def _tiles(canvas: Canvas, case: Case) -> None:
+    """The slices that matter: source above, saliency below."""
+    shown = _shown(case)
+    spare = (TILES - len(shown)) * (TILE + GAP) // 2
+    for column, found in enumerate(shown):
+        left = MARGIN + spare + column * (TILE + GAP)
+        _label(canvas, case, found, left)
+        source, overlay = tile(case, found.index, TILE)
+        for top, picture in ((260, source), (260 + TILE + 4, overlay)):
+            canvas.image.paste(Image.fromarray(picture), (left, top))
+            canvas.outlined((left + 6, top + TILE / 2), "R", 15, "lm")
+            canvas.outlined((left + TILE - 6, top + TILE / 2), "L", 15, "rm")
+        _peak(canvas, case, found, left, 260 + TILE + 4)
+        canvas.bar((left, 732, left + TILE - 62, 742), found.probability, _colour(case))
+        percent = case.say.percent(found.probability)
+        canvas.text((left + TILE, 737), percent, 17, TEXT, bold=True, anchor="rm")
+
+
+def _colour(case: Case) -> tuple[int, int, int]:
+    return DECISION[case.finding.decision]
+
+
+def _label(canvas: Canvas, case: Case, found: SliceFinding, left: float) -> None:
+    """By which number and position a viewer finds the slice again."""
+    slices = case.report.slices
+    assert slices is not None  # noqa: S101 - a finding has slices
+    place = case.say("slice_of", number=found.index + 1, count=len(slices.pixels))
+    image = image_label(case, found.source)
+    canvas.text((left, 216), image or place, 16, TEXT, bold=True, width=TILE)
+    height, width = slices.pixels.shape[2:]
+    z = (slices.affines[found.index] @ [(width - 1) / 2, (height - 1) / 2, 0, 1])[2]
+    second = f"z {z:+.0f} mm" if not image else f"{place} · z {z:+.0f} mm"
+    canvas.text((left, 237), second.replace("-", "−"), 13, FAINT, width=TILE)
+
+
+def tile(case: Case, index: int, size: int) -> tuple[UInt8Array, UInt8Array]:
+    """A slice without and with its saliency, both (size, size, 3) uint8."""
+    slices, scores = case.report.slices, case.report.scores
+    assert slices is not None  # noqa: S101 - a finding has slices
+    assert scores is not None  # noqa: S101 - and scores
+    pixels = slices.pixels[index, 0].astype(np.float32)
+    rows, cols = pixels.shape
+    scale = size / max(rows, cols)
+    shape = (max(round(cols * scale), 1), max(round(rows * scale), 1))
+    grey = greyscale(enlarge(pixels, shape), window(slices))
+    overlay = blend(grey, enlarge(scores.saliency[index].astype(np.float32), shape))
+    return _square(np.repeat(grey[..., None], 3, axis=2), size), _square(overlay, size)
+
+
+def _square(picture: UInt8Array, size: int) -> UInt8Array:
+    """Centre a picture on a square."""
+    rows, cols = picture.shape[:2]
+    square = np.zeros((size, size, 3), np.uint8)
+    top, left = (size - rows) // 2, (size - cols) // 2
+    square[top : top + rows, left : left + cols] = picture
+    return square
+
+
+def _peak(canvas: Canvas, case: Case, found: SliceFinding, left: float, top: float) -> None:
+    """A ring around the saliency's peak, for those who do not see the colours."""
+    scores = case.report.scores
+    assert scores is not None  # noqa: S101 - a finding has scores
+    saliency = scores.saliency[found.index]
+    if saliency.max() <= 0:
+        return
+    rows, cols = saliency.shape
+    row, col = np.unravel_index(int(saliency.argmax()), saliency.shape)
+    scale = TILE / max(rows, cols)
+    x = left + (TILE - cols * scale) / 2 + (col + 0.5) * scale
+    y = top + (TILE - rows * scale) / 2 + (row + 0.5) * scale
+    for radius, colour in ((11, (0, 0, 0)), (10, (255, 255, 255))):
+        canvas.draw.ellipse((x - radius, y - radius, x + radius, y + radius), None, colour, 2)
+
+
+def _scale(canvas: Canvas, case: Case) -> None:
+    """What the colours mean."""
+    canvas.text((MARGIN, 768), case.say("saliency_note"), 14, FAINT, anchor="lm")
+    ramp = colours(np.tile(np.linspace(0, 1, 150, dtype=np.float32), (10, 1)))
+    canvas.image.paste(Image.fromarray(ramp), (RIGHT - 172, 763))
+    canvas.text((RIGHT - 180, 768), f"{case.say('saliency')} 0", 14, FAINT, anchor="rm")
+    canvas.text((RIGHT, 768), "1", 14, FAINT, anchor="rm")
+
+
+def _chart(canvas: Canvas, case: Case) -> None:
+    """Every slice's probability, so that 3 and 200 slices look alike."""
+    top, bottom = 812, 890
+    canvas.text((MARGIN, 790), case.say("by_slice"), 14, FAINT)
+    canvas.draw.rectangle((MARGIN, top, RIGHT, bottom), PANEL)
+    found = sorted(case.finding.slices, key=lambda s: s.index)
+    step = (RIGHT - MARGIN) / len(found)
+    thick = min(max(0.72 * step, 1.0), 40.0)
+    shown = {s.index for s in _shown(case)}
+    for i, one in enumerate(found):
+        x = MARGIN + (i + 0.5) * step
+        height = max(one.probability * (bottom - top - 6), 1)
+        colour = _colour(case) if one.index in shown else FAINT
+        canvas.draw.rectangle((x - thick / 2, bottom - height, x + thick / 2, bottom), colour)
+        if one.index in shown:
+            canvas.draw.polygon(((x - 5, bottom + 9), (x + 5, bottom + 9), (x, bottom + 3)), TEXT)
+
+
+def _not_analysed(canvas: Canvas, case: Case) -> None:
+    """The reason, large, and what was looked at."""
+    canvas.paragraph((MARGIN, 150), case.say("no_result"), 17, 544, 2, TEXT)
+    canvas.draw.rectangle((MARGIN, 232, RIGHT, 400), PANEL)
+    canvas.draw.rectangle((MARGIN, 232, MARGIN + 5, 400), DECISION["not_analysed"])
+    canvas.text((MARGIN + 24, 248), case.say("reason"), 15, FAINT)
+    canvas.paragraph(
+        (MARGIN + 24, 276), case.report.reason or "–", 22, RIGHT - MARGIN - 48, 4, TEXT
+    )
+    canvas.text((MARGIN, 424), case.say("series_seen"), 15, FAINT)
+    y = 452.0
+    for choice in case.report.series[:9]:
+        canvas.text((MARGIN, y), facts.named(case, choice), 16, TEXT, bold=True, width=270)
+        canvas.text((330, y), str(choice.instances), 15, FAINT, anchor="ra")
+        y = canvas.paragraph((350, y), choice.why, 15, RIGHT - 350, 2, TEXT) + 8
+        canvas.draw.line((MARGIN, y - 5, RIGHT, y - 5), RULE)
+
+
+def _footer(canvas: Canvas, case: Case) -> None:
+    """Why this series, how good the model is, what else to know."""
+    lines = [" · ".join(facts.notes(case))]
+    if case.report.finding is not None:
+        lines = [
+            f"{case.say('series_used')}: {facts.series(case)}",
+            facts.performance(case),
+            *lines,
+        ]
+    y = 908.0
+    for line in lines:
+        y = canvas.paragraph((MARGIN, y), line, 13, RIGHT - MARGIN, 2, FAINT)

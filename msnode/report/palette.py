@@ -1,0 +1,102 @@
+"""Colours and the saliency colour map: readable by colour-blind people and in greyscale."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from msnode.records import Float32Array, Slices
+
+UInt8Array = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+BACKGROUND: Colour = (13, 17, 23)
+PANEL: Colour = (24, 30, 39)
+RULE: Colour = (52, 62, 76)
+FAINT: Colour = (139, 150, 165)
+TEXT: Colour = (230, 236, 243)
+BANNER: Colour = (255, 182, 18)
+ON_BANNER: Colour = (20, 16, 2)
+
+DECISION: dict[str, Colour] = {
+    "present": (255, 133, 82),
+    "absent": (104, 190, 240),
+    "undetermined": (214, 207, 184),
+    "not_analysed": (170, 180, 194),
+}
+"""Orange and blue stay apart for every kind of colour vision; the word stands beside anyway."""
+
+_INFERNO = bytes.fromhex(
+    "000004 0b0724 210c4a 3d0965 57106e 71196e 8a226a a32c61 bc3754"
+    "d24644 e45a31 f1731d f98e09 fcac11 f9cb35 f2ea69 fcffa4"
+)
+"""17 samples of matplotlib's inferno (CC0, van der Walt and Smith): lightness rises evenly."""
+
+
+def _table() -> UInt8Array:
+    """(256, 3) uint8 colours, interpolated between the samples."""
+    samples = np.frombuffer(_INFERNO, np.uint8).reshape(-1, 3)
+    at = np.linspace(0, len(samples) - 1, 256)
+    channels = [np.interp(at, np.arange(len(samples)), samples[:, c]) for c in range(3)]
+    return np.stack(channels, axis=1).round().astype(np.uint8)
+
+
+INFERNO = _table()
+_FROM = 0.22
+"""Saliency is drawn with the upper part of the map: its black end would hide the anatomy."""
+
+
+def colours(saliency: Float32Array) -> UInt8Array:
+    """(..., 3) uint8 colours of saliency in [0, 1]."""
+    index = (255 * (_FROM + (1 - _FROM) * np.clip(saliency, 0, 1))).astype(np.uint8)
+    coloured: UInt8Array = INFERNO[index]
+    return coloured
+
+
+def blend(grey: UInt8Array, saliency: Float32Array) -> UInt8Array:
+    """Lay saliency over a slice: the stronger, the more opaque, with a line around its half.
+
+    Args:
+        grey: (rows, cols) uint8.
+        saliency: (rows, cols) float32 in [0, 1].
+
+    Returns:
+        (rows, cols, 3) uint8.
+    """
+    opacity = (0.78 * np.clip((saliency - 0.12) / 0.5, 0, 1))[..., None]
+    mixed = (1 - opacity) * grey[..., None] + opacity * colours(saliency)
+    picture: UInt8Array = mixed.astype(np.uint8)
+    picture[outline(saliency >= 0.5)] = 255
+    return picture
+
+
+def outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The pixels of a mask that have a neighbour outside of it."""
+    inner = mask.copy()
+    inner[1:] &= mask[:-1]
+    inner[:-1] &= mask[1:]
+    inner[:, 1:] &= mask[:, :-1]
+    inner[:, :-1] &= mask[:, 1:]
+    return mask & ~inner
+
+
+def window(slices: Slices) -> tuple[float, float]:
+    """Darkest and brightest value shown, the same for the whole series: (0.5th, 99.7th centile).
+
+    A sample of the pixels is enough for it.
+    """
+    sample = slices.pixels[:, 0, ::4, ::4]
+    low, high = np.percentile(sample, [0.5, 99.7])
+    return float(low), float(max(high, low + 1e-6))
+
+
+def enlarge(image: Float32Array, size: tuple[int, int]) -> Float32Array:
+    """Resize (rows, cols) float32 to ``size`` (width, height) by bicubic interpolation."""
+    resized = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(resized, np.float32)
+
+
+def greyscale(image: Float32Array, limits: tuple[float, float]) -> UInt8Array:
+    """(rows, cols) uint8 of an image within a window."""
+    low, high = limits
+    shown: UInt8Array = (255 * np.clip((image - low) / (high - low), 0, 1)).astype(np.uint8)
+    return shown

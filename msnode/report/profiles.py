@@ -1,0 +1,105 @@
+"""From a report to the files of an output profile: built, validated, written atomically."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from msnode import metrics
+from msnode.config import Describe
+from msnode.errors import InvalidResult
+from msnode.records import Report, key
+from msnode.report import case as cases
+from msnode.report import montage, sr
+from msnode.report.validate import validate
+
+log = logging.getLogger(__name__)
+
+Builder = Callable[[cases.Case], Iterator[tuple[str, Dataset]]]
+
+PROFILES: dict[str, tuple[str, ...]] = {
+    "minimal": ("sr", "montage"),
+    "standard": ("sr", "montage", "readable", "overlay"),
+    "full": ("sr", "montage", "readable", "overlay", "kos", "map", "gsps", "pdf"),
+}
+"""Kinds of objects by output profile, in the order to send."""
+
+
+def write(report: Report, describe: Describe, profile: str, folder: Path) -> tuple[Path, ...]:
+    """Write the objects of a profile as ``<kind>.dcm``.
+
+    The same report gives the same bytes, so that a retry after a crash stores the same objects
+    again. An object that fails its validation is kept back in ``folder/quarantine``, counted and
+    logged as an error; the others go on.
+
+    Args:
+        report: the result; without a finding the objects say why.
+        describe: language and equipment.
+        profile: a key of `PROFILES`.
+        folder: created where it is missing.
+
+    Returns:
+        The files in the order to send.
+
+    Raises:
+        Refused: the header of the source images cannot be copied.
+        InvalidResult: no object passed its validation.
+    """
+    job = cases.load(report, describe)
+    folder.mkdir(parents=True, exist_ok=True)
+    written, problems = [], []
+    for kind in PROFILES[profile]:
+        for name, dataset in BUILDERS[kind](job):
+            try:
+                validate(dataset, report)
+            except InvalidResult as error:
+                problems.append(f"{name}: {error}")
+                _quarantine(dataset, report, folder, problems[-1])
+            else:
+                written.append(save(dataset, folder / f"{name}.dcm"))
+    if not written:
+        raise InvalidResult("no result object passed its validation: " + " | ".join(problems))
+    sync(folder)
+    return tuple(written)
+
+
+def _quarantine(dataset: Dataset, report: Report, folder: Path, problem: str) -> None:
+    """Keep an invalid object back, where an administrator finds it."""
+    metrics.QUARANTINED.labels("invalid_result").inc()
+    log.error("study=%s result kept back: %s", key(report.study_instance_uid), problem)
+    back = folder / "quarantine"
+    back.mkdir(exist_ok=True)
+    save(dataset, back / f"{problem.partition(':')[0]}.dcm")
+
+
+def save(dataset: Dataset, path: Path) -> Path:
+    """Write a DICOM file that is either there completely or not at all."""
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        dataset.save_as(file, enforce_file_format=True)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    return path
+
+
+def sync(folder: Path) -> None:
+    """Make the folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _one(kind: str, build: Callable[[cases.Case], Dataset]) -> Builder:
+    """A builder of the kinds that are a single object."""
+    return lambda job: iter([(kind, build(job))])
+
+
+BUILDERS: dict[str, Builder] = {
+    "sr": _one("sr", sr.build),
+    "montage": _one("montage", montage.build),
+}

@@ -1,0 +1,127 @@
+"""The machine-readable result: Comprehensive SR by TID 1500 Measurement Report (PS3.16)."""
+
+import numpy as np
+from highdicom import sr
+from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
+from pydicom.uid import ComprehensiveSRStorage
+
+from msnode.records import SliceFinding
+from msnode.report import base, codes
+from msnode.report.case import PROGRAM, Case, image_label, matter
+from msnode.report.document import document, reason_item
+from msnode.report.uids import uid
+
+MOST_SLICES = 10
+"""Reported one by one: those that matter, as viewers list every measurement."""
+
+
+def build(case: Case) -> Dataset:
+    """The SR with the study's probability and decision and the slices that matter."""
+    groups = [_study_group(case)]
+    if case.report.finding is not None:
+        groups += [_slice_group(case, found) for found in matter(case.finding, MOST_SLICES)]
+    content = sr.MeasurementReport(
+        observation_context=sr.ObservationContext(observer_device_context=observer(case)),
+        procedure_reported=codes.MR_BRAIN,
+        imaging_measurements=groups,
+        language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(
+            codes.LANGUAGES[case.describe.language]
+        ),
+    )
+    dataset = base.new(case, "sr", ComprehensiveSRStorage)
+    document(dataset, case, content[0], "sr")
+    return dataset
+
+
+def observer(case: Case) -> sr.ObserverContext:
+    """The device that observed (TID 1004): this model on this node."""
+    return sr.ObserverContext(
+        observer_type=codes.DEVICE,
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=case.device_uid,
+            name=case.report.model.name[:64],
+            manufacturer_name=PROGRAM,
+            model_name=PROGRAM,
+            serial_number=case.describe.serial_number[:64],
+        ),
+    )
+
+
+def algorithm(case: Case) -> sr.AlgorithmIdentification:
+    """TID 4019: the model, and the operating point as its parameters."""
+    model = case.report.model
+    parameters = [f"digest={model.digest}", f"threshold={model.threshold:.4f}"]
+    if model.undetermined is not None:
+        parameters.append("undetermined={:.4f}..{:.4f}".format(*model.undetermined))
+    return sr.AlgorithmIdentification(
+        name=model.name,
+        version=model.version,
+        parameters=parameters,
+        family=codes.ARTIFICIAL_INTELLIGENCE,
+        manufacturer=PROGRAM,
+    )
+
+
+def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
+    """TID 1501 group of the whole study; without a finding it carries the reason instead."""
+    finding = case.report.finding
+    decision = finding.decision if finding is not None else "undetermined"
+    evaluations = [sr.QualitativeEvaluation(codes.MS_PATTERN, codes.DECISIONS[decision])]
+    measurements = []
+    if finding is not None:
+        priority = codes.PRIORITIES[decision == "present"]
+        evaluations.append(sr.QualitativeEvaluation(codes.READING_PRIORITY, priority))
+        top = matter(finding, 1)[0]
+        measurements = [_probability(codes.PROBABILITY_STUDY, finding.probability, top)]
+    group = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(case, "study", case.say("title")),
+        finding_type=codes.MULTIPLE_SCLEROSIS,
+        finding_sites=[sr.FindingSite(codes.BRAIN)],
+        algorithm_id=algorithm(case),
+        measurements=measurements,
+        qualitative_evaluations=evaluations,
+    )
+    if case.report.reason is not None:
+        group[0].ContentSequence.append(reason_item(case))
+    return group
+
+
+def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitativeEvaluations:
+    """TID 1501 group of one slice; OHIF needs exactly one SCOORD below each NUM."""
+    image = image_label(case, found.peak.source) or case.say(
+        "slice_of", number=found.index + 1, count=len(case.finding.slices)
+    )
+    label = case.say("peak", image=image, probability=case.say.percent(found.probability))
+    return sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(case, f"slice {found.index}", label),
+        finding_type=codes.SALIENCY,
+        finding_sites=[sr.FindingSite(codes.BRAIN)],
+        measurements=[_probability(codes.PROBABILITY_IMAGE, found.probability, found)],
+    )
+
+
+def _tracking(case: Case, what: str, label: str) -> sr.TrackingIdentifier:
+    tracking_uid = uid("tracking", case.uid("sr"), what)
+    return sr.TrackingIdentifier(uid=tracking_uid, identifier=label)
+
+
+def _probability(name: CodedConcept, probability: float, found: SliceFinding) -> sr.Measurement:
+    """TID 300 in per cent, inferred from the point where the slice's saliency peaks."""
+    frame = found.peak.source
+    source = sr.SourceImageForRegion(
+        referenced_sop_class_uid=frame.sop_class_uid,
+        referenced_sop_instance_uid=frame.sop_instance_uid,
+        referenced_frame_numbers=None if frame.frame is None else [frame.frame],
+    )
+    point = sr.CoordinatesForMeasurement(
+        graphic_type=sr.GraphicTypeValues.POINT,
+        graphic_data=np.array([found.peak.graphic_data]).round(2),
+        source_image=source,
+    )
+    return sr.Measurement(
+        name=name,
+        value=round(100 * float(probability), 2),
+        unit=codes.PERCENT,
+        referenced_coordinates=[point],
+    )
