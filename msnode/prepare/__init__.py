@@ -1,7 +1,24 @@
 """Which series, which pixels, where in the patient: from files to a classifier's slices."""
 
 from msnode.prepare.nifti import load_nifti
+from msnode.prepare.series import has_wanted, load_dicom
 from msnode.prepare.slices import nifti_slices, volume_slices
+from msnode.prepare.store import load, load_series, save, save_series
+from msnode.prepare.study import explain, group_studies, prepare
 from msnode.prepare.volume import Volume
 
-__all__ = ["Volume", "load_nifti", "nifti_slices", "volume_slices"]
+__all__ = [
+    "Volume",
+    "explain",
+    "group_studies",
+    "has_wanted",
+    "load",
+    "load_dicom",
+    "load_nifti",
+    "load_series",
+    "nifti_slices",
+    "prepare",
+    "save",
+    "save_series",
+    "volume_slices",
+]

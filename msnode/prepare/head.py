@@ -1,4 +1,8 @@
-"""Where the head is in a volume."""
+"""Where the head is in a volume, and whether it looks like one.
+
+Both work on a thumbnail: the volume on a 4 mm grid along the patient's own axes, whatever the
+acquisition plane, sequence and resolution were.
+"""
 
 from dataclasses import dataclass
 
@@ -6,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from msnode.errors import NotAnalysable
 from msnode.prepare.volume import Volume
 from msnode.records import Float32Array, Float64Array
 
-#: Looking for the head needs no finer grid than this.
-COARSE_MM = 4.0
+GRID_MM = 4.0
+#: No part of a body in a scanner is larger; keeps a broken PixelSpacing from filling the memory.
+MAX_EXTENT_MM = 700.0
 #: Below the vertex by more than this comes the neck, which must not widen the field of view.
 HEAD_HEIGHT_MM = 170.0
 #: Tissue starts at this part of Otsu's threshold, which lies between the tissues in some images.
@@ -19,49 +25,90 @@ TISSUE_PART = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head in patient coordinates.
+    """The largest body in a volume, on the thumbnail's grid.
 
     Attributes:
-        mask: (slices, rows, columns) bool on the coarse grid, holes in each slice filled.
-        image: (slices, rows, columns) float32 on the coarse grid.
-        lps: (3, points) float64, the mask's points, at most `HEAD_HEIGHT_MM` below the vertex.
+        image: (z, y, x) float32, `GRID_MM` apart, towards the head, the back and the left.
+        mask: (z, y, x) bool, the body with its holes filled, down to `HEAD_HEIGHT_MM`.
+        origin: (3,) float64, LPS mm of the first grid point.
         threshold: brightness from which a voxel counts as tissue.
-        vertex_mm: z of the top of the head.
     """
 
-    mask: NDArray[np.bool_]
     image: Float32Array
-    lps: Float64Array
+    mask: NDArray[np.bool_]
+    origin: Float64Array
     threshold: float
-    vertex_mm: float
+
+    @property
+    def lps(self) -> Float64Array:
+        """(3, points) LPS mm of the grid points in the mask."""
+        points: Float64Array = self.origin[:, None] + GRID_MM * np.argwhere(self.mask)[:, ::-1].T
+        return points
+
+    @property
+    def vertex_mm(self) -> float:
+        """Z of the top of the head, or of the volume where it does not reach the top."""
+        return float(self.lps[2].max()) + GRID_MM / 2
 
 
-def find_head(volume: Volume) -> Head | None:
-    """The largest bright body in a volume; None where there is nothing."""
-    step = [max(1, round(COARSE_MM / mm)) for mm in volume.spacing_mm]
-    image = _block_means(volume.voxels, step)
-    threshold = TISSUE_PART * otsu(image)
-    mask = _largest(ndimage.binary_opening(image > threshold, _cross_in_plane()))
+def find_head(volume: Volume) -> Head:
+    """The largest bright body in a volume.
+
+    Raises:
+        NotAnalysable: there is none, or the volume is too large for a body.
+    """
+    image, origin = _thumbnail(volume)
+    threshold = TISSUE_PART * otsu(image) + (1 - TISSUE_PART) * float(np.quantile(image, 0.005))
+    mask = _largest(ndimage.binary_opening(image > threshold))
     if not mask.any():
-        return None
+        raise NotAnalysable("Pixel Data: there is nothing bright in the images")
     mask = np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
-    lps = _points(volume, mask, step)
-    vertex = float(lps[2].max())
-    return Head(mask, image, lps[:, lps[2] > vertex - HEAD_HEIGHT_MM], threshold, vertex)
+    top = int(np.flatnonzero(mask.any(axis=(1, 2))).max())
+    mask[: max(0, top - round(HEAD_HEIGHT_MM / GRID_MM))] = False
+    return Head(image, mask, origin, threshold)
 
 
 def otsu(image: Float32Array) -> float:
     """Otsu's threshold (IEEE Trans. SMC 9, 1979) between the 0.5 and 99.5 % quantiles."""
     low, high = np.quantile(image, [0.005, 0.995])
-    if not high > low:
+    if low == high:
         return float(high)
-    counts, edges = np.histogram(image, bins=256, range=(float(low), float(high)))
+    counts, edges = np.histogram(image.astype(float), bins=256, range=(low, high))
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below
     sums = np.cumsum(counts * centres)
     gap = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
     return float(centres[np.argmax(below * above * gap**2)])
+
+
+def _thumbnail(volume: Volume) -> tuple[Float32Array, Float64Array]:
+    """The volume on the grid of `Head`, and the grid's origin."""
+    sizes = zip(volume.voxels.shape, volume.spacing_mm, strict=True)
+    step = [min(count, max(1, round(GRID_MM / mm))) for count, mm in sizes]
+    means = _block_means(volume.voxels, step)
+    low, high = _bounds(volume)
+    counts = np.ceil((high - low) / GRID_MM).astype(int) + 1
+    z, y, x = np.mgrid[: counts[2], : counts[1], : counts[0]].reshape(3, -1) * GRID_MM
+    lps = np.stack([x + low[0], y + low[1], z + low[2], np.ones_like(x)])
+    offset = (np.array(step) - 1) / 2
+    indices = (volume.indices(lps) - offset[:, None]) / np.array(step)[:, None]
+    values = ndimage.map_coordinates(means, indices, order=1, cval=float(means.min()))
+    return values.reshape(counts[::-1]), low
+
+
+def _bounds(volume: Volume) -> tuple[Float64Array, Float64Array]:
+    """The lowest and highest LPS coordinates of a volume, each (3,) in mm."""
+    _, rows, columns = volume.voxels.shape
+    ends = np.meshgrid([0, columns - 1], [0, rows - 1], [0, volume.positions[-1]], [1])
+    corners = (volume.affine @ np.stack([e.ravel() for e in ends]))[:3]
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    if (high - low).max() > MAX_EXTENT_MM:
+        raise NotAnalysable(
+            f"Pixel Spacing or Image Position (Patient): the volume is {(high - low).max():.0f} mm"
+            f" long, more than the {MAX_EXTENT_MM:.0f} mm of any head scan"
+        )
+    return low, high
 
 
 def _block_means(voxels: Float32Array, step: list[int]) -> Float32Array:
@@ -73,12 +120,6 @@ def _block_means(voxels: Float32Array, step: list[int]) -> Float32Array:
     return means
 
 
-def _cross_in_plane() -> NDArray[np.bool_]:
-    """Structuring element of one slice: thick slices must not be eroded into their neighbours."""
-    cross: NDArray[np.bool_] = ndimage.generate_binary_structure(2, 1)[None]
-    return cross
-
-
 def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The largest connected part of a mask."""
     labels, count = ndimage.label(mask)
@@ -87,13 +128,3 @@ def _largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     sizes = np.bincount(labels.ravel())[1:]
     largest: NDArray[np.bool_] = labels == 1 + np.argmax(sizes)
     return largest
-
-
-def _points(volume: Volume, mask: NDArray[np.bool_], step: list[int]) -> Float64Array:
-    """(3, points) LPS mm of the centres of the coarse voxels in a mask."""
-    offset = (np.array(step) - 1) / 2
-    index = np.argwhere(mask) * step + offset
-    mm = np.interp(index[:, 0], np.arange(len(volume.positions)), volume.positions)
-    points = np.stack([index[:, 2], index[:, 1], mm, np.ones_like(mm)])
-    lps: Float64Array = (volume.affine @ points)[:3]
-    return lps

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.errors import NotAnalysable
+from msnode.prepare.gate import check_coverage, check_head
 from msnode.prepare.head import Head, find_head
 from msnode.prepare.nifti import load_nifti
 from msnode.prepare.volume import Volume
@@ -32,7 +33,7 @@ def volume_slices(volume: Volume, contract: InputContract) -> Slices:
     quantiles and normalised by itself.
 
     Raises:
-        NotAnalysable: there is no head in the volume, or no slice has enough of it.
+        NotAnalysable: the volume does not look like a head, or no slice has enough of it.
     """
     slices, _ = _slices_and_labels(volume, contract, ())
     return slices
@@ -63,16 +64,16 @@ def _slices_and_labels(
     volume: Volume, contract: InputContract, labels: Sequence[Volume]
 ) -> tuple[Slices, list[NDArray[np.uint8]]]:
     """Slices and labels, by one and the same geometry."""
+    check_coverage(volume)
     head = find_head(volume)
-    if head is None:
-        raise NotAnalysable("Pixel Data holds no head: the volume is uniform")
+    check_head(head)
     affines = _grid(volume, head, contract)
     affines = affines[_in_slab(affines, head, contract)]
     step_mm = volume.thickness_mm if volume.axial else REFORMAT_MM
     raw = _sample(volume, affines, contract, step_mm, labels=False)
     enough = _tissue(raw, head.threshold) >= contract.min_tissue
     if not enough.any():
-        raise NotAnalysable(f"no slice holds {contract.min_tissue:.0%} of tissue")
+        raise NotAnalysable("no slice holds as much of the head as the model's contract asks for")
     affines = affines[enough]
     slices = Slices(
         pixels=_channels(normalise(raw[enough], contract.normalisation), contract.channels),

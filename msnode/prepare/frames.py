@@ -1,0 +1,191 @@
+"""The frames of a series: where each lies in the patient and how its pixels are scaled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from msnode.errors import NotAnalysable
+from msnode.prepare.header import number, numbers, read, text, texts, value
+from msnode.records import Float64Array, SourceFrame
+
+#: 512 x 512 x 512: more than any brain protocol, 0.5 GiB as float32.
+MAX_VOXELS = 2**27
+
+#: Functional group macro (PS3.3 C.7.6.16.2, C.8.13.5) that holds an attribute of a frame.
+_MACROS = {
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+    "TemporalPositionIndex": "FrameContentSequence",
+    "EffectiveEchoTime": "MREchoSequence",
+    "FrameType": "MRImageFrameTypeSequence",
+    "ComplexImageComponent": "MRImageFrameTypeSequence",
+}
+
+_ATTRIBUTES = (
+    *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "NumberOfFrames"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope"),
+    *("RescaleIntercept", "ImageType", "EchoTime", "TemporalPositionIdentifier"),
+    *("AcquisitionNumber", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image of a series, pixels not yet read.
+
+    Attributes:
+        source: with the place in the patient.
+        slope: RescaleSlope, 1 where absent.
+        intercept: RescaleIntercept, 0 where absent.
+        volume: sorts the volumes of a series with several: magnitude before phase, then by
+            echo, time point and acquisition.
+    """
+
+    path: Path
+    source: SourceFrame
+    slope: float
+    intercept: float
+    volume: tuple[float, ...]
+
+
+def read_frames(paths: Sequence[Path]) -> tuple[Frame, ...]:
+    """The frames of a series' files, in the files' order.
+
+    Raises:
+        NotAnalysable: naming the attribute that is missing, or too many voxels.
+    """
+    frames: list[Frame] = []
+    for path in paths:
+        dataset = read(path, *_ATTRIBUTES)
+        count = number(value(dataset, "NumberOfFrames"))
+        frames += _single(dataset, path) if count is None else _multi(dataset, path, int(count))
+        _bounded(frames)
+    return tuple(frames)
+
+
+def _single(dataset: Dataset, path: Path) -> list[Frame]:
+    """The frame of a classic image."""
+    volume = (
+        float("P" in texts(value(dataset, "ImageType"))[2:3]),
+        number(value(dataset, "EchoTime")) or 0.0,
+        number(value(dataset, "TemporalPositionIdentifier")) or 0.0,
+        number(value(dataset, "AcquisitionNumber")) or 0.0,
+    )
+    return [_frame([dataset], dataset, path, None, volume)]
+
+
+def _multi(dataset: Dataset, path: Path, count: int) -> list[Frame]:
+    """The frames of an Enhanced or Legacy Converted Enhanced image."""
+    per_frame = value(dataset, "PerFrameFunctionalGroupsSequence") or []
+    if not 0 < count == len(per_frame):
+        raise NotAnalysable(
+            f"NumberOfFrames is {count}, but PerFrameFunctionalGroupsSequence has"
+            f" {len(per_frame)} items"
+        )
+    _bounded_size(count * _pixels(dataset))
+    shared = list(value(dataset, "SharedFunctionalGroupsSequence") or [])
+    frames = []
+    for index, group in enumerate(per_frame):
+        places = [group, *shared]
+        component = text(_macro(places, "ComplexImageComponent")) or "MAGNITUDE"
+        volume = (
+            float(component != "MAGNITUDE"),
+            number(_macro(places, "EffectiveEchoTime")) or 0.0,
+            number(_macro(places, "TemporalPositionIndex")) or 0.0,
+        )
+        frames.append(_frame(places, dataset, path, index + 1, volume))
+    return frames
+
+
+def _frame(
+    places: Sequence[Dataset],
+    dataset: Dataset,
+    path: Path,
+    frame: int | None,
+    volume: tuple[float, ...],
+) -> Frame:
+    """One frame from the data sets that may hold its attributes."""
+    slope = number(_macro(places, "RescaleSlope"))
+    source = SourceFrame(
+        sop_class_uid=text(value(dataset, "SOPClassUID")),
+        sop_instance_uid=text(value(dataset, "SOPInstanceUID")),
+        series_instance_uid=text(value(dataset, "SeriesInstanceUID")),
+        frame=frame,
+        rows=_size(dataset, "Rows"),
+        columns=_size(dataset, "Columns"),
+        affine=_affine(places),
+    )
+    return Frame(
+        path,
+        source,
+        1.0 if slope is None else slope,
+        number(_macro(places, "RescaleIntercept")) or 0.0,
+        volume,
+    )
+
+
+def _macro(places: Sequence[Dataset], keyword: str) -> object:
+    """An attribute of a frame, from its macro or, in a classic image, from the top level."""
+    for place in places:
+        for item in (place, *(value(place, _MACROS[keyword]) or ())[:1]):
+            if (found := value(item, keyword)) is not None:
+                return found
+    return None
+
+
+def _affine(places: Sequence[Dataset]) -> Float64Array:
+    """PS3.3 C.7.6.2.1.1: (column, row, mm along the normal, 1) -> LPS mm.
+
+    Raises:
+        NotAnalysable: naming the attribute that is missing or makes no sense.
+    """
+    position = _needed(places, "ImagePositionPatient", 3)
+    cosines = _needed(places, "ImageOrientationPatient", 6)
+    spacing = _needed(places, "PixelSpacing", 2)
+    if spacing.min() <= 0:
+        raise NotAnalysable(f"PixelSpacing {spacing[0]:g}\\{spacing[1]:g} is not positive")
+    x, y = cosines[:3], cosines[3:]
+    if abs(x @ y) > 0.01 or abs(np.linalg.norm(x) - 1) > 0.01 or abs(np.linalg.norm(y) - 1) > 0.01:
+        raise NotAnalysable("ImageOrientationPatient does not hold two unit vectors at 90 degrees")
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = x * spacing[1], y * spacing[0]
+    affine[:3, 2], affine[:3, 3] = np.cross(x, y), position
+    return affine
+
+
+def _needed(places: Sequence[Dataset], keyword: str, count: int) -> Float64Array:
+    """The values of an attribute that a volume cannot be built without."""
+    found = numbers(_macro(places, keyword))
+    if len(found) != count:
+        raise NotAnalysable(f"{keyword} is missing or does not hold {count} numbers")
+    return np.array(found)
+
+
+def _size(dataset: Dataset, keyword: str) -> int:
+    """Rows or Columns."""
+    found = number(value(dataset, keyword))
+    if found is None or not 0 < found < 65536:
+        raise NotAnalysable(f"{keyword} is missing or 0")
+    return int(found)
+
+
+def _pixels(dataset: Dataset) -> int:
+    return _size(dataset, "Rows") * _size(dataset, "Columns")
+
+
+def _bounded(frames: Sequence[Frame]) -> None:
+    """Refuse a series before its pixels are decoded into too much memory."""
+    _bounded_size(sum(frame.source.rows * frame.source.columns for frame in frames))
+
+
+def _bounded_size(voxels: int) -> None:
+    if voxels > MAX_VOXELS:
+        raise NotAnalysable(
+            f"Rows x Columns x frames is {voxels}: more than the {MAX_VOXELS} voxels of any head"
+        )

@@ -1,0 +1,149 @@
+"""Frames in their geometric order: one volume, its gaps and repeats found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msnode.errors import NotAnalysable
+from msnode.prepare.frames import Frame
+from msnode.prepare.volume import outward
+from msnode.records import Float64Array
+
+#: Positions nearer to each other than this are one position.
+SAME_MM = 0.1
+#: Sideways drift of the slices from which the stack is taken as tilted.
+MAX_TILT_DEG = 3.0
+#: A gap may differ by this part from a multiple of the slice distance.
+GAP_TOLERANCE = 0.2
+#: With more slices missing than this part of those there, it is no volume any more.
+MAX_MISSING = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Frames sorted along their normal.
+
+    Attributes:
+        affine: (4, 4) float64 of the volume, as in `volume.Volume`.
+        positions: (frames,) float64, mm along the normal, ascending from 0.
+        missing: number of slices that gaps suggest.
+    """
+
+    frames: tuple[Frame, ...]
+    affine: Float64Array
+    positions: Float64Array
+    missing: int
+    warnings: tuple[str, ...]
+
+
+def stack(frames: Sequence[Frame]) -> Stack:
+    """Sort the frames of one series into one volume.
+
+    Raises:
+        NotAnalysable: naming the attribute in which the frames do not fit together.
+    """
+    if len(frames) < 2:
+        raise NotAnalysable("a single image is not a volume (NumberOfFrames or instances: 1)")
+    _consistent(frames)
+    normal = _normal(frames[0])
+    chosen, repeats = _one_volume(_by_position(frames, normal))
+    affine = chosen[0].source.affine.copy()
+    affine[:3, 2] = normal
+    places = np.array([frame.source.affine[:3, 3] for frame in chosen])
+    positions = (places - places[0]) @ normal
+    _straight(places, positions, normal)
+    missing, gaps = _gaps(positions)
+    return Stack(chosen, affine, positions, missing, (*repeats, *gaps))
+
+
+def _consistent(frames: Sequence[Frame]) -> None:
+    """All frames have one size, one pixel spacing and one orientation."""
+    first = frames[0].source
+    for frame in frames:
+        own = frame.source
+        if (own.rows, own.columns) != (first.rows, first.columns):
+            raise NotAnalysable(
+                f"Rows x Columns differ inside the series: {first.rows} x {first.columns}"
+                f" and {own.rows} x {own.columns}"
+            )
+        if not np.allclose(_directions(frame), _directions(frames[0]), atol=0.02):
+            raise NotAnalysable("ImageOrientationPatient differs inside the series")
+        if not np.allclose(_spacing(frame), _spacing(frames[0]), rtol=0.01):
+            raise NotAnalysable("PixelSpacing differs inside the series")
+
+
+def _spacing(frame: Frame) -> Float64Array:
+    spacing: Float64Array = np.linalg.norm(frame.source.affine[:3, :2], axis=0)
+    return spacing
+
+
+def _directions(frame: Frame) -> Float64Array:
+    return frame.source.affine[:3, :2] / _spacing(frame)
+
+
+def _normal(frame: Frame) -> Float64Array:
+    """Unit normal with the sign that `volume.Volume` asks for."""
+    normal = frame.source.affine[:3, 2]
+    return normal if outward(normal) else -normal
+
+
+def _by_position(frames: Sequence[Frame], normal: Float64Array) -> list[list[Frame]]:
+    """Frames at the same position together, positions ascending, each sorted by volume."""
+    height = {id(frame): float(frame.source.affine[:3, 3] @ normal) for frame in frames}
+    groups: list[list[Frame]] = []
+    for frame in sorted(frames, key=lambda frame: height[id(frame)]):
+        if not groups or height[id(frame)] - height[id(groups[-1][0])] > SAME_MM:
+            groups.append([])
+        groups[-1].append(frame)
+    if len(groups) == 1:
+        raise NotAnalysable("ImagePositionPatient is the same in all images: not a volume")
+    return [sorted(group, key=lambda frame: frame.volume) for group in groups]
+
+
+def _one_volume(groups: list[list[Frame]]) -> tuple[tuple[Frame, ...], tuple[str, ...]]:
+    """The first volume that has a frame at every position, else the first frame at each."""
+    most = max(map(len, groups))
+    if most == 1:
+        return tuple(group[0] for group in groups), ()
+    everywhere = set.intersection(*({frame.volume for frame in group} for group in groups))
+    first = min(everywhere, default=None)
+    chosen = tuple(next((f for f in g if f.volume == first), g[0]) for g in groups)
+    say = (
+        f"up to {most} images at one ImagePositionPatient (echoes, time points or repeats):"
+        " the first of each was used"
+    )
+    return chosen, (say,)
+
+
+def _straight(places: Float64Array, positions: Float64Array, normal: Float64Array) -> None:
+    """The slices lie above one another: no gantry tilt, no fan, no separate stacks."""
+    aside = places - places[0] - positions[:, None] * normal
+    drift = float(np.linalg.norm(aside, axis=1).max())
+    tilt = float(np.degrees(np.arctan2(drift, positions[-1])))
+    if tilt > MAX_TILT_DEG:
+        raise NotAnalysable(
+            f"ImagePositionPatient moves sideways by {drift:.0f} mm over {positions[-1]:.0f} mm"
+            f" ({tilt:.0f} degrees: gantry tilt or separate stacks)"
+        )
+
+
+def _gaps(positions: Float64Array) -> tuple[int, tuple[str, ...]]:
+    """How many slices are missing, and what to say of it."""
+    distances: NDArray[np.float64] = np.diff(positions)
+    step = float(np.median(distances))
+    multiples = np.maximum(np.round(distances / step), 1)
+    missing = int((multiples - 1).sum())
+    uneven = int((np.abs(distances / step - multiples) > GAP_TOLERANCE).sum())
+    if missing + uneven > MAX_MISSING * len(positions):
+        raise NotAnalysable(
+            f"ImagePositionPatient: {missing} slices seem to be missing and {uneven} distances"
+            f" are uneven among {len(positions)} slices, {step:.1f} mm apart"
+        )
+    warnings = []
+    if missing:
+        warnings.append(f"{missing} slices seem to be missing (gaps in ImagePositionPatient)")
+    if uneven:
+        warnings.append(f"{uneven} slice distances are uneven (ImagePositionPatient)")
+    return missing, tuple(warnings)

@@ -1,0 +1,115 @@
+"""A study's files to the slices of its best series."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+
+from msnode.errors import NotAnalysable
+from msnode.prepare.header import text, value
+from msnode.prepare.nifti import is_nifti
+from msnode.prepare.series import Candidate, reason, survey
+from msnode.prepare.slices import volume_slices
+from msnode.records import InputContract, Prepared, SeriesChoice
+
+log = logging.getLogger(__name__)
+
+
+def prepare(paths: Sequence[Path], contract: InputContract) -> Prepared:
+    """Choose the series that the contract wants most and turn it into slices.
+
+    Of the wanted series an original goes before a derived one, without contrast agent before
+    with, axial before other planes, then the one with most images, then the last acquired. A
+    series that cannot be made into slices of a head gives way to the next.
+
+    Args:
+        paths: files of one study (DICOM Part 10, or a NIfTI file).
+        contract: what the classifier wants to see.
+
+    Raises:
+        NotAnalysable: with the reason for each series in ``series``.
+    """
+    candidates = survey(paths, contract)
+    tried: list[SeriesChoice] = []
+    for position, candidate in enumerate(candidates):
+        if candidate.rank is None:
+            break
+        try:
+            slices = volume_slices(candidate.load(), contract)
+        except NotAnalysable as refusal:
+            tried.append(replace(candidate.choice, why=f"{candidate.choice.why}; but {refusal}"))
+            continue
+        chosen = replace(candidate.choice, chosen=True)
+        others = _others(candidates[position + 1 :])
+        return Prepared(slices, (*tried, chosen, *others), candidate.paths)
+    series = (*tried, *(c.choice for c in candidates[len(tried) :]))
+    raise NotAnalysable(_refusal(tried, candidates, contract), series)
+
+
+def explain(paths: Sequence[Path], contract: InputContract) -> tuple[SeriesChoice, ...]:
+    """Why each series of a study is chosen or rejected, exactly as `prepare` does it."""
+    try:
+        return prepare(paths, contract).series
+    except NotAnalysable as refusal:
+        return refusal.series
+
+
+def group_studies(paths: Iterable[Path]) -> dict[str, tuple[Path, ...]]:
+    """Sort files into studies.
+
+    Args:
+        paths: files and folders; folders are searched all the way down.
+
+    Returns:
+        Files by StudyInstanceUID; a NIfTI file, and a DICOM file without that UID, each by its
+        path. A DICOMDIR and files that are neither are left out; the log says how many.
+    """
+    studies: dict[str, list[Path]] = {}
+    left_out = 0
+    for path in _files(paths):
+        study = _study(path)
+        if study is None:
+            left_out += 1
+        else:
+            studies.setdefault(study, []).append(path)
+    if left_out:
+        log.info("%d files are neither DICOM images nor NIfTI and were left out", left_out)
+    return {study: tuple(files) for study, files in studies.items()}
+
+
+def _others(candidates: Sequence[Candidate]) -> Iterator[SeriesChoice]:
+    """The series that were not tried, because a better one was found."""
+    for candidate in candidates:
+        better = "" if candidate.rank is None else "; a better one is there"
+        yield replace(candidate.choice, why=candidate.choice.why + better)
+
+
+def _refusal(
+    tried: Sequence[SeriesChoice], candidates: Sequence[Candidate], contract: InputContract
+) -> str:
+    """The reason for the radiologist: what was wrong with the wanted series, or that none is."""
+    if not tried:
+        return reason(candidates, contract)
+    return "; ".join(f"{choice.description or 'unnamed series'}: {choice.why}" for choice in tried)
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Files as they are, folders expanded in a stable order."""
+    for path in paths:
+        yield from sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+
+
+def _study(path: Path) -> str | None:
+    """The study a file belongs to; None where it is neither an image nor NIfTI."""
+    if is_nifti(path):
+        return str(path)
+    if path.name.upper() == "DICOMDIR":
+        return None
+    try:
+        dataset = pydicom.dcmread(path, specific_tags=["StudyInstanceUID"], stop_before_pixels=True)
+    except Exception as error:  # noqa: BLE001 - broken bytes make pydicom raise all kinds
+        log.debug("a file was left out: %s", type(error).__name__)
+        return None
+    return text(value(dataset, "StudyInstanceUID")) or str(path)
