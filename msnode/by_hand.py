@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -171,7 +172,7 @@ def _write(
     made = compose(study, analysis, runner, time.time())
     folder = out / key(name)
     written = report.write(made, Describe(), "minimal", folder)
-    report.montage.render(made, Describe()).save(folder / "montage.png")
+    Image.fromarray(report.montage.render(made, Describe())).save(folder / "montage.png")
     Console(stderr=True).print(f"wrote {len(written)} objects and montage.png to {folder}")
 
 

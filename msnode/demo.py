@@ -18,6 +18,7 @@ from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 from pydicom import Dataset, dcmread
 from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.events import EventHandlerType
 from rich.console import Console
 from rich.table import Table
 
@@ -43,13 +44,13 @@ class Pacs:
     def __enter__(self) -> "Pacs":
         """Listen on a free port of loopback."""
         self._folder.mkdir(parents=True)
-        handlers = [(evt.EVT_C_STORE, self._store)]
-        self._server = self._ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
-        self.port = self._server.server_address[1]
+        handlers: list[EventHandlerType] = [(evt.EVT_C_STORE, self._store)]
+        server = self._ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        self.port: int = server.server_address[1]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
+        self._ae.shutdown()
 
     def _store(self, event: evt.Event) -> int:
         path = self._folder / f"{len(self.objects)}.dcm"

@@ -64,8 +64,6 @@ class Sweeper(threading.Thread):
         )
         for study in complete:
             self._submit(study)
-        for state, depth in self._inbox.depths().items():
-            metrics.QUEUE_DEPTH.labels(state).set(depth)
         metrics.FREE_BYTES.set(shutil.disk_usage(self._config.data).free)
 
     def _submit(self, study: Study) -> None:
@@ -97,7 +95,7 @@ class Service:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        sdnotify.SystemdNotifier().notify("STOPPING=1")
+        _notify("STOPPING=1")
         self._stack.close()
         log.info("stopped")
 
@@ -122,8 +120,8 @@ class Service:
         engine = Engine(database, config.name, flow)
         stack.callback(engine.stop)
         engine.launch()
-        for study_key, generation in inbox.queued():  # a crash may have come before the submit
-            engine.submit(study_key, generation)
+        for study in inbox.queued():  # a crash may have come before the submit
+            engine.submit(study.key, study.generation)
         sweeper = Sweeper(config, inbox, engine, runner.contract)
         stack.callback(sweeper.stop)
         listener = Listener(config.receive, inbox)
@@ -150,7 +148,7 @@ class Service:
             self._config.receive.ae_title, port, http, info.name, info.version,
             runner.device, len(self._config.destinations), seconds,
         )  # fmt: skip
-        sdnotify.SystemdNotifier().notify("READY=1")
+        _notify("READY=1")
 
     def _ready(self) -> tuple[bool, str]:
         if self._sweeper is None:
@@ -163,3 +161,8 @@ class Service:
             return True, "starting"
         idle = time.monotonic() - self._sweeper.last_sweep
         return idle < 60, f"last sweep {idle:.0f} s ago"
+
+
+def _notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); without it a no-op."""
+    sdnotify.SystemdNotifier().notify(state)  # type: ignore[no-untyped-call]

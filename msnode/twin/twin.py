@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from msnode.database import results, studies, upsert
+from msnode.database import results, studies
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,12 @@ class Twin:
 
     def record(self, entry: Entry) -> None:
         """Add an entry; the same generation again replaces its own."""
+        same = sa.and_(
+            results.c.study_key == entry.study_key, results.c.generation == entry.generation
+        )
         with self._engine.begin() as connection:
-            upsert(connection, results, asdict(entry))
+            connection.execute(results.delete().where(same))
+            connection.execute(results.insert(), asdict(entry))
 
     def predecessor(self, study_key: str, generation: int) -> Entry | None:
         """The latest earlier result of the same study, which a revised one replaces."""
