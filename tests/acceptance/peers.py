@@ -106,6 +106,7 @@ class Scp:
     ae_title: str
     port: int
     folder: Path
+    process: subprocess.Popen[bytes]
 
     @property
     def files(self) -> list[Path]:
@@ -120,14 +121,14 @@ class Scp:
 @contextmanager
 def storescp(folder: Path, *options: str, tls: Tls | None = None, port: int = 0) -> Iterator[Scp]:
     """dcmtk's storage SCP, which accepts any transfer syntax."""
+    title, port = "STORESCP", port or free_port()
     received = folder / "received"
     received.mkdir(parents=True, exist_ok=True)
-    peer = Scp("STORESCP", port or free_port(), received)
     secure = ["+tls", str(tls.key), str(tls.certificate), "+cf", str(tls.ca)] if tls else []
-    command = [tool("storescp", "dcmtk"), *secure, "-aet", peer.ae_title, "-od", str(received)]
-    with program([*command, "+xa", *options, str(peer.port)], folder / "storescp.log"):
-        wait(lambda: listening(peer.port), 10, "storescp to listen")
-        yield peer
+    command = [tool("storescp", "dcmtk"), *secure, "-aet", title, "-od", str(received), "+xa"]
+    with program([*command, *options, str(port)], folder / "storescp.log") as process:
+        wait(lambda: listening(port), 10, "storescp to listen")
+        yield Scp(title, port, received, process)
 
 
 def dcmtk(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,334 @@
+"""Delivery over real associations: pynetdicom misbehaves on demand, dcmtk is itself."""
+
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pydicom
+import pytest
+import trustme
+from pydicom.uid import (
+    UID,
+    EncapsulatedPDFStorage,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+)
+from pynetdicom import AE, evt
+from pynetdicom.dsutils import split_dataset
+from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from msnode.config import Destination, Tls
+from msnode.deliver import deliver, echo, parse_peer, peer, send
+from msnode.errors import TryLater
+from msnode.records import Receipt
+from tests.acceptance import peers
+from tests.dicom import secondary_capture
+
+SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+
+
+@dataclass
+class Pacs:
+    """A storage SCP whose answers a test decides."""
+
+    destination: Destination
+    answer: Callable[[Event], int] = lambda _: 0x0000
+    received: list[str] = field(default_factory=list)
+    associations: int = 0
+
+    def store(self, event: Event) -> int:
+        status = self.answer(event)
+        if status == 0x0000:
+            self.received.append(uid_of(event))
+        return status
+
+    def count(self, _: Event) -> None:
+        self.associations += 1
+
+
+def uid_of(event: Event) -> str:
+    return str(getattr(event.request, "AffectedSOPInstanceUID", ""))
+
+
+@contextmanager
+def pacs(
+    accepted: UID = SecondaryCaptureImageStorage, syntaxes: list[UID] = SYNTAXES
+) -> Iterator[Pacs]:
+    entity = AE(ae_title="PACS")
+    entity.add_supported_context(accepted, syntaxes)
+    entity.require_called_aet = True
+    port = peers.free_port()
+    running = Pacs(Destination("pacs", ae_title="PACS", host="127.0.0.1", port=port))
+    handlers: list[EventHandlerType] = [
+        (evt.EVT_C_STORE, running.store),
+        (evt.EVT_ACCEPTED, running.count),
+    ]
+    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+    assert server is not None
+    try:
+        yield running
+    finally:
+        server.shutdown()
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[..., Path]:
+    def write(uid: str, **attributes: object) -> Path:
+        path = tmp_path / f"{uid}.dcm"
+        dataset = secondary_capture(SOPInstanceUID=uid, **attributes)
+        dataset.save_as(path, enforce_file_format=True)
+        return path
+
+    return write
+
+
+Save = Callable[..., Path]
+
+
+def test_all_objects_go_over_one_association(save: Save) -> None:
+    paths = [save(f"2.25.{number}") for number in range(1, 6)]
+    with pacs() as peer_:
+        receipts = deliver(paths, peer_.destination, "MSNODE")
+    assert [receipt.sop_instance_uid for receipt in receipts] == peer_.received
+    assert all(receipt.delivered and receipt.status == 0 for receipt in receipts)
+    assert peer_.associations == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "delivered", "retry"),
+    [
+        (0xB000, True, False),
+        (0xA700, False, True),
+        (0x0110, False, True),
+        (0xA900, False, False),
+        (0xC123, False, False),
+        (0x0122, False, False),
+    ],
+)
+def test_a_status_means_what_ps3_4_says(
+    save: Save, status: int, delivered: bool, retry: bool
+) -> None:
+    paths = [save("2.25.1"), save("2.25.2")]
+    with pacs() as peer_:
+        peer_.answer = lambda event: status if uid_of(event) == "2.25.1" else 0x0000
+        odd, fine = deliver(paths, peer_.destination, "MSNODE")
+    assert (odd.status, odd.delivered, odd.retry) == (status, delivered, retry)
+    assert f"0x{status:04X}" in odd.detail
+    assert fine.delivered
+
+
+def test_a_class_that_the_peer_does_not_take_is_named_and_holds_nobody_up(save: Save) -> None:
+    paths = [save("2.25.1", SOPClassUID=EncapsulatedPDFStorage), save("2.25.2")]
+    with pacs() as peer_:
+        pdf, capture = deliver(paths, peer_.destination, "MSNODE")
+    assert (pdf.delivered, pdf.retry, pdf.status) == (False, False, 0x0122)
+    assert "Encapsulated PDF Storage" in pdf.detail
+    assert capture.delivered
+
+
+def test_a_peer_that_takes_none_of_the_classes_is_not_asked_again(save: Save) -> None:
+    with pacs(accepted=EncapsulatedPDFStorage) as peer_:
+        (receipt,) = deliver([save("2.25.1")], peer_.destination, "MSNODE")
+    assert (receipt.delivered, receipt.retry) == (False, False)
+    assert "Secondary Capture" in receipt.detail
+
+
+def test_an_object_is_encoded_as_the_peer_likes_it(save: Save) -> None:
+    got: list[pydicom.Dataset] = []
+
+    def keep(event: Event) -> int:
+        got.append(event.dataset)
+        return 0x0000
+
+    with pacs(syntaxes=[ImplicitVRLittleEndian]) as peer_:
+        peer_.answer = keep
+        (receipt,) = deliver([save("2.25.1")], peer_.destination, "MSNODE")
+    assert receipt.delivered
+    sent = pydicom.dcmread(save("2.25.1"))
+    assert [element.value for element in got[0]] == [element.value for element in sent]
+
+
+def test_a_rejection_says_why_and_is_tried_again(save: Save) -> None:
+    with pacs() as peer_:
+        wrong = replace(peer_.destination, ae_title="OTHER")
+        (receipt,) = deliver([save("2.25.1")], wrong, "MSNODE")
+    assert (receipt.delivered, receipt.retry, receipt.status) == (False, True, None)
+    assert "Called AE title not recognised" in receipt.detail
+
+
+def test_a_peer_that_is_not_there_is_tried_again(save: Save) -> None:
+    gone = parse_peer(f"PACS@localhost:{peers.free_port()}")
+    for receipt in deliver([save("2.25.1"), save("2.25.2")], gone, "MSNODE"):
+        assert (receipt.delivered, receipt.retry) == (False, True)
+        assert "Connection refused" in receipt.detail
+
+
+def test_an_unknown_host_is_tried_again(save: Save) -> None:
+    (receipt,) = deliver([save("2.25.1")], parse_peer("PACS@no.such.invalid:104"), "MSNODE")
+    assert receipt.retry
+    assert "cannot be reached" in receipt.detail
+
+
+def test_an_object_that_breaks_the_association_takes_no_other_along(save: Save) -> None:
+    paths = [save(f"2.25.{number}") for number in range(1, 5)]
+
+    def abort_at_second(event: Event) -> int:
+        if uid_of(event) == "2.25.2":
+            event.assoc.abort()
+        return 0x0000
+
+    with pacs() as peer_:
+        peer_.answer = abort_at_second
+        receipts = deliver(paths, peer_.destination, "MSNODE")
+    assert [receipt.delivered for receipt in receipts] == [True, False, True, True]
+    assert receipts[1].retry
+    assert peer_.associations == 2
+
+
+def test_a_peer_that_always_aborts_is_left_alone_soon(save: Save) -> None:
+    paths = [save(f"2.25.{number}") for number in range(1, 8)]
+
+    def abort(event: Event) -> int:
+        event.assoc.abort()
+        return 0x0000
+
+    with pacs() as peer_:
+        peer_.answer = abort
+        receipts = deliver(paths, peer_.destination, "MSNODE")
+    assert all(receipt.retry for receipt in receipts)
+    assert peer_.associations == 3
+
+
+def test_a_silent_port_does_not_hold_the_delivery(
+    save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer, "ACSE_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        quiet = parse_peer(f"PACS@127.0.0.1:{silent.getsockname()[1]}")
+        start = time.monotonic()
+        (receipt,) = deliver([save("2.25.1")], quiet, "MSNODE")
+    assert time.monotonic() - start < 5
+    assert receipt.retry
+    assert "neither accepted nor rejected" in receipt.detail
+
+
+def test_a_peer_that_stops_reading_does_not_hold_the_delivery(
+    save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer, "STALL_S", 1.0)
+    monkeypatch.setattr(peer, "DIMSE_S", 1.0)
+    monkeypatch.setattr(peer, "ACSE_S", 1.0)
+    large = save("2.25.2", Rows=8192, Columns=8192, PixelData=bytes(8192 * 8192))
+    with peers.storescp(tmp_path) as scp:
+        start = time.monotonic()
+        fine, stuck = send(
+            [save("2.25.1"), large],
+            parse_peer(f"STORESCP@localhost:{scp.port}"),
+            "MSNODE",
+            lambda receipt: scp.process.send_signal(signal.SIGSTOP),
+        )
+        seconds = time.monotonic() - start
+        scp.process.send_signal(signal.SIGCONT)
+    assert fine.delivered
+    assert (stuck.delivered, stuck.retry) == (False, True)
+    assert seconds < 10
+
+
+def test_echo_measures_the_answer() -> None:
+    with pacs(accepted=Verification) as peer_:
+        assert 0 < echo(peer_.destination, "MSNODE") < 5
+
+
+def test_echo_says_what_is_wrong() -> None:
+    with pacs() as peer_, pytest.raises(TryLater, match="does not accept the Verification"):
+        echo(peer_.destination, "MSNODE")
+    with pytest.raises(TryLater, match="Connection refused"):
+        echo(parse_peer(f"PACS@127.0.0.1:{peers.free_port()}"), "MSNODE")
+
+
+def test_progress_hears_of_every_file_in_their_order(save: Save, tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no image")
+    heard: list[Receipt] = []
+    with pacs() as peer_:
+        paths = [save("2.25.1"), text, save("2.25.2")]
+        receipts = send(paths, peer_.destination, "MSNODE", heard.append)
+    assert [receipt.delivered for receipt in receipts] == [True, False, True]
+    assert sorted(heard, key=str) == sorted(receipts, key=str)
+
+
+def test_a_file_arrives_byte_by_byte(save: Save, tmp_path: Path) -> None:
+    path = save("2.25.1")
+    with peers.storescp(tmp_path, "+B") as scp:
+        (receipt,) = send([path], parse_peer(f"STORESCP@localhost:{scp.port}"), "MSNODE")
+        (arrived,) = scp.files
+        assert encoded(arrived) == encoded(path)
+    assert receipt.delivered
+
+
+def encoded(path: Path) -> bytes:
+    """A file's dataset without its File Meta Information."""
+    return path.read_bytes()[split_dataset(path)[1] :]
+
+
+class TestTls:
+    """Against dcmtk's storescp, which wants a certificate of the same CA."""
+
+    @pytest.fixture
+    def authority(self) -> trustme.CA:
+        return trustme.CA()
+
+    @pytest.fixture
+    def secure(self, authority: trustme.CA, tmp_path: Path) -> Iterator[Destination]:
+        ours = issue(authority, tmp_path, "localhost")
+        with peers.storescp(tmp_path, tls=ours) as scp:
+            yield replace(parse_peer(f"STORESCP@localhost:{scp.port}"), tls=ours)
+
+    def test_both_sides_prove_themselves(self, secure: Destination, save: Save) -> None:
+        (receipt,) = deliver([save("2.25.1")], secure, "MSNODE")
+        assert receipt.delivered
+        assert echo(secure, "MSNODE") > 0
+
+    def test_a_peer_of_another_authority_gets_nothing(
+        self, secure: Destination, tmp_path: Path, save: Save
+    ) -> None:
+        other = issue(trustme.CA(), tmp_path / "other", "localhost")
+        (receipt,) = deliver([save("2.25.1")], replace(secure, tls=other), "MSNODE")
+        assert receipt.retry
+        assert "CERTIFICATE_VERIFY_FAILED" in receipt.detail
+
+    def test_the_host_name_must_be_the_certificates(self, secure: Destination) -> None:
+        with pytest.raises(TryLater, match="CERTIFICATE_VERIFY_FAILED"):
+            echo(replace(secure, host="127.0.0.1"), "MSNODE")
+
+    def test_a_peer_may_refuse_our_certificate(
+        self, secure: Destination, tmp_path: Path, authority: trustme.CA
+    ) -> None:
+        stranger = issue(trustme.CA(), tmp_path / "stranger", "localhost")
+        assert secure.tls is not None
+        with pytest.raises(TryLater, match=r"same TLS setting|CERTIFICATE|alert"):
+            echo(replace(secure, tls=replace(stranger, ca=secure.tls.ca)), "MSNODE")
+
+    def test_plain_tcp_to_a_tls_port_is_said(
+        self, secure: Destination, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(peer, "ACSE_S", 1.0)
+        with pytest.raises(TryLater, match="same TLS setting"):
+            echo(replace(secure, tls=None), "MSNODE")
+
+
+def issue(authority: trustme.CA, folder: Path, host: str) -> Tls:
+    """Write a key, its certificate and the CA's certificate as PEM files."""
+    folder.mkdir(exist_ok=True)
+    tls = Tls(folder / "certificate.pem", folder / "key.pem", folder / "ca.pem")
+    certificate = authority.issue_cert(host)
+    certificate.private_key_pem.write_to_path(str(tls.key))
+    certificate.cert_chain_pems[0].write_to_path(str(tls.certificate))
+    authority.cert_pem.write_to_path(str(tls.ca))
+    return tls
