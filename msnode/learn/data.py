@@ -1,0 +1,140 @@
+"""One index format for every data set: a CSV with a row for each image, volume or series folder.
+
+Columns: ``path``, ``person``, ``label`` (needed), and ``site``, ``scanner``, ``sequence``,
+``visit``, ``age``, ``sex``, ``lesions`` (a mask on the patient's coordinates). Paths count from the
+index's folder. A path is a NIfTI file, a folder of one DICOM study, or an image (PNG, JPEG, TIFF).
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from msnode.errors import ConfigError
+
+IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+NEEDED = ("path", "person", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the index.
+
+    Attributes:
+        path: of the image, absolute.
+        person: whose it is; pseudonymous.
+        label: class name, e.g. ``ms`` or ``control``.
+        visit: 1-based.
+        age: years, None where unknown.
+        lesions: NIfTI mask, absolute; None where there is none.
+        number: line of the CSV, for messages.
+    """
+
+    path: Path
+    person: str
+    label: str
+    site: str = ""
+    scanner: str = ""
+    sequence: str = ""
+    visit: str = ""
+    age: float | None = None
+    sex: str = ""
+    lesions: Path | None = None
+    number: int = 0
+
+
+def read(index: Path) -> list[Row]:
+    """Read an index.
+
+    Raises:
+        ConfigError: every bad row at once, by its line, with what to change.
+    """
+    try:
+        with index.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            records = [(reader.line_num, record) for record in reader]
+            columns = list(reader.fieldnames or ())
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{index}: cannot be read as CSV: {error}") from error
+    missing = [name for name in NEEDED if name not in columns]
+    if missing or not records:
+        what = f"has no column {', '.join(missing)}" if missing else "has no rows"
+        raise ConfigError(f"{index}: the index {what}; it needs {', '.join(NEEDED)}")
+    problems = [text for line, record in records for text in _problems(index, line, record)]
+    if problems:
+        raise ConfigError(f"{index}: the index has errors:\n  " + "\n  ".join(problems))
+    return [_row(index.parent, line, record) for line, record in records]
+
+
+def _problems(index: Path, line: int, record: dict[str, str]) -> Iterator[str]:
+    """What is wrong with one row."""
+    if None in record:
+        yield f"line {line}: more values than columns; quote values that hold a comma"
+    for name in NEEDED:
+        if not (record.get(name) or "").strip():
+            yield f"line {line}: column {name} is empty; give it a value"
+    for name in ("path", "lesions"):
+        value = (record.get(name) or "").strip()
+        if value and not (index.parent / value).exists():
+            yield f"line {line}: column {name}: {value} does not exist"
+    age = (record.get("age") or "").strip()
+    if age and not re.fullmatch(r"\d{1,3}(\.\d+)?", age):
+        yield f"line {line}: column age: {age!r} is no number of years"
+
+
+def _row(base: Path, line: int, record: dict[str, str]) -> Row:
+    """A checked record as a Row."""
+    known = {f.name for f in fields(Row)} - {"number"}
+    values = {k: v.strip() for k, v in record.items() if k in known and v and v.strip()}
+    return Row(
+        path=base / values.pop("path"),
+        age=float(values.pop("age")) if "age" in values else None,
+        lesions=base / values.pop("lesions") if "lesions" in values else None,
+        number=line,
+        **dict(values.items()),
+    )
+
+
+def write(index: Path, rows: Sequence[Row]) -> None:
+    """Write an index; paths below its folder become relative."""
+    names = [f.name for f in fields(Row) if f.name != "number"]
+    with index.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        for row in rows:
+            values = (getattr(row, name) for name in names)
+            writer.writerow([_relative(value, index.parent) for value in values])
+
+
+def _relative(value: object, base: Path) -> str:
+    """A cell of the index."""
+    if isinstance(value, Path):
+        inside = value.is_relative_to(base)
+        return str(value.relative_to(base) if inside else value)
+    return "" if value is None else str(value)
+
+
+def image_folders(root: Path, person: str = r"[^_\-.]+") -> list[Row]:
+    """Index a folder whose sub-folders are classes, e.g. of blood-smear tiles.
+
+    Args:
+        root: holds one folder a class, with images at any depth.
+        person: regular expression whose first match in the file's name is the person.
+
+    Raises:
+        ConfigError: no images, or a name in which the pattern finds no person.
+    """
+    rows = []
+    for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in IMAGES):
+        label, *_ = path.relative_to(root).parts
+        match = re.search(person, path.stem)
+        if match is None or path.parent == root:
+            raise ConfigError(
+                f"{path}: no person matches {person!r} in the name, or the image lies in no class"
+                " folder; give another pattern or write an index"
+            )
+        rows.append(Row(path, match[0], label))
+    if not rows:
+        raise ConfigError(f"{root}: holds no {', '.join(IMAGES)} below a class folder")
+    return rows

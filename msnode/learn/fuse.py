@@ -1,0 +1,109 @@
+"""Stage two of Algorithm 1: stacked features of the frozen extractors, and the LSTM on them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from msnode.classify.hybrid import Hybrid
+from msnode.learn.augment import Augment, mixup
+from msnode.learn.heads import Heads, bearing, compose
+from msnode.learn.loop import Schedule, run
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Cached output of the extractors.
+
+    Attributes:
+        sequences: (n, 74, 512) float16.
+        labels: (n,) float32, 1 for lesion-bearing.
+    """
+
+    sequences: Tensor
+    labels: Tensor
+
+
+def as_input(images: Tensor) -> Tensor:
+    """(n, 1, rows, cols) to three channels in the memory format the backbones are fastest in."""
+    return images.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def extract(model: Hybrid, images: Tensor, batch: int = 16) -> Tensor:
+    """Run the frozen extractors.
+
+    Args:
+        model: in evaluation mode.
+        images: (n, 1, 224, 224) in [0, 1].
+        batch: images at once.
+
+    Returns:
+        (n, 74, 512) float16.
+    """
+    parts = [
+        model.sequence(model.maps(as_input(part.float()))).half()
+        for part in torch.split(images, batch)
+    ]
+    return torch.cat(parts)
+
+
+def cache(
+    model: Hybrid, heads: Heads, examples: int, a: Augment, seed: int = 0, batch: int = 16
+) -> Iterable[Features]:
+    """Features of freshly composed examples, batch by batch.
+
+    Args:
+        model: whose extractors are trained.
+        heads: the pool of training slices.
+        examples: how many.
+        a: ranges of the augmentation.
+        seed: of the composition.
+        batch: examples at once.
+    """
+    for start in range(0, examples, batch):
+        torch.manual_seed(seed * 1_000_003 + start)
+        images, masks = compose(heads, torch.randint(0, len(heads), (batch,)), a)
+        yield Features(extract(model, images, batch), bearing(masks))
+
+
+def joined(parts: Iterable[Features]) -> Features:
+    """Many caches as one."""
+    listed = list(parts)
+    return Features(torch.cat([p.sequences for p in listed]), torch.cat([p.labels for p in listed]))
+
+
+def train_fusion(
+    model: Hybrid, features: Features, schedule: Schedule, alpha: float = 0.2, batch: int = 32
+) -> nn.Module:
+    """Train the LSTM and its dense blocks on cached features.
+
+    Args:
+        model: its ``fusion`` is trained and replaced by the moving average.
+        features: of the training examples.
+        schedule: how long.
+        alpha: of mix-up between feature sequences; 0 is without.
+        batch: examples a step.
+
+    Returns:
+        The averaged fusion.
+    """
+    targets = functional.one_hot(features.labels.long(), 2).float()
+
+    def loss(fusion: nn.Module, step: int) -> Tensor:
+        del step
+        rows = torch.randint(0, len(targets), (batch,))
+        inputs, wanted = mixup(features.sequences[rows].float(), targets[rows], alpha)
+        return functional.cross_entropy(fusion(inputs), wanted)
+
+    model.fusion = run(model.fusion, loss, schedule)  # type: ignore[assignment]
+    return model.fusion
+
+
+@torch.inference_mode()
+def logits(model: Hybrid, sequences: Tensor) -> Tensor:
+    """(n,) difference of the two logits of cached (n, 74, 512) features."""
+    out: Tensor = model.fusion.eval()(sequences.float())
+    return out[:, 1] - out[:, 0]

@@ -1,0 +1,134 @@
+"""A pool of real slices and the endless training examples composed from it.
+
+Every example starts from a real slice. Its lesions stay or are filled in, places without lesions
+are filled too, and lesions of another head may be moved in; so lesion-bearing and lesion-free
+examples share heads, positions, scanner and traces of editing, and only lesions tell them apart.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from msnode.learn import fill
+from msnode.learn.augment import Augment, affine, appearance, uniform, warp
+from msnode.records import Float32Array
+
+LESION_PIXELS = 6
+"""An example counts as lesion-bearing from so many pixels of a 224x224 slice on."""
+
+BRAIN_PART = 0.15
+"""Below this fraction of brain a slice shows the skull base: no lesion is moved in there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Slices with their edits, aligned along the first axis.
+
+    Attributes:
+        images: (slices, rows, cols) float16 in [0, 1].
+        lesions: (slices, rows, cols) bool.
+        tissue: (slices, rows, cols) bool, where a lesion could lie.
+        filled: (slices, rows, cols) float16, to be added to fill the lesions in.
+        decoyed: (slices, rows, cols) float16, to be added to fill lesion-free places.
+    """
+
+    images: Tensor
+    lesions: Tensor
+    tissue: Tensor
+    filled: Tensor
+    decoyed: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: NDArray[np.int64]) -> "Heads":
+        """A subset of the slices."""
+        chosen = torch.from_numpy(rows)
+        return Heads(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def make(images: Float32Array, lesions: NDArray[np.bool_], rng: np.random.Generator) -> Heads:
+    """Prepare the edits of every slice.
+
+    Args:
+        images: (slices, rows, cols) float32 in [0, 1].
+        lesions: (slices, rows, cols) bool.
+        rng: draws textures and decoys.
+    """
+    parts = [_edits(image, mask, rng) for image, mask in zip(images, lesions, strict=True)]
+    tissue, filled, decoyed = (np.stack(part) for part in zip(*parts, strict=True))
+    half = [torch.from_numpy(part.astype(np.float16)) for part in (images, filled, decoyed)]
+    return Heads(half[0], torch.from_numpy(lesions), torch.from_numpy(tissue), half[1], half[2])
+
+
+def _edits(
+    image: Float32Array, lesions: fill.Mask, rng: np.random.Generator
+) -> tuple[fill.Mask, Float32Array, Float32Array]:
+    """Tissue mask, change by filling the lesions, change by filling decoys."""
+    brain = fill.brain_mask(image)
+    clean = fill.fill(image, lesions, brain, lesions, rng)
+    inner = fill.tissue(clean, brain) & (brain.mean() >= BRAIN_PART)
+    places = fill.decoys(lesions, inner, rng)
+    other = fill.fill(image, places, brain, lesions, rng)
+    return inner, clean - image, other - image
+
+
+def compose(
+    heads: Heads, rows: Tensor, a: Augment, transplant: float = 0.5
+) -> tuple[Tensor, Tensor]:
+    """Make one batch.
+
+    Args:
+        heads: the pool.
+        rows: (n,) int64, which slices to start from.
+        a: ranges of the augmentation.
+        transplant: probability that lesions of another slice are moved in.
+
+    Returns:
+        images (n, 1, size, size) float32 in [0, 1] and lesion masks (n, 1, size, size) float32.
+    """
+    n, width = len(rows), heads.images.shape[-1]
+    kept = _coin(n, 0.55)
+    image = heads.images[rows].float()
+    image = image + (1 - kept) * heads.filled[rows].float()
+    image = image + _coin(n, 0.7) * heads.decoyed[rows].float()
+    mask = heads.lesions[rows].float() * kept
+    signal, shape = _moved(heads, n)
+    room = heads.tissue[rows].float() * _coin(n, transplant)
+    image, mask = image + room * signal, torch.maximum(mask, room * shape)
+    size = a.crop or width
+    both = warp(torch.stack([image, mask], 1).clamp(0, 1), affine(n, a, width), size)
+    return appearance(both[:, :1], a), both[:, 1:]
+
+
+def _coin(count: int, chance: float) -> Tensor:
+    """(count, 1, 1) float32 of zeros and ones."""
+    return (torch.rand(count, 1, 1) < chance).float()
+
+
+def _moved(heads: Heads, count: int) -> tuple[Tensor, Tensor]:
+    """Lesion signal and lesion mask of random donors, warped: twice (count, rows, cols)."""
+    donors = heads.lesions.flatten(1).sum(1).float()
+    chosen = torch.multinomial((donors > 0).float() + 1e-9, count, replacement=True)
+    pair = torch.stack([-heads.filled[chosen].float(), heads.lesions[chosen].float()], 1)
+    maps = affine(count, Augment(rotation_deg=30, scale=0.35, shift=0.15), pair.shape[-1])
+    signal, shape = (warp(pair, maps, pair.shape[-1]) * _some(count, pair.shape[-1])).unbind(1)
+    return signal * uniform(count, 0.5, 1.4).view(-1, 1, 1), shape
+
+
+def _some(count: int, size: int) -> Tensor:
+    """Smooth (count, 1, size, size) windows, so that often only some of the lesions move."""
+    field = functional.interpolate(
+        torch.randn(count, 1, 6, 6), (size, size), mode="bicubic", align_corners=False
+    )
+    level = uniform(count, -2.0, 0.5).view(-1, 1, 1, 1)
+    return ((field - level) * 4).clamp(0, 1)
+
+
+def bearing(masks: Tensor) -> Tensor:
+    """(n,) float32: 1 where an example's mask (n, 1, rows, cols) holds a lesion."""
+    return (masks.flatten(1).sum(1) >= LESION_PIXELS).float()
