@@ -1,14 +1,13 @@
 """A folder as destination: each file appears whole, or not at all."""
 
-import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from msnode.config import Destination
-from msnode.deliver.store import Item, read_item
+from msnode.deliver.store import read_item
 from msnode.errors import ConfigError, Refused
+from msnode.files import replacing
 from msnode.records import Receipt, key
 
 
@@ -33,28 +32,13 @@ def _copy(path: Path, folder: Path, name: str) -> Receipt:
     except Refused as refusal:
         return Receipt(name, "", None, False, 1, f"the file {refusal}")
     try:
-        _place(item, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            path.open("rb") as source,
+            replacing(folder / f"{key(item.sop_instance_uid)}.dcm") as copied,
+        ):
+            shutil.copyfileobj(source, copied)
     except OSError as error:
         why = f"cannot write to the folder: {error.strerror or error}"
         return Receipt(name, item.sop_instance_uid, None, False, 1, why, retry=True)
     return Receipt(name, item.sop_instance_uid, None, True, 1)
-
-
-def _place(item: Item, folder: Path) -> None:
-    """Write beside, flush, rename, flush the folder: whole and durable after a power loss."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as part:
-        try:
-            with item.path.open("rb") as source:
-                shutil.copyfileobj(source, part)
-            part.flush()
-            os.fsync(part.fileno())
-            Path(part.name).replace(folder / f"{key(item.sop_instance_uid)}.dcm")
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -30,15 +30,8 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = os.environ | {"TCP_NODELAY": "1"}
 """dcmtk's and Orthanc's sockets stall 40 ms an image without it (Nagle against delayed ACK)."""
 
-ROUTE = """
-function OnStableSeries(seriesId, tags, metadata)
-  if tags['Modality'] == 'MR' and metadata['RemoteAET'] ~= 'MSNODE' then
-    local body = {Resources = {seriesId}, Asynchronous = true}
-    RestApiPost('/modalities/msnode/store', DumpJson(body, true))
-  end
-end
-"""
-"""Orthanc's auto-routing to the node; what came from the node is not sent there again."""
+ROUTE = ROOT / "config" / "orthanc-route.lua"
+"""Auto-routing to the node, as it is shipped."""
 
 
 def tool(name: str, package: str) -> str:
@@ -205,13 +198,12 @@ def orthanc(
         pytest.fail(f"{plugin.name} is missing: install Debian package orthanc-dicomweb")
     folder.mkdir(parents=True, exist_ok=True)
     pacs = Orthanc(free_port(), free_port(), folder)
-    (folder / "route.lua").write_text(ROUTE)
     settings = {
         "Name": "PACS",
         "StorageDirectory": str(folder),
         "IndexDirectory": str(folder),
         "Plugins": [str(plugin)],
-        "LuaScripts": [str(folder / "route.lua")] if route else [],
+        "LuaScripts": [str(ROUTE)] if route else [],
         "HttpPort": pacs.http_port,
         "DicomPort": pacs.port,
         "DicomAet": pacs.ae_title,

@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 STAGES = {"receive", "prepare", "classify", "report", "deliver", "twin", "learn"}
 LAYERS = (
     {"errors", "records"},
-    {"config", "metrics", "database", "http", "sample", "migrations"},
+    {"config", "metrics", "database", "files", "http", "sample", "migrations"},
     STAGES,
     {"flow"},
     {"engine"},
