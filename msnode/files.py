@@ -1,16 +1,18 @@
 """Files that are there whole or not at all, also after a power loss."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a file beside its place, flush it, rename it into place, flush the folder.
+
+    The name beside it is always the same, so that a crash leaves one ``.part`` at most. One writer
+    at a time.
 
     Yields:
         The open file. Where the ``with`` block fails, whatever was at ``path`` stays as it was.
@@ -18,15 +20,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the disk is full, or the folder is missing or not writable.
     """
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-        try:
-            yield part
-            part.flush()
-            os.fsync(part.fileno())
-            Path(part.name).replace(path)
-        except BaseException:
-            Path(part.name).unlink(missing_ok=True)
-            raise
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     fsync(path.parent)
 
 
