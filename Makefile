@@ -12,6 +12,9 @@ TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
+# hospital networks often inspect TLS: trust what the system trusts, not uv's own list
+export UV_SYSTEM_CERTS ?= 1
+
 # uv where it can be had, for it is several times faster; plain pip does the same
 INSTALL = if [ -x $(BIN)/uv ]; then set -- $(BIN)/uv pip install --python $(BIN)/python; \
 	else set -- $(BIN)/python -m pip install; fi; [ -t 2 ] || set -- "$$@" -q; "$$@"
@@ -48,11 +51,11 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 
-$(VENV)/bin/python:
+$(BIN)/python:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/packages =python3-venv
 	@$(PYTHON) -c 'import sys; sys.exit("msnode needs Python 3.11 or newer, this is " \
 		+ sys.version.split()[0] + "; name another one: make PYTHON=python3.12 …" \
 		if sys.version_info < (3, 11) else 0)'
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/packages =python3-venv
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q uv || echo "uv cannot be had; going on with pip"
 
