@@ -68,9 +68,19 @@ class Node:
                 return float(line.rsplit(" ", 1)[1])
         return 0.0
 
+    def sum(self, name: str) -> float:
+        """The samples of one metric added up over their labels."""
+        lines = self.get("/metrics")[1].splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name}{{"))
+
     def kill(self) -> None:
         """SIGKILL, as a power loss would."""
         self._end(signal.SIGKILL)
+
+    def kill_if_alive(self) -> None:
+        """For the end of the tests, whatever a test left running."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
 
     def terminate(self) -> float:
         """SIGTERM, as systemd would; returns the seconds it took to stop."""

@@ -92,6 +92,11 @@ def program(command: Sequence[str], log: Path, **options: Any) -> Iterator[subpr
             process.wait(10)
 
 
+def destination(name: str, title: str, port: int) -> dict[str, Any]:
+    """A local peer's entry in the node's configuration."""
+    return {"name": name, "ae_title": title, "host": "127.0.0.1", "port": port}
+
+
 @dataclass(frozen=True)
 class Scp:
     """A storage SCP that writes what it gets into a folder."""
@@ -105,10 +110,6 @@ class Scp:
     def files(self) -> list[Path]:
         """What arrived, by name."""
         return sorted(path for path in self.folder.iterdir() if path.is_file())
-
-    def destination(self, name: str) -> dict[str, Any]:
-        """Its entry in the node's configuration."""
-        return {"name": name, "ae_title": self.ae_title, "host": "127.0.0.1", "port": self.port}
 
 
 @contextmanager
@@ -182,10 +183,6 @@ class Orthanc:
         """Store files through the REST API, as if a modality had sent them."""
         for path in paths:
             self.get("/instances", path.read_bytes(), "application/dicom")
-
-    def destination(self, name: str) -> dict[str, Any]:
-        """Its entry in the node's configuration."""
-        return {"name": name, "ae_title": self.ae_title, "host": "127.0.0.1", "port": self.port}
 
 
 @contextmanager
