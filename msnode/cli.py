@@ -66,13 +66,34 @@ def main(verbose: bool) -> None:
 @plain_errors
 def serve(config_file: Path) -> None:
     """Run the node until SIGTERM: receive, analyse, report, deliver."""
+    _run(config_file, receive=True, work=True)
+
+
+@main.command()
+@config_option
+@plain_errors
+def receive(config_file: Path) -> None:
+    """Only receive; other hosts, with the same database and data folder, do the work."""
+    _run(config_file, receive=True, work=False)
+
+
+@main.command()
+@config_option
+@plain_errors
+def work(config_file: Path) -> None:
+    """Only analyse and deliver what other hosts receive."""
+    _run(config_file, receive=False, work=True)
+
+
+def _run(config_file: Path, *, receive: bool, work: bool) -> None:
+    """Run a service in this process until it is told to stop."""
     from msnode.service import Service  # torch takes seconds to import; --help should not
 
     _log(logging.INFO)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with Service(configuration.load(config_file)):
+    with Service(configuration.load(config_file), receive=receive, work=work):
         stop.wait()
     logging.shutdown()
     # A step that still waits for a slow peer must not hold the exit up: all that matters is

@@ -15,6 +15,8 @@ from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from msnode.errors import TryLater
 
@@ -92,6 +94,30 @@ receipts = sa.Table(
     Column("updated_at", Float, nullable=False),  # unix s
 )
 
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    Column("name", Text, primary_key=True),  # config.Config.name
+    Column("seen_at", Float, nullable=False),  # its last heartbeat, by the database's clock, unix s
+)
+
+
+class unix_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it is
+    """The database's clock, unix s: hosts' own clocks may differ."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(unix_now, "postgresql")
+def _unix_now_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return "extract(epoch from clock_timestamp())::float8"
+
+
+@compiles(unix_now, "sqlite")
+def _unix_now_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
 
 def open_database(url: str) -> sa.Engine:
     """Connect to the database; SQLite is made as durable and patient as PostgreSQL is by itself.
@@ -111,19 +137,20 @@ def open_database(url: str) -> sa.Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    """Write-ahead log, an fsync a commit, and thirty seconds of patience with other writers."""
+    """Write-ahead log, and thirty seconds of patience with other writers."""
     connection.isolation_level = None  # sqlite3 would begin transactions late and deferred
-    for pragma in (
-        "busy_timeout = 30000",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
+    for pragma in ("busy_timeout = 30000", "journal_mode = WAL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_immediate(connection: sa.Connection) -> None:
-    """Take the write lock at once: a transaction that upgrades later fails without waiting."""
+    """Take the write lock at once: a transaction that upgrades later fails without waiting.
+
+    With the execution option ``sqlite_synchronous="NORMAL"`` the commit is not fsynced: for rows
+    that can be rebuilt from files that are.
+    """
+    level = connection.get_execution_options().get("sqlite_synchronous", "FULL")
+    connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

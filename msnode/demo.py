@@ -46,6 +46,7 @@ class Pacs:
         self._folder.mkdir(parents=True)
         handlers: list[EventHandlerType] = [(evt.EVT_C_STORE, self._store)]
         server = self._ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+        assert server is not None  # noqa: S101 - without block it is returned
         self.port: int = server.server_address[1]
         return self
 

@@ -6,6 +6,7 @@ at the step that was in flight, on SQLite and on PostgreSQL alike. The names ``s
 old one kept until its workflows are drained.
 """
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable
@@ -21,10 +22,13 @@ from dbos import (
     StepOptions,
 )
 
+from msnode.database import hosts, unix_now
 from msnode.errors import TryLater
 
 if TYPE_CHECKING:  # the flow brings torch along, which jobs that only look at the queue do without
     from msnode.flow import Flow, Stage
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +38,7 @@ VERSION = (
     "v1"  # of the workflows, not of the program: jobs of an older program go on after an upgrade
 )
 POLL_S = 0.2  # how often the queues are looked at; each look is one indexed query
+SILENT_S = 30.0  # without a heartbeat, and a host counts as dead
 STOP_S = 5  # for steps under way at a stop; what does not finish is repeated at the next start
 
 
@@ -42,6 +47,8 @@ class Engine:
 
     def __init__(self, database: sa.Engine, name: str, flow: "Flow") -> None:
         self._flow = flow
+        self._database = database
+        self._name = name
         config: DBOSConfig = {
             "name": "msnode",
             "system_database_engine": _connections(database),
@@ -65,6 +72,33 @@ class Engine:
         """Analyse a study; submitting the same generation again does nothing."""
         with SetWorkflowID(f"study.{study_key}.{generation}"):
             DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
+
+    def beat(self) -> None:
+        """Say that this host is alive, and take over what a host that fell silent was doing.
+
+        Taking over is harmless where that host was merely cut off: steps write the same bytes
+        under the same UIDs, and DBOS records each step's end once.
+        """
+        with self._database.begin() as connection:
+            mine = hosts.c.name == self._name
+            if not connection.execute(
+                hosts.update().where(mine).values(seen_at=unix_now())
+            ).rowcount:
+                connection.execute(hosts.insert().values(name=self._name, seen_at=unix_now()))
+            # the update makes one of the survivors the heir; if it dies too, there is a next time
+            silent = hosts.c.seen_at < unix_now() - SILENT_S
+            claim = hosts.update().where(silent).values(seen_at=unix_now())
+            dead = connection.scalars(claim.returning(hosts.c.name)).all()
+        for name in dead:
+            self._take_over(name)
+
+    def _take_over(self, name: str) -> None:
+        """Put the workflows that a dead host had begun back into their queues."""
+        begun = DBOS.list_workflows(status="PENDING", executor_id=name, load_input=False)
+        for workflow in begun:
+            DBOS.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
+        if begun:
+            log.warning("host=%s fell silent; took over workflows=%d", name, len(begun))
 
     def stop(self) -> None:
         """Take no new work, give running steps a moment, leave the rest for the next start."""

@@ -19,17 +19,18 @@ from msnode.engine import Engine
 from msnode.flow import Flow
 from msnode.http import Monitor
 from msnode.receive import Inbox, Listener
-from msnode.records import InputContract, Study
+from msnode.records import InputContract, ModelInfo, Study
 from msnode.twin import Twin
 
 log = logging.getLogger(__name__)
 
 SWEEP_S = 0.5  # how often the inbox is asked for complete studies
+BEAT_S = 5.0  # between heartbeats; engine.SILENT_S of silence count as death
 GRACE_S = 2.0  # for associations under way at a stop; the peer sends again what we did not answer
 
 
 class Sweeper(threading.Thread):
-    """Hands complete studies from the inbox to the engine, and keeps the gauges."""
+    """Hands complete studies from the inbox to the engine, and says that this host is alive."""
 
     def __init__(self, config: Config, inbox: Inbox, engine: Engine, wanted: InputContract) -> None:
         super().__init__(name="sweeper", daemon=True)
@@ -39,6 +40,7 @@ class Sweeper(threading.Thread):
         self._wanted = wanted
         self._stopping = threading.Event()
         self.last_sweep = time.monotonic()
+        self._next_beat = 0.0
 
     def run(self) -> None:
         """Sweep until stopped; what fails once (a locked database) is tried at the next sweep."""
@@ -64,7 +66,9 @@ class Sweeper(threading.Thread):
         )
         for study in complete:
             self._submit(study)
-        metrics.FREE_BYTES.set(shutil.disk_usage(self._config.data).free)
+        if time.monotonic() > self._next_beat:
+            self._next_beat = time.monotonic() + BEAT_S
+            self._engine.beat()
 
     def _submit(self, study: Study) -> None:
         log.info(
@@ -75,12 +79,22 @@ class Sweeper(threading.Thread):
 
 
 class Service:
-    """A running node; use as a context manager."""
+    """A running node; use as a context manager.
 
-    def __init__(self, config: Config) -> None:
+    Args:
+        config: of the node.
+        receive: listen for images.
+        work: analyse and deliver. Several hosts with one database and one data folder may each
+            do one or both.
+    """
+
+    def __init__(self, config: Config, *, receive: bool = True, work: bool = True) -> None:
         self._config = config
+        self._receive = receive
+        self._work = work
         self._stack = ExitStack()
         self._sweeper: Sweeper | None = None
+        self._started = False
 
     def __enter__(self) -> Self:
         """Start; whatever fails stops again what had started."""
@@ -110,9 +124,25 @@ class Service:
         inbox = Inbox(database, config.data)
         stack.callback(inbox.close)
         inbox.rebuild()
+        metrics.FREE_BYTES.set_function(lambda: shutil.disk_usage(config.data).free)
         monitor = Monitor(config.http, self._ready, self._alive)
         monitor.start()
         stack.callback(monitor.stop)
+        words = [f"http={monitor.port}", f"destinations={len(config.destinations)}"]
+        if self._work:
+            words += self._start_work(stack, database, inbox)
+        if self._receive:
+            listener = Listener(config.receive, inbox)
+            stack.callback(listener.stop, GRACE_S)
+            listener.start()
+            words += [f"ae_title={config.receive.ae_title}", f"port={listener.port}"]
+        self._started = True
+        log.info("ready %s seconds=%.1f", " ".join(words), time.perf_counter() - began)
+        _notify("READY=1")
+
+    def _start_work(self, stack: ExitStack, database: sa.Engine, inbox: Inbox) -> list[str]:
+        """Model, engine and sweeper; returns words for the "ready" line."""
+        config = self._config
         runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
         stack.callback(runner.close)
         runner.warm_up()
@@ -122,45 +152,34 @@ class Service:
         engine.launch()
         for study in inbox.queued():  # a crash may have come before the submit
             engine.submit(study.key, study.generation)
-        sweeper = Sweeper(config, inbox, engine, runner.contract)
-        stack.callback(sweeper.stop)
-        listener = Listener(config.receive, inbox)
-        stack.callback(listener.stop, GRACE_S)
-        listener.start()
-        sweeper.start()
-        self._sweeper = sweeper
-        self._announce(listener.port, monitor.port, runner, time.perf_counter() - began)
-
-    def _announce(self, port: int, http: int, runner: classify.Runner, seconds: float) -> None:
-        """The one "ready" line, the build metric, and systemd's READY=1."""
-        info = runner.info
-        metrics.BUILD.info(
-            {
-                "version": __version__,
-                "model": info.name,
-                "model_version": info.version,
-                "model_digest": info.digest[:12],
-                "torch": torch.__version__,
-            }
-        )
-        log.info(
-            "ready ae_title=%s port=%d http=%d model=%s/%s device=%s destinations=%d seconds=%.1f",
-            self._config.receive.ae_title, port, http, info.name, info.version,
-            runner.device, len(self._config.destinations), seconds,
-        )  # fmt: skip
-        _notify("READY=1")
+        self._sweeper = Sweeper(config, inbox, engine, runner.contract)
+        stack.callback(self._sweeper.stop)
+        self._sweeper.start()
+        _describe(runner.info)
+        return [f"model={runner.info.name}/{runner.info.version}", f"device={runner.device}"]
 
     def _ready(self) -> tuple[bool, str]:
-        if self._sweeper is None:
-            return False, "starting"
-        return self._alive()
+        return self._alive() if self._started else (False, "starting")
 
     def _alive(self) -> tuple[bool, str]:
         """Alive while the sweeper sweeps; starting counts as alive."""
         if self._sweeper is None:
-            return True, "starting"
+            return True, "receiving" if self._started else "starting"
         idle = time.monotonic() - self._sweeper.last_sweep
         return idle < 60, f"last sweep {idle:.0f} s ago"
+
+
+def _describe(info: ModelInfo) -> None:
+    """The build metric: which program and which model."""
+    metrics.BUILD.info(
+        {
+            "version": __version__,
+            "model": info.name,
+            "model_version": info.version,
+            "model_digest": info.digest[:12],
+            "torch": torch.__version__,
+        }
+    )
 
 
 def _notify(state: str) -> None:
