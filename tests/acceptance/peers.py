@@ -66,14 +66,6 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def shared(part: str) -> Path:
-    """A folder of the shared real data; the test is skipped where there is none."""
-    folder = Path(os.environ.get("MSNODE_SHARED", ROOT.parent / "shared")) / "data" / part
-    if not folder.exists():
-        pytest.skip(f"the shared data are absent: {part} (set MSNODE_SHARED to their folder)")
-    return folder
-
-
 @contextmanager
 def program(command: Sequence[str], log: Path, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
     """A process with its output in a file, for the time of a ``with`` block."""

@@ -70,9 +70,9 @@ def test_a_study_comes_back_as_sr_and_secondary_capture(
     "series", ["philips_t1_sagittal", "siemens_t1_sagittal_hfs", "siemens_enhanced_t1"]
 )
 def test_another_sequence_is_not_analysed_and_the_pacs_hears_why(
-    hospital: Hospital, series: str
+    hospital: Hospital, shared: Path, series: str
 ) -> None:
-    folder = peers.shared(f"dicom/{series}")
+    folder = shared / "dicom" / series
     sent = storescu(hospital, folder)
     assert sent.returncode == 0, sent.stdout
     first = next(path for path in sorted(folder.rglob("*")) if path.is_file())
@@ -123,16 +123,16 @@ def test_a_wrong_called_ae_title_is_rejected(hospital: Hospital) -> None:
     assert peers.dcmtk("echoscu", "-aec", "MSNODE", "127.0.0.1", hospital.node.port).returncode == 0
 
 
-def test_a_ct_study_is_not_accepted(hospital: Hospital) -> None:
-    folder = peers.shared("dicom/not_a_volume/gantrytilting")
+def test_a_ct_study_is_not_accepted(hospital: Hospital, shared: Path) -> None:
+    folder = shared / "dicom/not_a_volume/gantrytilting"
     before = hospital.node.sum("msnode_instances_total")
     sent = storescu(hospital, folder)
     assert "No presentation context for" in sent.stdout
     assert hospital.node.sum("msnode_instances_total") == before
 
 
-def test_a_phantom_is_not_reported_as_a_brain(hospital: Hospital) -> None:
-    folder = peers.shared("dicom/ge_phantom_labelled_brain")
+def test_a_phantom_is_not_reported_as_a_brain(hospital: Hospital, shared: Path) -> None:
+    folder = shared / "dicom/ge_phantom_labelled_brain"
     dcmsend(hospital, folder)
     uid = str(pydicom.dcmread(folder / "0000.dcm", stop_before_pixels=True).StudyInstanceUID)
     assert "analys" in said(hospital.await_results(uid)).lower()
