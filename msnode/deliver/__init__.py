@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from msnode import metrics
 from msnode.config import Destination
 from msnode.deliver.backoff import pause, pauses
 from msnode.deliver.folder import copy
@@ -32,5 +33,16 @@ def deliver(
         ConfigError: the destination's TLS files cannot be used.
     """
     if destination.folder is not None:
-        return copy(paths, destination)
-    return send(paths, destination, calling_ae_title)
+        receipts = copy(paths, destination)
+    else:
+        receipts = send(paths, destination, calling_ae_title)
+    for receipt in receipts:
+        metrics.DELIVERIES.labels(destination.name, _outcome(receipt)).inc()
+    return receipts
+
+
+def _outcome(receipt: Receipt) -> str:
+    """A receipt as the metric counts it; what is refused for good is dead at once."""
+    if receipt.delivered:
+        return "delivered"
+    return "retried" if receipt.retry else "dead"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pydicom
 import pytest
 import trustme
+from prometheus_client import REGISTRY
 from pydicom.uid import (
     UID,
     EncapsulatedPDFStorage,
@@ -167,6 +168,19 @@ def test_a_peer_that_is_not_there_is_tried_again(save: Save) -> None:
     for receipt in deliver([save("2.25.1"), save("2.25.2")], gone, "MSNODE"):
         assert (receipt.delivered, receipt.retry) == (False, True)
         assert "Connection refused" in receipt.detail
+
+
+def test_outcomes_are_counted_by_destination(save: Save) -> None:
+    def counted(outcome: str) -> float:
+        labels = {"destination": "counted", "outcome": outcome}
+        return REGISTRY.get_sample_value("msnode_deliveries_total", labels) or 0.0
+
+    answers = {"2.25.1": 0x0000, "2.25.2": 0xA700, "2.25.3": 0xA900}
+    with pacs() as peer_:
+        peer_.answer = lambda event: answers[uid_of(event)]
+        named = replace(peer_.destination, name="counted")
+        deliver([save(uid) for uid in answers], named, "MSNODE")
+    assert [counted(outcome) for outcome in ("delivered", "retried", "dead")] == [1, 1, 1]
 
 
 def test_an_unknown_host_is_tried_again(save: Save) -> None:
