@@ -197,5 +197,3 @@ def _log(level: int) -> None:
     # pynetdicom and pydicom quote attribute values, which may identify a patient
     for name in ("pynetdicom", "pydicom"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-    main()
