@@ -150,7 +150,9 @@ def _begin_immediate(connection: sa.Connection) -> None:
     that can be rebuilt from files that are.
     """
     level = connection.get_execution_options().get("sqlite_synchronous", "FULL")
-    connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+    if connection.info.get("synchronous") != level:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        connection.info["synchronous"] = level
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 
 INSTANCES = Counter(
     "msnode_instances_total", "C-STORE requests by answer.", ["outcome"]
-)  # stored, duplicate, conflict, refused, failed
+)  # stored, duplicate, conflict, own (our result coming back), refused, failed
 RECEIVED_BYTES = Counter("msnode_received_bytes_total", "Bytes of the datasets stored.")
 ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])

@@ -1,21 +1,27 @@
 """The durable inbox: what was acknowledged is on disk, has a row, and is never lost.
 
-An instance's bytes are fsynced in ``incoming/`` by the thread that received them. One writer
-thread takes whatever instances wait, decides what each of them is, renames them into
-``instances/<study>/``, fsyncs the folders and commits their rows: one commit for all
-associations. Only then are the senders answered. A crash in between leaves a file without a
-row, which ``rebuild`` finds.
+The thread that received an instance links its file into ``instances/<study>/`` and fsyncs it.
+Then one of the threads that wait for it fsyncs the folder and commits the rows, once for all of
+them; only then are the senders answered. On SQLite that commit is not fsynced in its turn: it
+survives the end of the process, and a row lost with the power is rebuilt from its file, whose name
+tells whether its content is complete.
 """
 
+import collections
 import contextlib
+import fcntl
+import itertools
 import logging
 import os
-import queue
 import secrets
+import shutil
+import tempfile
 import threading
-from collections.abc import Collection, Iterator
-from concurrent.futures import Future
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import sqlalchemy as sa
 
@@ -23,16 +29,20 @@ from msnode import metrics
 from msnode.database import instances
 from msnode.errors import TryLater
 from msnode.receive.classes import ANALYSED
-from msnode.receive.part10 import discard_abandoned, read_arrival
-from msnode.receive.rows import Arrival, Ledger, Outcome
+from msnode.receive.part10 import read_arrival
+from msnode.receive.rows import Arrival, Outcome, record
 from msnode.receive.status import StoreRefused
 from msnode.receive.studies import Studies
 
 log = logging.getLogger(__name__)
 
-BATCH = 64  # rows a commit at most; with more, the first of them would wait too long
 
-Job = tuple[Arrival, Future[Outcome]]
+@dataclass(slots=True)
+class _Job:
+    """An arrival that waits for its commit, and what became of it."""
+
+    arrival: Arrival
+    outcome: Outcome | TryLater | None = None
 
 
 class Inbox(Studies):
@@ -48,100 +58,107 @@ class Inbox(Studies):
         self, engine: sa.Engine, folder: Path, analysed: Collection[str] = ANALYSED
     ) -> None:
         super().__init__(engine, folder, analysed)
-        self.incoming = folder / "incoming"
-        for place in (self.incoming, folder / "instances", folder / "quarantine"):
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("incoming", "instances", "quarantine"):
+            (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._incoming, self._lock_file = _own_folder(folder / "incoming")
+        self._numbers = itertools.count()
+        self._free = (0.0, 0)  # when to look again, bytes
+        self._relaxed = engine.execution_options(sqlite_synchronous="NORMAL")
+        self._durable: set[Path] = set()  # folders whose own name is fsynced
         self.secret = _secret(folder / "patient.key")
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write, name="inbox", daemon=True)
-        self._writer.start()
+        self._waiting: collections.deque[_Job] = collections.deque()
+        self._committing = threading.Lock()
 
-    def close(self) -> None:
-        """Let the writer finish what it was given, then stop it."""
-        self._jobs.put(None)
-        self._writer.join()
+    def new_path(self) -> Path:
+        """Where to write an instance that comes in; nobody else uses it."""
+        return self._incoming / f"{next(self._numbers)}.part"
+
+    def free_bytes(self) -> int:
+        """Free space on the data disk, at most a second old."""
+        until, free = self._free
+        now = time.monotonic()
+        if now >= until:
+            free = shutil.disk_usage(self.folder).free
+            self._free = now + 1, free
+            metrics.FREE_BYTES.set(free)
+        return free
 
     def store(self, arrival: Arrival) -> str:
-        """Keep an instance; returns when it is safe. Its file is moved only if it is kept.
+        """Keep an instance; returns when it is safe. Its file in ``incoming/`` is not removed.
 
         Returns:
-            ``stored``, ``conflict`` (same UID, other content: kept beside the first) or
-            ``duplicate`` (already here, or our own result coming back: nothing is kept).
+            ``stored``, ``conflict`` (same UID, other content: kept beside the first),
+            ``duplicate`` (already here) or ``own`` (our result coming back: not kept).
 
         Raises:
             StoreRefused: 0xA900, the study belongs to another patient.
             OSError: the disk did not take it.
             TryLater: the database did not take it.
         """
-        future: Future[Outcome] = Future()
-        self._jobs.put((arrival, future))
-        outcome = future.result()
-        if isinstance(outcome, StoreRefused):
-            raise outcome
-        return outcome
+        is_new = self._place(arrival)
+        job = _Job(arrival)
+        self._waiting.append(job)
+        with self._committing:
+            if job.outcome is None:  # else the thread before us committed it with its own
+                self._commit_waiting()
+        if job.outcome in ("stored", "conflict", "duplicate"):
+            return str(job.outcome)
+        if isinstance(job.outcome, TryLater):
+            raise job.outcome  # the file stays: should it have a row by now, it is not ours alone
+        if is_new:
+            (self.folder / arrival.place).unlink()
+        if isinstance(job.outcome, StoreRefused):
+            raise job.outcome
+        return "own"
 
-    def _write(self) -> None:
-        """The writer thread: one transaction for all that waits."""
-        for batch in self._batches():
-            try:
-                self._finish_jobs(batch)
-            except (OSError, sa.exc.SQLAlchemyError):
-                # one of them is at fault, or another host added the same study just now
-                for job in batch:
-                    self._finish_alone(job)
+    def _place(self, arrival: Arrival) -> bool:
+        """Give the file its final name and make its content durable.
 
-    def _batches(self) -> Iterator[list[Job]]:
-        """Whatever waits, up to BATCH, until ``close``."""
-        while (job := self._jobs.get()) is not None:
-            batch = [job]
-            while len(batch) < BATCH and not self._jobs.empty():
-                if (job := self._jobs.get()) is None:
-                    yield batch
-                    return
-                batch.append(job)
-            yield batch
-
-    def _finish_jobs(self, batch: list[Job]) -> None:
-        outcomes = self._commit([arrival for arrival, _ in batch])
-        for (_, future), outcome in zip(batch, outcomes, strict=True):
-            future.set_result(outcome)
-
-    def _finish_alone(self, job: Job) -> None:
-        """A job that failed in company, once more, with its error going to its own sender."""
+        A link, as it never replaces: the same content may be there, acknowledged, already; then
+        False is returned.
+        """
+        place = self.folder / arrival.place
+        if place.parent not in self._durable:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            _fsync(place.parent.parent)
+            self._durable.add(place.parent)
         try:
-            self._finish_jobs([job])
-        except OSError as error:
-            job[1].set_exception(error)
+            place.hardlink_to(arrival.path)
+        except FileExistsError:
+            return False
+        finally:
+            _fsync(place)
+        return True
+
+    def _commit_waiting(self) -> None:
+        """Commit whatever waits, one transaction for all; the lock is held."""
+        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            self._settle(batch)
+        except sa.exc.SQLAlchemyError:
+            # one of them is at fault, or another host added the same study just now
+            for job in batch:
+                self._settle_alone(job)
+
+    def _settle(self, batch: list[_Job]) -> None:
+        outcomes = self._commit([job.arrival for job in batch])
+        for job, outcome in zip(batch, outcomes, strict=True):
+            job.outcome = outcome
+
+    def _settle_alone(self, job: _Job) -> None:
+        """A job that failed in company, once more; its error goes to its own sender."""
+        try:
+            self._settle([job])
         except sa.exc.SQLAlchemyError as error:
             log.error("database refused an instance error=%s", type(error).__name__)
-            job[1].set_exception(TryLater(f"database: {type(error).__name__}"))
+            job.outcome = TryLater(f"database: {type(error).__name__}")
 
     def _commit(self, arrivals: list[Arrival]) -> list[Outcome]:
-        """Files into place, folders fsynced, rows committed; in this order."""
-        with self.engine.begin() as connection:
-            ledger = Ledger(connection, arrivals, self.analysed)
-            outcomes = [ledger.add(arrival) for arrival in arrivals]
-            self._place(
-                arrival
-                for arrival, outcome in zip(arrivals, outcomes, strict=True)
-                if outcome in ("stored", "conflict")
-            )
-            ledger.write()
-        return outcomes
-
-    def _place(self, arrivals: Iterator[Arrival]) -> None:
-        """Rename files to their places and make the names durable."""
-        folders = set()
-        for arrival in arrivals:
-            place = self.folder / arrival.place
-            if not place.parent.is_dir():
-                place.parent.mkdir(mode=0o700)
-                folders.add(place.parent.parent)
-            if arrival.path.exists() or not place.exists():  # else a failed commit moved it
-                arrival.path.rename(place)
-            folders.add(place.parent)
-        for folder in folders:
+        """Folders fsynced, then rows for what is new, in one transaction."""
+        for folder in {(self.folder / arrival.place).parent for arrival in arrivals}:
             _fsync(folder)
+        with self._relaxed.begin() as connection:
+            return [record(connection, arrival, self.analysed) for arrival in arrivals]
 
     def rebuild(self) -> int:
         """After a crash: rows for files that have none, and no half-received files.
@@ -149,8 +166,8 @@ class Inbox(Studies):
         Returns:
             Number of instances found without a row.
         """
-        for left in self.incoming.iterdir():
-            discard_abandoned(left)
+        for left in (self.folder / "incoming").iterdir():
+            _remove_abandoned(left)
         with self.engine.connect() as connection:
             known = set(connection.scalars(sa.select(instances.c.path)))
         found = 0
@@ -170,12 +187,32 @@ class Inbox(Studies):
             outcome = self._commit([arrival])[0]
             if isinstance(outcome, StoreRefused):
                 raise outcome
-            return outcome != "duplicate"
+            return outcome in ("stored", "conflict")
         except StoreRefused as refused:
             path.rename(self.folder / "quarantine" / path.name)
             metrics.QUARANTINED.labels("unreadable").inc()
             log.error("file quarantined file=%s reason=%r", path.name, refused.comment)
             return False
+
+
+def _own_folder(incoming: Path) -> tuple[Path, BinaryIO]:
+    """A folder of this process alone, and the lock on it that ends with the process."""
+    own = Path(tempfile.mkdtemp(dir=incoming))
+    lock = (own / "lock").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return own, lock
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete half-received files, unless the process that receives them lives."""
+    if not (folder / "lock").exists():
+        return  # its process is just about to lock it
+    with (folder / "lock").open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        shutil.rmtree(folder)
 
 
 def _secret(path: Path) -> bytes:
@@ -195,9 +232,9 @@ def _secret(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _fsync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _fsync(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -1,13 +1,9 @@
 """Received datasets as Part 10 files (PS3.10 7.1): written as the bytes come in, read back."""
 
-import contextlib
-import fcntl
 import hashlib
-import os
 import struct
-import tempfile
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
@@ -18,6 +14,7 @@ from msnode.receive.rows import Arrival
 from msnode.receive.status import NOT_UNDERSTOOD, OUT_OF_RESOURCES, StoreRefused
 
 PREAMBLE = b"\0" * 128 + b"DICM"
+HEAD = 1 << 16  # bytes kept in memory; nearly every header is shorter
 GROUP_LENGTH = 12  # bytes of (0002,0000), which does not count itself
 
 
@@ -46,10 +43,10 @@ def file_meta(sop_class: str, sop_instance: str, transfer_syntax: str, sender: s
 
 
 class Spool:
-    """An instance on its way in: a locked file in ``incoming/`` that grows with every fragment.
+    """An instance on its way in: a file in ``incoming/`` that grows with every fragment.
 
     Args:
-        folder: ``incoming/``.
+        path: of the file, which must not exist.
         meta: what ``file_meta`` makes.
         limit: longest dataset, bytes.
 
@@ -57,17 +54,21 @@ class Spool:
         OSError: the file cannot be written.
     """
 
-    def __init__(self, folder: Path, meta: bytes, limit: int) -> None:
-        descriptor, name = tempfile.mkstemp(dir=folder, suffix=".part")
-        self.path = Path(name)
-        self._file: BinaryIO = os.fdopen(descriptor, "w+b")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # tells rebuild() that it is in use
-        self._file.write(meta)
+    def __init__(self, path: Path, meta: bytes, limit: int) -> None:
+        self.path = path
+        self._file = path.open("xb", buffering=0)  # fragments are large enough
         self._start = len(meta)
         self._room = limit
+        self._limit = limit
+        self._head = b""
         self._digest = hashlib.sha256()
+        self._append(memoryview(meta))
 
-    def write(self, fragment: bytes | memoryview) -> None:
+    def _append(self, data: memoryview) -> None:
+        while data:
+            data = data[self._file.write(data) :]
+
+    def write(self, fragment: memoryview) -> None:
         """Append a fragment of the encoded dataset.
 
         Raises:
@@ -77,35 +78,36 @@ class Spool:
         self._room -= len(fragment)
         if self._room < 0:
             raise StoreRefused(OUT_OF_RESOURCES, "Larger than receive.max_instance_bytes")
+        if len(self._head) < HEAD:
+            self._head += fragment[:HEAD]
         self._digest.update(fragment)
-        self._file.write(fragment)
+        self._append(fragment)
 
     def header(self, transfer_syntax_uid: str) -> Header:
         """What the dataset says it is; see ``read_header`` for the errors."""
-        self._file.seek(self._start)
-        return read_header(self._file, transfer_syntax_uid)
+        try:
+            return read_header(BytesIO(self._head), transfer_syntax_uid)
+        except StoreRefused:
+            if self._limit - self._room == len(self._head):
+                raise
+        with self.path.open("rb") as file:
+            file.seek(self._start)
+            return read_header(file, transfer_syntax_uid)
 
-    def settle(self) -> tuple[int, str]:
-        """Make the bytes durable; returns the file's size and the dataset's digest."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.seek(0, os.SEEK_END), self._digest.hexdigest()
+    @property
+    def size(self) -> int:
+        """Of the file so far, bytes."""
+        return self._start + self._limit - self._room
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the dataset so far."""
+        return self._digest.hexdigest()
 
     def close(self) -> None:
-        """Give the lock up; a file that was not moved into the inbox is deleted."""
+        """Remove the file from ``incoming/``; a link in ``instances/`` stays."""
+        self._file.close()
         self.path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # a full disk: its last bytes are not wanted anyway
-            self._file.close()
-
-
-def discard_abandoned(path: Path) -> None:
-    """Delete a half-received file, unless a process still writes to it."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        path.unlink(missing_ok=True)
 
 
 def read_arrival(path: Path, secret: bytes) -> Arrival:

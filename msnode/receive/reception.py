@@ -1,7 +1,6 @@
 """A C-STORE from its command set to its answer."""
 
 import logging
-import shutil
 import time
 
 from msnode import config, metrics
@@ -56,7 +55,7 @@ class Reception:
         if self._command.sop_class_uid != self._context.sop_class_uid:
             raise StoreRefused(CLASS_NOT_SUPPORTED, "AffectedSOPClassUID is not the context's")
         check_uid("AffectedSOPInstanceUID", self._command.sop_instance_uid)
-        if shutil.disk_usage(self._inbox.incoming).free < receive.min_free_bytes:
+        if self._inbox.free_bytes() < receive.min_free_bytes:
             raise StoreRefused(OUT_OF_RESOURCES, "Less free space than receive.min_free_bytes")
         meta = file_meta(
             self._command.sop_class_uid,
@@ -64,7 +63,7 @@ class Reception:
             self._context.transfer_syntax_uid,
             self._caller,
         )
-        return Spool(self._inbox.incoming, meta, receive.max_instance_bytes)
+        return Spool(self._inbox.new_path(), meta, receive.max_instance_bytes)
 
     def _refuse(self, refused: StoreRefused) -> None:
         self._refused = refused
@@ -118,19 +117,18 @@ class Reception:
             raise StoreRefused(WRONG_CLASS, "SOPClassUID is not the AffectedSOPClassUID")
         if header.sop_instance_uid != self._command.sop_instance_uid:
             raise StoreRefused(WRONG_CLASS, "SOPInstanceUID is not the AffectedSOPInstanceUID")
-        size, digest = self._spool.settle()
         arrival = Arrival(
             path=self._spool.path,
             header=header,
             patient_key=patient_key(self._inbox.secret, header.patient_id, header.issuer),
             transfer_syntax_uid=self._context.transfer_syntax_uid,
-            size=size,
-            sha256=digest,
+            size=self._spool.size,
+            sha256=self._spool.sha256,
             calling_ae_title=self._caller,
             received_at=time.time(),
         )
         outcome = self._inbox.store(arrival)
-        metrics.RECEIVED_BYTES.inc(size)
+        metrics.RECEIVED_BYTES.inc(arrival.size)
         return outcome
 
     def close(self) -> None:

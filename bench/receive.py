@@ -1,0 +1,199 @@
+"""Images per second received, beside Orthanc and dcmtk's storescp, on the machine at hand.
+
+All three get the same synthetic 256x256 MR images from dcmtk's dcmsend, over 1 and 4 associations,
+in turn and several times over; the median counts. msnode and Orthanc fsync what they acknowledge
+and keep an index of it; storescp does neither and shows what the sender is able to do.
+
+    python bench/receive.py [--images 1000] [--repeats 5]
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from msnode import config, database
+from msnode.receive import Inbox, Listener
+
+NAGLE_OFF = {**os.environ, "TCP_NODELAY": "1"}  # dcmtk and Orthanc stall at 16 images/s without
+ASSOCIATIONS = (1, 4)
+
+
+def make_images(folder: Path, count: int) -> None:
+    """Write MR images of 131 kB, in four folders of one series each."""
+    random = np.random.default_rng(0)
+    study = generate_uid()
+    series = [generate_uid() for _ in range(4)]
+    for i in range(count):
+        image = Dataset()
+        image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, generate_uid()
+        image.PatientID, image.PatientName, image.Modality = "BENCH", "Bench", "MR"
+        image.StudyInstanceUID, image.SeriesInstanceUID = study, series[i % 4]
+        image.Rows = image.Columns = 256
+        image.BitsAllocated = image.BitsStored = 16
+        image.HighBit, image.PixelRepresentation = 15, 0
+        image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+        image.PixelData = random.integers(0, 4096, 65536, np.uint16).tobytes()
+        image.file_meta = FileMetaDataset()
+        image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        path = folder / str(i % 4) / f"{i}.dcm"
+        path.parent.mkdir(exist_ok=True)
+        image.save_as(path, enforce_file_format=True)
+
+
+def msnode(folder: Path, port: int) -> list[str]:
+    """Our listener with its inbox on SQLite."""
+    return [sys.executable, __file__, "--listen", str(folder), str(port)]
+
+
+def orthanc(folder: Path, port: int) -> list[str]:
+    """Orthanc as Debian installs it: SQLite index, storage area fsynced."""
+    settings = {
+        "StorageDirectory": str(folder),
+        "IndexDirectory": str(folder),
+        "DicomAet": "MSNODE",
+        "DicomPort": port,
+        "HttpServerEnabled": False,
+        "SyncStorageArea": True,
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    return ["Orthanc", str(folder / "orthanc.json")]
+
+
+def storescp(folder: Path, port: int) -> list[str]:
+    """dcmtk's: a process an association, no fsync, no index."""
+    return ["/usr/bin/storescp", "--fork", "-aet", "MSNODE", "-pm", "-od", str(folder), str(port)]
+
+
+SERVERS: dict[str, Callable[[Path, int], list[str]]] = {
+    "msnode": msnode,
+    "Orthanc": orthanc,
+    "storescp (no fsync)": storescp,
+}
+
+
+def listen(folder: Path, port: int) -> None:
+    """Be msnode's receiver until SIGTERM."""
+    engine = database.open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
+    database.migrate(engine)
+    inbox = Inbox(engine, folder)
+    listener = Listener(config.Receive(address="127.0.0.1", port=port, min_free_bytes=0), inbox)
+    listener.start()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    stop.wait()
+    listener.stop(1)
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    """Until it answers C-ECHO."""
+    echo = ["echoscu", "-aec", "MSNODE", "127.0.0.1", str(port)]
+    for _ in range(200):
+        if subprocess.run(echo, capture_output=True, check=False).returncode == 0:
+            return
+        if server.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise SystemExit(f"{server.args!r} does not answer")
+
+
+def send(images: Path, port: int, associations: int) -> float:
+    """Send all images, the folders spread over the associations; returns seconds."""
+    folders = sorted(images.iterdir())
+    shares = [folders[i::associations] for i in range(associations)]
+    command = ["dcmsend", "-q", "-aec", "MSNODE", "+sd", "127.0.0.1", str(port)]
+    start = time.perf_counter()
+    senders = [
+        subprocess.Popen([*command, *map(str, share)], env=NAGLE_OFF, stderr=subprocess.PIPE)
+        for share in shares
+    ]
+    for sender in senders:
+        _, errors = sender.communicate()
+        if sender.returncode or errors:
+            raise SystemExit(f"dcmsend failed: {errors.decode()}")
+    return time.perf_counter() - start
+
+
+def measure(name: str, images: Path, count: int, associations: int) -> float:
+    """Images per second into a fresh server."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(dir=images.parent) as folder:
+        command = SERVERS[name](Path(folder), port)
+        server = subprocess.Popen(command, env=NAGLE_OFF, stderr=subprocess.DEVNULL)
+        try:
+            wait_for(port, server)
+            os.sync()  # what others left unwritten is not this server's to wait for
+            return count / send(images, port, associations)
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def print_table(rates: dict[tuple[str, int], list[float]], arguments: argparse.Namespace) -> None:
+    """Medians, their spread, and the ratio to Orthanc."""
+    cpu = next(
+        line.split(":")[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    print(f"{os.cpu_count()} x {cpu}, {platform.system()} {platform.release()}")
+    print(f"{arguments.images} MR images of 131 kB, median of {arguments.repeats} (lowest-highest)")
+    print(f"{'':22}{'associations':>12}{'images/s':>10}{'range':>14}{'to Orthanc':>12}")
+    for (name, associations), values in rates.items():
+        middle = statistics.median(values)
+        ratio = middle / statistics.median(rates["Orthanc", associations])
+        spread = f"{min(values):.0f}-{max(values):.0f}"
+        print(f"{name:22}{associations:>12}{middle:>10.0f}{spread:>14}{ratio:>12.2f}")
+
+
+def main() -> None:
+    """Run every server with every number of associations, repeatedly and in turn."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=None, help="on the disk to be measured")
+    parser.add_argument("--listen", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.listen:
+        listen(Path(arguments.listen[0]), int(arguments.listen[1]))
+        return
+    for tool in ("Orthanc", "dcmsend", "echoscu", "/usr/bin/storescp"):
+        if shutil.which(tool) is None:
+            raise SystemExit(f"{tool} is missing: apt-get install orthanc dcmtk")
+    rates: dict[tuple[str, int], list[float]] = {}
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        images = Path(folder) / "images"
+        images.mkdir()
+        make_images(images, arguments.images)
+        for _ in range(arguments.repeats):
+            for associations in ASSOCIATIONS:
+                for name in SERVERS:
+                    rate = measure(name, images, arguments.images, associations)
+                    rates.setdefault((name, associations), []).append(rate)
+    print_table(rates, arguments)
+
+
+if __name__ == "__main__":
+    main()
