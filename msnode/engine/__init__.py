@@ -1,0 +1,10 @@
+"""The only package that knows the durable engine, DBOS Transact.
+
+A workflow's steps are recorded in the database as they finish; after a crash the workflow goes on
+at the step that was in flight, on SQLite and on PostgreSQL alike.
+"""
+
+from msnode.engine.durable import Engine
+from msnode.engine.jobs import Job, Jobs
+
+__all__ = ["Engine", "Job", "Jobs"]

@@ -1,0 +1,92 @@
+"""Runs the flow's steps durably, and what dead hosts left undone."""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+
+from msnode.database import hosts, unix_now
+from msnode.engine.common import SERIALIZER, STUDIES, VERSION, connections, queue
+from msnode.engine.workflows import register
+
+if TYPE_CHECKING:  # as in workflows.py
+    from msnode.flow import Flow
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.2  # how often the queues are looked at; each look is one indexed query
+KEEP_S = 7 * 86400.0  # finished workflows are kept for the curious, then swept
+SILENT_S = 30.0  # without a heartbeat, and a host counts as dead
+STOP_S = 5  # for steps under way at a stop; what does not finish is repeated at the next start
+
+
+class Engine:
+    """Runs `Flow`'s steps durably; at most one per process, as DBOS itself is a singleton."""
+
+    def __init__(self, database: sa.Engine, name: str, flow: "Flow") -> None:
+        self._flow = flow
+        self._database = database
+        self._name = name
+        config: DBOSConfig = {
+            "name": "msnode",
+            "system_database_engine": connections(database),
+            "system_database_url": database.url.render_as_string(hide_password=False),
+            "executor_id": name,
+            "application_version": VERSION,
+            "serializer": SERIALIZER,
+            "log_level": "CRITICAL",  # an error's text may quote a header; we log what matters
+        }
+        DBOS(config=config)
+        self._study = register(flow)
+
+    def launch(self) -> None:
+        """Start the queues and go on with what the last stop or crash interrupted."""
+        DBOS.launch()
+        DBOS.register_queue(STUDIES, worker_concurrency=2, polling_interval_sec=POLL_S)
+        for name in self._flow.destinations:
+            DBOS.register_queue(queue(name), worker_concurrency=2, polling_interval_sec=POLL_S)
+
+    def submit(self, study_key: str, generation: int) -> None:
+        """Analyse a study; submitting the same generation again does nothing."""
+        with SetWorkflowID(f"study.{study_key}.{generation}"):
+            DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
+
+    def beat(self) -> None:
+        """Say that this host is alive, and take over what a host that fell silent was doing.
+
+        Taking over is harmless where that host was merely cut off: steps write the same bytes
+        under the same UIDs, and DBOS records each step's end once.
+        """
+        with self._database.begin() as connection:
+            mine = hosts.c.name == self._name
+            if not connection.execute(
+                hosts.update().where(mine).values(seen_at=unix_now())
+            ).rowcount:
+                connection.execute(hosts.insert().values(name=self._name, seen_at=unix_now()))
+            # the update makes one of the survivors the heir; if it dies too, there is a next time
+            silent = hosts.c.seen_at < unix_now() - SILENT_S
+            claim = hosts.update().where(silent).values(seen_at=unix_now())
+            dead = connection.scalars(claim.returning(hosts.c.name)).all()
+        for name in dead:
+            self._take_over(name)
+
+    def _take_over(self, name: str) -> None:
+        """Put the workflows that a dead host had begun back into their queues."""
+        begun = DBOS.list_workflows(status="PENDING", executor_id=name, load_input=False)
+        for workflow in begun:
+            DBOS.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
+        if begun:
+            log.warning("host=%s fell silent; took over workflows=%d", name, len(begun))
+
+    def sweep(self) -> None:
+        """Delete the records of workflows that ended well long ago; DBOS never does."""
+        before = datetime.fromtimestamp(time.time() - KEEP_S, UTC).isoformat()
+        old = DBOS.list_workflows(status="SUCCESS", completed_before=before, load_input=False)
+        DBOS.delete_workflows([workflow.workflow_id for workflow in old])
+
+    def stop(self) -> None:
+        """Take no new work, give running steps a moment, leave the rest for the next start."""
+        DBOS.destroy(workflow_completion_timeout_sec=STOP_S, destroy_registry=True)

@@ -1,0 +1,121 @@
+"""Workflows as jobs: what an administrator sees and may do, beside running nodes or without."""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
+
+from msnode.engine.common import SERIALIZER, STUDIES, VERSION, connections, queue
+from msnode.errors import MsnodeError
+
+STATES = {
+    "DELAYED": "waiting", "ENQUEUED": "queued", "PENDING": "running", "SUCCESS": "done",
+    "ERROR": "dead", "CANCELLED": "cancelled", "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "dead",
+}  # fmt: skip
+"""What an administrator calls the states of a workflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A workflow as an administrator sees it.
+
+    Attributes:
+        kind: ``study`` (prepare, classify, report) or ``deliver``.
+        study: the study's key, as in logs and file names.
+        destination: of a delivery, else None.
+        attempt: of a delivery, counted from 1, else None.
+        state: waiting (for its next attempt), queued, running, done, dead or cancelled.
+        due_at: unix time in seconds of a waiting one's attempt, else None.
+        updated_at: unix time in seconds.
+        host: that ran it last, or None.
+    """
+
+    id: str
+    kind: str
+    study: str
+    generation: int
+    destination: str | None
+    attempt: int | None
+    state: str
+    due_at: float | None
+    updated_at: float
+    host: str | None
+
+
+class Jobs:
+    """Looks at the queues and moves jobs, beside running nodes or without any."""
+
+    def __init__(self, database: sa.Engine) -> None:
+        self._client = DBOSClient(
+            system_database_engine=connections(database),
+            system_database_url=database.url.render_as_string(hide_password=False),
+            serializer=SERIALIZER,
+            application_name="msnode",
+        )
+
+    def list(self, states: Collection[str]) -> "list[Job]":
+        """Jobs in these states, oldest first."""
+        wanted = [status for status, state in STATES.items() if state in states]
+        return [_job(workflow) for workflow in self._client.list_workflows(status=wanted)]
+
+    def get(self, job_id: str) -> Job:
+        """One job.
+
+        Raises:
+            MsnodeError: there is none of this ID.
+        """
+        found = self._client.list_workflows(workflow_ids=[job_id])
+        if not found:
+            raise MsnodeError(f"no job {job_id}; see `msnode jobs list --state all`")
+        return _job(found[0])
+
+    def retry(self, job_id: str) -> None:
+        """Do a dead or cancelled job again, or a waiting one now.
+
+        Raises:
+            MsnodeError: it is queued, running or done.
+        """
+        job = self.get(job_id)
+        if job.state not in ("waiting", "dead", "cancelled"):
+            raise MsnodeError(f"job {job_id} is {job.state}: nothing to retry")
+        options: EnqueueOptions = {
+            "workflow_name": f"{job.kind}.{VERSION}",
+            "queue_name": STUDIES if job.destination is None else queue(job.destination),
+            "workflow_id": f"{job.kind}.{job.study}.{job.generation}.r{int(time.time())}.1",
+            "app_version": VERSION,
+        }
+        delivery = () if job.destination is None else (job.destination, 1)
+        self._client.enqueue(options, job.study, job.generation, *delivery)
+        self._client.delete_workflow(job_id)
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job before its next step; `retry` takes it up again.
+
+        Raises:
+            MsnodeError: it has ended already.
+        """
+        job = self.get(job_id)
+        if job.state in ("done", "dead", "cancelled"):
+            raise MsnodeError(f"job {job_id} is {job.state}: nothing to cancel")
+        self._client.cancel_workflow(job_id)
+
+
+def _job(workflow: WorkflowStatus) -> Job:
+    """A workflow's row; its arguments are those of `_register`'s functions."""
+    assert workflow.input is not None  # noqa: S101 - it is loaded
+    study, generation, *delivery = workflow.input["args"]
+    delay = workflow.delay_until_epoch_ms if workflow.status == "DELAYED" else None
+    return Job(
+        id=workflow.workflow_id,
+        kind=workflow.name.split(".")[0],
+        study=study,
+        generation=generation,
+        destination=delivery[0] if delivery else None,
+        attempt=delivery[1] if delivery else None,
+        state=STATES[workflow.status],
+        due_at=delay / 1000 if delay is not None else None,
+        updated_at=(workflow.updated_at or 0) / 1000,
+        host=workflow.executor_id,
+    )

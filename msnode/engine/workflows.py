@@ -1,0 +1,87 @@
+"""The workflows: the order of the flow's steps, each recorded as it ends.
+
+The names ``study.v1`` and ``deliver.v1`` stand for the order of the steps: a change of the order
+needs a new name, with the old one kept until its workflows are drained.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
+
+from msnode.engine.common import queue
+from msnode.errors import Refused, TryLater
+
+if TYPE_CHECKING:  # the flow brings torch along, which who only looks at jobs does without
+    from msnode.flow import Flow, Stage
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def register(flow: "Flow") -> Callable[[str, int], str]:
+    """Make the flow's workflows known to DBOS, which wants plain functions, not methods."""
+
+    @DBOS.workflow(name="deliver.v1")
+    def deliver(study_key: str, generation: int, name: str, attempt: int) -> bool:
+        """One attempt; a failed one leaves behind the next, delayed, and holds no thread."""
+        result = _step("deliver", flow.deliver, study_key, generation, name, attempt)
+        if result["pause_s"] is not None:
+            series = str(DBOS.workflow_id).rpartition(".")[0]  # a retry by hand has its own
+            enqueue(series, study_key, generation, name, attempt + 1, result["pause_s"])
+        elif not result["delivered"]:
+            raise Refused(f"given up after {attempt} attempt(s); see the receipts")
+        return result["delivered"]
+
+    def enqueue(
+        series: str, study_key: str, generation: int, name: str, attempt: int, delay_s: float
+    ) -> None:
+        options = SetEnqueueOptions(delay_seconds=delay_s or None)
+        with SetWorkflowID(f"{series}.{attempt}"), options:
+            DBOS.enqueue_workflow(queue(name), deliver, study_key, generation, name, attempt)
+
+    @DBOS.workflow(name="study.v1")
+    def study(study_key: str, generation: int) -> str:
+        """Prepare, classify, report, hand over to the destinations."""
+        stage = _stage("prepare", flow.prepare, study_key, generation)
+        seconds = {"prepare": stage["seconds"]}
+        if stage["reason"] is None:
+            stage = _stage("classify", flow.classify, study_key, generation)
+            seconds["classify"] = stage["seconds"]
+        now = _step("now", time.time)
+        reason = stage["reason"]
+        try:
+            outcome = _step("report", flow.report, study_key, generation, reason, seconds, now)
+        except Exception:
+            _step("fail", flow.fail, study_key, generation)
+            raise
+        # recorded, so that a changed configuration cannot change a workflow that has begun
+        for name in _step("destinations", lambda: sorted(flow.destinations)):
+            series = f"deliver.{study_key}.{generation}.{name}"
+            enqueue(series, study_key, generation, name, 1, 0.0)
+        _step("finish", flow.finish, study_key, generation)
+        return outcome
+
+    return study
+
+
+def _stage(name: str, function: Callable[[str, int], "Stage"], study_key: str, n: int) -> "Stage":
+    """A step that cannot be done in the end becomes the reason in a "not analysed" result."""
+    try:
+        return _step(name, function, study_key, n)
+    except Exception as error:  # noqa: BLE001 - recorded by DBOS; a study must never end in silence
+        return {"reason": f"{name} failed: {type(error).__name__}", "seconds": 0.0}
+
+
+def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run one durable step; `TryLater` is tried again for a quarter of an hour, then fails."""
+    options: StepOptions = {
+        "name": name,
+        "retries_allowed": True,
+        "interval_seconds": 2.0,
+        "backoff_rate": 2.0,
+        "max_attempts": 9,
+        "should_retry": lambda error: isinstance(error, TryLater),
+    }
+    return DBOS.run_step(options, function, *args, **kwargs)
