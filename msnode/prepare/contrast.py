@@ -54,7 +54,7 @@ _REFUSED_TYPES = {
 _REFUSED_WORDS = (
     (r"locali[sz]|lokali[sz]|\bloc\b|scout|survey|smartbrain|aahead|3 ?-?plane", "a localizer"),
     (r"\bdwi|diff|\badc\b|tracew|\bdti|\bdki\b|\bb ?1000", "diffusion"),
-    (r"\bmra\b|\btof|angio|venogr|\bpca\b|\bmr?v\b", "angiography"),
+    (r"\bmra\b|\btof|angio|venogr|\bpca\b|\bmrv\b", "angiography"),
     (r"\bm(in)?ip\b|projection", "a projection"),
     (r"perf|\bdsc\b|\basl\b|\bcbf\b|\bcbv\b", "perfusion"),
     (r"\bfmri|\bbold\b|resting", "functional MRI"),
@@ -64,8 +64,8 @@ _REFUSED_WORDS = (
 )
 
 _OTHER_BODY_PARTS = re.compile(
-    r"SPINE|NECK$|CHEST|THORAX|ABDOMEN|PELVIS|HEART|BREAST|LIVER|PROSTATE|SHOULDER|ELBOW|WRIST"
-    r"|HAND|HIP|KNEE|ANKLE|FOOT|LEG|ARM|EXTREMITY|UTERUS|KIDNEY|PANCREAS"
+    r"^(?!.*(?:HEAD|BRAIN|SKULL)).*(?:SPINE|NECK|CHEST|THORAX|ABDOMEN|PELVIS|HEART|BREAST|LIVER|PROSTATE|SHOULDER|ELBOW|WRIST"
+    r"|HAND|HIP|KNEE|ANKLE|FOOT|LEG|ARM|EXTREMITY|UTERUS|KIDNEY|PANCREAS)"
 )
 
 

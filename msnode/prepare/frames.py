@@ -8,7 +8,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from msnode.errors import NotAnalysable
-from msnode.prepare.header import number, numbers, read, text, texts, value
+from msnode.prepare.header import CLASSIC, number, numbers, read, text, texts, value
 from msnode.records import Float64Array, SourceFrame
 
 #: 512 x 512 x 512: more than any brain protocol, 0.5 GiB as float32.
@@ -63,14 +63,17 @@ def read_frames(paths: Sequence[Path]) -> tuple[Frame, ...]:
     frames: list[Frame] = []
     for path in paths:
         dataset = read(path, *_ATTRIBUTES)
-        count = number(value(dataset, "NumberOfFrames"))
-        frames += _single(dataset, path) if count is None else _multi(dataset, path, int(count))
-        _bounded(frames)
+        classic = text(value(dataset, "SOPClassUID")) == CLASSIC
+        frames += _single(dataset, path) if classic else _multi(dataset, path)
+        _bounded(sum(frame.source.rows * frame.source.columns for frame in frames))
     return tuple(frames)
 
 
 def _single(dataset: Dataset, path: Path) -> list[Frame]:
     """The frame of a classic image."""
+    count = number(value(dataset, "NumberOfFrames")) or 1
+    if count != 1:
+        raise NotAnalysable(f"NumberOfFrames is {count:g} in an MR Image, which has one frame")
     volume = (
         float("P" in texts(value(dataset, "ImageType"))[2:3]),
         number(value(dataset, "EchoTime")) or 0.0,
@@ -80,15 +83,16 @@ def _single(dataset: Dataset, path: Path) -> list[Frame]:
     return [_frame([dataset], dataset, path, None, volume)]
 
 
-def _multi(dataset: Dataset, path: Path, count: int) -> list[Frame]:
+def _multi(dataset: Dataset, path: Path) -> list[Frame]:
     """The frames of an Enhanced or Legacy Converted Enhanced image."""
+    count = int(number(value(dataset, "NumberOfFrames")) or 0)
     per_frame = value(dataset, "PerFrameFunctionalGroupsSequence") or []
     if not 0 < count == len(per_frame):
         raise NotAnalysable(
             f"NumberOfFrames is {count}, but PerFrameFunctionalGroupsSequence has"
             f" {len(per_frame)} items"
         )
-    _bounded_size(count * _pixels(dataset))
+    _bounded(count * _size(dataset, "Rows") * _size(dataset, "Columns"))
     shared = list(value(dataset, "SharedFunctionalGroupsSequence") or [])
     frames = []
     for index, group in enumerate(per_frame):
@@ -175,16 +179,8 @@ def _size(dataset: Dataset, keyword: str) -> int:
     return int(found)
 
 
-def _pixels(dataset: Dataset) -> int:
-    return _size(dataset, "Rows") * _size(dataset, "Columns")
-
-
-def _bounded(frames: Sequence[Frame]) -> None:
+def _bounded(voxels: int) -> None:
     """Refuse a series before its pixels are decoded into too much memory."""
-    _bounded_size(sum(frame.source.rows * frame.source.columns for frame in frames))
-
-
-def _bounded_size(voxels: int) -> None:
     if voxels > MAX_VOXELS:
         raise NotAnalysable(
             f"Rows x Columns x frames is {voxels}: more than the {MAX_VOXELS} voxels of any head"

@@ -63,7 +63,7 @@ def check_head(head: Head) -> None:
     """
     faults = "; ".join(_faults(measure(head)))
     if faults:
-        raise NotAnalysable(f"the images (Pixel Data) do not look like a head: {faults}")
+        raise NotAnalysable(f"PixelData does not look like a head: {faults}")
 
 
 def measure(head: Head) -> dict[str, float]:

@@ -61,7 +61,7 @@ def find_head(volume: Volume) -> Head:
     threshold = TISSUE_PART * otsu(image) + (1 - TISSUE_PART) * float(np.quantile(image, 0.005))
     mask = _largest(ndimage.binary_opening(image > threshold))
     if not mask.any():
-        raise NotAnalysable("Pixel Data: there is nothing bright in the images")
+        raise NotAnalysable("PixelData: there is nothing bright in the images")
     mask = np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
     top = int(np.flatnonzero(mask.any(axis=(1, 2))).max())
     mask[: max(0, top - round(HEAD_HEIGHT_MM / GRID_MM))] = False
@@ -105,7 +105,7 @@ def _bounds(volume: Volume) -> tuple[Float64Array, Float64Array]:
     low, high = corners.min(axis=1), corners.max(axis=1)
     if (high - low).max() > MAX_EXTENT_MM:
         raise NotAnalysable(
-            f"Pixel Spacing or Image Position (Patient): the volume is {(high - low).max():.0f} mm"
+            f"PixelSpacing or ImagePositionPatient: the volume is {(high - low).max():.0f} mm"
             f" long, more than the {MAX_EXTENT_MM:.0f} mm of any head scan"
         )
     return low, high

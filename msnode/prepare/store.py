@@ -1,7 +1,6 @@
 """Prepared slices on disk: steps of the workflow hand on paths, never arrays."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,18 +10,24 @@ import cattrs
 import numpy as np
 import safetensors.numpy
 
+from msnode.files import replacing
 from msnode.records import Prepared, SeriesChoice
 
 PIXELS = "prepared.safetensors"
 RECORD = "prepared.json"
 SERIES = "series.json"
 
+
+def _is_array(kind: Any) -> bool:
+    """Whether an annotation is NDArray[...]."""
+    return getattr(kind, "__origin__", None) is np.ndarray
+
+
 _converter = cattrs.Converter()
-_converter.register_unstructure_hook(np.ndarray, np.ndarray.tolist)
-_converter.register_structure_hook_func(
-    lambda kind: getattr(kind, "__origin__", None) is np.ndarray,
-    lambda raw, _: np.array(raw, np.float64),
-)
+_converter.register_unstructure_hook(Path, str)
+_converter.register_structure_hook(Path, lambda raw, _: Path(raw))
+_converter.register_unstructure_hook_func(_is_array, np.ndarray.tolist)
+_converter.register_structure_hook_func(_is_array, lambda raw, _: np.array(raw, np.float64))
 
 
 def save(prepared: Prepared, folder: Path) -> None:
@@ -67,15 +72,5 @@ def _encoded(record: Any) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Under a temporary name, to the disk, then into place, then the folder's entry."""
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with replacing(path) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

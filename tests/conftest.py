@@ -1,0 +1,25 @@
+"""Fixtures for all tests."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from msnode import sample
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data beside the repository (MSNODE_SHARED, or ../shared); else skip."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("MSNODE_SHARED", beside)) / "data"
+    if not (folder / "dicom").is_dir():
+        pytest.skip(f"no real data at {folder}; MSNODE_SHARED names the folder that holds data/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_study(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
+    """The sample study's 36 files, written once; not to be changed."""
+    return sample.write_study(tmp_path_factory.mktemp("sample_study"))
