@@ -35,6 +35,7 @@ model_option = click.option(
     show_default=True,
     help="Folder of the model bundle.",
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 title_option = click.option(
     "--from", "calling", default="MSNODE", show_default=True, help="Our AE title."
 )
@@ -125,7 +126,7 @@ def check(config_file: Path, peers: bool) -> None:
 @main.command()
 @click.argument("paths", type=ANY, nargs=-1, required=True)
 @model_option
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per study and line.")
+@json_option
 @click.option("--out", type=FOLDER, help="Write the result objects and the montage here.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @plain_errors
@@ -183,6 +184,76 @@ def demo(folder: Path, model: Path) -> None:
     from msnode.demo import run
 
     run(folder, model, Console())
+
+
+@main.group()
+def jobs() -> None:
+    """Look at the work of a node, running or not, and move it along."""
+
+
+@jobs.command("list")
+@config_option
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice(["waiting", "queued", "running", "dead", "cancelled", "done", "all"]),
+    multiple=True,
+    help="Only these; by default everything that is not done.",
+)
+@json_option
+@plain_errors
+def jobs_list(config_file: Path, states: tuple[str, ...], as_json: bool) -> None:
+    """List studies and deliveries that are not done."""
+    from msnode import job_tables
+
+    job_tables.show_all(config_file, states, as_json=as_json)
+
+
+@jobs.command("show")
+@click.argument("job_id")
+@config_option
+@json_option
+@plain_errors
+def jobs_show(job_id: str, config_file: Path, as_json: bool) -> None:
+    """Show one job with its result and receipts."""
+    from msnode import job_tables
+
+    job_tables.show_one(config_file, job_id, as_json=as_json)
+
+
+@jobs.command("retry")
+@click.argument("job_id")
+@config_option
+@plain_errors
+def jobs_retry(job_id: str, config_file: Path) -> None:
+    """Do a dead or cancelled job again, or a waiting one now."""
+    from msnode import job_tables
+
+    job_tables.jobs(config_file).retry(job_id)
+    click.echo(f"{job_id} is queued again")
+
+
+@jobs.command("cancel")
+@click.argument("job_id")
+@config_option
+@plain_errors
+def jobs_cancel(job_id: str, config_file: Path) -> None:
+    """Stop a job before its next step."""
+    from msnode import job_tables
+
+    job_tables.jobs(config_file).cancel(job_id)
+    click.echo(f"{job_id} is cancelled")
+
+
+@jobs.command("drain")
+@config_option
+@click.option("--timeout", default=600.0, show_default=True, help="Seconds to wait.")
+@plain_errors
+def jobs_drain(config_file: Path, timeout: float) -> None:
+    """Wait until nothing is queued, running or waiting for its next attempt."""
+    from msnode import job_tables
+
+    job_tables.drain(config_file, timeout)
 
 
 def _log(level: int) -> None:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 0.5  # how often the inbox is asked for complete studies
 BEAT_S = 5.0  # between heartbeats; engine.SILENT_S of silence count as death
+CLEAN_S = 3600.0  # between removals of old workflow records
 GRACE_S = 2.0  # for associations under way at a stop; the peer sends again what we did not answer
 
 
@@ -40,7 +41,7 @@ class Sweeper(threading.Thread):
         self._wanted = wanted
         self._stopping = threading.Event()
         self.last_sweep = time.monotonic()
-        self._next_beat = 0.0
+        self._next_beat = self._next_cleaning = 0.0
 
     def run(self) -> None:
         """Sweep until stopped; what fails once (a locked database) is tried at the next sweep."""
@@ -69,6 +70,9 @@ class Sweeper(threading.Thread):
         if time.monotonic() > self._next_beat:
             self._next_beat = time.monotonic() + BEAT_S
             self._engine.beat()
+        if time.monotonic() > self._next_cleaning:
+            self._next_cleaning = time.monotonic() + CLEAN_S
+            self._engine.sweep()
 
     def _submit(self, study: Study) -> None:
         log.info(
