@@ -202,7 +202,7 @@ def orthanc(
             "msnode": {
                 "AET": "MSNODE",
                 "Host": "127.0.0.1",
-                "Port": node_port,
+                "Port": node_port or free_port(),
                 "AllowStorageCommitment": True,
                 "AllowFind": True,
                 "AllowMove": True,

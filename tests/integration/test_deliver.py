@@ -337,6 +337,15 @@ class TestTls:
             echo(replace(secure, tls=None), "MSNODE")
 
 
+def test_orthanc_takes_results_over_tls(save: Save, tmp_path: Path) -> None:
+    ours = issue(trustme.CA(), tmp_path, "localhost")
+    with peers.orthanc(tmp_path / "pacs", tls=ours) as server:
+        secure = replace(parse_peer(f"ORTHANC@localhost:{server.port}"), tls=ours)
+        (receipt,) = deliver([save("2.25.7")], secure, "MSNODE")
+        assert receipt.delivered, receipt.detail
+        assert server.modalities("2.25.1") == ["OT"]
+
+
 def issue(authority: trustme.CA, folder: Path, host: str) -> Tls:
     """Write a key, its certificate and the CA's certificate as PEM files."""
     folder.mkdir(exist_ok=True)
