@@ -73,7 +73,7 @@ def fill(
     level = _normalized(image, weight)
     alpha = np.minimum(1, 1.6 * ndimage.gaussian_filter(grown.astype(np.float32), 0.9))
     filled = level + _texture(image, normal, grown, rng)
-    return np.clip(image + alpha * (filled - image), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(image + alpha * (filled - image), 0, 1), np.float32)
 
 
 def _typical(image: Float32Array, normal: Mask) -> Float32Array:
@@ -89,8 +89,7 @@ def _normalized(image: Float32Array, weight: Float32Array) -> Float32Array:
     for sigma, trust in ((3.0, 1.0), (8.0, 0.05), (40.0, 1e-4)):
         out += trust * ndimage.gaussian_filter(image * weight, sigma)
         total += trust * ndimage.gaussian_filter(weight, sigma)
-    level: Float32Array = out / np.maximum(total, 1e-8)
-    return level
+    return np.asarray(out / np.maximum(total, 1e-8), np.float32)
 
 
 def _texture(

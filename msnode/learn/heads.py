@@ -112,8 +112,8 @@ def _coin(count: int, chance: float) -> Tensor:
 
 def _moved(heads: Heads, count: int) -> tuple[Tensor, Tensor]:
     """Lesion signal and lesion mask of random donors, warped: twice (count, rows, cols)."""
-    donors = heads.lesions.flatten(1).sum(1).float()
-    chosen = torch.multinomial((donors > 0).float() + 1e-9, count, replacement=True)
+    donors = heads.lesions.flatten(1).any(1)
+    chosen = torch.multinomial(donors.float() + 1e-9, count, replacement=True)
     pair = torch.stack([-heads.filled[chosen].float(), heads.lesions[chosen].float()], 1)
     maps = affine(count, Augment(rotation_deg=30, scale=0.35, shift=0.15), pair.shape[-1])
     signal, shape = (warp(pair, maps, pair.shape[-1]) * _some(count, pair.shape[-1])).unbind(1)

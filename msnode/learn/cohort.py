@@ -1,0 +1,118 @@
+"""An index with its prepared images: everything one experiment needs to know of its data."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msnode.classify import build
+from msnode.errors import ConfigError
+from msnode.learn import classical, splits
+from msnode.learn.data import Row, read
+from msnode.learn.heads import LESION_PIXELS
+from msnode.learn.images import Examples, load
+from msnode.learn.metrics import Labels
+from msnode.learn.network import Task
+from msnode.learn.plan import Plan
+from msnode.records import InputContract
+
+SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Images with what is known of each.
+
+    Attributes:
+        rows: of the index.
+        examples: the prepared images.
+        labels: (n,) 0 or 1.
+    """
+
+    rows: Sequence[Row]
+    examples: Examples
+    labels: Labels
+
+    def of(self, name: str) -> NDArray[np.str_]:
+        """(n,) a column of the index, one value an image."""
+        values = np.array([str(getattr(row, name) or "") for row in self.rows])
+        return values[self.examples.rows]
+
+    @property
+    def persons(self) -> list[str]:
+        """(n,) whose image each is."""
+        return [str(person) for person in self.of("person")]
+
+    def task(self, split: splits.Split) -> Task:
+        """What a network is to learn of a split."""
+        e = self.examples
+        return Task(e.pixels, self.labels, e.lesions, e.masked, split.train, split.validation)
+
+    def splits(self, scheme: str, folds: int = 5, seed: int = 0) -> list[splits.Split]:
+        """The splits of a scheme.
+
+        Raises:
+            ConfigError: no such scheme.
+        """
+        persons = self.persons
+        classes = [str(label) for label in self.of("label")]
+        if scheme == "holdout":
+            return [splits.holdout(persons, classes, seed=seed)]
+        if scheme == "k-fold":
+            return list(splits.k_fold(persons, classes, folds, seed))
+        if scheme == "leave-one-patient-out":
+            return list(splits.leave_one_patient_out(persons, classes, seed))
+        if scheme == "leave-one-site-out":
+            sites = [str(site) for site in self.of("site")]
+            return list(splits.leave_one_site_out(persons, classes, sites, seed))
+        if scheme == "leaking":
+            return [splits.leaking(len(persons), (0.75, 0.10, 0.15), seed)]
+        raise ConfigError(f"scheme {scheme!r} is unknown; use one of {', '.join(SCHEMES)}")
+
+
+def open_cohort(
+    index: Path,
+    plan: Plan,
+    cache: Path | None = None,
+    contract: InputContract | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Cohort:
+    """Read an index and prepare its images as the plan's classifier wants them.
+
+    Raises:
+        ConfigError: the index, an image, or a label is unusable; names the rows.
+    """
+    rows = read(index)
+    wanted = contract or contract_of(plan)
+    examples = load(rows, wanted, cache, progress)
+    return Cohort(rows, examples, _labels(rows, examples, plan))
+
+
+def contract_of(plan: Plan) -> InputContract:
+    """The images that a plan's classifier takes; the rivals take the shallow CNN's."""
+    name = "shallow_cnn" if plan.architecture in classical.KINDS else plan.architecture
+    arguments = {} if plan.architecture in classical.KINDS else plan.arguments
+    return build(name, arguments).contract
+
+
+def _labels(rows: Sequence[Row], examples: Examples, plan: Plan) -> Labels:
+    """Class of every image, by the row's label or by its lesions."""
+    if plan.target == "lesions":
+        bare = [str(row.number) for row in rows if row.lesions is None]
+        if bare:
+            raise ConfigError(
+                f"target is lesions, but column lesions is empty in lines {', '.join(bare[:20])}"
+            )
+        scale = (examples.lesions.shape[-1] / 224) ** 2
+        amount = examples.lesions.flatten(1).sum(1).numpy()
+        return (amount >= max(1, LESION_PIXELS * scale)).astype(np.int64)
+    names = sorted({row.label for row in rows})
+    if plan.positive not in names:
+        raise ConfigError(
+            f"no row has the label {plan.positive!r}; the index holds {', '.join(names)}:"
+            " set positive to one of them"
+        )
+    per_row = np.array([row.label == plan.positive for row in rows], np.int64)
+    return per_row[examples.rows]

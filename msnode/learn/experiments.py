@@ -1,0 +1,229 @@
+"""The learning commands: train, crossval, evaluate, baseline and the comparison with the papers."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from msnode import __version__
+from msnode.classify import Bundle, Manifest, load_bundle, save_bundle
+from msnode.classify.decision import Calibration, StudyRule
+from msnode.errors import ConfigError
+from msnode.learn import folds, network, runs
+from msnode.learn.cohort import Cohort, contract_of, open_cohort
+from msnode.learn.folds import Tested
+from msnode.learn.network import Progress
+from msnode.learn.plan import Plan
+from msnode.learn.runs import Outcome
+from msnode.learn.splits import Split
+from msnode.records import Float64Array
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Show no progress."""
+
+
+def train(
+    index: Path, out: Path, plan: Plan, scheme: str = "holdout", progress: Progress = silent
+) -> Outcome:
+    """Train on one split, test on its test persons, and write a bundle.
+
+    Args:
+        index: CSV as ``data.read`` takes it.
+        out: the run directory; a killed run goes on there. ``out/bundle`` gets the model.
+        plan: what to train.
+        scheme: ``holdout`` (75:10:15 persons), or ``leaking`` (by slice, for comparison only).
+        progress: called with what is being done, steps done and in all.
+
+    Raises:
+        ConfigError: index, images, labels or plan are unusable; the message names the row.
+    """
+    runs.start(out, plan, index, scheme)
+    cohort = _cohort(index, out, plan, progress)
+    split = cohort.splits(scheme, seed=plan.seed)[0]
+    tested = folds.run(cohort, plan, split, out / "fold-1", progress)
+    outcome = runs.finish(out, cohort, [tested])
+    if tested.model is not None:
+        _bundle(out / "bundle", plan, tested, outcome)
+    return outcome
+
+
+def crossval(
+    index: Path,
+    out: Path,
+    plan: Plan,
+    scheme: str = "k-fold",
+    count: int = 5,
+    progress: Progress = silent,
+) -> Outcome:
+    """Train and test every fold of a scheme; the figures are of all test persons together.
+
+    Finished folds of a killed run are not trained again.
+
+    Args:
+        index: CSV.
+        out: the run directory.
+        plan: what to train.
+        scheme: ``k-fold``, ``leave-one-patient-out`` or ``leave-one-site-out``.
+        count: folds of ``k-fold``.
+        progress: as for ``train``.
+    """
+    runs.start(out, plan, index, f"{scheme} {count}" if scheme == "k-fold" else scheme)
+    cohort = _cohort(index, out, plan, progress)
+    splits = cohort.splits(scheme, count, plan.seed)
+    tested = []
+    for number, split in enumerate(splits, 1):
+        progress(split.name, number - 1, len(splits))
+        tested.append(_fold(cohort, plan, split, out / f"fold-{number}", progress))
+    return runs.finish(out, cohort, tested)
+
+
+def _fold(cohort: Cohort, plan: Plan, split: Split, folder: Path, progress: Progress) -> Tested:
+    """A fold, from its result file if it was finished before."""
+    file = folder / "tested.json"
+    if file.exists():
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        return Tested(
+            split.name,
+            split.test,
+            np.array(stored["probabilities"]),
+            np.array(stored["naive"]),
+            Calibration(**stored["calibration"]),
+            StudyRule(**stored["rule"]),
+            stored["threshold"],
+            stored["study_threshold"],
+            None,
+        )
+    tested = folds.run(cohort, plan, split, folder, progress)
+    runs.write_json(file, _plain(tested))
+    return replace(tested, model=None)
+
+
+def _plain(t: Tested) -> dict[str, object]:
+    """A fold's result for JSON."""
+    return {
+        "probabilities": t.probabilities.tolist(),
+        "naive": t.naive.tolist(),
+        "calibration": {"slope": t.calibration.slope, "bias": t.calibration.bias},
+        "rule": {"top": t.rule.top, "slope": t.rule.slope, "bias": t.rule.bias},
+        "threshold": t.threshold,
+        "study_threshold": t.study_threshold,
+    }
+
+
+def evaluate(
+    bundle: Path, index: Path, out: Path, plan: Plan, progress: Progress = silent
+) -> Outcome:
+    """Measure a finished bundle on an index it has not seen (external validation).
+
+    Args:
+        bundle: the model's folder.
+        index: CSV of the external data.
+        out: the run directory.
+        plan: its ``positive`` and ``target`` say what counts as class 1.
+        progress: as for ``train``.
+    """
+    loaded = load_bundle(bundle)
+    runs.start(out, plan, index, f"external {loaded.manifest.digest[:12]}")
+    cohort = _cohort(index, out, plan, progress, loaded)
+    everyone = np.arange(len(cohort.labels))
+    nobody = np.zeros(0, np.int64)
+    task = cohort.task(Split("external", nobody, nobody, everyone))
+    m = loaded.manifest
+    logits = network.predict(loaded.model, task, everyone)
+    probabilities = folds.calibrate.sigmoid(m.calibration.slope * logits + m.calibration.bias)
+    tested = Tested(
+        "external",
+        everyone,
+        probabilities,
+        _naive_out_of_fold(cohort, plan.seed),
+        m.calibration,
+        m.rule,
+        0.5,
+        m.threshold,
+        None,
+    )
+    return runs.finish(out, cohort, [tested])
+
+
+def baseline(
+    index: Path,
+    out: Path,
+    plan: Plan,
+    scheme: str = "k-fold",
+    count: int = 5,
+    progress: Progress = silent,
+) -> Outcome:
+    """The naive classifier alone, on the splits of a scheme."""
+    runs.start(out, plan, index, f"naive {scheme}")
+    cohort = _cohort(index, out, plan, progress)
+    tested = []
+    for split in cohort.splits(scheme, count, plan.seed):
+        scores = folds.naive_probabilities(cohort, split)
+        tested.append(
+            Tested(
+                split.name, split.test, scores, scores, Calibration(), StudyRule(), 0.5, 0.5, None
+            )
+        )
+    return runs.finish(out, cohort, tested)
+
+
+def _naive_out_of_fold(cohort: Cohort, seed: int) -> Float64Array:
+    """Naive probabilities of every image, from models of other persons' images."""
+    scores = np.full(len(cohort.labels), 0.5)
+    if len(set(cohort.persons)) < 3 or len(np.unique(cohort.labels)) < 2:
+        return scores
+    for split in cohort.splits("k-fold", min(5, len(set(cohort.persons))), seed):
+        scores[split.test] = folds.naive_probabilities(cohort, split)
+    return scores
+
+
+def _cohort(
+    index: Path, out: Path, plan: Plan, progress: Progress, bundle: Bundle | None = None
+) -> Cohort:
+    """The data, prepared once a run directory's parent."""
+    contract = bundle.contract if bundle else contract_of(plan)
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("preparing", done, done)
+
+    return open_cohort(index, plan, out.parent / "prepared", contract, step)
+
+
+def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome) -> Manifest:
+    """Write the trained model with its measured figures."""
+    if tested.model is None:
+        raise ConfigError(f"{plan.architecture} is for comparison only; it has no bundle")
+    located = plan.locations > 0 and plan.target == "lesions" and plan.mixup == 0
+    manifest = Manifest(
+        name=plan.architecture,
+        version=__version__,
+        architecture=plan.architecture,
+        input=tested.model.contract,
+        arguments=plan.arguments,
+        calibration=tested.calibration,
+        rule=tested.rule,
+        threshold=tested.study_threshold,
+        saliency="locations" if located and tested.model.grids else "grad-cam",
+        sensitivity=outcome.studies["sensitivity"].value,
+        specificity=outcome.studies["specificity"].value,
+        measured_on=f"the test persons of this run's {tested.fold}",
+    )
+    return save_bundle(folder, tested.model, manifest, card(plan, outcome))
+
+
+def card(plan: Plan, outcome: Outcome) -> str:
+    """CARD.md of a user's own model."""
+    lines = [f"# {plan.architecture}", "", "Research use only; not a medical device.", ""]
+    for name, part in (
+        ("Per image", outcome.slices),
+        ("Per study", outcome.studies),
+        ("Naive classifier, per image", outcome.naive),
+    ):
+        lines += [f"## {name}", "", "| measure | value (95 % interval over persons) |", "|---|---|"]
+        lines += [f"| {measure} | {figure} |" for measure, figure in part.items()] + [""]
+    return "\n".join([*lines, *(f"- {warning}" for warning in outcome.warnings), ""])

@@ -1,0 +1,161 @@
+"""From index rows to arrays: every kind of image by the same road as in service."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from safetensors.torch import load_file, save_file
+
+from msnode.errors import ConfigError, NotAnalysable
+from msnode.learn.data import IMAGES, Row
+from msnode.prepare import nifti_slices, prepare
+from msnode.prepare.slices import normalise
+from msnode.records import Float32Array, Float64Array, InputContract
+
+Source = tuple[float, float]
+"""Source pixel size and slice distance in mm; of a single image its rows and columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Prepared images of an index, aligned along the first axis.
+
+    Attributes:
+        pixels: (n, rows, cols) float16 for grey images, (n, 3, rows, cols) for colour.
+        rows: (n,) which index row each image came from.
+        heights_mm: (n,) distance below the study's highest slice; 0 for single images.
+        acquisition: (n, 2) source pixel size and slice distance in mm; of a single image its
+            rows and columns.
+        lesions: (n, rows, cols) bool; all False where the row has no mask.
+        masked: (n,) bool, whether the row has a lesion mask.
+    """
+
+    pixels: torch.Tensor
+    rows: NDArray[np.int64]
+    heights_mm: Float64Array
+    acquisition: Float64Array
+    lesions: torch.Tensor
+    masked: NDArray[np.bool_]
+
+
+def load(
+    rows: Sequence[Row],
+    contract: InputContract,
+    cache: Path | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Examples:
+    """Prepare every image of an index.
+
+    Args:
+        rows: of the index.
+        contract: what the classifier wants to see.
+        cache: folder that keeps the prepared images for the next run.
+        progress: called with 1 after each row.
+
+    Raises:
+        ConfigError: every unreadable image at once, by its line of the index.
+    """
+    file = cache / f"prepared-{_digest(rows, contract)}.safetensors" if cache else None
+    if file is not None and file.exists():
+        return _unpacked(load_file(file))
+    parts, problems = [], []
+    for number, row in enumerate(rows):
+        try:
+            parts.append(_one(number, row, contract))
+        except NotAnalysable as error:
+            problems.append(f"line {row.number}: {row.path.name}: {error}")
+        progress(1)
+    if problems:
+        raise ConfigError("images cannot be used:\n  " + "\n  ".join(problems))
+    tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, file)
+    return _unpacked(tensors)
+
+
+def _one(number: int, row: Row, contract: InputContract) -> dict[str, torch.Tensor]:
+    """The images of one index row, as the tensors of ``Examples``."""
+    if row.path.suffix.lower() in IMAGES:
+        pixels, source = _picture(row.path, contract)
+        heights, lesions = np.zeros(len(pixels)), None
+    else:
+        pixels, heights, source, lesions = _volume(row, contract)
+    if lesions is None:
+        lesions = np.zeros((len(pixels), contract.rows, contract.cols), np.bool_)
+    return {
+        "pixels": torch.from_numpy(pixels).half(),
+        "rows": torch.full((len(pixels),), number),
+        "heights_mm": torch.from_numpy(heights),
+        "acquisition": torch.tensor([source] * len(pixels), dtype=torch.float64),
+        "lesions": torch.from_numpy(lesions).to(torch.uint8),
+        "masked": torch.full((len(pixels),), row.lesions is not None),
+    }
+
+
+def _volume(
+    row: Row, contract: InputContract
+) -> tuple[Float32Array, Float64Array, Source, NDArray[np.bool_] | None]:
+    """Slices of a NIfTI volume or DICOM study, their heights, source grid and lesion masks."""
+    labels: list[NDArray[np.uint8]] = []
+    if row.path.is_dir():
+        if row.lesions is not None:
+            raise NotAnalysable("column lesions: masks are read for NIfTI volumes only")
+        files = sorted(path for path in row.path.rglob("*") if path.is_file())
+        slices = prepare(files, contract).slices
+    else:
+        slices, labels = nifti_slices(row.path, contract, [row.lesions] if row.lesions else [])
+    heights = slices.affines[:, 2, 3]
+    grey = np.ascontiguousarray(slices.pixels[:, 0])
+    source = (float(np.linalg.norm(slices.frames[0].affine[:3, 0])), slices.thickness_mm)
+    return grey, heights.max() - heights, source, labels[0] > 0 if labels else None
+
+
+def _picture(path: Path, contract: InputContract) -> tuple[Float32Array, Source]:
+    """A PNG, JPEG or TIFF as (1, rows, cols), or (1, 3, rows, cols) in colour; its own size."""
+    try:
+        with Image.open(path) as image:
+            source = (float(image.height), float(image.width))
+            colour = image.mode not in ("L", "I", "I;16", "F", "1")
+            converted = image.convert("RGB") if colour else image.convert("F")
+            values = np.asarray(
+                converted.resize((contract.cols, contract.rows), Image.Resampling.BICUBIC)
+            )
+    except (OSError, UnidentifiedImageError, ValueError) as error:
+        raise NotAnalysable(f"cannot be read as an image: {error}") from error
+    if not colour:
+        return normalise(values.astype(np.float32)[None], contract.normalisation), source
+    return np.asarray(values.transpose(2, 0, 1)[None] / 255, np.float32), source
+
+
+def _unpacked(tensors: dict[str, torch.Tensor]) -> Examples:
+    """Tensors as they are stored, as ``Examples``."""
+    return Examples(
+        tensors["pixels"],
+        tensors["rows"].numpy(),
+        tensors["heights_mm"].numpy(),
+        tensors["acquisition"].numpy(),
+        tensors["lesions"].bool(),
+        tensors["masked"].numpy(),
+    )
+
+
+def _digest(rows: Sequence[Row], contract: InputContract) -> str:
+    """What the prepared images depend on, as 16 hex digits."""
+    described = [json.dumps(asdict(contract), sort_keys=True), *_described(rows)]
+    return hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
+
+
+def _described(rows: Sequence[Row]) -> Iterator[str]:
+    """Path, size and time of every file of the index."""
+    for row in rows:
+        for path in (row.path, row.lesions):
+            if path is not None:
+                state = path.stat()
+                yield f"{path} {state.st_size} {state.st_mtime_ns}"

@@ -1,0 +1,90 @@
+"""What a training run does, as one frozen value that is written into its run directory."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from msnode.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Settings of a run; ``PRESETS`` has the papers'."""
+
+    architecture: str = "hybrid"
+    """Name in the table of classifiers, or ``svm`` or ``decision_tree``."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """Of the architecture's class."""
+    positive: str = "ms"
+    """The label that class 1 stands for."""
+    target: Literal["label", "lesions"] = "label"
+    """label: the row's own; lesions: whether the slice bears a lesion, from the row's mask."""
+    epochs: int = 10
+    """Passes over the training images."""
+    batch: int = 32
+    """Images a step."""
+    lr: float = 1e-4
+    """Highest learning rate of AdamW."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    mixup: float = 0.0
+    """Alpha of Beta(alpha, alpha); 0 is without."""
+    augment: bool = True
+    """Rotation, flip, scale and intensity changes of training images."""
+    locations: float = 1.0
+    """Weight of the location-wise loss where rows have lesion masks; 0 is without."""
+    two_stage: bool = False
+    """``hybrid``: train the extractors, cache their features, train the LSTM on them."""
+    examples: int = 2000
+    """``two_stage``: augmented images whose features are cached."""
+    patience: int = 5
+    """Epochs without a better validation loss before it stops; 0 never stops early."""
+    weights: str = ""
+    """File of pretrained weights for the backbones, with torchvision's names (safetensors)."""
+    seed: int = 0
+    """Makes the run repeatable, bit for bit on a CPU."""
+    sensitivity: float = 0.9
+    """Wanted on the validation persons; the operating point follows."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "lr", "examples"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if not 0 < self.sensitivity <= 1:
+            raise ConfigError(f"sensitivity is {self.sensitivity}; it must be in (0, 1]")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "hybrid-section-5.5": {
+        "arguments": {"units": 100}, "epochs": 10, "lr": 1e-4, "mixup": 0.2, "two_stage": True,
+    },
+    "hybrid-table-1": {
+        "arguments": {"units": 150}, "epochs": 25, "lr": 1e-6, "mixup": 0.2, "two_stage": True,
+    },
+    "hybrid-end-to-end": {"arguments": {"units": 100}, "epochs": 10, "lr": 1e-4, "mixup": 0.2},
+    "shallow-cnn": {"architecture": "shallow_cnn", "epochs": 20, "lr": 1e-4},
+    "swin": {"architecture": "swin", "epochs": 20, "lr": 1e-4},
+    "svm": {"architecture": "svm"},
+    "decision-tree": {"architecture": "decision_tree"},
+}  # fmt: skip
+"""By paper and section; see docs/models.md."""
+
+
+def plan(preset: str | None = None, **changes: Any) -> Plan:
+    """A preset's plan with changes.
+
+    Raises:
+        ConfigError: no such preset, or no such setting.
+    """
+    if preset is not None and preset not in PRESETS:
+        raise ConfigError(f"preset {preset!r} is unknown; use one of {', '.join(PRESETS)}")
+    known = set(Plan.__slots__)
+    if unknown := sorted(set(changes) - known):
+        raise ConfigError(
+            f"{', '.join(unknown)}: no such setting; known: {', '.join(sorted(known))}"
+        )
+    return Plan(**{**(PRESETS[preset] if preset else {}), **changes})
+
+
+def plain(value: Plan) -> dict[str, Any]:
+    """For JSON."""
+    return asdict(value)

@@ -1,0 +1,71 @@
+"""Figures by sex, age, site, scanner, sequence and slice thickness; who falls out is named."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msnode.learn import metrics
+from msnode.learn.cohort import Cohort
+from msnode.records import Float64Array
+
+FALLS_OUT = 0.10
+"""An AUC so much below that of all is worth a warning."""
+FEW = 3
+"""Persons; smaller strata are shown but not judged."""
+
+
+def by_stratum(
+    cohort: Cohort, rows: NDArray[np.int64], scores: Float64Array, called: Float64Array
+) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """Figures within every stratum, and warnings.
+
+    Args:
+        cohort: the data.
+        rows: (n,) tested images.
+        scores: (n,) probabilities.
+        called: (n,) probabilities, moved so that 0.5 decides.
+
+    Returns:
+        By column and value: persons, images, AUC, accuracy; and a sentence for each that falls
+        out.
+    """
+    labels = cohort.labels[rows]
+    persons = np.array(cohort.persons)[rows]
+    overall = metrics.auc(labels, scores)
+    tables: dict[str, dict[str, Any]] = {}
+    warnings = []
+    for column, values in _columns(cohort, rows):
+        for value in np.unique(values):
+            mine = values == value
+            area = metrics.auc(labels[mine], scores[mine])
+            count = len(np.unique(persons[mine]))
+            tables.setdefault(column, {})[str(value)] = {
+                "persons": count,
+                "images": int(mine.sum()),
+                "auc": area,
+                "accuracy": metrics.accuracy(labels[mine], called[mine], 0.5),
+            }
+            if count >= FEW and area < overall - FALLS_OUT:
+                warnings.append(
+                    f"{column} {value}: AUC {area:.3f} of {count} persons against"
+                    f" {overall:.3f} of all"
+                )
+    return tables, tuple(warnings)
+
+
+def _columns(cohort: Cohort, rows: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.str_]]]:
+    """Every column that has at least two values."""
+    found = {name: cohort.of(name)[rows] for name in ("sex", "site", "scanner", "sequence")}
+    found["age"] = np.array([_band(value) for value in cohort.of("age")[rows]])
+    thick = cohort.examples.acquisition[rows, 1]
+    found["slice_mm"] = np.where(thick < 2, "below 2", np.where(thick < 5, "2 to 5", "from 5"))
+    for name, values in found.items():
+        if len(np.unique(values)) > 1:
+            yield name, values
+
+
+def _band(age: str) -> str:
+    """Decade of an age; empty where unknown."""
+    return f"{int(float(age)) // 10 * 10}s" if age else ""
