@@ -45,9 +45,16 @@ class Job:
 
 
 class Jobs:
-    """Looks at the queues and moves jobs, beside running nodes or without any."""
+    """Looks at the queues and moves jobs, beside running nodes or without any.
+
+    Raises:
+        MsnodeError: no node has ever run on this database.
+    """
 
     def __init__(self, database: sa.Engine) -> None:
+        schema = None if database.dialect.name == "sqlite" else "dbos"
+        if not sa.inspect(database).has_table("workflow_status", schema=schema):
+            raise MsnodeError("no node has run on this database yet: there are no jobs")
         self._client = DBOSClient(
             system_database_engine=connections(database),
             system_database_url=database.url.render_as_string(hide_password=False),
