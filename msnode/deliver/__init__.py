@@ -6,13 +6,25 @@ from pathlib import Path
 from msnode import metrics
 from msnode.config import Destination
 from msnode.deliver.backoff import pause, pauses
+from msnode.deliver.commitment import Commitment, read_report, request_commitment
 from msnode.deliver.folder import copy
 from msnode.deliver.peer import echo, parse_peer
 from msnode.deliver.receipts import Receipts
 from msnode.deliver.store import send
 from msnode.records import Receipt
 
-__all__ = ["Receipts", "deliver", "echo", "parse_peer", "pause", "pauses", "send"]
+__all__ = [
+    "Commitment",
+    "Receipts",
+    "deliver",
+    "echo",
+    "parse_peer",
+    "pause",
+    "pauses",
+    "read_report",
+    "request_commitment",
+    "send",
+]
 
 
 def deliver(
