@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import pydicom
 
@@ -21,7 +21,18 @@ from msnode import classify, deliver, metrics, prepare, report
 from msnode.config import Config, Destination
 from msnode.errors import NotAnalysable, Refused, TryLater
 from msnode.receive import Inbox
-from msnode.records import Finding, Prepared, Receipt, Report, Scores, SeriesChoice, Study, key
+from msnode.records import (
+    Decision,
+    Finding,
+    Predecessor,
+    Prepared,
+    Receipt,
+    Report,
+    Scores,
+    SeriesChoice,
+    Study,
+    key,
+)
 from msnode.twin import Entry, Twin
 
 log = logging.getLogger(__name__)
@@ -98,7 +109,7 @@ def compose(
     analysis: Analysis,
     runner: classify.Runner,
     created_at: float,
-    predecessor: int | None = None,
+    predecessor: Predecessor | None = None,
 ) -> Report:
     """Everything the result objects are made of."""
     chosen = analysis.prepared.paths if analysis.prepared is not None else ()
@@ -167,9 +178,7 @@ class Flow:
         study = self._inbox.study(study_key, generation)
         before = self._twin.predecessor(study_key, generation)
         analysis = replace(self._load(study, reason), seconds=seconds)
-        made = compose(
-            study, analysis, self._runner, now, before.generation if before is not None else None
-        )
+        made = compose(study, analysis, self._runner, now, _predecessor(before))
         with _timed("report"):
             made = self._write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
@@ -274,6 +283,14 @@ class Flow:
             "gave up" if hopeless else f"again in {pause:.0f} s", missing[0].detail,
         )  # fmt: skip
         return {"delivered": False, "pause_s": None if hopeless else pause}
+
+
+def _predecessor(before: Entry | None) -> Predecessor | None:
+    """The earlier result, as far as the revised one says what changed."""
+    if before is None:
+        return None
+    decision = cast("Decision | None", before.decision)
+    return Predecessor(before.generation, before.model_digest, decision, before.probability)
 
 
 def _sop_uid(path: Path) -> str:

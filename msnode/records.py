@@ -286,6 +286,22 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The earlier result of the same study that a revised one replaces.
+
+    Attributes:
+        digest: ``ModelInfo.digest`` of the model that made it.
+        decision: None where the study was not analysed then.
+        probability: of the study then, in [0, 1], or None.
+    """
+
+    generation: int
+    digest: str
+    decision: Decision | None = None
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything the result objects are made of.
 
@@ -296,7 +312,7 @@ class Report:
         finding: None where the study could not be analysed; then ``reason`` says why.
         seconds: processing time by stage.
         created_at: unix time in seconds; fixed once, so that a retry writes the same bytes.
-        predecessor: the generation whose result this one replaces, or None.
+        predecessor: the result that this one replaces, or None.
     """
 
     study_instance_uid: str
@@ -311,7 +327,7 @@ class Report:
     scores: Scores | None = None
     reason: str | None = None
     seconds: dict[str, float] = field(default_factory=dict)
-    predecessor: int | None = None
+    predecessor: Predecessor | None = None
 
 
 @dataclass(frozen=True, slots=True)

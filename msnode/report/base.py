@@ -1,13 +1,14 @@
 """The modules that all result objects have in common (PS3.3 C.7, C.12)."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from msnode.records import SourceFrame
 from msnode.report.case import PROGRAM, VERSION, Case, Image
-from msnode.report.codes import BRAIN, PROCESSING_EQUIPMENT
+from msnode.report.codes import BRAIN, PROCESSING_EQUIPMENT, SOURCE_IMAGE
 from msnode.report.uids import uid
 
 SERIES = {
@@ -38,14 +39,27 @@ def stamp(dataset: Dataset, case: Case, kind: str, sop_class_uid: str, number: i
         dataset.pop(keyword, None)
     series_number, modality, description = SERIES[kind]
     dataset.SOPClassUID = sop_class_uid
-    dataset.SOPInstanceUID = case.uid(kind if number == 1 else f"{kind}-{number}")
     dataset.SeriesInstanceUID = case.uid(kind, level="series")
     dataset.SeriesNumber = series_number
     dataset.Modality = modality
     dataset.SeriesDescription = description
-    dataset.InstanceNumber = number
     _equipment(dataset, case)
     _times(dataset, case)
+    _number(dataset, case, kind, number)
+
+
+def another(first: Dataset, case: Case, kind: str, number: int) -> Dataset:
+    """A further object of a series: as the first, with its own number and UID."""
+    dataset = Dataset()
+    for element in first:
+        dataset[element.tag] = copy(element)
+    _number(dataset, case, kind, number)
+    return dataset
+
+
+def _number(dataset: Dataset, case: Case, kind: str, number: int) -> None:
+    dataset.SOPInstanceUID = case.uid(kind if number == 1 else f"{kind}-{number}")
+    dataset.InstanceNumber = number
     _file_meta(dataset)
 
 
@@ -65,7 +79,7 @@ def _equipment(dataset: Dataset, case: Case) -> None:
     algorithm.SoftwareVersions = model.version[:64]
     algorithm.DeviceSerialNumber = model.digest[:64]
     algorithm.DeviceUID = case.device_uid
-    algorithm.ContributionDateTime = case.created.strftime("%Y%m%d%H%M%S.%f%z")
+    algorithm.ContributionDateTime = case.created.strftime("%Y%m%d%H%M%S%z")
     algorithm.ContributionDescription = "Classified the images and computed the saliency"
     dataset.ContributingEquipmentSequence = [algorithm]
 
@@ -99,7 +113,7 @@ def evidence(case: Case) -> list[Dataset]:
 
 def referable(case: Case) -> tuple[Image, ...]:
     """The evidence and every frame of the series used, each instance once."""
-    found = {image.sop_instance_uid: image for image in case.images}
+    found = dict(case.images)
     for frame in case.report.slices.frames if case.report.slices is not None else ():
         found.setdefault(
             frame.sop_instance_uid,
@@ -137,6 +151,26 @@ def frame_reference(frame: SourceFrame) -> Dataset:
     """A reference to a source frame."""
     frames = () if frame.frame is None else (frame.frame,)
     return reference(frame.sop_class_uid, frame.sop_instance_uid, frames)
+
+
+def source(frame: SourceFrame) -> Dataset:
+    """SourceImageSequence item (PS3.3 C.7.6.1.1.4) of a frame that an image was made from."""
+    item = frame_reference(frame)
+    item.PurposeOfReferenceCodeSequence = [SOURCE_IMAGE]
+    return item
+
+
+def refer(dataset: Dataset, frames: Iterable[SourceFrame]) -> None:
+    """Common Instance Reference module (PS3.3 C.12.2): the instances that are referred to."""
+    instances = sorted(
+        {(f.series_instance_uid, f.sop_class_uid, f.sop_instance_uid) for f in frames}
+    )
+    [study] = references(dataset.StudyInstanceUID, instances)
+    series = study.ReferencedSeriesSequence
+    for item in series:
+        item.ReferencedInstanceSequence = item.ReferencedSOPSequence
+        del item.ReferencedSOPSequence
+    dataset.ReferencedSeriesSequence = series
 
 
 def brain(dataset: Dataset) -> None:

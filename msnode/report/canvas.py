@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from msnode.report.palette import BACKGROUND, RULE, TEXT, Colour
+from msnode.report.palette import RULE, TEXT, Colour
 
 FONTS = Path(__file__).with_name("fonts")
 
@@ -20,8 +20,8 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 class Canvas:
     """A picture with text helpers; positions are pixels from the top left."""
 
-    def __init__(self, width: int, height: int, colour: Colour = BACKGROUND) -> None:
-        self.image = Image.new("RGB", (width, height), colour)
+    def __init__(self, image: Image.Image) -> None:
+        self.image = image
         self.draw = ImageDraw.Draw(self.image)
 
     def text(

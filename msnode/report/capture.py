@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from msnode.records import SourceFrame
-from msnode.report import base, codes
+from msnode.report import base
 from msnode.report.case import Case
 
 UInt8Array = NDArray[np.uint8]
@@ -19,7 +19,6 @@ def capture(
     kind: str,
     pixels: UInt8Array,
     sources: Iterable[SourceFrame] = (),
-    number: int = 1,
 ) -> Dataset:
     """A single-frame colour Secondary Capture.
 
@@ -28,9 +27,8 @@ def capture(
         kind: a key of `base.SERIES`.
         pixels: (rows, columns, 3) uint8, RGB.
         sources: the frames that the picture was made from.
-        number: InstanceNumber.
     """
-    dataset = base.new(case, kind, SecondaryCaptureImageStorage, number)
+    dataset = base.new(case, kind, SecondaryCaptureImageStorage)
     describe(dataset, case, sources)
     rgb(dataset, pixels)
     return dataset
@@ -45,14 +43,8 @@ def describe(dataset: Dataset, case: Case, sources: Iterable[SourceFrame]) -> No
     dataset.DerivationDescription = f"{case.say('title')}: {case.say('banner')}"[:1024]
     dataset.LossyImageCompression = "00"
     base.brain(dataset)
-    if items := [_source(frame) for frame in sources]:
+    if items := [base.source(frame) for frame in sources]:
         dataset.SourceImageSequence = items
-
-
-def _source(frame: SourceFrame) -> Dataset:
-    item = base.frame_reference(frame)
-    item.PurposeOfReferenceCodeSequence = [codes.SOURCE_IMAGE]
-    return item
 
 
 def rgb(dataset: Dataset, pixels: UInt8Array) -> None:

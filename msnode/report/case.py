@@ -1,6 +1,6 @@
 """One result in the making: the report, the header it copies, the images it refers to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from msnode.config import Describe
-from msnode.records import Finding, Report, SliceFinding, SourceFrame
+from msnode.records import Finding, Predecessor, Report, Scores, SliceFinding, Slices, SourceFrame
 from msnode.report import header
 from msnode.report.text import Words
 from msnode.report.uids import legal, uid
@@ -26,12 +26,14 @@ class Image:
 
     Attributes:
         number: InstanceNumber, by which viewers name the image; None where it has none.
+        path: its file; None where only the reference is known.
     """
 
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
     number: int | None
+    path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,13 @@ class Case:
 
     Attributes:
         header: normalised patient and study attributes, see `header.read`.
-        images: the evidence that is DICOM and of this study.
+        images: the evidence that is DICOM and of this study, by SOPInstanceUID.
     """
 
     report: Report
     describe: Describe
     header: Dataset
-    images: tuple[Image, ...]
+    images: Mapping[str, Image]
 
     @property
     def say(self) -> Words:
@@ -60,6 +62,18 @@ class Case:
         return self.report.finding
 
     @property
+    def slices(self) -> Slices:
+        """The slices of a study that was analysed."""
+        assert self.report.slices is not None  # noqa: S101 - the builders' contract
+        return self.report.slices
+
+    @property
+    def scores(self) -> Scores:
+        """The scores of a study that was analysed."""
+        assert self.report.scores is not None  # noqa: S101 - the builders' contract
+        return self.report.scores
+
+    @property
     def created(self) -> datetime:
         """When the result came about, in the study's time zone if it names one, else ours."""
         if offset := self.header.get("TimezoneOffsetFromUTC"):
@@ -69,11 +83,13 @@ class Case:
             )
         return datetime.fromtimestamp(self.report.created_at).astimezone()
 
-    def uid(self, kind: str, generation: int | None = None, level: str = "instance") -> str:
-        """The UID of an object, or of its series, of this generation or an earlier one."""
+    def uid(self, kind: str, level: str = "instance", of: Predecessor | None = None) -> str:
+        """The UID of an object or of its series, or of those of an earlier result."""
         report = self.report
-        at = report.generation if generation is None else generation
-        return uid(level, report.study_instance_uid, at, report.model.digest, kind)
+        generation, digest = (
+            (report.generation, report.model.digest) if of is None else (of.generation, of.digest)
+        )
+        return uid(level, report.study_instance_uid, generation, digest, kind)
 
     @property
     def device_uid(self) -> str:
@@ -95,23 +111,28 @@ def load(report: Report, describe: Describe) -> Case:
     )
 
 
-def images(paths: Sequence[Path], study_instance_uid: str) -> tuple[Image, ...]:
-    """The images of a study among some files; what is no DICOM or of another study is left out."""
-    tags = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
-    found: dict[str, Image] = {}
-    for path in paths:
-        try:
+def images(paths: Sequence[Path], study_instance_uid: str) -> dict[str, Image]:
+    """The images of a study among some files, by SOPInstanceUID; other files are left out."""
+    found = (_image(path, study_instance_uid) for path in paths)
+    return {image.sop_instance_uid: image for image in found if image is not None}
+
+
+def _image(path: Path, study_instance_uid: str) -> Image | None:
+    """What a file's header says; None where it is no DICOM or not of the study."""
+    tags = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"]
+    try:
+        with header.quiet():
             source = pydicom.dcmread(
                 path, stop_before_pixels=True, specific_tags=[*tags, "InstanceNumber"]
             )
-        except (OSError, InvalidDicomError, EOFError):
-            continue
-        class_uid, instance_uid, study_uid, series_uid = (str(source.get(tag)) for tag in tags)
-        if study_uid == study_instance_uid and all(
-            map(legal, (class_uid, instance_uid, series_uid))
-        ):
-            found[instance_uid] = Image(class_uid, instance_uid, series_uid, _number(source))
-    return tuple(found.values())
+            uids = [str(source.get(tag)) for tag in tags]
+            number = _number(source)
+    except (OSError, InvalidDicomError, EOFError):
+        return None
+    class_uid, instance_uid, series_uid, study_uid = uids
+    if study_uid != study_instance_uid or not all(map(legal, uids)):
+        return None
+    return Image(class_uid, instance_uid, series_uid, number, path)
 
 
 def _number(source: Dataset) -> int | None:
@@ -124,20 +145,23 @@ def _number(source: Dataset) -> int | None:
 
 def image_label(case: Case, frame: SourceFrame) -> str:
     """How viewers name a source image: its InstanceNumber, or frame number if multi-frame."""
-    numbers = {image.sop_instance_uid: image.number for image in case.images}
-    number = frame.frame if frame.frame is not None else numbers.get(frame.sop_instance_uid)
+    image = case.images.get(frame.sop_instance_uid)
+    number = frame.frame or (image.number if image is not None else None)
     return case.say("image", number=number) if number is not None else ""
 
 
-def matter(finding: Finding, most: int) -> list[SliceFinding]:
+def matter(finding: Finding, most: int, least: int = 3) -> list[SliceFinding]:
     """The most suspicious slices, most suspicious first, spread over the head.
 
     Of thin slices the neighbours of a chosen one show the same thing: those within a
-    twenty-fifth of the series are passed over.
+    twenty-fifth of the series are passed over. Beyond ``least``, only those that reach the
+    decision's threshold by themselves.
     """
     gap = len(finding.slices) // 25
     chosen: list[SliceFinding] = []
     for candidate in sorted(finding.slices, key=lambda s: (-s.probability, s.index)):
+        if len(chosen) >= least and candidate.probability < finding.threshold:
+            break
         if all(abs(candidate.index - other.index) > gap for other in chosen):
             chosen.append(candidate)
         if len(chosen) == most:

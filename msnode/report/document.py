@@ -3,6 +3,7 @@
 from highdicom import sr
 from pydicom.dataset import Dataset
 
+from msnode.records import SourceFrame
 from msnode.report import base, codes
 from msnode.report.case import Case
 
@@ -29,7 +30,7 @@ def document(dataset: Dataset, case: Case, root: Dataset, kind: str) -> None:
         before = case.report.predecessor
         dataset.PredecessorDocumentsSequence = base.references(
             case.report.study_instance_uid,
-            [(case.uid(kind, before, "series"), dataset.SOPClassUID, case.uid(kind, before))],
+            [(case.uid(kind, "series", before), dataset.SOPClassUID, case.uid(kind, of=before))],
         )
 
 
@@ -49,3 +50,14 @@ def text(name: sr.CodedConcept, value: str) -> sr.TextContentItem:
 def reason_item(case: Case) -> sr.TextContentItem:
     """Why the study was not analysed."""
     return text(codes.COMMENT, f"{case.say('not_analysed')}: {case.report.reason}")
+
+
+def image(name: sr.CodedConcept, frame: SourceFrame) -> sr.ImageContentItem:
+    """An IMAGE content item that refers to a source frame."""
+    return sr.ImageContentItem(
+        name=name,
+        referenced_sop_class_uid=frame.sop_class_uid,
+        referenced_sop_instance_uid=frame.sop_instance_uid,
+        referenced_frame_numbers=None if frame.frame is None else [frame.frame],
+        relationship_type=sr.RelationshipTypeValues.CONTAINS,
+    )

@@ -1,7 +1,7 @@
 """The sentences that montage, readable report and PDF share."""
 
-from msnode.records import SeriesChoice
-from msnode.report.case import VERSION, Case
+from msnode.records import Predecessor, SeriesChoice, SliceFinding
+from msnode.report.case import VERSION, Case, image_label, matter
 
 
 def headline(case: Case) -> str:
@@ -81,12 +81,78 @@ def priority(case: Case) -> str:
     return case.say("urgent" if case.finding.decision == "present" else "routine")
 
 
+def revision(case: Case, before: Predecessor) -> str:
+    """Which result this one replaces, what it said, and why there is a new one."""
+    say = case.say
+    result = say(before.decision or "not_analysed")
+    if before.probability is not None:
+        result += f", {say.percent(before.probability)}"
+    cause = "new_images" if before.digest == case.report.model.digest else "new_model"
+    return say("replaces", number=before.generation, result=result, cause=say(cause))
+
+
 def notes(case: Case) -> list[str]:
     """What the reader must know beside the result: warnings, revisions, the model's notice."""
     report = case.report
     found = list(report.slices.warnings) if report.slices is not None else []
     if report.predecessor is not None:
-        found.insert(0, case.say("replaces", number=report.predecessor))
+        found.insert(0, revision(case, report.predecessor))
     if report.model.notice:
         found.append(report.model.notice)
     return found
+
+
+def outcome(case: Case) -> list[str]:
+    """The result in sentences."""
+    finding, say = case.report.finding, case.say
+    if finding is None:
+        return [
+            f"{headline(case)}. {say('no_result')}",
+            f"{say('reason')}: {case.report.reason or '–'}",
+        ]
+    return [
+        f"{say('pattern')}: {say(finding.decision)}. "
+        f"{say('probability')} {say.percent(finding.probability)} ({threshold(case)}).",
+        performance(case),
+        f"{say('priority')}: {priority(case)}",
+    ]
+
+
+def where(case: Case, found: SliceFinding) -> str:
+    """A slice by its image number and by its place among the slices."""
+    place = case.say("slice_of", number=found.index + 1, count=len(case.finding.slices))
+    image = image_label(case, found.source)
+    return f"{image} ({place})" if image else place
+
+
+def slice_lines(case: Case, most: int) -> list[str]:
+    """The slices that matter, one line each; pixels counted from 1, as viewers do."""
+    if case.report.finding is None:
+        return []
+    return [
+        case.say(
+            "slice_line",
+            where=where(case, found),
+            probability=case.say.percent(found.probability),
+            column=round(found.peak.column) + 1,
+            row=round(found.peak.row) + 1,
+        )
+        for found in matter(case.finding, most)
+    ]
+
+
+def method(case: Case) -> list[str]:
+    """How the result came about: series, input quality, model, time."""
+    say, report = case.say, case.report
+    lines = [f"{say('model')}: {model(case)}"]
+    if used(case) is not None:
+        lines += [f"{say('series_used')}: {series(case)}", f"{quality(case)}"]
+    lines += [
+        f"{named(case, choice)} – {say('considered', why=choice.why)}"
+        for choice in report.series
+        if not choice.chosen
+    ]
+    if report.seconds:
+        steps = ", ".join(f"{step} {say.number(s)} s" for step, s in report.seconds.items())
+        lines.append(f"{say('time')}: {steps}")
+    return lines

@@ -44,7 +44,7 @@ def read(path: Path, study_instance_uid: str) -> Dataset:
         Refused: the file is unreadable, or its identifying attributes cannot be copied.
     """
     try:
-        with _quiet():
+        with quiet():
             source = pydicom.dcmread(path, stop_before_pixels=True)
             return normalise(source, study_instance_uid)
     except (OSError, InvalidDicomError, EOFError) as error:
@@ -73,7 +73,7 @@ def normalise(source: Dataset, study_instance_uid: str) -> Dataset:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence the reader's warning of each illegal value: they are all dealt with here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

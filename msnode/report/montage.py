@@ -16,7 +16,9 @@ from msnode.report import facts
 from msnode.report.canvas import Canvas
 from msnode.report.capture import capture
 from msnode.report.case import Case, image_label, matter
+from msnode.report.overlay import slice_picture
 from msnode.report.palette import (
+    BACKGROUND,
     BANNER,
     DECISION,
     FAINT,
@@ -25,10 +27,7 @@ from msnode.report.palette import (
     RULE,
     TEXT,
     UInt8Array,
-    blend,
     colours,
-    enlarge,
-    greyscale,
     window,
 )
 
@@ -42,8 +41,8 @@ TILES = 4
 
 def build(case: Case) -> Dataset:
     """The montage as a Secondary Capture."""
-    shown = _shown(case)
-    return capture(case, "montage", draw(case), [found.source for found in shown])
+    chosen = shown(case)
+    return capture(case, "montage", draw(case), [found.source for found in chosen])
 
 
 def render(report: Report, describe: Describe) -> UInt8Array:
@@ -54,7 +53,7 @@ def render(report: Report, describe: Describe) -> UInt8Array:
 
 def draw(case: Case) -> UInt8Array:
     """Draw the picture from top to bottom."""
-    canvas = Canvas(SIZE, SIZE)
+    canvas = Canvas(Image.new("RGB", (SIZE, SIZE), BACKGROUND))
     _banner(canvas, case)
     _outcome(canvas, case)
     _particulars(canvas, case)
@@ -68,11 +67,11 @@ def draw(case: Case) -> UInt8Array:
     return np.asarray(canvas.image)
 
 
-def _shown(case: Case) -> Sequence[SliceFinding]:
+def shown(case: Case) -> Sequence[SliceFinding]:
     """The slices of the tiles, from feet to head."""
     if case.report.finding is None:
         return ()
-    return sorted(matter(case.finding, TILES), key=lambda found: found.index)
+    return sorted(matter(case.finding, TILES, TILES), key=lambda found: found.index)
 
 
 def _banner(canvas: Canvas, case: Case) -> None:
@@ -139,14 +138,14 @@ def _particulars(canvas: Canvas, case: Case) -> None:
 
 def _tiles(canvas: Canvas, case: Case) -> None:
     """The slices that matter: source above, saliency below."""
-    shown = _shown(case)
-    spare = (TILES - len(shown)) * (TILE + GAP) // 2
-    for column, found in enumerate(shown):
+    chosen, limits = shown(case), window(case.slices)
+    spare = (TILES - len(chosen)) * (TILE + GAP) // 2
+    for column, found in enumerate(chosen):
         left = MARGIN + spare + column * (TILE + GAP)
         _label(canvas, case, found, left)
-        source, overlay = tile(case, found.index, TILE)
+        source, overlay = tile(case, found.index, limits)
         for top, picture in ((260, source), (260 + TILE + 4, overlay)):
-            canvas.image.paste(Image.fromarray(picture), (left, top))
+            canvas.image.paste(picture, (left, top))
             canvas.outlined((left + 6, top + TILE / 2), "R", 15, "lm")
             canvas.outlined((left + TILE - 6, top + TILE / 2), "L", 15, "rm")
         _peak(canvas, case, found, left, 260 + TILE + 4)
@@ -161,8 +160,7 @@ def _colour(case: Case) -> tuple[int, int, int]:
 
 def _label(canvas: Canvas, case: Case, found: SliceFinding, left: float) -> None:
     """By which number and position a viewer finds the slice again."""
-    slices = case.report.slices
-    assert slices is not None  # noqa: S101 - a finding has slices
+    slices = case.slices
     place = case.say("slice_of", number=found.index + 1, count=len(slices.pixels))
     image = image_label(case, found.source)
     canvas.text((left, 216), image or place, 16, TEXT, bold=True, width=TILE)
@@ -172,34 +170,23 @@ def _label(canvas: Canvas, case: Case, found: SliceFinding, left: float) -> None
     canvas.text((left, 237), second.replace("-", "−"), 13, FAINT, width=TILE)
 
 
-def tile(case: Case, index: int, size: int) -> tuple[UInt8Array, UInt8Array]:
-    """A slice without and with its saliency, both (size, size, 3) uint8."""
-    slices, scores = case.report.slices, case.report.scores
-    assert slices is not None  # noqa: S101 - a finding has slices
-    assert scores is not None  # noqa: S101 - and scores
-    pixels = slices.pixels[index, 0].astype(np.float32)
-    rows, cols = pixels.shape
-    scale = size / max(rows, cols)
-    shape = (max(round(cols * scale), 1), max(round(rows * scale), 1))
-    grey = greyscale(enlarge(pixels, shape), window(slices))
-    overlay = blend(grey, enlarge(scores.saliency[index].astype(np.float32), shape))
-    return _square(np.repeat(grey[..., None], 3, axis=2), size), _square(overlay, size)
+def tile(case: Case, index: int, limits: tuple[float, float]) -> tuple[Image.Image, Image.Image]:
+    """A slice without and with its saliency, both on squares."""
+    factor = TILE / max(case.slices.pixels.shape[2:])
+    source, overlay = slice_picture(case.slices, case.scores, index, factor, limits)
+    return _square(source), _square(overlay)
 
 
-def _square(picture: UInt8Array, size: int) -> UInt8Array:
-    """Centre a picture on a square."""
-    rows, cols = picture.shape[:2]
-    square = np.zeros((size, size, 3), np.uint8)
-    top, left = (size - rows) // 2, (size - cols) // 2
-    square[top : top + rows, left : left + cols] = picture
+def _square(picture: Image.Image) -> Image.Image:
+    """Centre a picture on a tile."""
+    square = Image.new("RGB", (TILE, TILE))
+    square.paste(picture, ((TILE - picture.width) // 2, (TILE - picture.height) // 2))
     return square
 
 
 def _peak(canvas: Canvas, case: Case, found: SliceFinding, left: float, top: float) -> None:
     """A ring around the saliency's peak, for those who do not see the colours."""
-    scores = case.report.scores
-    assert scores is not None  # noqa: S101 - a finding has scores
-    saliency = scores.saliency[found.index]
+    saliency = case.scores.saliency[found.index]
     if saliency.max() <= 0:
         return
     rows, cols = saliency.shape
@@ -228,13 +215,13 @@ def _chart(canvas: Canvas, case: Case) -> None:
     found = sorted(case.finding.slices, key=lambda s: s.index)
     step = (RIGHT - MARGIN) / len(found)
     thick = min(max(0.72 * step, 1.0), 40.0)
-    shown = {s.index for s in _shown(case)}
+    tiles = {s.index for s in shown(case)}
     for i, one in enumerate(found):
         x = MARGIN + (i + 0.5) * step
         height = max(one.probability * (bottom - top - 6), 1)
-        colour = _colour(case) if one.index in shown else FAINT
+        colour = _colour(case) if one.index in tiles else FAINT
         canvas.draw.rectangle((x - thick / 2, bottom - height, x + thick / 2, bottom), colour)
-        if one.index in shown:
+        if one.index in tiles:
             canvas.draw.polygon(((x - 5, bottom + 9), (x + 5, bottom + 9), (x, bottom + 3)), TEXT)
 
 

@@ -45,28 +45,51 @@ _FROM = 0.22
 """Saliency is drawn with the upper part of the map: its black end would hide the anatomy."""
 
 
-def colours(saliency: Float32Array) -> UInt8Array:
+INK = 255
+"""The step that is drawn as a white line."""
+
+
+def _layer() -> bytes:
+    """Colour and opacity (RGBA) of 255 steps of saliency, the stronger the more opaque, and ink."""
+    saliency = np.linspace(0, 1, INK)
+    opacity = np.clip((saliency - 0.12) / 0.5, 0, 1) * 0.78
+    layer = np.concatenate([colours(saliency), (255 * opacity[:, None]).astype(np.uint8)], axis=1)
+    return layer.tobytes() + b"\xff" * 4
+
+
+def colours(saliency: NDArray[np.floating]) -> UInt8Array:
     """(..., 3) uint8 colours of saliency in [0, 1]."""
     index = (255 * (_FROM + (1 - _FROM) * np.clip(saliency, 0, 1))).astype(np.uint8)
     coloured: UInt8Array = INFERNO[index]
     return coloured
 
 
-def blend(grey: UInt8Array, saliency: Float32Array) -> UInt8Array:
-    """Lay saliency over a slice: the stronger, the more opaque, with a line around its half.
+LAYER = _layer()
+
+
+def grey(image: Float32Array, limits: tuple[float, float], size: tuple[int, int]) -> Image.Image:
+    """A slice (rows, cols) within a window, resized to (width, height), as RGB."""
+    low, high = limits
+    shown = (255 * np.clip((image - low) / (high - low), 0, 1)).astype(np.uint8)
+    return Image.fromarray(shown).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+
+
+def blend(ground: Image.Image, saliency: Float32Array) -> Image.Image:
+    """Lay saliency over a slice, with a white line around its upper half.
 
     Args:
-        grey: (rows, cols) uint8.
-        saliency: (rows, cols) float32 in [0, 1].
-
-    Returns:
-        (rows, cols, 3) uint8.
+        ground: the slice, RGB.
+        saliency: (rows, cols) float32 in [0, 1], of any size.
     """
-    opacity = (0.78 * np.clip((saliency - 0.12) / 0.5, 0, 1))[..., None]
-    mixed = (1 - opacity) * grey[..., None] + opacity * colours(saliency)
-    picture: UInt8Array = mixed.astype(np.uint8)
-    picture[outline(saliency >= 0.5)] = 255
-    return picture
+    steps = Image.fromarray((254 * np.clip(saliency, 0, 1)).astype(np.uint8))
+    inked = np.array(steps.resize(ground.size, Image.Resampling.BILINEAR))
+    inked[outline(inked >= 127)] = INK
+    layer = Image.fromarray(inked)
+    layer.putpalette(LAYER, "RGBA")
+    colour = layer.convert("RGBA")
+    mixed = ground.copy()
+    mixed.paste(colour, mask=colour)
+    return mixed
 
 
 def outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -84,19 +107,6 @@ def window(slices: Slices) -> tuple[float, float]:
 
     A sample of the pixels is enough for it.
     """
-    sample = slices.pixels[:, 0, ::4, ::4]
-    low, high = np.percentile(sample, [0.5, 99.7])
+    step = max(len(slices.pixels) // 24, 1)
+    low, high = np.percentile(slices.pixels[::step, 0, ::4, ::4], [0.5, 99.7])
     return float(low), float(max(high, low + 1e-6))
-
-
-def enlarge(image: Float32Array, size: tuple[int, int]) -> Float32Array:
-    """Resize (rows, cols) float32 to ``size`` (width, height) by bicubic interpolation."""
-    resized = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
-    return np.asarray(resized, np.float32)
-
-
-def greyscale(image: Float32Array, limits: tuple[float, float]) -> UInt8Array:
-    """(rows, cols) uint8 of an image within a window."""
-    low, high = limits
-    shown: UInt8Array = (255 * np.clip((image - low) / (high - low), 0, 1)).astype(np.uint8)
-    return shown

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -12,7 +13,7 @@ from msnode.config import Describe
 from msnode.errors import InvalidResult
 from msnode.records import Report, key
 from msnode.report import case as cases
-from msnode.report import montage, sr
+from msnode.report import kos, marks, montage, overlay, pdf, readable, saliency_map, sr
 from msnode.report.validate import validate
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,12 @@ PROFILES: dict[str, tuple[str, ...]] = {
     "full": ("sr", "montage", "readable", "overlay", "kos", "map", "gsps", "pdf"),
 }
 """Kinds of objects by output profile, in the order to send."""
+
+WRITERS = 4
+"""Threads that wait for the disk while the next object is built."""
+
+OF_A_FINDING = {"overlay", "kos", "map", "gsps"}
+"""Kinds that a study without a finding has not."""
 
 
 def write(report: Report, describe: Describe, profile: str, folder: Path) -> tuple[Path, ...]:
@@ -49,29 +56,34 @@ def write(report: Report, describe: Describe, profile: str, folder: Path) -> tup
     """
     job = cases.load(report, describe)
     folder.mkdir(parents=True, exist_ok=True)
-    written, problems = [], []
-    for kind in PROFILES[profile]:
-        for name, dataset in BUILDERS[kind](job):
-            try:
-                validate(dataset, report)
-            except InvalidResult as error:
-                problems.append(f"{name}: {error}")
-                _quarantine(dataset, report, folder, problems[-1])
-            else:
-                written.append(save(dataset, folder / f"{name}.dcm"))
+    kinds = [k for k in PROFILES[profile] if report.finding is not None or k not in OF_A_FINDING]
+    objects = (named for kind in kinds for named in BUILDERS[kind](job))
+    problems: list[str] = []
+    with ThreadPoolExecutor(WRITERS) as pool:
+        written = [
+            pool.submit(save, dataset, folder / f"{name}.dcm")
+            for name, dataset in objects
+            if _valid(name, dataset, report, folder, problems)
+        ]
     if not written:
         raise InvalidResult("no result object passed its validation: " + " | ".join(problems))
     sync(folder)
-    return tuple(written)
+    return tuple(file.result() for file in written)
 
 
-def _quarantine(dataset: Dataset, report: Report, folder: Path, problem: str) -> None:
-    """Keep an invalid object back, where an administrator finds it."""
-    metrics.QUARANTINED.labels("invalid_result").inc()
-    log.error("study=%s result kept back: %s", key(report.study_instance_uid), problem)
-    back = folder / "quarantine"
-    back.mkdir(exist_ok=True)
-    save(dataset, back / f"{problem.partition(':')[0]}.dcm")
+def _valid(name: str, dataset: Dataset, report: Report, folder: Path, problems: list[str]) -> bool:
+    """Whether an object may leave; an invalid one is kept back, where an administrator finds it."""
+    try:
+        validate(dataset, report)
+    except InvalidResult as error:
+        problems.append(f"{name}: {error}")
+        metrics.QUARANTINED.labels("invalid_result").inc()
+        log.error("study=%s result kept back: %s", key(report.study_instance_uid), problems[-1])
+        back = folder / "quarantine"
+        back.mkdir(exist_ok=True)
+        save(dataset, back / f"{name}.dcm")
+        return False
+    return True
 
 
 def save(dataset: Dataset, path: Path) -> Path:
@@ -102,4 +114,10 @@ def _one(kind: str, build: Callable[[cases.Case], Dataset]) -> Builder:
 BUILDERS: dict[str, Builder] = {
     "sr": _one("sr", sr.build),
     "montage": _one("montage", montage.build),
+    "readable": _one("readable", readable.build),
+    "overlay": overlay.build,
+    "kos": _one("kos", kos.build),
+    "map": _one("map", saliency_map.build),
+    "gsps": _one("gsps", marks.build),
+    "pdf": _one("pdf", pdf.build),
 }

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from msnode import metrics, report
 from msnode.config import Describe
 from msnode.errors import InvalidResult, Refused
-from msnode.records import Report
+from msnode.records import Predecessor, Report
 from msnode.report import profiles
 from msnode.report.case import Case
 
@@ -65,7 +65,7 @@ def test_uids_change_with_generation_and_model(make_report: MakeReport, tmp_path
 def test_a_revised_result_names_its_predecessor(make_report: MakeReport, tmp_path: Path) -> None:
     made = make_report(3)
     first = pydicom.dcmread(report.write(made, DESCRIBE, "minimal", tmp_path / "1")[0])
-    revised = replace(made, generation=2, predecessor=1)
+    revised = replace(made, generation=2, predecessor=Predecessor(1, made.model.digest))
     second = pydicom.dcmread(report.write(revised, DESCRIBE, "minimal", tmp_path / "2")[0])
     series = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
     assert series.SeriesInstanceUID == first.SeriesInstanceUID
