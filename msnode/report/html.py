@@ -53,7 +53,9 @@ def _header(document: Dataset) -> Iterator[str]:
     for keyword in HEADER:
         element = document.data_element(keyword) if keyword in document else None
         if element is not None and not element.is_empty:
-            yield f"<tr><td>{escape(element.name)}</td><td>{escape(str(element.value))}</td></tr>"
+            values = element.value if element.VM > 1 else [element.value]
+            text = escape(", ".join(map(str, values)))
+            yield f"<tr><td>{escape(element.name)}</td><td>{text}</td></tr>"
 
 
 def _items(parent: Dataset) -> Iterator[str]:

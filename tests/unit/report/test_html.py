@@ -1,0 +1,40 @@
+from pydicom import Dataset
+
+from msnode.report import html
+
+
+def code(meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeMeaning = meaning
+    return item
+
+
+def document(text: str) -> Dataset:
+    item = Dataset()
+    item.ValueType = "TEXT"
+    item.ConceptNameCodeSequence = [code("Comment")]
+    item.TextValue = text
+    document = Dataset()
+    document.ConceptNameCodeSequence = [code("Imaging Measurement Report")]
+    document.PatientName = "<b>Doe</b>^Jane"
+    document.SoftwareVersions = ["0.1.0", "hybrid 0.1"]
+    document.ContentSequence = [item]
+    return document
+
+
+def test_every_value_is_escaped() -> None:
+    page = html.render(document("<script>alert(1)</script>"))
+    assert "<script>" not in page
+    assert "<b>Doe" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_what_nobody_verified_says_so() -> None:
+    unverified = document("fine")
+    assert "not verified by a physician" in html.render(unverified)
+    unverified.VerificationFlag = "VERIFIED"
+    assert "not verified by a physician" not in html.render(unverified)
+
+
+def test_several_values_read_as_a_list() -> None:
+    assert "0.1.0, hybrid 0.1" in html.render(document("fine"))
