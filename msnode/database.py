@@ -18,10 +18,11 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from msnode.errors import TryLater
+from msnode.errors import Refused, TryLater
 
 log = logging.getLogger(__name__)
 
+MIGRATIONS = "msnode:migrations"
 MIGRATION_LOCK = 0x6D736E6F6465  # "msnode": hosts that start together migrate one by one
 
 metadata = sa.MetaData(
@@ -161,9 +162,10 @@ def migrate(engine: sa.Engine) -> None:
 
     Raises:
         TryLater: the database cannot be reached or written now.
+        Refused: the file is no database.
     """
     config = AlembicConfig()
-    config.set_main_option("script_location", "msnode:migrations")
+    config.set_main_option("script_location", MIGRATIONS)
     head = ScriptDirectory.from_config(config).get_current_head()
     try:
         with engine.connect() as connection:
@@ -179,6 +181,8 @@ def migrate(engine: sa.Engine) -> None:
             command.upgrade(config, "head")
     except sa.exc.OperationalError as error:
         raise TryLater(f"the database cannot be used now: {error.orig}") from error
+    except sa.exc.DatabaseError as error:
+        raise Refused(f"the database is damaged or not ours: {error.orig}") from error
     log.info("database migrated from=%s to=%s", current, head)
 
 

@@ -28,6 +28,7 @@ import sqlalchemy as sa
 from msnode import metrics
 from msnode.database import instances
 from msnode.errors import TryLater
+from msnode.files import fsync
 from msnode.receive.classes import ANALYSED
 from msnode.receive.part10 import read_arrival
 from msnode.receive.rows import Arrival, Outcome, record
@@ -69,6 +70,11 @@ class Inbox(Studies):
         self._waiting: collections.deque[_Job] = collections.deque()
         self._committing = threading.Lock()
 
+    def close(self) -> None:
+        """Give up the folder of half-received files."""
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        self._lock_file.close()
+
     def new_path(self) -> Path:
         """Where to write an instance that comes in; nobody else uses it."""
         return self._incoming / f"{next(self._numbers)}.part"
@@ -80,7 +86,6 @@ class Inbox(Studies):
         if now >= until:
             free = shutil.disk_usage(self.folder).free
             self._free = now + 1, free
-            metrics.FREE_BYTES.set(free)
         return free
 
     def store(self, arrival: Arrival) -> str:
@@ -120,14 +125,14 @@ class Inbox(Studies):
         place = self.folder / arrival.place
         if place.parent not in self._durable:
             place.parent.mkdir(mode=0o700, exist_ok=True)
-            _fsync(place.parent.parent)
+            fsync(place.parent.parent)
             self._durable.add(place.parent)
         try:
             place.hardlink_to(arrival.path)
         except FileExistsError:
             return False
         finally:
-            _fsync(place)
+            fsync(place)
         return True
 
     def _commit_waiting(self) -> None:
@@ -156,7 +161,7 @@ class Inbox(Studies):
     def _commit(self, arrivals: list[Arrival]) -> list[Outcome]:
         """Folders fsynced, then rows for what is new, in one transaction."""
         for folder in {(self.folder / arrival.place).parent for arrival in arrivals}:
-            _fsync(folder)
+            fsync(folder)
         with self._relaxed.begin() as connection:
             return [record(connection, arrival, self.analysed) for arrival in arrivals]
 
@@ -228,14 +233,5 @@ def _secret(path: Path) -> bytes:
             os.link(fresh, path)  # unlike rename, it never replaces a key already in use
         finally:
             fresh.unlink()
-        _fsync(path.parent)
+        fsync(path.parent)
     return path.read_bytes()
-
-
-def _fsync(path: Path) -> None:
-    """Make a file's content, or the names in a folder, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

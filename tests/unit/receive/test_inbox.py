@@ -1,0 +1,204 @@
+"""The durable inbox: what is kept, what is refused, and what a crash leaves."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from msnode import metrics, records
+from msnode.database import instances, receipts, studies
+from msnode.errors import TryLater
+from msnode.receive import Inbox
+from msnode.receive.status import StoreRefused
+from tests.unit.receive.datasets import SR, STUDY, arrive, digest, kept, mr, store
+
+KEY = records.key(STUDY)
+
+
+def rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, object]]:
+    with engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(table.select())]
+
+
+def test_an_instance_gets_a_file_and_a_row(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:
+    image = mr(PatientID="4711")
+    assert store(inbox, image, at=5.0) == "stored"
+    (row,) = rows(engine, instances)
+    path = tmp_path / str(row["path"])
+    assert path.parent == tmp_path / "instances" / KEY
+    assert row["sop_instance_uid"] == image.SOPInstanceUID
+    assert row["sha256"] == digest(image)
+    assert row["size"] == path.stat().st_size
+    assert row["calling_ae_title"] == "MRI1"
+    assert (row["generation"], row["conflict"], row["received_at"]) == (None, False, 5.0)
+    (study,) = rows(engine, studies)
+    assert (study["state"], study["generation"]) == ("receiving", 0)
+    assert "4711" not in str(study)
+
+
+def test_the_same_again_is_a_duplicate(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:
+    image = mr()
+    assert [store(inbox, image) for _ in range(3)] == ["stored", "duplicate", "duplicate"]
+    assert len(rows(engine, instances)) == len(kept(tmp_path)) == 1
+
+
+def test_other_content_is_kept_beside_it(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:
+    first, second = mr(SOPInstanceUID="1.2.3"), mr(SOPInstanceUID="1.2.3", Rows=9)
+    assert [store(inbox, first), store(inbox, second)] == ["stored", "conflict"]
+    assert store(inbox, second) == "duplicate"
+    assert [row["conflict"] for row in rows(engine, instances)] == [False, True]
+    assert len(kept(tmp_path)) == 2
+
+
+def test_patients_are_never_mixed(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:
+    store(inbox, mr(PatientID="4711"))
+    store(inbox, mr(PatientID="4711", IssuerOfPatientID="HOSPITAL"))
+    store(inbox, mr(PatientID=""))
+    for other in ({"PatientID": "4712"}, {"PatientID": "4711", "IssuerOfPatientID": "CLINIC"}):
+        with pytest.raises(StoreRefused) as refused:
+            store(inbox, mr(**other))
+        assert refused.value.status == 0xA900
+        assert "PatientID" in refused.value.comment
+        assert "471" not in refused.value.comment
+    assert len(rows(engine, instances)) == len(kept(tmp_path)) == 3
+
+
+def send_out(engine: sa.Engine, sop_instance_uid: str) -> None:
+    """Note a receipt, as deliver does for what it sends."""
+    receipt = {
+        "destination": "PACS",
+        "sop_instance_uid": sop_instance_uid,
+        "study_key": KEY,
+        "generation": 1,
+        "delivered": True,
+        "retry": False,
+        "attempts": 1,
+        "detail": "",
+        "updated_at": 0.0,
+    }
+    with engine.begin() as connection:
+        connection.execute(receipts.insert(), receipt)
+
+
+def test_our_own_results_are_not_kept(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:
+    store(inbox, mr())
+    send_out(engine, "2.25.99")
+    assert store(inbox, mr(SOPClassUID=SR, SOPInstanceUID="2.25.99")) == "own"
+    assert len(kept(tmp_path)) == 1
+    assert store(inbox, mr(SOPClassUID=SR)) == "stored", "somebody else's report"
+
+
+def test_a_kept_report_that_turns_out_to_be_ours_stays(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path
+) -> None:
+    report = mr(SOPClassUID=SR, SOPInstanceUID="2.25.99")
+    assert store(inbox, report) == "stored"
+    send_out(engine, "2.25.99")
+    assert store(inbox, report) == "own"
+    assert len(kept(tmp_path)) == 1, "it has a row, so its file must stay"
+
+
+def test_many_senders_at_once(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:
+    images = [mr(StudyInstanceUID=f"1.2.{i % 3}") for i in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(lambda image: store(inbox, image), images * 2))
+    assert outcomes.count("stored") == 60
+    assert outcomes.count("duplicate") == 60
+    assert len(rows(engine, instances)) == len(kept(tmp_path)) == 60
+    assert len(rows(engine, studies)) == 3
+
+
+def test_one_wrong_patient_does_not_spoil_the_batch(inbox: Inbox) -> None:
+    store(inbox, mr())
+
+    def attempt(number: int) -> str:
+        try:
+            return store(inbox, mr(PatientID="other" if number % 5 == 0 else "4711"))
+        except StoreRefused:
+            return "refused"
+
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = list(pool.map(attempt, range(40)))
+    assert outcomes == ["refused" if number % 5 == 0 else "stored" for number in range(40)]
+
+
+def test_without_the_database_nothing_is_acknowledged(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE instances RENAME TO away"))
+    image = mr()
+    with pytest.raises(TryLater):
+        store(inbox, image)
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE away RENAME TO instances"))
+    assert store(inbox, image) == "stored"
+    assert len(kept(tmp_path)) == 1
+
+
+def test_a_full_disk_is_an_os_error(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("msnode.receive.inbox.fsync", full)
+    arrival = arrive(inbox, mr())
+    with pytest.raises(OSError, match="No space"):
+        inbox.store(arrival)
+
+
+def test_rebuild_makes_the_rows_that_a_power_loss_took(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path
+) -> None:
+    images = [mr() for _ in range(3)]
+    for image in images:
+        store(inbox, image)
+    before = rows(engine, instances)
+    with engine.begin() as connection:
+        connection.execute(instances.delete())
+        connection.execute(studies.delete())
+    assert inbox.rebuild() == 3
+    unstable = ("id", "received_at")
+    plain = [{k: v for k, v in row.items() if k not in unstable} for row in before]
+    after = [{k: v for k, v in row.items() if k not in unstable} for row in rows(engine, instances)]
+    assert sorted(plain, key=str) == sorted(after, key=str)
+    assert inbox.rebuild() == 0
+    assert store(inbox, images[0]) == "duplicate"
+
+
+def test_rebuild_keeps_a_cut_off_file_aside(inbox: Inbox, tmp_path: Path) -> None:
+    image = mr()
+    arrival = arrive(inbox, image)
+    place = tmp_path / arrival.place
+    place.parent.mkdir()
+    place.write_bytes(arrival.path.read_bytes()[:-10])
+    before = metrics.QUARANTINED.labels("unreadable")._value.get()
+    assert inbox.rebuild() == 0
+    assert metrics.QUARANTINED.labels("unreadable")._value.get() == before + 1
+    assert [path.name for path in (tmp_path / "quarantine").iterdir()] == [place.name]
+    assert kept(tmp_path) == []
+    assert store(inbox, image) == "stored", "its sender was not answered and sends it again"
+
+
+def test_rebuild_deletes_what_a_dead_process_left(
+    engine: sa.Engine, inbox: Inbox, tmp_path: Path
+) -> None:
+    living = arrive(inbox, mr())
+    dead = Inbox(engine, tmp_path)
+    left = arrive(dead, mr()).path
+    dead._lock_file.close()  # as the end of its process would
+    inbox.rebuild()
+    assert living.path.exists()
+    assert not left.parent.exists()
+
+
+def test_the_patient_key_is_made_once_and_only_ours_to_read(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path
+) -> None:
+    again = Inbox(engine, tmp_path)
+    assert again.secret == inbox.secret
+    again.close()
+    assert len(inbox.secret) == 32
+    assert (tmp_path / "patient.key").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.glob("patient.key*")] == ["patient.key"]

@@ -1,0 +1,181 @@
+"""When a study is complete."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from pydicom.uid import CTImageStorage, RawDataStorage
+
+from msnode import records
+from msnode.config import Complete
+from msnode.errors import NotAnalysable
+from msnode.metrics import COMPLETIONS
+from msnode.receive import Inbox
+from tests.unit.receive.datasets import SR, STUDY, mr, store
+
+KEY = records.key(STUDY)
+RULE = Complete(quiet_s=5, idle_s=60, cap_s=1800)
+
+
+class Evidence:
+    """Has what is wanted from so many files on; remembers how often it was asked."""
+
+    def __init__(self, enough: int) -> None:
+        self.enough = enough
+        self.asked = 0
+
+    def __call__(self, paths: Sequence[Path]) -> bool:
+        self.asked += 1
+        assert all(path.is_file() for path in paths)
+        return len(paths) >= self.enough
+
+
+def complete(inbox: Inbox, now: float, enough: int = 1) -> list[records.Study]:
+    return inbox.complete(now, RULE, Evidence(enough))
+
+
+def test_by_evidence_after_a_short_quiet(inbox: Inbox) -> None:
+    before = COMPLETIONS.labels("evidence")._value.get()
+    store(inbox, mr(), at=100)
+    store(inbox, mr(), at=102)
+    assert complete(inbox, 106.9) == []
+    (study,) = complete(inbox, 107)
+    assert (study.study_instance_uid, study.generation) == (STUDY, 1)
+    assert (study.completion, study.last_instance_at) == ("evidence", 102)
+    assert len(study.paths) == 2
+    assert COMPLETIONS.labels("evidence")._value.get() == before + 1
+
+
+def test_idle_without_evidence(inbox: Inbox) -> None:
+    store(inbox, mr(), at=100)
+    assert complete(inbox, 159, enough=9) == []
+    (study,) = complete(inbox, 160, enough=9)
+    assert study.completion == "idle"
+
+
+def test_capped_if_it_never_rests(inbox: Inbox) -> None:
+    for at in range(100, 1901, 50):
+        store(inbox, mr(), at=at)
+    (study,) = complete(inbox, 1900, enough=99)
+    assert study.completion == "cap"
+
+
+def test_each_study_is_handed_out_once(inbox: Inbox) -> None:
+    store(inbox, mr(), at=100)
+    store(inbox, mr(StudyInstanceUID="1.2.3"), at=100)
+    assert len(complete(inbox, 200)) == 2
+    assert complete(inbox, 300) == []
+    assert {study.study_instance_uid for study in inbox.queued()} == {STUDY, "1.2.3"}
+
+
+def test_evidence_is_asked_for_only_when_there_is_news(inbox: Inbox) -> None:
+    evidence = Evidence(enough=3)
+    store(inbox, mr(), at=100)
+    for now in (101, 105, 106, 107):
+        assert inbox.complete(now, RULE, evidence) == []
+    assert evidence.asked == 1
+    store(inbox, mr(), at=108)
+    store(inbox, mr(), at=109)
+    inbox.complete(110, RULE, evidence)
+    assert evidence.asked == 1
+    assert len(inbox.complete(114, RULE, evidence)) == 1
+    assert evidence.asked == 2
+
+
+def test_unreadable_evidence_is_none(inbox: Inbox) -> None:
+    def broken(paths: Sequence[Path]) -> bool:
+        raise NotAnalysable("EchoTime is missing")
+
+    store(inbox, mr(), at=100)
+    assert inbox.complete(110, RULE, broken) == []
+    assert len(inbox.complete(160, RULE, broken)) == 1
+
+
+def test_late_images_make_another_generation_of_all(inbox: Inbox) -> None:
+    store(inbox, mr(), at=100)
+    (first,) = complete(inbox, 110)
+    inbox.finish(KEY, 1)
+    store(inbox, mr(), at=500)
+    (second,) = complete(inbox, 510)
+    assert (second.generation, len(second.paths), second.last_instance_at) == (2, 2, 500)
+    assert inbox.study(KEY, 1) == first
+    assert inbox.study(KEY, 2) == second
+    inbox.finish(KEY, 2)
+    assert inbox.queued() == complete(inbox, 9999) == []
+
+
+def test_images_that_come_while_it_is_queued_wait_for_its_end(inbox: Inbox) -> None:
+    store(inbox, mr(), at=100)
+    complete(inbox, 110)
+    store(inbox, mr(), at=111)
+    assert complete(inbox, 200) == []
+    inbox.finish(KEY, 1)
+    (study,) = complete(inbox, 200)
+    assert (study.generation, study.last_instance_at, len(study.paths)) == (2, 111, 2)
+
+
+def test_the_cap_counts_from_the_first_late_image(inbox: Inbox) -> None:
+    store(inbox, mr(), at=100)
+    complete(inbox, 110)
+    inbox.finish(KEY, 1)
+    for at in range(5000, 6801, 50):
+        store(inbox, mr(), at=at)
+    assert complete(inbox, 6799, enough=99) == []
+    (study,) = complete(inbox, 6800, enough=99)
+    assert study.completion == "cap"
+
+
+@pytest.mark.parametrize("companion", [SR, RawDataStorage])
+def test_companions_alone_never_begin_an_analysis(inbox: Inbox, companion: str) -> None:
+    store(inbox, mr(SOPClassUID=companion), at=50)
+    assert complete(inbox, 9999) == []
+    store(inbox, mr(), at=10000)
+    (study,) = complete(inbox, 10010)
+    assert len(study.paths) == 2
+    inbox.finish(KEY, 1)
+    store(inbox, mr(SOPClassUID=companion), at=10020)
+    assert complete(inbox, 99999) == []
+
+
+def test_a_duplicate_begins_nothing(inbox: Inbox) -> None:
+    image = mr()
+    store(inbox, image, at=100)
+    complete(inbox, 110)
+    inbox.finish(KEY, 1)
+    assert store(inbox, image, at=200) == "duplicate"
+    assert complete(inbox, 9999) == []
+
+
+def test_a_conflict_begins_nothing_and_is_not_analysed(inbox: Inbox) -> None:
+    store(inbox, mr(SOPInstanceUID="1.2.3"), at=100)
+    store(inbox, mr(SOPInstanceUID="1.2.3", Rows=9), at=101)
+    (study,) = complete(inbox, 110)
+    assert len(study.paths) == 1
+    inbox.finish(KEY, 1)
+    store(inbox, mr(SOPInstanceUID="1.2.3", Rows=10), at=200)
+    assert complete(inbox, 9999) == []
+
+
+def test_finishing_twice_or_another_generation_changes_nothing(inbox: Inbox) -> None:
+    store(inbox, mr(), at=100)
+    complete(inbox, 110)
+    inbox.finish(KEY, 2)
+    assert len(inbox.queued()) == 1
+    inbox.finish(KEY, 1)
+    store(inbox, mr(), at=200)
+    complete(inbox, 210)
+    inbox.finish(KEY, 1)
+    assert [study.generation for study in inbox.queued()] == [2]
+
+
+def test_an_unknown_generation_is_a_lookup_error(inbox: Inbox) -> None:
+    with pytest.raises(LookupError, match="generation 1"):
+        inbox.study(KEY, 1)
+
+
+def test_classes_accepted_by_configuration_can_be_analysed(inbox: Inbox, tmp_path: Path) -> None:
+    assert CTImageStorage not in inbox.analysed
+    other = Inbox(inbox.engine, tmp_path, analysed={CTImageStorage})
+    store(other, mr(SOPClassUID=CTImageStorage), at=100)
+    assert len(other.complete(110, RULE, Evidence(1))) == 1
+    other.close()

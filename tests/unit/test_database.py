@@ -1,0 +1,114 @@
+"""The database: opened durably, migrated to exactly what the code says."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from msnode import database
+from msnode.database import metadata, migrate, open_database
+from msnode.errors import Refused, TryLater
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[sa.Engine]:
+    engine = open_database(f"sqlite:///{tmp_path / 'data' / 'msnode.sqlite'}")
+    yield engine
+    engine.dispose()
+
+
+def pragma(engine: sa.Engine, name: str) -> object:
+    with engine.connect() as connection:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+
+def differences(engine: sa.Engine) -> list[object]:
+    """What Alembic would change to make the schema what the tables say."""
+    with engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+def test_the_migrations_make_what_the_tables_say(engine: sa.Engine) -> None:
+    assert len(differences(engine)) >= len(metadata.tables)
+    migrate(engine)
+    assert differences(engine) == []
+    migrate(engine)
+    assert differences(engine) == []
+
+
+def test_sqlite_is_durable_and_patient(engine: sa.Engine) -> None:
+    assert pragma(engine, "journal_mode") == "wal"
+    assert pragma(engine, "synchronous") == 2, "FULL"
+    assert pragma(engine, "foreign_keys") == 1
+    assert pragma(engine, "busy_timeout") == 30_000
+
+
+def test_a_relaxed_transaction_relaxes_no_other(engine: sa.Engine) -> None:
+    relaxed = engine.execution_options(sqlite_synchronous="NORMAL")
+    for _ in range(2):
+        assert pragma(relaxed, "synchronous") == 1
+        assert pragma(engine, "synchronous") == 2
+
+
+def test_a_transaction_takes_the_write_lock_at_once(engine: sa.Engine, tmp_path: Path) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.select(sa.literal(1)))
+        other = sqlite3.connect(tmp_path / "data" / "msnode.sqlite", timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
+
+
+LATER = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "later"
+down_revision = "{head}"
+
+
+def upgrade() -> None:
+    op.add_column("studies", sa.Column("later", sa.Integer()))
+"""
+
+
+def test_an_upgrade_leaves_a_copy_of_what_was(
+    engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(engine)
+    folder = tmp_path / "data"
+    assert list(folder.glob("*.bak")) == [], "nothing was there to be lost"
+    migrations = tmp_path / "migrations"
+    shutil.copytree(Path(database.__file__).parent / "migrations", migrations)
+    with engine.connect() as connection:
+        head = MigrationContext.configure(connection).get_current_revision()
+    (migrations / "versions" / "later.py").write_text(LATER.format(head=head))
+    monkeypatch.setattr(database, "MIGRATIONS", str(migrations))
+    migrate(engine)
+    assert "later" in {column["name"] for column in sa.inspect(engine).get_columns("studies")}
+    (copy,) = folder.glob("*.bak")
+    with closing(sqlite3.connect(copy)) as saved:
+        assert saved.execute("SELECT version_num FROM alembic_version").fetchone() == (head,)
+        assert "later" not in str(saved.execute("SELECT sql FROM sqlite_schema").fetchall())
+
+
+def test_an_unreachable_database_is_tried_again_later() -> None:
+    engine = open_database("postgresql://nobody@127.0.0.1:1/none")
+    assert engine.dialect.driver == "psycopg"
+    with pytest.raises(TryLater, match="cannot be used now"):
+        migrate(engine)
+    engine.dispose()
+
+
+def test_a_sqlite_file_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.sqlite").write_bytes(b"not a database" * 100)
+    engine = open_database(f"sqlite:///{tmp_path / 'x.sqlite'}")
+    with pytest.raises(Refused, match="not a database"):
+        migrate(engine)
+    engine.dispose()
