@@ -1,12 +1,13 @@
 """Fixtures for all tests."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from msnode import sample
+from tests.dicom import secondary_capture
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +24,16 @@ def shared() -> Path:
 def sample_study(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
     """The sample study's 36 files, written once; not to be changed."""
     return sample.write_study(tmp_path_factory.mktemp("sample_study"))
+
+
+@pytest.fixture
+def save_dicom(tmp_path: Path) -> Callable[..., Path]:
+    """Write a small Secondary Capture under its SOPInstanceUID; attributes by keyword."""
+
+    def save(uid: str, **attributes: object) -> Path:
+        path = tmp_path / f"{uid}.dcm"
+        dataset = secondary_capture(SOPInstanceUID=uid, **attributes)
+        dataset.save_as(path, enforce_file_format=True)
+        return path
+
+    return save

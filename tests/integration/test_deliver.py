@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pydicom
 import pytest
-import trustme
 from prometheus_client import REGISTRY
 from pydicom.uid import (
     UID,
@@ -24,12 +23,11 @@ from pynetdicom.dsutils import split_dataset
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from msnode.config import Destination, Tls
+from msnode.config import Destination
 from msnode.deliver import deliver, echo, parse_peer, peer, send
 from msnode.errors import TryLater
 from msnode.records import Receipt
 from tests.acceptance import peers
-from tests.dicom import secondary_capture
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 
@@ -78,22 +76,11 @@ def pacs(
         server.shutdown()
 
 
-@pytest.fixture
-def save(tmp_path: Path) -> Callable[..., Path]:
-    def write(uid: str, **attributes: object) -> Path:
-        path = tmp_path / f"{uid}.dcm"
-        dataset = secondary_capture(SOPInstanceUID=uid, **attributes)
-        dataset.save_as(path, enforce_file_format=True)
-        return path
-
-    return write
-
-
 Save = Callable[..., Path]
 
 
-def test_all_objects_go_over_one_association(save: Save) -> None:
-    paths = [save(f"2.25.{number}") for number in range(1, 6)]
+def test_all_objects_go_over_one_association(save_dicom: Save) -> None:
+    paths = [save_dicom(f"2.25.{number}") for number in range(1, 6)]
     with pacs() as peer_:
         receipts = deliver(paths, peer_.destination, "MSNODE")
     assert [receipt.sop_instance_uid for receipt in receipts] == peer_.received
@@ -113,9 +100,9 @@ def test_all_objects_go_over_one_association(save: Save) -> None:
     ],
 )
 def test_a_status_means_what_ps3_4_says(
-    save: Save, status: int, delivered: bool, retry: bool
+    save_dicom: Save, status: int, delivered: bool, retry: bool
 ) -> None:
-    paths = [save("2.25.1"), save("2.25.2")]
+    paths = [save_dicom("2.25.1"), save_dicom("2.25.2")]
     with pacs() as peer_:
         peer_.answer = lambda event: status if uid_of(event) == "2.25.1" else 0x0000
         odd, fine = deliver(paths, peer_.destination, "MSNODE")
@@ -124,8 +111,8 @@ def test_a_status_means_what_ps3_4_says(
     assert fine.delivered
 
 
-def test_a_class_that_the_peer_does_not_take_is_named_and_holds_nobody_up(save: Save) -> None:
-    paths = [save("2.25.1", SOPClassUID=EncapsulatedPDFStorage), save("2.25.2")]
+def test_a_class_that_the_peer_does_not_take_is_named_and_holds_nobody_up(save_dicom: Save) -> None:
+    paths = [save_dicom("2.25.1", SOPClassUID=EncapsulatedPDFStorage), save_dicom("2.25.2")]
     with pacs() as peer_:
         pdf, capture = deliver(paths, peer_.destination, "MSNODE")
     assert (pdf.delivered, pdf.retry, pdf.status) == (False, False, 0x0122)
@@ -133,14 +120,14 @@ def test_a_class_that_the_peer_does_not_take_is_named_and_holds_nobody_up(save: 
     assert capture.delivered
 
 
-def test_a_peer_that_takes_none_of_the_classes_is_not_asked_again(save: Save) -> None:
+def test_a_peer_that_takes_none_of_the_classes_is_not_asked_again(save_dicom: Save) -> None:
     with pacs(accepted=EncapsulatedPDFStorage) as peer_:
-        (receipt,) = deliver([save("2.25.1")], peer_.destination, "MSNODE")
+        (receipt,) = deliver([save_dicom("2.25.1")], peer_.destination, "MSNODE")
     assert (receipt.delivered, receipt.retry) == (False, False)
     assert "Secondary Capture" in receipt.detail
 
 
-def test_an_object_is_encoded_as_the_peer_likes_it(save: Save) -> None:
+def test_an_object_is_encoded_as_the_peer_likes_it(save_dicom: Save) -> None:
     got: list[pydicom.Dataset] = []
 
     def keep(event: Event) -> int:
@@ -149,28 +136,28 @@ def test_an_object_is_encoded_as_the_peer_likes_it(save: Save) -> None:
 
     with pacs(syntaxes=[ImplicitVRLittleEndian]) as peer_:
         peer_.answer = keep
-        (receipt,) = deliver([save("2.25.1")], peer_.destination, "MSNODE")
+        (receipt,) = deliver([save_dicom("2.25.1")], peer_.destination, "MSNODE")
     assert receipt.delivered
-    sent = pydicom.dcmread(save("2.25.1"))
+    sent = pydicom.dcmread(save_dicom("2.25.1"))
     assert [element.value for element in got[0]] == [element.value for element in sent]
 
 
-def test_a_rejection_says_why_and_is_tried_again(save: Save) -> None:
+def test_a_rejection_says_why_and_is_tried_again(save_dicom: Save) -> None:
     with pacs() as peer_:
         wrong = replace(peer_.destination, ae_title="OTHER")
-        (receipt,) = deliver([save("2.25.1")], wrong, "MSNODE")
+        (receipt,) = deliver([save_dicom("2.25.1")], wrong, "MSNODE")
     assert (receipt.delivered, receipt.retry, receipt.status) == (False, True, None)
     assert "Called AE title not recognised" in receipt.detail
 
 
-def test_a_peer_that_is_not_there_is_tried_again(save: Save) -> None:
+def test_a_peer_that_is_not_there_is_tried_again(save_dicom: Save) -> None:
     gone = parse_peer(f"PACS@localhost:{peers.free_port()}")
-    for receipt in deliver([save("2.25.1"), save("2.25.2")], gone, "MSNODE"):
+    for receipt in deliver([save_dicom("2.25.1"), save_dicom("2.25.2")], gone, "MSNODE"):
         assert (receipt.delivered, receipt.retry) == (False, True)
         assert "Connection refused" in receipt.detail
 
 
-def test_outcomes_are_counted_by_destination(save: Save) -> None:
+def test_outcomes_are_counted_by_destination(save_dicom: Save) -> None:
     def counted(outcome: str) -> float:
         labels = {"destination": "counted", "outcome": outcome}
         return REGISTRY.get_sample_value("msnode_deliveries_total", labels) or 0.0
@@ -179,18 +166,18 @@ def test_outcomes_are_counted_by_destination(save: Save) -> None:
     with pacs() as peer_:
         peer_.answer = lambda event: answers[uid_of(event)]
         named = replace(peer_.destination, name="counted")
-        deliver([save(uid) for uid in answers], named, "MSNODE")
+        deliver([save_dicom(uid) for uid in answers], named, "MSNODE")
     assert [counted(outcome) for outcome in ("delivered", "retried", "dead")] == [1, 1, 1]
 
 
-def test_an_unknown_host_is_tried_again(save: Save) -> None:
-    (receipt,) = deliver([save("2.25.1")], parse_peer("PACS@no.such.invalid:104"), "MSNODE")
+def test_an_unknown_host_is_tried_again(save_dicom: Save) -> None:
+    (receipt,) = deliver([save_dicom("2.25.1")], parse_peer("PACS@no.such.invalid:104"), "MSNODE")
     assert receipt.retry
     assert "cannot be reached" in receipt.detail
 
 
-def test_an_object_that_breaks_the_association_takes_no_other_along(save: Save) -> None:
-    paths = [save(f"2.25.{number}") for number in range(1, 5)]
+def test_an_object_that_breaks_the_association_takes_no_other_along(save_dicom: Save) -> None:
+    paths = [save_dicom(f"2.25.{number}") for number in range(1, 5)]
 
     def abort_at_second(event: Event) -> int:
         if uid_of(event) == "2.25.2":
@@ -205,8 +192,8 @@ def test_an_object_that_breaks_the_association_takes_no_other_along(save: Save) 
     assert peer_.associations == 2
 
 
-def test_a_peer_that_always_aborts_is_left_alone_soon(save: Save) -> None:
-    paths = [save(f"2.25.{number}") for number in range(1, 8)]
+def test_a_peer_that_always_aborts_is_left_alone_soon(save_dicom: Save) -> None:
+    paths = [save_dicom(f"2.25.{number}") for number in range(1, 8)]
 
     def abort(event: Event) -> int:
         event.assoc.abort()
@@ -220,29 +207,29 @@ def test_a_peer_that_always_aborts_is_left_alone_soon(save: Save) -> None:
 
 
 def test_a_silent_port_does_not_hold_the_delivery(
-    save: Save, monkeypatch: pytest.MonkeyPatch
+    save_dicom: Save, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer, "ACSE_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         quiet = parse_peer(f"PACS@127.0.0.1:{silent.getsockname()[1]}")
         start = time.monotonic()
-        (receipt,) = deliver([save("2.25.1")], quiet, "MSNODE")
+        (receipt,) = deliver([save_dicom("2.25.1")], quiet, "MSNODE")
     assert time.monotonic() - start < 5
     assert receipt.retry
     assert "neither accepted nor rejected" in receipt.detail
 
 
 def test_a_peer_that_stops_reading_does_not_hold_the_delivery(
-    save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    save_dicom: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(peer, "STALL_S", 1.0)
     monkeypatch.setattr(peer, "DIMSE_S", 1.0)
     monkeypatch.setattr(peer, "ACSE_S", 1.0)
-    large = save("2.25.2", Rows=8192, Columns=8192, PixelData=bytes(8192 * 8192))
+    large = save_dicom("2.25.2", Rows=8192, Columns=8192, PixelData=bytes(8192 * 8192))
     with peers.storescp(tmp_path) as scp:
         start = time.monotonic()
         fine, stuck = send(
-            [save("2.25.1"), large],
+            [save_dicom("2.25.1"), large],
             parse_peer(f"STORESCP@localhost:{scp.port}"),
             "MSNODE",
             lambda receipt: scp.process.send_signal(signal.SIGSTOP),
@@ -266,19 +253,19 @@ def test_echo_says_what_is_wrong() -> None:
         echo(parse_peer(f"PACS@127.0.0.1:{peers.free_port()}"), "MSNODE")
 
 
-def test_progress_hears_of_every_file_in_their_order(save: Save, tmp_path: Path) -> None:
+def test_progress_hears_of_every_file_in_their_order(save_dicom: Save, tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no image")
     heard: list[Receipt] = []
     with pacs() as peer_:
-        paths = [save("2.25.1"), text, save("2.25.2")]
+        paths = [save_dicom("2.25.1"), text, save_dicom("2.25.2")]
         receipts = send(paths, peer_.destination, "MSNODE", heard.append)
     assert [receipt.delivered for receipt in receipts] == [True, False, True]
     assert sorted(heard, key=str) == sorted(receipts, key=str)
 
 
-def test_a_file_arrives_byte_by_byte(save: Save, tmp_path: Path) -> None:
-    path = save("2.25.1")
+def test_a_file_arrives_byte_by_byte(save_dicom: Save, tmp_path: Path) -> None:
+    path = save_dicom("2.25.1")
     with peers.storescp(tmp_path, "+B") as scp:
         (receipt,) = send([path], parse_peer(f"STORESCP@localhost:{scp.port}"), "MSNODE")
         (arrived,) = scp.files
@@ -289,69 +276,3 @@ def test_a_file_arrives_byte_by_byte(save: Save, tmp_path: Path) -> None:
 def encoded(path: Path) -> bytes:
     """A file's dataset without its File Meta Information."""
     return path.read_bytes()[split_dataset(path)[1] :]
-
-
-class TestTls:
-    """Against dcmtk's storescp, which wants a certificate of the same CA."""
-
-    @pytest.fixture
-    def authority(self) -> trustme.CA:
-        return trustme.CA()
-
-    @pytest.fixture
-    def secure(self, authority: trustme.CA, tmp_path: Path) -> Iterator[Destination]:
-        ours = issue(authority, tmp_path, "localhost")
-        with peers.storescp(tmp_path, tls=ours) as scp:
-            yield replace(parse_peer(f"STORESCP@localhost:{scp.port}"), tls=ours)
-
-    def test_both_sides_prove_themselves(self, secure: Destination, save: Save) -> None:
-        (receipt,) = deliver([save("2.25.1")], secure, "MSNODE")
-        assert receipt.delivered
-        assert echo(secure, "MSNODE") > 0
-
-    def test_a_peer_of_another_authority_gets_nothing(
-        self, secure: Destination, tmp_path: Path, save: Save
-    ) -> None:
-        other = issue(trustme.CA(), tmp_path / "other", "localhost")
-        (receipt,) = deliver([save("2.25.1")], replace(secure, tls=other), "MSNODE")
-        assert receipt.retry
-        assert "CERTIFICATE_VERIFY_FAILED" in receipt.detail
-
-    def test_the_host_name_must_be_the_certificates(self, secure: Destination) -> None:
-        with pytest.raises(TryLater, match="CERTIFICATE_VERIFY_FAILED"):
-            echo(replace(secure, host="127.0.0.1"), "MSNODE")
-
-    def test_a_peer_may_refuse_our_certificate(
-        self, secure: Destination, tmp_path: Path, authority: trustme.CA
-    ) -> None:
-        stranger = issue(trustme.CA(), tmp_path / "stranger", "localhost")
-        assert secure.tls is not None
-        with pytest.raises(TryLater, match=r"same TLS setting|CERTIFICATE|alert"):
-            echo(replace(secure, tls=replace(stranger, ca=secure.tls.ca)), "MSNODE")
-
-    def test_plain_tcp_to_a_tls_port_is_said(
-        self, secure: Destination, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(peer, "ACSE_S", 1.0)
-        with pytest.raises(TryLater, match="same TLS setting"):
-            echo(replace(secure, tls=None), "MSNODE")
-
-
-def test_orthanc_takes_results_over_tls(save: Save, tmp_path: Path) -> None:
-    ours = issue(trustme.CA(), tmp_path, "localhost")
-    with peers.orthanc(tmp_path / "pacs", tls=ours) as server:
-        secure = replace(parse_peer(f"ORTHANC@localhost:{server.port}"), tls=ours)
-        (receipt,) = deliver([save("2.25.7")], secure, "MSNODE")
-        assert receipt.delivered, receipt.detail
-        assert server.modalities("2.25.1") == ["OT"]
-
-
-def issue(authority: trustme.CA, folder: Path, host: str) -> Tls:
-    """Write a key, its certificate and the CA's certificate as PEM files."""
-    folder.mkdir(exist_ok=True)
-    tls = Tls(folder / "certificate.pem", folder / "key.pem", folder / "ca.pem")
-    certificate = authority.issue_cert(host)
-    certificate.private_key_pem.write_to_path(str(tls.key))
-    certificate.cert_chain_pems[0].write_to_path(str(tls.certificate))
-    authority.cert_pem.write_to_path(str(tls.ca))
-    return tls

@@ -11,7 +11,7 @@ SaveDicom = Callable[..., Path]
 
 
 def test_a_file_arrives_whole_under_its_hashed_uid(save_dicom: SaveDicom, tmp_path: Path) -> None:
-    source = save_dicom("sr.dcm", SOPInstanceUID="2.25.7")
+    source = save_dicom("2.25.7")
     target = tmp_path / "results" / "incoming"
     receipts = deliver([source], Destination("archive", folder=target), "MSNODE")
     assert receipts == (Receipt("archive", "2.25.7", None, True, 1),)
@@ -21,7 +21,7 @@ def test_a_file_arrives_whole_under_its_hashed_uid(save_dicom: SaveDicom, tmp_pa
 
 def test_delivering_again_leaves_one_file(save_dicom: SaveDicom, tmp_path: Path) -> None:
     archive = Destination("archive", folder=tmp_path / "out")
-    source = save_dicom("sr.dcm", SOPInstanceUID="2.25.7")
+    source = save_dicom("2.25.7")
     assert deliver([source], archive, "MSNODE") == deliver([source], archive, "MSNODE")
     assert len(list((tmp_path / "out").iterdir())) == 1
 
@@ -34,7 +34,7 @@ def test_a_full_disk_leaves_no_part_behind_and_is_tried_again(
 
     monkeypatch.setattr("os.fsync", full)
     archive = Destination("archive", folder=tmp_path / "out")
-    (receipt,) = deliver([save_dicom("sr.dcm")], archive, "MSNODE")
+    (receipt,) = deliver([save_dicom("2.25.7")], archive, "MSNODE")
     assert (receipt.delivered, receipt.retry) == (False, True)
     assert "No space left on device" in receipt.detail
     assert list((tmp_path / "out").iterdir()) == []
@@ -43,7 +43,7 @@ def test_a_full_disk_leaves_no_part_behind_and_is_tried_again(
 def test_a_folder_that_cannot_be_made_is_tried_again(save_dicom: SaveDicom, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     archive = Destination("archive", folder=tmp_path / "file" / "out")
-    (receipt,) = deliver([save_dicom("sr.dcm")], archive, "MSNODE")
+    (receipt,) = deliver([save_dicom("2.25.7")], archive, "MSNODE")
     assert (receipt.delivered, receipt.retry) == (False, True)
 
 

@@ -51,7 +51,7 @@ def test_nothing_needs_no_association() -> None:
 
 
 def test_an_item_is_what_its_meta_information_says(save_dicom: SaveDicom) -> None:
-    path = save_dicom("one.dcm", SOPInstanceUID="2.25.7")
+    path = save_dicom("2.25.7")
     read = read_item(path)
     assert read.sop_instance_uid == "2.25.7"
     assert read.sop_class_uid.name == "Secondary Capture Image Storage"
