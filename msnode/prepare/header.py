@@ -21,6 +21,9 @@ LEGACY_CONVERTED = "1.2.840.10008.5.1.4.1.1.4.4"
 #: Storage SOP Classes that hold MR images with a place in the patient (PS3.4 B.5).
 MR_IMAGES = {CLASSIC, ENHANCED, LEGACY_CONVERTED}
 
+#: Twice what `frames.MAX_VOXELS` take with 32 bits each.
+MAX_BYTES = 2**30
+
 #: Where Enhanced images keep what differs between frames (PS3.3 C.7.6.16).
 _GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
@@ -81,12 +84,15 @@ def read(path: Path, *keywords: str) -> Dataset:
     """Read a DICOM Part 10 file, or only some attributes of it, which takes a third of the time.
 
     Raises:
-        NotAnalysable: it is none, or its encoding is broken.
+        NotAnalysable: it is none, its encoding is broken, or it is absurdly large.
     """
     try:
-        dataset = pydicom.dcmread(path, specific_tags=list(keywords) or None)
+        fits = path.stat().st_size <= MAX_BYTES
+        dataset = pydicom.dcmread(path, specific_tags=list(keywords) or None) if fits else None
     except Exception as error:  # broken bytes make pydicom raise all kinds
         raise NotAnalysable(f"not readable as DICOM ({type(error).__name__})") from error
+    if dataset is None:
+        raise NotAnalysable(f"the file is larger than {MAX_BYTES >> 30} GiB: no MR series is")
     return dataset
 
 

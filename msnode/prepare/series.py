@@ -58,7 +58,7 @@ def survey(paths: Iterable[Path], contract: InputContract) -> list[Candidate]:
             headers.setdefault(header.uid, []).append(header)
     candidates += [_candidate(group, contract) for group in headers.values()]
     if unreadable:
-        why = "not readable as DICOM: no DICM prefix, or a broken or cut-off encoding"
+        why = "not readable as DICOM: no DICM prefix, a broken or cut-off encoding, or too large"
         lost = SeriesChoice("", "", len(unreadable), False, why)
         candidates.append(Candidate(lost, tuple(unreadable)))
     return sorted(candidates, key=lambda c: (c.rank is None, c.rank or ()))

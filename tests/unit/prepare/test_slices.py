@@ -73,6 +73,7 @@ def test_storage_order_changes_nothing(
     path = reoriented(marked, tmp_path / "v.nii", np.array(list(zip(axes, flips, strict=True))))
     got = volume_slices(load_nifti(path), CONTRACT)
     z = got.affines[:, 2, 3]
+    assert (np.diff(z) > 0).all(), "from the feet to the head"
     middle = int(np.abs(z - 20).argmin())
     same = int(np.abs(want.affines[:, 2, 3] - z[middle]).argmin())
     assert np.allclose(got.affines[middle, :2], want.affines[same, :2], atol=2.5)
@@ -178,6 +179,19 @@ def test_small_lesions_survive_shrinking(tmp_path: Path) -> None:
     _, (label,) = nifti_slices(sample.nifti(), small, [tmp_path / "mask.nii"])
     assert label.max() == 1
     assert label.sum() < 5
+
+
+def test_fine_patterns_are_averaged_not_aliased(tmp_path: Path) -> None:
+    """Every other column dark: shrunk to a third, the image must look as without the pattern."""
+    voxels, affine = nifti.read(sample.nifti())
+    striped = voxels * (np.arange(len(voxels)) % 2)[:, None, None] * 2
+    nifti.write(tmp_path / "v.nii", striped.astype(np.int16), affine)
+    small = replace(CONTRACT, rows=64, cols=64)
+    plain = volume_slices(load_nifti(sample.nifti()), small).pixels[15]
+    likeness = np.corrcoef(
+        volume_slices(load_nifti(tmp_path / "v.nii"), small).pixels[15].ravel(), plain.ravel()
+    )
+    assert likeness[0, 1] > 0.98
 
 
 def test_spikes_do_not_squeeze_the_contrast() -> None:

@@ -275,6 +275,15 @@ def test_files_that_are_no_dicom(sample_study: Sequence[Path], tmp_path: Path) -
     assert prepared.series[1].why.startswith("not readable as DICOM")
 
 
+def test_absurdly_large_file(sample_study: Sequence[Path], tmp_path: Path) -> None:
+    large = tmp_path / "large.dcm"
+    large.write_bytes(sample_study[0].read_bytes())
+    with large.open("ab") as file:
+        file.truncate(2**31)  # sparse: takes no room
+    assert "not readable as DICOM" in str(refusal([large]))
+    assert not prepare.has_wanted([large], FLAIR)
+
+
 def test_group_studies(
     sample_study: Sequence[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
