@@ -1,0 +1,23 @@
+"""Learning: data sets, splits by person, training, cross-validation, calibration, evaluation."""
+
+from msnode.learn.check import Findings, check
+from msnode.learn.cohort import SCHEMES, Cohort, open_cohort
+from msnode.learn.experiments import baseline, crossval, evaluate, train
+from msnode.learn.plan import PRESETS, Plan, plan
+from msnode.learn.runs import Outcome
+
+__all__ = [
+    "PRESETS",
+    "SCHEMES",
+    "Cohort",
+    "Findings",
+    "Outcome",
+    "Plan",
+    "baseline",
+    "check",
+    "crossval",
+    "evaluate",
+    "open_cohort",
+    "plan",
+    "train",
+]

@@ -11,6 +11,10 @@ from msnode.classify.hybrid import Hybrid
 from msnode.learn.augment import Augment, mixup
 from msnode.learn.heads import Heads, bearing, compose
 from msnode.learn.loop import Schedule, run
+from msnode.learn.teach import cells
+
+SIDES = (5, 7)
+"""Locations along each side of the two maps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,12 @@ class Features:
     Attributes:
         sequences: (n, 74, 512) float16.
         labels: (n,) float32, 1 for lesion-bearing.
+        cells: (n, 74) float16, amount of lesion at every location; nan where unknown.
     """
 
     sequences: Tensor
     labels: Tensor
+    cells: Tensor
 
 
 def as_input(images: Tensor) -> Tensor:
@@ -66,19 +72,29 @@ def cache(
     for start in range(0, examples, batch):
         torch.manual_seed(seed * 1_000_003 + start)
         images, masks = compose(heads, torch.randint(0, len(heads), (batch,)), a)
-        yield Features(extract(model, images, batch), bearing(masks))
+        grids = zip(model.grids, SIDES, strict=True)
+        amounts = [cells(masks, grid, side).flatten(1) for grid, side in grids]
+        yield Features(extract(model, images, batch), bearing(masks), torch.cat(amounts, 1).half())
 
 
 def joined(parts: Iterable[Features]) -> Features:
     """Many caches as one."""
     listed = list(parts)
-    return Features(torch.cat([p.sequences for p in listed]), torch.cat([p.labels for p in listed]))
+    return Features(
+        torch.cat([p.sequences for p in listed]),
+        torch.cat([p.labels for p in listed]),
+        torch.cat([p.cells for p in listed]),
+    )
 
 
 def train_fusion(
     model: Hybrid, features: Features, schedule: Schedule, alpha: float = 0.2, batch: int = 32
 ) -> nn.Module:
     """Train the LSTM and its dense blocks on cached features.
+
+    Where the lesions' locations are known, sequences are recombined: locations trade places
+    within each map and are exchanged between images, and the label follows the lesions. That
+    takes the slice's position out of what can be learned, and never runs out of examples.
 
     Args:
         model: its ``fusion`` is trained and replaced by the moving average.
@@ -90,16 +106,45 @@ def train_fusion(
     Returns:
         The averaged fusion.
     """
-    targets = functional.one_hot(features.labels.long(), 2).float()
+    located = not bool(features.cells.isnan().any())
 
     def loss(fusion: nn.Module, step: int) -> Tensor:
         del step
-        rows = torch.randint(0, len(targets), (batch,))
-        inputs, wanted = mixup(features.sequences[rows].float(), targets[rows], alpha)
+        rows = torch.randint(0, len(features.labels), (batch,))
+        sequences, labels = features.sequences[rows].float(), features.labels[rows]
+        if located:
+            sequences, labels = recombined(features, rows)
+        targets = functional.one_hot(labels.long(), 2).float()
+        inputs, wanted = mixup(sequences, targets, alpha)
         return functional.cross_entropy(fusion(inputs), wanted)
 
     model.fusion = run(model.fusion, loss, schedule)  # type: ignore[assignment]
     return model.fusion
+
+
+def recombined(features: Features, rows: Tensor, exchange: float = 0.3) -> tuple[Tensor, Tensor]:
+    """Sequences with locations exchanged and permuted, and the labels that follow.
+
+    Args:
+        features: with known ``cells``.
+        rows: (n,) int64.
+        exchange: largest fraction of locations taken from another image.
+
+    Returns:
+        (n, 74, 512) float32 and (n,) float32.
+    """
+    other = torch.randint(0, len(features.labels), (len(rows),))
+    taken = torch.rand(len(rows), 74) < torch.rand(len(rows), 1) * exchange
+    sequences = torch.where(
+        taken[..., None], features.sequences[other], features.sequences[rows]
+    ).float()
+    amounts = torch.where(taken, features.cells[other], features.cells[rows])
+    first = SIDES[0] ** 2
+    keys = torch.rand(len(rows), 74)
+    keys[:, first:] += 1  # each map keeps its part of the sequence
+    order = keys.argsort(1)
+    sequences = sequences.gather(1, order[..., None].expand_as(sequences))
+    return sequences, (amounts.float().amax(1) > 0.9).float()
 
 
 @torch.inference_mode()

@@ -101,7 +101,7 @@ def _measured(
     labels: Labels, scores: Float64Array, called: Float64Array, persons: Sequence[str]
 ) -> dict[str, Figure]:
     """Ranking and calibration by the probability, decisions by each fold's own threshold."""
-    decided = metrics.measure(labels, called, persons)
+    decided = metrics.measure(labels, np.clip(called, 0, 1), persons)
     ranked = metrics.measure(labels, scores, persons)
     names = ("accuracy", "sensitivity", "specificity", "precision", "f1")
     return ranked | {name: decided[name] for name in names}

@@ -60,7 +60,8 @@ def _cached(model: Hybrid, task: Task, plan: Plan, file: Path, progress: Progres
         sequences, labels = (torch.cat(part) for part in zip(*parts, strict=True))
         save_file({"sequences": sequences, "labels": labels.float()}, file)
     stored = load_file(file)
-    return fuse.Features(stored["sequences"], stored["labels"])
+    unknown = torch.full(stored["sequences"].shape[:2], torch.nan)
+    return fuse.Features(stored["sequences"], stored["labels"], unknown)
 
 
 def _plain(task: Task, rows: Tensor, plan: Plan) -> Tensor:

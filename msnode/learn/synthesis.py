@@ -63,7 +63,7 @@ def look(rng: np.random.Generator) -> Look:
 
 def canonical(path: Path) -> tuple[NDArray[np.uint8], Float64Array]:
     """A label volume in RAS order and its affine."""
-    image = nibabel.as_closest_canonical(cast(SpatialImage, nibabel.load(path)))  # type: ignore[no-untyped-call]
+    image = nibabel.as_closest_canonical(cast(SpatialImage, nibabel.load(path)))
     return np.asanyarray(image.dataobj).astype(np.uint8), np.asarray(image.affine, np.float64)
 
 

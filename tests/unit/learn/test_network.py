@@ -1,0 +1,117 @@
+"""Training: what is planted is learned, runs repeat, a killed run resumes bit for bit."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from msnode.errors import ConfigError
+from msnode.learn import Plan, crossval, evaluate, network, open_cohort, plan, train
+from msnode.learn.cohort import Cohort
+
+Tiles = Callable[..., Path]
+QUICK = plan("shallow-cnn", lr=3e-3, epochs=12, batch=16, patience=0, sensitivity=0.9)
+
+
+class Killed(Exception):
+    """Stands for a kill between two epochs."""
+
+
+def weights(file: Path) -> dict[str, torch.Tensor]:
+    return load_file(file)
+
+
+def fitted(cohort: Cohort, folder: Path, stop: int | None = None) -> dict[str, torch.Tensor]:
+    def progress(_: str, done: int, __: int) -> None:
+        if done == stop:
+            raise Killed
+
+    folder.mkdir(exist_ok=True)
+    task = cohort.task(cohort.splits("holdout")[0])
+    network.fit(task, replace(QUICK, epochs=4), folder, progress)
+    return weights(folder / "best.safetensors")
+
+
+def test_a_run_repeats_and_resumes_bit_for_bit(tiles: Tiles, tmp_path: Path) -> None:
+    cohort = open_cohort(tiles(persons=4, each=4), QUICK)
+    first = fitted(cohort, tmp_path / "first")
+    second = fitted(cohort, tmp_path / "second")
+    with pytest.raises(Killed):
+        fitted(cohort, tmp_path / "killed", stop=2)
+    resumed = fitted(cohort, tmp_path / "killed")
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+        assert torch.equal(value, resumed[name]), name
+    histories = [(tmp_path / name / "history.csv").read_text() for name in ("first", "killed")]
+    assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [QUICK, plan("svm"), plan("decision-tree")],
+    ids=["shallow_cnn", "svm", "decision_tree"],
+)
+def test_a_planted_signal_is_learned(tiles: Tiles, tmp_path: Path, how: Plan) -> None:
+    outcome = train(tiles(persons=10), tmp_path / "run", how)
+    assert outcome.slices["auc"].value > 0.9
+    assert (outcome.folder / "curves.png").stat().st_size > 10_000
+    assert (outcome.folder / "metrics.json").exists()
+
+
+def test_a_bundle_is_written_and_measures_the_same(tiles: Tiles, tmp_path: Path) -> None:
+    index = tiles(persons=8)
+    outcome = train(index, tmp_path / "run", QUICK)
+    again = evaluate(outcome.folder / "bundle", index, tmp_path / "external", QUICK)
+    assert again.slices["auc"].value > 0.9
+    assert "Research use only" in (outcome.folder / "bundle" / "CARD.md").read_text()
+
+
+def test_finished_folds_are_not_trained_again(tiles: Tiles, tmp_path: Path) -> None:
+    index = tiles(persons=4, each=3)
+    quick = replace(QUICK, epochs=2)
+    first = crossval(index, tmp_path / "run", quick, count=3)
+    trained: list[str] = []
+    second = crossval(
+        index, tmp_path / "run", quick, count=3, progress=lambda what, *_: trained.append(what)
+    )
+    assert "training" not in trained
+    assert first.slices == second.slices
+    assert set(first.folds) == {"fold 1", "fold 2", "fold 3"}
+
+
+def test_a_run_directory_holds_one_configuration(tiles: Tiles, tmp_path: Path) -> None:
+    index = tiles(persons=4, each=2)
+    train(index, tmp_path / "run", plan("svm"))
+    with pytest.raises(ConfigError, match="another configuration"):
+        train(index, tmp_path / "run", plan("decision-tree"))
+
+
+def test_one_class_is_refused(tiles: Tiles) -> None:
+    cohort = open_cohort(tiles(persons=4, each=2), QUICK)
+    task = cohort.task(cohort.splits("holdout")[0])
+    same = replace(task, labels=np.zeros_like(task.labels))
+    with pytest.raises(ConfigError, match="all of one class"):
+        network.fit(same, QUICK, Path("unused"), lambda *_: None)
+
+
+def test_a_naive_model_that_comes_close_is_said(tiles: Tiles, tmp_path: Path) -> None:
+    def brighter(label: str, image: np.ndarray) -> np.ndarray:
+        image[:4] = 0.9 if label == "ms" else 0.1
+        return image
+
+    outcome = train(tiles(persons=8, spot=0.0, extra=brighter), tmp_path / "run", QUICK)
+    assert outcome.naive["auc"].value > 0.95
+    assert any("may have learned the scanner" in warning for warning in outcome.warnings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [({"lr": 0}, "lr is 0"), ({"sensitivity": 2}, "sensitivity"), ({"epoch": 3}, "epoch: no such")],
+)
+def test_wrong_settings_are_named(setting: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan("shallow-cnn", **setting)
