@@ -184,9 +184,8 @@ class Flow:
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
         self._twin.record(self._entry(made, study, outcome))
         metrics.STUDIES.labels(outcome).inc()
-        log.info(
-            "study=%s generation=%d outcome=%s reason=%r", study_key, generation, outcome, reason
-        )
+        # the reason quotes descriptions, which are free text: it is in the result, not in the log
+        log.info("study=%s generation=%d outcome=%s", study_key, generation, outcome)
         return outcome
 
     def deliver(self, study_key: str, generation: int, name: str, attempt: int) -> Attempt:
