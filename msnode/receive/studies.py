@@ -41,7 +41,7 @@ class Studies:
         Args:
             now: unix time in seconds.
             rule: how long to wait for what.
-            has_wanted: whether these files hold the series that the model needs; asked only
+            has_wanted: whether these files, one a series, are of what the model needs; asked only
                 when a study is quiet and has new images.
         """
         receiving = self._with_news().where(studies.c.state == "receiving")
@@ -99,9 +99,10 @@ class Studies:
         cached, wanted = self._evidence.get(key, (-1, False))
         if cached != newest:
             try:
-                wanted = has_wanted([self.folder / row.path for row in files])
+                firsts = {row.series_instance_uid: row.path for row in reversed(files)}
+                wanted = has_wanted([self.folder / path for path in firsts.values()])
             except (MsnodeError, OSError) as error:
-                log.warning("evidence unreadable study=%s error=%r", key, str(error))
+                log.warning("evidence unreadable study=%s error=%s", key, type(error).__name__)
                 wanted = False
             self._evidence[key] = newest, wanted
         return wanted
@@ -112,7 +113,13 @@ class Studies:
         Of conflicting contents of one SOPInstanceUID the first that came is the study's.
         """
         columns = instances.c
-        query = sa.select(columns.id, columns.path, columns.received_at, columns.generation)
+        query = sa.select(
+            columns.id,
+            columns.path,
+            columns.series_instance_uid,
+            columns.received_at,
+            columns.generation,
+        )
         query = query.where(columns.study_key == key, ~columns.conflict).order_by(columns.id)
         if generation < math.inf:
             query = query.where(columns.generation <= generation)
