@@ -1,0 +1,349 @@
+"""The listener against dcmtk's clients."""
+
+import collections
+import logging
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+import pytest
+import sqlalchemy as sa
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+
+from msnode import config
+from msnode.database import instances, migrate, open_database
+from msnode.receive import Inbox, Listener
+from tests.acceptance.peers import dcmtk
+from tests.unit.receive.datasets import encode, mr
+
+Listen = Callable[..., "Receiver"]
+
+
+class Receiver:
+    """A listener with its inbox."""
+
+    def __init__(self, url: str, folder: Path, receive: config.Receive) -> None:
+        self.engine = open_database(url)
+        migrate(self.engine)
+        self.folder = folder
+        self.inbox = Inbox(self.engine, folder)
+        self.listener = Listener(receive, self.inbox)
+        self.listener.start()
+
+    @property
+    def peer(self) -> tuple[str, str]:
+        """Host and port as dcmtk wants them."""
+        return "127.0.0.1", str(self.listener.port)
+
+    def rows(self) -> list[sa.Row[tuple[str, bool, str]]]:
+        """SOPInstanceUID, conflict and path of what was kept."""
+        columns = instances.c
+        query = sa.select(columns.sop_instance_uid, columns.conflict, columns.path)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.order_by(columns.id)))
+
+    def close(self) -> None:
+        """Stop in the service's order."""
+        self.listener.stop(2)
+        self.inbox.close()
+        self.engine.dispose()
+
+
+@pytest.fixture
+def listen(tmp_path: Path) -> Iterator[Listen]:
+    """Start a listener; settings override those of a test."""
+    with ExitStack() as stack:
+
+        def start(**settings: object) -> Receiver:
+            folder = tmp_path / "data"
+            values = {"address": "127.0.0.1", "port": 0, "min_free_bytes": 0} | settings
+            url = f"sqlite:///{folder / 'msnode.sqlite'}"
+            receiver = Receiver(url, folder, config.Receive(**values))  # type: ignore[arg-type]
+            stack.callback(receiver.close)
+            return receiver
+
+        yield start
+
+
+def write(path: Path, dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> Path:
+    """The dataset as a Part 10 file."""
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def send(receiver: Receiver, *paths: Path, title: str = "MSNODE") -> str:
+    """Send with storescu, one after the other whatever the answers; returns all it says."""
+    options = ["-v", "-nh", "-aec", title, "-aet", "MRI1"]
+    return dcmtk("storescu", *options, *receiver.peer, *paths).stdout
+
+
+def statuses(output: str) -> list[str]:
+    """What storescu calls the answers."""
+    return re.findall(r"Received Store Response \((.*)\)", output)
+
+
+def test_echo(listen: Listen) -> None:
+    receiver = listen()
+    assert dcmtk("echoscu", "-aec", "MSNODE", *receiver.peer).returncode == 0
+
+
+def test_a_wrong_called_title_is_rejected(listen: Listen) -> None:
+    answer = dcmtk("echoscu", "-aec", "OTHER", *listen().peer)
+    assert answer.returncode != 0
+    assert "Called AE Title Not Recognized" in answer.stdout
+
+
+def test_an_unknown_caller_is_rejected(listen: Listen) -> None:
+    receiver = listen(callers=(config.Caller("MRI1", "127.0.0.0/8"),))
+    known = dcmtk("echoscu", "-aet", "MRI1", "-aec", "MSNODE", *receiver.peer)
+    assert known.returncode == 0
+    answer = dcmtk("echoscu", "-aet", "MRI2", "-aec", "MSNODE", *receiver.peer)
+    assert "Calling AE Title Not Recognized" in answer.stdout
+
+
+def test_a_real_series_arrives_bit_by_bit(listen: Listen, sample_study: Sequence[Path]) -> None:
+    receiver = listen()
+    sent = dcmtk("dcmsend", "-v", "-aec", "MSNODE", *receiver.peer, *sample_study)
+    assert f"with status SUCCESS  : {len(sample_study)}" in sent.stdout, sent.stdout
+    kept = {row.sop_instance_uid: row for row in receiver.rows()}
+    for path in sample_study:
+        before = pydicom.dcmread(path)
+        after = pydicom.dcmread(receiver.folder / kept[before.SOPInstanceUID].path)
+        assert after == before
+        assert after.file_meta.SourceApplicationEntityTitle == "DCMSEND"
+    assert receiver.inbox.complete(time.time() + 10, config.Complete(), lambda _: True)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["compressed", "siemens_mosaic_transfer_syntaxes", "siemens_enhanced_t1"],
+)
+def test_what_scanners_send_is_accepted(listen: Listen, shared: Path, folder: str) -> None:
+    paths = [
+        path
+        for path in sorted((shared / "dicom" / folder).rglob("*"))
+        if path.is_file() and pydicom.misc.is_dicom(path)
+    ]
+    receiver = listen()
+    sent = dcmtk("dcmsend", "-v", "-aec", "MSNODE", *receiver.peer, *paths)
+    assert sent.returncode == 0, sent.stdout
+    for row in receiver.rows():
+        kept = pydicom.dcmread(receiver.folder / row.path)
+        assert kept.SOPInstanceUID == row.sop_instance_uid
+
+
+def test_a_ct_study_is_not_accepted_as_a_context(listen: Listen, tmp_path: Path) -> None:
+    receiver = listen()
+    ct = write(tmp_path / "ct.dcm", mr(SOPClassUID=CTImageStorage, Modality="CT"))
+    output = send(receiver, ct)
+    assert "No presentation context for: (CT)" in output
+    assert receiver.rows() == []
+
+
+def test_a_class_named_in_the_configuration_is_accepted(listen: Listen, tmp_path: Path) -> None:
+    receiver = listen(accept=("CTImageStorage",))
+    ct = write(tmp_path / "ct.dcm", mr(SOPClassUID=CTImageStorage, Modality="CT"))
+    assert statuses(send(receiver, ct)) == ["Success"]
+
+
+def test_duplicate_conflict_and_another_patient(listen: Listen, tmp_path: Path) -> None:
+    receiver = listen()
+    first = write(tmp_path / "1.dcm", mr(SOPInstanceUID="1.2.3"))
+    other = write(tmp_path / "2.dcm", mr(SOPInstanceUID="1.2.3", Rows=9))
+    mixed = write(tmp_path / "3.dcm", mr(PatientID="somebody else"))
+    answers = statuses(send(receiver, first, first, other))
+    assert answers == ["Success", "Success", "Success"]
+    output = send(receiver, mixed)
+    assert statuses(output)[0].startswith("Error: DataSetDoesNotMatchSOPClass")
+    assert [(row.sop_instance_uid, row.conflict) for row in receiver.rows()] == [
+        ("1.2.3", False),
+        ("1.2.3", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "comment"),
+    [
+        ({"min_free_bytes": 1 << 60}, "min_free_bytes"),
+        ({"max_instance_bytes": 100}, "max_instance_bytes"),
+    ],
+)
+def test_no_room(
+    listen: Listen,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    settings: dict[str, int],
+    comment: str,
+) -> None:
+    receiver = listen(**settings)
+    with caplog.at_level(logging.WARNING):
+        output = send(receiver, write(tmp_path / "1.dcm", mr()))
+    assert "OutOfResources" in statuses(output)[0]
+    assert comment in caplog.text
+    assert receiver.rows() == []
+    assert list((receiver.folder / "incoming").glob("*/*.part")) == []
+
+
+def test_sixty_four_digits_are_a_uid_and_more_are_not(listen: Listen, tmp_path: Path) -> None:
+    receiver = listen()
+    good = write(tmp_path / "good.dcm", mr(StudyInstanceUID="1." + "2" * 62))
+    bad = tmp_path / "bad.dcm"
+    bad.write_bytes(good.read_bytes())
+    longer = encode(mr(SOPInstanceUID="1.2.9"))
+    at, end = longer.index(b"\x20\x00\x0d\x00"), longer.index(b"\x20\x00\x0e\x00")
+    study = b"\x20\x00\x0d\x00UI\x46\x00" + b"1." + b"3" * 68
+    start = good.read_bytes().index(b"\x08\x00\x16\x00")
+    bad.write_bytes(good.read_bytes()[:start] + longer[:at] + study + longer[end:])
+    assert statuses(send(receiver, good)) == ["Success"]
+    assert "Error" in statuses(send(receiver, bad))[0]
+    assert len(receiver.rows()) == 1
+
+
+def test_a_truncated_dataset_is_refused(listen: Listen, tmp_path: Path) -> None:
+    receiver = listen()
+    whole = write(tmp_path / "whole.dcm", mr()).read_bytes()
+    cut = tmp_path / "cut.dcm"
+    cut.write_bytes(whole[: whole.index(b"\x20\x00\x0d\x00")])
+    output = send(receiver, cut)
+    assert "Success" not in str(statuses(output))
+    assert receiver.rows() == []
+    assert statuses(send(receiver, tmp_path / "whole.dcm")) == ["Success"]
+
+
+def test_the_malformed_corpus_is_answered(
+    listen: Listen, shared: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = listen(accept=("CTImageStorage",))
+    paths = [path for path in (shared / "dicom" / "malformed").rglob("*") if path.is_file()]
+    answers: collections.Counter[int] = collections.Counter()
+    with associated(receiver) as association:
+        for path in paths:
+            answers[store_raw(association, path.read_bytes())] += 1
+    assert answers.total() == len(paths)
+    assert set(answers) <= {0x0000, 0xA900, 0xC000}
+    assert [record.message for record in caplog.records if record.exc_info] == []
+    assert len(receiver.rows()) <= answers[0]
+    assert dcmtk("echoscu", "-aec", "MSNODE", *receiver.peer).returncode == 0
+
+
+@contextmanager
+def associated(receiver: Receiver) -> Iterator[Association]:
+    """An association of pynetdicom's, with contexts for MR and CT images where accepted."""
+    client = AE("PYTHON")
+    for name in (MRImageStorage, CTImageStorage):
+        client.add_requested_context(name, ExplicitVRLittleEndian)
+    association = client.associate("127.0.0.1", receiver.listener.port, ae_title="MSNODE")
+    assert association.is_established
+    try:
+        yield association
+    finally:
+        association.release()
+
+
+def store_raw(association: Association, part10: bytes) -> int:
+    """C-STORE bytes that no library would agree to send; returns the status."""
+    encoded = part10[132:] if part10[128:132] == b"DICM" else part10
+    meta_length = struct.unpack_from("<I", encoded.ljust(12), 8)[0]
+    if meta_length < len(encoded):
+        encoded = encoded[12 + meta_length :]
+    request = C_STORE()
+    request.MessageID, request.Priority = 1, 2
+    # what the dataset seems to say, so that the listener has to look further
+    is_ct = _uid(encoded, 0x16, MRImageStorage) == CTImageStorage
+    request.AffectedSOPClassUID = UID(CTImageStorage if is_ct else MRImageStorage)
+    request.AffectedSOPInstanceUID = UID(_uid(encoded, 0x18, "1.2.3"))
+    request.DataSet = BytesIO(encoded or b"\0\0")
+    association._reactor_checkpoint.clear()
+    association.dimse.send_msg(request, 3 if is_ct else 1)
+    _, response = association.dimse.get_msg(block=True)
+    association._reactor_checkpoint.set()
+    assert isinstance(response, C_STORE), "no answer"
+    status = response.Status
+    assert isinstance(status, int)
+    return status
+
+
+def _uid(encoded: bytes, element: int, default: str) -> str:
+    """The UID in an element of group 0008, in Explicit VR Little Endian."""
+    tag = re.escape(struct.pack("<HH2s", 8, element, b"UI"))
+    found = re.search(tag + rb"..([0-9.]{1,64})", encoded, re.DOTALL)
+    return (
+        found[1].decode()
+        if found and UID(found[1].decode(), pydicom.config.IGNORE).is_valid
+        else default
+    )
+
+
+def test_silent_connections_hold_nobody_up(listen: Listen, tmp_path: Path) -> None:
+    receiver = listen(max_associations=4)
+    with ExitStack() as stack:
+        for number in range(40):
+            idle = stack.enter_context(
+                socket.create_connection(("127.0.0.1", receiver.listener.port))
+            )
+            idle.sendall(b"\1\0\0\0\4"[: number % 6])  # half a PDU's head at most
+        start = time.monotonic()
+        assert statuses(send(receiver, write(tmp_path / "1.dcm", mr()))) == ["Success"]
+        assert time.monotonic() - start < 5
+
+
+def test_more_associations_than_allowed_are_rejected(listen: Listen, tmp_path: Path) -> None:
+    receiver = listen(max_associations=1)
+    image = write(tmp_path / "1.dcm", mr())
+    with associated(receiver):
+        output = send(receiver, image)
+        assert "Local Limit Exceeded" in output
+    assert statuses(send(receiver, image)) == ["Success"]
+
+
+def test_stop_ends_idle_associations_at_once(listen: Listen) -> None:
+    receiver = listen()
+    with associated(receiver):
+        start = time.monotonic()
+        receiver.listener.stop(10)
+        assert time.monotonic() - start < 3
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> config.Tls:
+    """A self-signed certificate that both sides show and trust."""
+    folder = tmp_path_factory.mktemp("tls")
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.fail("openssl is missing: install Debian package openssl")
+    command = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=localhost", "-keyout", "key.pem", "-out", "crt.pem"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return config.Tls(folder / "crt.pem", folder / "key.pem", folder / "crt.pem")
+
+
+def test_tls(listen: Listen, tmp_path: Path, certificates: config.Tls) -> None:
+    receiver = listen(tls=certificates)
+    image = write(tmp_path / "1.dcm", mr())
+    secure = ["+tls", certificates.key, certificates.certificate, "+cf", certificates.ca]
+    with ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(socket.create_connection(("127.0.0.1", receiver.listener.port)))
+        start = time.monotonic()
+        good = dcmtk("storescu", "-v", "-aec", "MSNODE", *secure, *receiver.peer, image)
+        assert statuses(good.stdout) == ["Success"], good.stdout
+        assert time.monotonic() - start < 5
+    anonymous = dcmtk("storescu", "-v", "-aec", "MSNODE", "+tla", "-ic", *receiver.peer, image)
+    assert statuses(anonymous.stdout) == []
+    plain = dcmtk("storescu", "-v", "-aec", "MSNODE", *receiver.peer, image)
+    assert statuses(plain.stdout) == []
+    assert len(receiver.rows()) == 1
