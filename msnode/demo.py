@@ -26,7 +26,7 @@ from msnode import deliver, sample
 from msnode.errors import MsnodeError
 from msnode.report import html
 
-START_S = 120  # a cold start reads the weights and warms the model up
+START_S = 300  # a cold start reads torch and the weights from a slow disk and warms up
 RESULT_S = 180  # quiet time and analysis on two slow cores
 QUIET_S = 3.0  # the demo's study comes in one go
 

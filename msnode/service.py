@@ -19,7 +19,7 @@ from msnode.engine import Engine
 from msnode.flow import Flow
 from msnode.http import Monitor
 from msnode.receive import Inbox, Listener
-from msnode.records import InputContract, ModelInfo, Study
+from msnode.records import InputContract, ModelInfo
 from msnode.twin import Twin
 
 log = logging.getLogger(__name__)
@@ -66,20 +66,13 @@ class Sweeper(threading.Thread):
             lambda paths: prepare.has_wanted(paths, self._wanted),
         )
         for study in complete:
-            self._submit(study)
+            self._engine.submit(study.key, study.generation)
         if time.monotonic() > self._next_beat:
             self._next_beat = time.monotonic() + BEAT_S
             self._engine.beat()
         if time.monotonic() > self._next_cleaning:
             self._next_cleaning = time.monotonic() + CLEAN_S
             self._engine.sweep()
-
-    def _submit(self, study: Study) -> None:
-        log.info(
-            "study=%s generation=%d instances=%d complete: %s",
-            study.key, study.generation, len(study.paths), study.completion,
-        )  # fmt: skip
-        self._engine.submit(study.key, study.generation)
 
 
 class Service:

@@ -70,16 +70,24 @@ def test_each_study_is_handed_out_once(inbox: Inbox) -> None:
 
 def test_evidence_is_asked_for_only_when_there_is_news(inbox: Inbox) -> None:
     evidence = Evidence(enough=3)
-    store(inbox, mr(), at=100)
+    store(inbox, mr(SeriesInstanceUID="1.2.1"), at=100)
     for now in (101, 105, 106, 107):
         assert inbox.complete(now, RULE, evidence) == []
     assert evidence.asked == 1
-    store(inbox, mr(), at=108)
-    store(inbox, mr(), at=109)
+    store(inbox, mr(SeriesInstanceUID="1.2.2"), at=108)
+    store(inbox, mr(SeriesInstanceUID="1.2.3"), at=109)
     inbox.complete(110, RULE, evidence)
     assert evidence.asked == 1
     assert len(inbox.complete(114, RULE, evidence)) == 1
     assert evidence.asked == 2
+
+
+def test_evidence_is_one_image_a_series(inbox: Inbox) -> None:
+    evidence = Evidence(enough=2)
+    for _ in range(3):
+        store(inbox, mr(SeriesInstanceUID="1.2.1"), at=100)
+    assert inbox.complete(107, RULE, evidence) == []
+    assert evidence.asked == 1
 
 
 def test_unreadable_evidence_is_none(inbox: Inbox) -> None:
