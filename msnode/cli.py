@@ -14,7 +14,7 @@ import click
 import yaml
 from rich.console import Console
 
-from msnode import __version__
+from msnode import __version__, cli_learn
 from msnode import config as configuration
 from msnode.errors import MsnodeError
 
@@ -254,6 +254,11 @@ def jobs_drain(config_file: Path, timeout: float) -> None:
     from msnode import job_tables
 
     job_tables.drain(config_file, timeout)
+
+
+for command in (cli_learn.train, cli_learn.crossval, cli_learn.evaluate, cli_learn.baseline):
+    main.add_command(command)
+main.add_command(cli_learn.data)
 
 
 def _log(level: int) -> None:

@@ -1,0 +1,194 @@
+"""The command line of the learning bench: train, crossval, evaluate, baseline, data check."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from msnode.errors import ConfigError, MsnodeError
+
+if TYPE_CHECKING:  # torch takes seconds to import; --help should not
+    from msnode.learn import Findings, Outcome, Plan
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+OPTIONS = (
+    click.argument("index", type=FILE),
+    click.option("--out", type=FOLDER, required=True, help="Run directory; a killed run goes on."),
+    click.option("--preset", help="A paper's settings, see docs/models.md."),
+    click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Change a setting of the plan.",
+    ),
+)
+
+
+def run_options(command: F) -> F:
+    """The arguments that every learning command takes; errors that we understand are plain."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except MsnodeError as error:
+            raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            message = f"{error.name} is missing; install the extra: pip install 'msnode[learn]'"
+            raise click.ClickException(message) from error
+
+    decorated: Any = wrapped
+    for option in reversed(OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+@click.command()
+@run_options
+@click.option("--scheme", type=click.Choice(["holdout", "leaking"]), default="holdout")
+def train(index: Path, out: Path, preset: str, changes: tuple[str, ...], scheme: str) -> None:
+    """Train on 75:10:15 persons of INDEX (CSV) and write a model bundle."""
+    from msnode import learn
+
+    with _progress() as progress:
+        outcome = learn.train(index, out, _plan(preset, changes), scheme, progress)
+    show(outcome)
+
+
+@click.command()
+@run_options
+@click.option(
+    "--scheme",
+    type=click.Choice(["k-fold", "leave-one-patient-out", "leave-one-site-out"]),
+    default="k-fold",
+    show_default=True,
+)
+@click.option("--folds", default=5, show_default=True, help="Of k-fold.")
+def crossval(
+    index: Path, out: Path, preset: str, changes: tuple[str, ...], scheme: str, folds: int
+) -> None:
+    """Train and test every fold of INDEX (CSV); persons never cross a fold."""
+    from msnode import learn
+
+    with _progress() as progress:
+        outcome = learn.crossval(index, out, _plan(preset, changes), scheme, folds, progress)
+    show(outcome)
+
+
+@click.command()
+@run_options
+@click.option("--bundle", type=FOLDER, required=True, help="The model to be measured.")
+def evaluate(index: Path, out: Path, preset: str, changes: tuple[str, ...], bundle: Path) -> None:
+    """Measure a finished bundle on INDEX (CSV), data that it has not seen."""
+    from msnode import learn
+
+    with _progress() as progress:
+        outcome = learn.evaluate(bundle, index, out, _plan(preset, changes), progress)
+    show(outcome)
+
+
+@click.command()
+@run_options
+@click.option("--scheme", default="k-fold", show_default=True)
+@click.option("--folds", default=5, show_default=True, help="Of k-fold.")
+def baseline(
+    index: Path, out: Path, preset: str, changes: tuple[str, ...], scheme: str, folds: int
+) -> None:
+    """What background, resolution, histogram and position alone reach on the same split."""
+    from msnode import learn
+
+    with _progress() as progress:
+        outcome = learn.baseline(index, out, _plan(preset, changes), scheme, folds, progress)
+    show(outcome)
+
+
+@click.group()
+def data() -> None:
+    """Look at data before a model learns from it."""
+
+
+@data.command("check")
+@run_options
+def data_check(index: Path, out: Path, preset: str, changes: tuple[str, ...]) -> None:
+    """Count persons, find duplicates, and warn of confounds in INDEX (CSV)."""
+    from msnode import learn
+
+    with _progress() as progress:
+        cohort = learn.open_cohort(
+            index, _plan(preset, changes), out, progress=lambda n: progress("preparing", n, n)
+        )
+        found = learn.check(cohort)
+    _show_findings(found)
+
+
+def show(outcome: "Outcome") -> None:
+    """Print what a run measured, the naive classifier beside it."""
+    console = Console()
+    table = Table("measure", "per image", "naive, per image", "per study")
+    for name, figure in outcome.slices.items():
+        table.add_row(
+            name, str(figure), str(outcome.naive.get(name, "")), str(outcome.studies.get(name, ""))
+        )
+    table.caption = "95 % intervals by bootstrap over persons"
+    console.print(table)
+    for name, area in outcome.folds.items():
+        console.print(f"[dim]{name}: AUC per image {area:.3f}[/]")
+    for warning in outcome.warnings:
+        console.print(f"[yellow]warning[/] {warning}")
+    console.print(f"everything else is in {outcome.folder}")
+
+
+def _show_findings(found: "Findings") -> None:
+    console = Console()
+    table = Table("label", "site", "persons")
+    for label, sites in found.persons.items():
+        for site, persons in sites.items():
+            table.add_row(label, site, str(persons))
+    console.print(table)
+    console.print(f"{found.images} images; naive classifier by person: AUC {found.naive_auc:.3f}")
+    for group in found.duplicates:
+        console.print(f"[yellow]same pixels[/] in lines {', '.join(map(str, group))}")
+    for warning in found.warnings:
+        console.print(f"[yellow]warning[/] {warning}")
+
+
+def _plan(preset: str | None, changes: tuple[str, ...]) -> "Plan":
+    """The preset with ``NAME=VALUE`` changes, whose values are read as YAML."""
+    from msnode.learn import plan
+
+    settings = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {change}: write NAME=VALUE, e.g. epochs=20")
+        settings[name] = yaml.safe_load(value)
+    return plan(preset, **settings)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """One bar a kind of work, on stderr, so that stdout stays clean for the figures."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield progress
