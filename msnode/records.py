@@ -25,30 +25,6 @@ def key(uid: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
-    """One received SOP Instance as it lies on disk, undecoded.
-
-    Attributes:
-        path: the DICOM Part 10 file.
-        size: bytes of the file.
-        sha256: hex digest of the encoded dataset (without the File Meta Information).
-        calling_ae_title: who sent it.
-        received_at: unix time in seconds.
-    """
-
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
-    transfer_syntax_uid: str
-    path: Path
-    size: int
-    sha256: str
-    calling_ae_title: str
-    received_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class Study:
     """A complete study, ready to be analysed.
 

@@ -83,7 +83,7 @@ def written() -> list[Path]:
     """Text files of the project that a person wrote."""
     kinds = {".py", ".md", ".toml", ".yaml", ".yml", ".json", ".lua", ".service", ""}
     made = re.compile(
-        r"\.(?!ci$|dockerignore$|gitignore$|pre-commit)|__pycache__$|.*\.egg-info$|demo$"
+        r"\.(?!ci$|dockerignore$|gitignore$|pre-commit)|__pycache__$|.*\.egg-info$|build$|demo$"
     )
     return sorted(
         path
