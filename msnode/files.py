@@ -1,10 +1,38 @@
-"""Files that are there whole or not at all, also after a power loss."""
+"""Files that are there whole or not at all, also after a power loss; records as JSON in them."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
+
+import cattrs
+import numpy as np
+
+Record = TypeVar("Record")
+
+
+def _is_array(kind: Any) -> bool:
+    """Whether an annotation is NDArray[...]."""
+    return getattr(kind, "__origin__", None) is np.ndarray
+
+
+_converter = cattrs.Converter()
+_converter.register_unstructure_hook(Path, str)
+_converter.register_structure_hook(Path, lambda raw, _: Path(raw))
+_converter.register_unstructure_hook_func(_is_array, np.ndarray.tolist)
+_converter.register_structure_hook_func(_is_array, lambda raw, _: np.array(raw, np.float64))
+
+
+def encode(record: Any) -> bytes:
+    """A record, or a list of records, as JSON; small arrays (affines) go along as lists."""
+    return json.dumps(_converter.unstructure(record), ensure_ascii=False).encode()
+
+
+def decode(content: bytes, kind: type[Record]) -> Record:
+    """Read what `encode` wrote; arrays become float64."""
+    return _converter.structure(json.loads(content), kind)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from msnode.classify.bundle import Bundle, DataSource, Manifest, load_bundle, save_bundle
 from msnode.classify.contract import CLASSES, TABLE, Classifier, Grid, architectures, build
 from msnode.classify.decision import Calibration, StudyRule
+from msnode.classify.runtime import Runner
+from msnode.classify.store import load_scores, save_scores
 
 __all__ = [
     "CLASSES",
@@ -13,9 +15,12 @@ __all__ = [
     "DataSource",
     "Grid",
     "Manifest",
+    "Runner",
     "StudyRule",
     "architectures",
     "build",
     "load_bundle",
+    "load_scores",
     "save_bundle",
+    "save_scores",
 ]

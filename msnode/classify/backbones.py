@@ -18,18 +18,19 @@ DENSENET_GRID = Grid(stride=32, first=14)
 
 
 class Standardize(nn.Module):
-    """(x - mean) / std for each channel; no part of the state dictionary."""
+    """(x - mean) / std for each channel, in one pass; no part of the state dictionary."""
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
-        self.mean: Tensor
-        self.std: Tensor
-        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+        self.scale: Tensor
+        self.shift: Tensor
+        scale = 1 / torch.tensor(std).view(-1, 1, 1)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("shift", -torch.tensor(mean).view(-1, 1, 1) * scale, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """(n, channels, rows, cols) float32 to the same."""
-        return (images - self.mean) / self.std
+        return torch.addcmul(self.shift, images, self.scale)
 
 
 def imagenet() -> Standardize:

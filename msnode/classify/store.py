@@ -1,0 +1,33 @@
+"""Scores and finding on disk: steps of the workflow hand on paths, never arrays."""
+
+from pathlib import Path
+
+import safetensors.numpy
+
+from msnode.files import decode, encode, replacing
+from msnode.records import Finding, Scores
+
+SCORES, FINDING = "scores.safetensors", "finding.json"
+
+
+def save_scores(scores: Scores, finding: Finding, folder: Path) -> None:
+    """Write ``scores.safetensors`` and ``finding.json``, durably.
+
+    Each file is complete or absent, and the second is there only when the first is.
+    """
+    tensors = {"probabilities": scores.probabilities, "saliency": scores.saliency}
+    with replacing(folder / SCORES) as file:
+        file.write(safetensors.numpy.save(tensors))
+    with replacing(folder / FINDING) as file:
+        file.write(encode(finding))
+
+
+def load_scores(folder: Path) -> tuple[Scores, Finding]:
+    """Read what `save_scores` wrote.
+
+    Raises:
+        FileNotFoundError: it is not there, or not all of it.
+    """
+    finding = decode((folder / FINDING).read_bytes(), Finding)
+    tensors = safetensors.numpy.load_file(folder / SCORES)
+    return Scores(tensors["probabilities"], tensors["saliency"]), finding
