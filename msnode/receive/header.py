@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
 
-from pydicom.filereader import read_dataset
+from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag
 from pydicom.uid import UID
 
@@ -22,6 +22,7 @@ WANTED = {
     "StudyInstanceUID": 0x0020000D,
     "SeriesInstanceUID": 0x0020000E,
 }
+_TAGS: list[int] = [BaseTag(tag) for tag in WANTED.values()]
 INFLATED_HEADER = 4 * 1024**2  # bytes; far more than any header, far less than a zip bomb
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
@@ -74,19 +75,19 @@ _ORDER = (
 
 def _read(stream: BinaryIO, syntax: UID) -> dict[str, str]:
     """The wanted elements as text; "" for one that is absent."""
-    dataset = read_dataset(
+    elements = data_element_generator(
         stream,
         syntax.is_implicit_VR,
         syntax.is_little_endian,
         stop_when=_past_series,
-        specific_tags=[BaseTag(tag) for tag in WANTED.values()],
+        specific_tags=_TAGS,
     )
-    values = {}
-    for name, tag in WANTED.items():
-        raw = dataset.get_item(tag) if tag in dataset else None
-        value = bytes(raw.value or b"") if raw is not None else b""
-        values[name] = value.rstrip(b"\0 ").decode("latin-1").strip()
-    return values
+    found = {int(element.tag): element.value for element in elements}
+    return {name: _text(found.get(tag) or b"") for name, tag in WANTED.items()}
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0 ").decode("latin-1").strip()
 
 
 def _past_series(tag: BaseTag, _vr: str | None, _length: int) -> bool:
