@@ -24,12 +24,22 @@ STOP_S = 5  # for steps under way at a stop; what does not finish is repeated at
 
 
 class Engine:
-    """Runs `Flow`'s steps durably; at most one per process, as DBOS itself is a singleton."""
+    """Runs `Flow`'s steps durably; at most one per process, as DBOS itself is a singleton.
 
-    def __init__(self, database: sa.Engine, name: str, flow: "Flow") -> None:
+    Args:
+        database: the one database.
+        name: of this host, stable over restarts, unique among those that share the database.
+        flow: the steps.
+        silent_s: seconds without a heartbeat after which another host counts as dead.
+    """
+
+    def __init__(
+        self, database: sa.Engine, name: str, flow: "Flow", silent_s: float = SILENT_S
+    ) -> None:
         self._flow = flow
         self._database = database
         self._name = name
+        self._silent_s = silent_s
         config: DBOSConfig = {
             "name": "msnode",
             "system_database_engine": connections(database),
@@ -67,7 +77,7 @@ class Engine:
             ).rowcount:
                 connection.execute(hosts.insert().values(name=self._name, seen_at=unix_now()))
             # the update makes one of the survivors the heir; if it dies too, there is a next time
-            silent = hosts.c.seen_at < unix_now() - SILENT_S
+            silent = hosts.c.seen_at < unix_now() - self._silent_s
             claim = hosts.update().where(silent).values(seen_at=unix_now())
             dead = connection.scalars(claim.returning(hosts.c.name)).all()
         for name in dead:

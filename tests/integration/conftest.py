@@ -15,12 +15,10 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'msnode.sqlite'}"
-    server = sa.make_url(request.getfixturevalue("postgresql_server"))
+@pytest.fixture
+def postgresql_url(postgresql_server: str, tmp_path: Path) -> str:
+    """An empty PostgreSQL database."""
+    server = sa.make_url(postgresql_server)
     name = f"test_{tmp_path.name}".lower().replace("-", "_")[:63]
     engine = sa.create_engine(
         server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
@@ -29,3 +27,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
     engine.dispose()
     return server.set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'msnode.sqlite'}"
+    return str(request.getfixturevalue("postgresql_url"))

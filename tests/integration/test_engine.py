@@ -14,8 +14,8 @@ ALL = ("prepare", "classify", "report", "finish", "deliver pacs 1", "deliver arc
        "deliver pacs 2")  # fmt: skip
 
 
-def run(url: str, notes: Path, fatal: str) -> int:
-    command = [sys.executable, str(HOST), url, str(notes), fatal]
+def run(url: str, notes: Path, fatal: str, name: str = "host-1") -> int:
+    command = [sys.executable, str(HOST), url, str(notes), fatal, name]
     return subprocess.run(command, timeout=60, check=False).returncode
 
 
@@ -27,6 +27,22 @@ def test_a_killed_step_is_repeated_and_no_other(
     notes.touch()
     assert run(database_url, notes, fatal) == -signal.SIGKILL
     assert run(database_url, notes, fatal) == 0
+    assert_each_done_once(notes, fatal)
+
+
+@pytest.mark.parametrize("fatal", ["classify", "deliver pacs 2"])
+def test_another_host_takes_over_what_a_dead_one_had_begun(
+    fatal: str, postgresql_url: str, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    notes.touch()
+    assert run(postgresql_url, notes, fatal) == -signal.SIGKILL
+    assert run(postgresql_url, notes, fatal, "host-2") == 0
+    assert_each_done_once(notes, fatal)
+
+
+def assert_each_done_once(notes: Path, fatal: str) -> None:
+    """Every step ended once; only what was under way at the kill was begun twice."""
     counted = Counter(notes.read_text().splitlines())
     for step in ALL:
         assert counted[f"{step} done"] == 1, step
