@@ -42,7 +42,7 @@ class Node:
         command = [sys.executable, "-m", "msnode", "serve", "--config", str(file)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        wait(self._ready_or_dead, 90, "the node to be ready")
+        wait(self._ready_or_dead, 180, "the node to be ready")
         if self.process.poll() is not None:
             pytest.fail(f"the node stopped at its start:\n{self.log.read_text()[-3000:]}")
 
