@@ -30,7 +30,7 @@ from msnode.database import instances
 from msnode.errors import TryLater
 from msnode.files import fsync
 from msnode.receive.classes import ANALYSED
-from msnode.receive.part10 import read_arrival
+from msnode.receive.part10 import Spool, read_arrival
 from msnode.receive.rows import Arrival, Outcome, record
 from msnode.receive.status import StoreRefused
 from msnode.receive.studies import Studies
@@ -88,8 +88,12 @@ class Inbox(Studies):
             self._free = now + 1, free
         return free
 
-    def store(self, arrival: Arrival) -> str:
-        """Keep an instance; returns when it is safe. Its file in ``incoming/`` is not removed.
+    def store(self, arrival: Arrival, spool: Spool) -> str:
+        """Keep an instance; returns when it is safe.
+
+        Args:
+            arrival: what it is.
+            spool: its file, which stays the caller's to close.
 
         Returns:
             ``stored``, ``conflict`` (same UID, other content: kept beside the first),
@@ -100,7 +104,7 @@ class Inbox(Studies):
             OSError: the disk did not take it.
             TryLater: the database did not take it.
         """
-        is_new = self._place(arrival)
+        is_new = self._place(arrival, spool)
         job = _Job(arrival)
         self._waiting.append(job)
         with self._committing:
@@ -116,24 +120,14 @@ class Inbox(Studies):
             raise job.outcome
         return "own"
 
-    def _place(self, arrival: Arrival) -> bool:
-        """Give the file its final name and make its content durable.
-
-        A link, as it never replaces: the same content may be there, acknowledged, already; then
-        False is returned.
-        """
+    def _place(self, arrival: Arrival, spool: Spool) -> bool:
+        """File into the study's folder; False if the same content is there already."""
         place = self.folder / arrival.place
         if place.parent not in self._durable:
             place.parent.mkdir(mode=0o700, exist_ok=True)
             fsync(place.parent.parent)
             self._durable.add(place.parent)
-        try:
-            place.hardlink_to(arrival.path)
-        except FileExistsError:
-            return False
-        finally:
-            fsync(place)
-        return True
+        return spool.link(place)
 
     def _commit_waiting(self) -> None:
         """Commit whatever waits, one transaction for all; the lock is held."""

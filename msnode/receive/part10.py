@@ -1,6 +1,7 @@
 """Received datasets as Part 10 files (PS3.10 7.1): written as the bytes come in, read back."""
 
 import hashlib
+import os
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -9,6 +10,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
+from msnode.files import fsync
 from msnode.receive.header import Header, patient_key, read_header
 from msnode.receive.rows import Arrival
 from msnode.receive.status import NOT_UNDERSTOOD, OUT_OF_RESOURCES, StoreRefused
@@ -55,8 +57,8 @@ class Spool:
     """
 
     def __init__(self, path: Path, meta: bytes, limit: int) -> None:
-        self.path = path
-        self._file = path.open("xb", buffering=0)  # fragments are large enough
+        self._path = path
+        self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         self._start = len(meta)
         self._room = limit
         self._limit = limit
@@ -66,7 +68,7 @@ class Spool:
 
     def _append(self, data: memoryview) -> None:
         while data:
-            data = data[self._file.write(data) :]
+            data = data[os.write(self._file, data) :]
 
     def write(self, fragment: memoryview) -> None:
         """Append a fragment of the encoded dataset.
@@ -90,7 +92,7 @@ class Spool:
         except StoreRefused:
             if self._limit - self._room == len(self._head):
                 raise
-        with self.path.open("rb") as file:
+        with self._path.open("rb") as file:
             file.seek(self._start)
             return read_header(file, transfer_syntax_uid)
 
@@ -104,10 +106,24 @@ class Spool:
         """Hex digest of the dataset so far."""
         return self._digest.hexdigest()
 
+    def link(self, place: Path) -> bool:
+        """Give the file its final name as well and make its content durable.
+
+        A link, as it never replaces: the same content may be there, acknowledged, already; then
+        that is made durable and False returned.
+        """
+        try:
+            place.hardlink_to(self._path)
+        except FileExistsError:
+            fsync(place)
+            return False
+        os.fsync(self._file)
+        return True
+
     def close(self) -> None:
         """Remove the file from ``incoming/``; a link in ``instances/`` stays."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        os.close(self._file)
+        self._path.unlink(missing_ok=True)
 
 
 def read_arrival(path: Path, secret: bytes) -> Arrival:
@@ -129,4 +145,4 @@ def read_arrival(path: Path, secret: bytes) -> Arrival:
         header = read_header(file, syntax)
     info = path.stat()
     key = patient_key(secret, header.patient_id, header.issuer)
-    return Arrival(path, header, key, syntax, info.st_size, digest, sender, info.st_mtime)
+    return Arrival(header, key, syntax, info.st_size, digest, sender, info.st_mtime)

@@ -118,7 +118,6 @@ class Reception:
         if header.sop_instance_uid != self._command.sop_instance_uid:
             raise StoreRefused(WRONG_CLASS, "SOPInstanceUID is not the AffectedSOPInstanceUID")
         arrival = Arrival(
-            path=self._spool.path,
             header=header,
             patient_key=patient_key(self._inbox.secret, header.patient_id, header.issuer),
             transfer_syntax_uid=self._context.transfer_syntax_uid,
@@ -127,7 +126,7 @@ class Reception:
             calling_ae_title=self._caller,
             received_at=time.time(),
         )
-        outcome = self._inbox.store(arrival)
+        outcome = self._inbox.store(arrival, self._spool)
         metrics.RECEIVED_BYTES.inc(arrival.size)
         return outcome
 

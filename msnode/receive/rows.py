@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,19 +16,17 @@ Outcome = str | StoreRefused
 """``stored``, ``conflict``, ``duplicate``, ``own``, or why it was refused."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Arrival:
-    """A received file that has no row yet.
+    """A received instance that has no row yet.
 
     Attributes:
-        path: the file, in ``incoming/`` or (after a crash) already in its place.
         patient_key: see ``header.patient_key``.
         size: of the file, bytes.
         sha256: hex digest of the encoded dataset.
         received_at: unix time in seconds.
     """
 
-    path: Path
     header: Header
     patient_key: str
     transfer_syntax_uid: str
@@ -37,12 +35,12 @@ class Arrival:
     calling_ae_title: str
     received_at: float
 
-    @property
+    @cached_property
     def study_key(self) -> str:
         """The study's UID, shortened."""
         return records.key(self.header.study_instance_uid)
 
-    @property
+    @cached_property
     def place(self) -> str:
         """Path in the data folder, decided by UID and content: a file cut off betrays itself."""
         name = f"{records.key(self.header.sop_instance_uid)}-{self.sha256[:32]}.dcm"
@@ -63,6 +61,7 @@ _FIND = (
     .with_for_update(of=studies)
 )
 _FIND_OWN = sa.select(sa.exists().where(receipts.c.sop_instance_uid == sa.bindparam("uid")))
+_INSERT = instances.insert()  # made once: building a statement costs more than running it
 _CHANGE = studies.update().where(studies.c.study_key == sa.bindparam("key"))
 
 
@@ -90,7 +89,7 @@ def record(connection: sa.Connection, arrival: Arrival, analysed: Collection[str
         connection.execute(studies.insert(), _new_study(arrival))
     if changes := _changes(arrival, rows[0] if rows else None, is_image and not conflict):
         connection.execute(_CHANGE.values(changes), names)
-    connection.execute(instances.insert(), _instance_values(arrival, conflict))
+    connection.execute(_INSERT, _instance_values(arrival, conflict))
     return "conflict" if conflict else "stored"
 
 

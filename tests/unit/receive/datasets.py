@@ -3,7 +3,6 @@
 import hashlib
 import struct
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from msnode.receive.header import patient_key
 from msnode.receive.inbox import Inbox
-from msnode.receive.part10 import file_meta, read_arrival
+from msnode.receive.part10 import Spool, file_meta
 from msnode.receive.rows import Arrival
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
@@ -67,20 +67,24 @@ def raw_element(group: int, number: int, vr: bytes, value: bytes) -> bytes:
     return struct.pack("<HH2sH", group, number, vr, len(value)) + value
 
 
-def arrive(inbox: Inbox, dataset: Dataset, at: float = 100.0) -> Arrival:
+def arrive(inbox: Inbox, dataset: Dataset, at: float = 100.0) -> tuple[Arrival, Spool]:
     """A dataset as a file in ``incoming/``."""
-    uids = str(dataset.SOPClassUID), str(dataset.SOPInstanceUID)
-    path = inbox.new_path()
-    path.write_bytes(file_meta(*uids, ExplicitVRLittleEndian, "MRI1") + encode(dataset))
-    return replace(read_arrival(path, inbox.secret), received_at=at)
+    syntax = ExplicitVRLittleEndian
+    meta = file_meta(str(dataset.SOPClassUID), str(dataset.SOPInstanceUID), syntax, "MRI1")
+    spool = Spool(inbox.new_path(), meta, 1 << 30)
+    spool.write(memoryview(encode(dataset)))
+    header = spool.header(syntax)
+    key = patient_key(inbox.secret, header.patient_id, header.issuer)
+    return Arrival(header, key, syntax, spool.size, spool.sha256, "MRI1", at), spool
 
 
 def store(inbox: Inbox, dataset: Dataset, at: float = 100.0) -> str:
     """Keep a dataset as the listener would."""
-    arrival = arrive(inbox, dataset, at)
-    outcome = inbox.store(arrival)
-    arrival.path.unlink()
-    return outcome
+    arrival, spool = arrive(inbox, dataset, at)
+    try:
+        return inbox.store(arrival, spool)
+    finally:
+        spool.close()
 
 
 def digest(dataset: Dataset) -> str:

@@ -143,9 +143,8 @@ def test_a_full_disk_is_an_os_error(inbox: Inbox, monkeypatch: pytest.MonkeyPatc
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("msnode.receive.inbox.fsync", full)
-    arrival = arrive(inbox, mr())
     with pytest.raises(OSError, match="No space"):
-        inbox.store(arrival)
+        store(inbox, mr())
 
 
 def test_rebuild_makes_the_rows_that_a_power_loss_took(
@@ -167,12 +166,15 @@ def test_rebuild_makes_the_rows_that_a_power_loss_took(
     assert store(inbox, images[0]) == "duplicate"
 
 
-def test_rebuild_keeps_a_cut_off_file_aside(inbox: Inbox, tmp_path: Path) -> None:
+def test_rebuild_keeps_a_cut_off_file_aside(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path
+) -> None:
     image = mr()
-    arrival = arrive(inbox, image)
-    place = tmp_path / arrival.place
-    place.parent.mkdir()
-    place.write_bytes(arrival.path.read_bytes()[:-10])
+    store(inbox, image)
+    (place,) = kept(tmp_path)
+    place.write_bytes(place.read_bytes()[:-10])
+    with engine.begin() as connection:
+        connection.execute(instances.delete())
     before = metrics.QUARANTINED.labels("unreadable")._value.get()
     assert inbox.rebuild() == 0
     assert metrics.QUARANTINED.labels("unreadable")._value.get() == before + 1
@@ -184,13 +186,15 @@ def test_rebuild_keeps_a_cut_off_file_aside(inbox: Inbox, tmp_path: Path) -> Non
 def test_rebuild_deletes_what_a_dead_process_left(
     engine: sa.Engine, inbox: Inbox, tmp_path: Path
 ) -> None:
-    living = arrive(inbox, mr())
+    _, living = arrive(inbox, mr())
     dead = Inbox(engine, tmp_path)
-    left = arrive(dead, mr()).path
+    _, left = arrive(dead, mr())
     dead._lock_file.close()  # as the end of its process would
+    assert len(list((tmp_path / "incoming").glob("*/*.part"))) == 2
     inbox.rebuild()
-    assert living.path.exists()
-    assert not left.parent.exists()
+    assert list((tmp_path / "incoming").iterdir()) == [inbox.new_path().parent]
+    left.close()
+    living.close()
 
 
 def test_the_patient_key_is_made_once_and_only_ours_to_read(

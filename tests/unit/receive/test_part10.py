@@ -17,14 +17,15 @@ META = file_meta(MRImageStorage, "1.2.3", ExplicitVRLittleEndian, "MRI1")
 def test_a_file_of_fragments_of_any_size_is_part_10(tmp_path: Path, size: int) -> None:
     dataset = mr(SOPInstanceUID="1.2.3")
     encoded = memoryview(encode(dataset))
-    spool = Spool(tmp_path / "0.part", META, 1 << 20)
+    path = tmp_path / "0.part"
+    spool = Spool(path, META, 1 << 20)
     for start in range(0, len(encoded), size):
         spool.write(encoded[start : start + size])
-    read = pydicom.dcmread(spool.path)
+    read = pydicom.dcmread(path)
     assert read == dataset
     assert read.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert read.file_meta.MediaStorageSOPInstanceUID == "1.2.3"
-    assert spool.size == spool.path.stat().st_size
+    assert spool.size == path.stat().st_size
     assert spool.sha256 == digest(dataset)
     assert spool.header(ExplicitVRLittleEndian).sop_instance_uid == "1.2.3"
     spool.close()
