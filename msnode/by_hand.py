@@ -139,12 +139,11 @@ def send(paths: Sequence[Path], peer: str, calling: str) -> bool:
     to = deliver.parse_peer(peer)
     with _progress("sending", len(files)) as advance:
         receipts = deliver.send(files, to, calling, lambda _: advance())
-    failed = [receipt for receipt in receipts if not receipt.delivered]
+    failed = [(f, r) for f, r in zip(files, receipts, strict=True) if not r.delivered]
     console = Console()
-    for receipt in failed:
+    for file, receipt in failed:
         status = "no answer" if receipt.status is None else f"0x{receipt.status:04X}"
-        uid = receipt.sop_instance_uid[-12:]
-        console.print(f"[red]not stored[/] …{uid} {status} {receipt.detail}")
+        console.print(f"[red]not stored[/] {file} {status} {receipt.detail}")
     console.print(f"{len(files) - len(failed)} of {len(files)} files stored by {peer}")
     return not failed
 

@@ -196,11 +196,10 @@ class Flow:
             metrics.DELIVERIES.labels(name, "dead").inc()
             return {"delivered": False, "pause_s": None}
         study = self._inbox.study(study_key, generation)
-        paths = self._unsent(study, destination)
-        receipts = deliver.deliver(paths, destination, self._config.receive.ae_title)
-        for receipt in receipts:
+        paths = self._unsent(study, destination, attempt)
+        for receipt in deliver.deliver(paths, destination, self._config.receive.ae_title):
             self._receipts.save(replace(receipt, attempts=attempt), study_key, generation)
-        return self._judged(study, destination, receipts, attempt)
+        return self._judged(study, destination, attempt)
 
     def fail(self, study_key: str, generation: int) -> None:
         """Alert on a study whose result could not even be written; its images stay."""
@@ -256,32 +255,42 @@ class Flow:
             folder=str(self._folder(study.key, study.generation).relative_to(self._config.data)),
         )
 
-    def _unsent(self, study: Study, destination: Destination) -> list[Path]:
-        """The result objects that this destination does not have yet."""
-        receipts = self._receipts.of(study.key, study.generation)
-        mine = (receipt for receipt in receipts if receipt.destination == destination.name)
-        done = {receipt.sop_instance_uid for receipt in mine if receipt.delivered}
-        folder = self._folder(study.key, study.generation) / destination.profile
-        return [path for path in sorted(folder.glob("*.dcm")) if _sop_uid(path) not in done]
+    def _unsent(self, study: Study, destination: Destination, attempt: int) -> list[Path]:
+        """The result objects that this destination does not have yet and did not refuse for good.
 
-    def _judged(
-        self, study: Study, destination: Destination, receipts: Sequence[Receipt], attempt: int
-    ) -> Attempt:
+        The first attempt, also of a series begun by hand, includes the refused ones.
+        """
+        settled = {
+            receipt.sop_instance_uid
+            for receipt in self._of(study, destination)
+            if receipt.delivered or (attempt > 1 and not receipt.retry)
+        }
+        folder = self._folder(study.key, study.generation) / destination.profile
+        return [path for path in sorted(folder.glob("*.dcm")) if _sop_uid(path) not in settled]
+
+    def _of(self, study: Study, destination: Destination) -> list[Receipt]:
+        """The receipts of a result at one destination."""
+        receipts = self._receipts.of(study.key, study.generation)
+        return [receipt for receipt in receipts if receipt.destination == destination.name]
+
+    def _judged(self, study: Study, destination: Destination, attempt: int) -> Attempt:
         """Delivered, due again after a pause, or given up."""
-        missing = [receipt for receipt in receipts if not receipt.delivered]
+        missing = [receipt for receipt in self._of(study, destination) if not receipt.delivered]
         if not missing:
             waited = time.time() - study.last_instance_at
             metrics.RESULT_SECONDS.labels(destination.name).observe(max(waited, 0.0))
             return {"delivered": True, "pause_s": None}
-        pause = deliver.pause(destination.retry, attempt)
-        hopeless = pause is None or not any(receipt.retry for receipt in missing)
+        due = sum(receipt.retry for receipt in missing)
+        pause = deliver.pause(destination.retry, attempt) if due else None
+        if pause is None:  # those refused for good were counted when they were
+            metrics.DELIVERIES.labels(destination.name, "dead").inc(due)
         log.log(
-            logging.ERROR if hopeless else logging.WARNING,
+            logging.ERROR if pause is None else logging.WARNING,
             "study=%s destination=%s attempt=%d undelivered=%d %s detail=%r",
             study.key, destination.name, attempt, len(missing),
-            "gave up" if hopeless else f"again in {pause:.0f} s", missing[0].detail,
+            "gave up" if pause is None else f"again in {pause:.1f} s", missing[0].detail,
         )  # fmt: skip
-        return {"delivered": False, "pause_s": None if hopeless else pause}
+        return {"delivered": False, "pause_s": pause}
 
 
 def _predecessor(before: Entry | None) -> Predecessor | None:
