@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from msnode import classify, deliver, prepare, report
+from msnode.analysis import Analysis, compose, examine
 from msnode.config import Classify, Describe
 from msnode.errors import MsnodeError
-from msnode.flow import Analysis, compose, examine
 from msnode.records import ModelInfo, SeriesChoice, Study, key
 
 log = logging.getLogger(__name__)

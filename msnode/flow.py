@@ -8,31 +8,18 @@ returns plain JSON values. A step that runs twice (after a crash) does the same 
 import logging
 import shutil
 import time
-import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, cast
 
 import pydicom
 
 from msnode import classify, deliver, metrics, prepare, report
+from msnode.analysis import Analysis, compose, opinion, prepared, timed
 from msnode.config import Config, Destination
-from msnode.errors import NotAnalysable, Refused, TryLater
+from msnode.errors import Refused
 from msnode.receive import Inbox
-from msnode.records import (
-    Decision,
-    Finding,
-    Predecessor,
-    Prepared,
-    Receipt,
-    Report,
-    Scores,
-    SeriesChoice,
-    Study,
-    key,
-)
+from msnode.records import Decision, Predecessor, Receipt, Report, Study, key
 from msnode.twin import Entry, Twin
 
 log = logging.getLogger(__name__)
@@ -50,84 +37,6 @@ class Attempt(TypedDict):
 
     delivered: bool
     pause_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """A study on its way: it gains its parts stage by stage, or a reason why it cannot."""
-
-    series: tuple[SeriesChoice, ...] = ()
-    prepared: Prepared | None = None
-    scores: Scores | None = None
-    finding: Finding | None = None
-    reason: str | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-def examine(paths: Sequence[Path], runner: classify.Runner) -> Analysis:
-    """Prepare and classify in one go, without the engine (`msnode predict`)."""
-    analysis = prepared(paths, runner)
-    return opinion(analysis, runner) if analysis.reason is None else analysis
-
-
-def prepared(paths: Sequence[Path], runner: classify.Runner) -> Analysis:
-    """Choose the series and turn it into slices; a refusal is a result, never an exception."""
-    with _timed("prepare") as seconds:
-        try:
-            ready = prepare.prepare(paths, runner.contract)
-            analysis = Analysis(ready.series, ready)
-        except NotAnalysable as refusal:
-            analysis = Analysis(refusal.series, reason=str(refusal))
-        except Exception as error:  # noqa: BLE001 - a study must never end in silence
-            analysis = Analysis(reason=_unexpected(error, "preparing the images"))
-    return replace(analysis, seconds=seconds)
-
-
-def opinion(analysis: Analysis, runner: classify.Runner) -> Analysis:
-    """Classify the prepared slices and decide.
-
-    Raises:
-        TryLater: the device is not able to do this now.
-    """
-    assert analysis.prepared is not None  # noqa: S101 - the callers' contract
-    with _timed("classify") as seconds:
-        try:
-            scores = runner.score(analysis.prepared.slices)
-            finding = runner.decide(scores, analysis.prepared.slices)
-            analysis = replace(analysis, scores=scores, finding=finding)
-        except TryLater:
-            raise
-        except Refused as refusal:
-            analysis = replace(analysis, reason=str(refusal))
-        except Exception as error:  # noqa: BLE001 - a study must never end in silence
-            analysis = replace(analysis, reason=_unexpected(error, "classifying the slices"))
-    return replace(analysis, seconds=analysis.seconds | seconds)
-
-
-def compose(
-    study: Study,
-    analysis: Analysis,
-    runner: classify.Runner,
-    created_at: float,
-    predecessor: Predecessor | None = None,
-) -> Report:
-    """Everything the result objects are made of."""
-    chosen = analysis.prepared.paths if analysis.prepared is not None else ()
-    return Report(
-        study_instance_uid=study.study_instance_uid,
-        generation=study.generation,
-        header=(chosen or study.paths)[0],
-        evidence=chosen or study.paths,
-        series=analysis.series,
-        model=runner.info,
-        created_at=created_at,
-        finding=analysis.finding,
-        slices=analysis.prepared.slices if analysis.prepared is not None else None,
-        scores=analysis.scores,
-        reason=analysis.reason,
-        seconds=analysis.seconds,
-        predecessor=predecessor,
-    )
 
 
 class Flow:
@@ -179,7 +88,7 @@ class Flow:
         before = self._twin.predecessor(study_key, generation)
         analysis = replace(self._load(study, reason), seconds=seconds)
         made = compose(study, analysis, self._runner, now, _predecessor(before))
-        with _timed("report"):
+        with timed("report"):
             made = self._write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
         self._twin.record(self._entry(made, study, outcome))
@@ -304,21 +213,3 @@ def _predecessor(before: Entry | None) -> Predecessor | None:
 def _sop_uid(path: Path) -> str:
     """The SOPInstanceUID from a file's meta information."""
     return str(pydicom.filereader.read_file_meta_info(path).MediaStorageSOPInstanceUID)
-
-
-@contextmanager
-def _timed(stage: str) -> Iterator[dict[str, float]]:
-    """Measure a stage into the yielded ``{stage: seconds}`` and the metric."""
-    seconds: dict[str, float] = {}
-    start = time.perf_counter()
-    yield seconds
-    seconds[stage] = round(time.perf_counter() - start, 3)
-    metrics.STAGE_SECONDS.labels(stage).observe(seconds[stage])
-
-
-def _unexpected(error: Exception, doing: str) -> str:
-    """Log where an error that nobody foresaw came from; its message may quote patient data."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(frame.filename).name}:{frame.lineno}"
-    log.error("unexpected error=%s at=%s while=%r", type(error).__name__, where, doing)
-    return f"unexpected {type(error).__name__} at {where} while {doing}"

@@ -16,6 +16,7 @@ LAYERS = (
     {"errors", "records"},
     {"config", "metrics", "database", "files", "http", "sample", "migrations"},
     STAGES,
+    {"analysis"},
     {"flow"},
     {"engine"},
     {"service"},
