@@ -1,10 +1,10 @@
-"""The durable inbox: what was acknowledged is on disk, has a row, and is never lost.
+"""The durable inbox: what was acknowledged is on disk, can be found again, and is never lost.
 
-The thread that received an instance links its file into ``instances/<study>/`` and fsyncs it.
-Then one of the threads that wait for it fsyncs the folder and commits the rows, once for all of
-them; only then are the senders answered. On SQLite that commit is not fsynced in its turn: it
-survives the end of the process, and a row lost with the power is rebuilt from its file, whose name
-tells whether its content is complete.
+The thread that received an instance fsyncs its file and the name in ``instances/<study>/``. That
+alone makes it safe: its row is rebuilt from the file if it was lost with the process or the power,
+and the name tells whether the content is complete. For an image of a study whose row, and so whose
+patient, is known, that is enough to answer the sender; its row follows within LAG_S, many in one
+transaction. All else is decided in the database before it is answered.
 """
 
 import collections
@@ -18,29 +18,35 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from msnode import metrics
+from msnode import config, metrics, records
 from msnode.database import instances
 from msnode.errors import TryLater
 from msnode.files import fsync
 from msnode.receive.classes import ANALYSED
+from msnode.receive.folders import Folders
 from msnode.receive.part10 import Spool, read_arrival
-from msnode.receive.rows import Arrival, Outcome, record
-from msnode.receive.status import StoreRefused
+from msnode.receive.rows import Arrival, Ledger, Outcome
+from msnode.receive.status import NOT_UNDERSTOOD, StoreRefused
 from msnode.receive.studies import Studies
 
 log = logging.getLogger(__name__)
 
+LAG_S = 0.02  # a row comes so much later than its file; a transaction takes as long as ten rows
+BACKLOG = 1000  # rows that may be late; with more the database has a problem, and senders wait
+RETRY_S = 1.0
+STUDIES = 10_000  # whose patients are remembered
+
 
 @dataclass(slots=True)
 class _Job:
-    """An arrival that waits for its commit, and what became of it."""
+    """An arrival whose row is to be written, and what became of it."""
 
     arrival: Arrival
     outcome: Outcome | TryLater | None = None
@@ -64,14 +70,22 @@ class Inbox(Studies):
         self._incoming, self._lock_file = _own_folder(folder / "incoming")
         self._numbers = itertools.count()
         self._free = (0.0, 0)  # when to look again, bytes
-        self._relaxed = engine.execution_options(sqlite_synchronous="NORMAL")
-        self._durable: set[Path] = set()  # folders whose own name is fsynced
         self.secret = _secret(folder / "patient.key")
-        self._waiting: collections.deque[_Job] = collections.deque()
+        self._relaxed = engine.execution_options(sqlite_synchronous="NORMAL")
+        self._folders = Folders()
+        self._patients: dict[str, str] = {}  # of studies with a row
+        self._late: collections.deque[_Job] = collections.deque()  # answered
+        self._waiting: collections.deque[_Job] = collections.deque()  # not answered
         self._committing = threading.Lock()
+        self._stopping = threading.Event()
+        self._writer = threading.Thread(target=self._write, name="inbox", daemon=True)
+        self._writer.start()
 
     def close(self) -> None:
-        """Give up the folder of half-received files."""
+        """Write the rows that are late; give up the folder of half-received files."""
+        self._stopping.set()
+        self._writer.join()
+        self.flush()
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._lock_file.close()
 
@@ -96,68 +110,95 @@ class Inbox(Studies):
             spool: its file, which stays the caller's to close.
 
         Returns:
-            ``stored``, ``conflict`` (same UID, other content: kept beside the first),
-            ``duplicate`` (already here) or ``own`` (our result coming back: not kept).
+            ``stored``, ``duplicate`` (already here) or ``own`` (our result coming back: not kept).
+            Other content under a known UID is kept beside the first, and counted as a conflict.
 
         Raises:
             StoreRefused: 0xA900, the study belongs to another patient.
             OSError: the disk did not take it.
             TryLater: the database did not take it.
         """
-        is_new = self._place(arrival, spool)
+        is_new = self._folders.link(spool, self.folder / arrival.place)
         job = _Job(arrival)
+        if is_new and self._is_routine(arrival):
+            self._late.append(job)
+            return "stored"
         self._waiting.append(job)
-        with self._committing:
-            if job.outcome is None:  # else the thread before us committed it with its own
-                self._commit_waiting()
-        if job.outcome in ("stored", "conflict", "duplicate"):
-            return str(job.outcome)
+        self.flush()
         if isinstance(job.outcome, TryLater):
             raise job.outcome  # the file stays: should it have a row by now, it is not ours alone
-        if is_new:
+        if is_new and job.outcome not in ("stored", "conflict", "duplicate"):
             (self.folder / arrival.place).unlink()
         if isinstance(job.outcome, StoreRefused):
             raise job.outcome
-        return "own"
+        return "stored" if job.outcome == "conflict" else str(job.outcome)
 
-    def _place(self, arrival: Arrival, spool: Spool) -> bool:
-        """File into the study's folder; False if the same content is there already."""
-        place = self.folder / arrival.place
-        if place.parent not in self._durable:
-            place.parent.mkdir(mode=0o700, exist_ok=True)
-            fsync(place.parent.parent)
-            self._durable.add(place.parent)
-        return spool.link(place)
+    def _is_routine(self, arrival: Arrival) -> bool:
+        """Whether there is nothing to decide: an image for a known study of the same patient."""
+        return (
+            arrival.header.sop_class_uid in self.analysed
+            and self._patients.get(arrival.study_key) == arrival.patient_key
+            and len(self._late) < BACKLOG
+        )
 
-    def _commit_waiting(self) -> None:
-        """Commit whatever waits, one transaction for all; the lock is held."""
-        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        try:
-            self._settle(batch)
-        except sa.exc.SQLAlchemyError:
-            # one of them is at fault, or another host added the same study just now
-            for job in batch:
-                self._settle_alone(job)
+    def _write(self) -> None:
+        """The thread that writes late rows."""
+        while not self._stopping.wait(LAG_S):
+            if self._late and not self.flush():
+                self._stopping.wait(RETRY_S)
 
-    def _settle(self, batch: list[_Job]) -> None:
-        outcomes = self._commit([job.arrival for job in batch])
-        for job, outcome in zip(batch, outcomes, strict=True):
+    def flush(self) -> bool:
+        """Write every row that is due, in one transaction; False if the database did not take it.
+
+        Rows that could not be written and are not answered for stay due.
+        """
+        with self._committing:
+            late, waiting = _drain(self._late), _drain(self._waiting)
+            jobs = late + waiting  # none, if the thread before us wrote ours with its own
+            try:
+                self._settle(jobs)
+            except sa.exc.OperationalError as error:
+                _fail(jobs, error)
+            except sa.exc.SQLAlchemyError:
+                # one of them is at fault, or another host added the same study just now
+                for job in jobs:
+                    self._settle_alone(job)
+            failed = [job for job in jobs if isinstance(job.outcome, TryLater)]
+            self._late.extend(job for job in late if job in failed)
+            for job in late:
+                if isinstance(job.outcome, StoreRefused):
+                    self._keep_aside(self.folder / job.arrival.place, job.outcome)
+        return not failed
+
+    def _settle(self, jobs: list[_Job]) -> None:
+        """Decide and write, in one transaction."""
+        if not jobs:
+            return
+        arrivals = [job.arrival for job in jobs]
+        with self._relaxed.begin() as connection:
+            ledger = Ledger(connection, arrivals, self.analysed)
+            outcomes = [ledger.add(arrival) for arrival in arrivals]
+            ledger.write()
+        for job, outcome in zip(jobs, outcomes, strict=True):
             job.outcome = outcome
+        metrics.INSTANCES.labels("conflict").inc(outcomes.count("conflict"))
+        if len(self._patients) > STUDIES:
+            self._patients.clear()
+        self._patients |= ledger.patients()
 
     def _settle_alone(self, job: _Job) -> None:
-        """A job that failed in company, once more; its error goes to its own sender."""
+        """A job that failed in company, once more."""
         try:
             self._settle([job])
         except sa.exc.SQLAlchemyError as error:
-            log.error("database refused an instance error=%s", type(error).__name__)
-            job.outcome = TryLater(f"database: {type(error).__name__}")
+            _fail([job], error)
 
-    def _commit(self, arrivals: list[Arrival]) -> list[Outcome]:
-        """Folders fsynced, then rows for what is new, in one transaction."""
-        for folder in {(self.folder / arrival.place).parent for arrival in arrivals}:
-            fsync(folder)
-        with self._relaxed.begin() as connection:
-            return [record(connection, arrival, self.analysed) for arrival in arrivals]
+    def complete(
+        self, now: float, rule: config.Complete, has_wanted: Callable[[Sequence[Path]], bool]
+    ) -> list[records.Study]:
+        """As ``Studies.complete``, with every row written that is due."""
+        self.flush()
+        return super().complete(now, rule, has_wanted)
 
     def rebuild(self) -> int:
         """After a crash: rows for files that have none, and no half-received files.
@@ -170,9 +211,10 @@ class Inbox(Studies):
         with self.engine.connect() as connection:
             known = set(connection.scalars(sa.select(instances.c.path)))
         found = 0
-        for path in sorted((self.folder / "instances").glob("*/*.dcm")):
-            if path.relative_to(self.folder).as_posix() not in known:
-                found += self._adopt(path)
+        files = (self.folder / "instances").glob("*/*.dcm")
+        lost = [path for path in files if path.relative_to(self.folder).as_posix() not in known]
+        for path in sorted(lost, key=lambda path: path.stat().st_mtime):  # in order of arrival
+            found += self._adopt(path)
         if found:
             log.warning("inbox rebuilt instances=%d", found)
         return found
@@ -180,18 +222,35 @@ class Inbox(Studies):
     def _adopt(self, path: Path) -> bool:
         """A row for a file without one; what cannot be read is kept aside."""
         try:
-            arrival = read_arrival(path, self.secret)
-            if (self.folder / arrival.place) != path:
-                raise StoreRefused(0, "content does not match the file's name")
-            outcome = self._commit([arrival])[0]
-            if isinstance(outcome, StoreRefused):
-                raise outcome
-            return outcome in ("stored", "conflict")
+            job = _Job(read_arrival(path, self.secret))
+            if (self.folder / job.arrival.place) != path:
+                raise StoreRefused(NOT_UNDERSTOOD, "content does not match the file's name")
         except StoreRefused as refused:
-            path.rename(self.folder / "quarantine" / path.name)
-            metrics.QUARANTINED.labels("unreadable").inc()
-            log.error("file quarantined file=%s reason=%r", path.name, refused.comment)
+            self._keep_aside(path, refused)
             return False
+        self._waiting.append(job)
+        self.flush()
+        if isinstance(job.outcome, StoreRefused):
+            self._keep_aside(path, job.outcome)
+        return job.outcome in ("stored", "conflict")
+
+    def _keep_aside(self, path: Path, why: StoreRefused) -> None:
+        """Take a file out of the inbox for a person to look at."""
+        path.rename(self.folder / "quarantine" / path.name)
+        metrics.QUARANTINED.labels("inbox").inc()
+        log.error("file quarantined file=%s reason=%r", path.name, why.comment)
+
+
+def _drain(queue: collections.deque[_Job]) -> list[_Job]:
+    """All jobs that are in a queue now."""
+    return [queue.popleft() for _ in range(len(queue))]
+
+
+def _fail(jobs: list[_Job], error: sa.exc.SQLAlchemyError) -> None:
+    """The database did not take these."""
+    log.error("database refused instances=%d error=%s", len(jobs), type(error).__name__)
+    for job in jobs:
+        job.outcome = TryLater(f"database: {type(error).__name__}")
 
 
 def _own_folder(incoming: Path) -> tuple[Path, BinaryIO]:

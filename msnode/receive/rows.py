@@ -1,6 +1,6 @@
 """What an arriving instance is, and the rows that say so."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -47,65 +47,113 @@ class Arrival:
         return f"instances/{self.study_key}/{name}"
 
 
-_FIND = (
-    sa.select(studies, instances.c.sha256)
+# statements are built once: building one costs more than running it
+_KNOWN = (
+    sa.select(studies, instances.c.sop_instance_uid, instances.c.sha256)
     .outerjoin_from(
         studies,
         instances,
         sa.and_(
             instances.c.study_key == studies.c.study_key,
-            instances.c.sop_instance_uid == sa.bindparam("uid"),
+            instances.c.sop_instance_uid.in_(sa.bindparam("uids", expanding=True)),
         ),
     )
-    .where(studies.c.study_key == sa.bindparam("key"))
+    .where(studies.c.study_key.in_(sa.bindparam("keys", expanding=True)))
+    .order_by(studies.c.study_key)  # one order of locks, so that two hosts cannot deadlock
     .with_for_update(of=studies)
 )
-_FIND_OWN = sa.select(sa.exists().where(receipts.c.sop_instance_uid == sa.bindparam("uid")))
-_INSERT = instances.insert()  # made once: building a statement costs more than running it
-_CHANGE = studies.update().where(studies.c.study_key == sa.bindparam("key"))
+_OWN = sa.select(receipts.c.sop_instance_uid).where(
+    receipts.c.sop_instance_uid.in_(sa.bindparam("uids", expanding=True))
+)
+_INSERT_STUDY = studies.insert()
+_INSERT = instances.insert()
+_CHANGE = (
+    studies.update()
+    .where(studies.c.study_key == sa.bindparam("key"))
+    .values({name: sa.bindparam(name) for name in ("patient_key", "state", "first_at", "last_at")})
+)
 
 
-def record(connection: sa.Connection, arrival: Arrival, analysed: Collection[str]) -> Outcome:
-    """Decide what an arrival is and write its rows.
+class Ledger:
+    """The rows that a batch of arrivals touches: read at once, decided upon, written at once.
 
     Args:
         connection: in a transaction.
-        arrival: the file.
+        arrivals: the batch.
         analysed: SOP classes whose images make a study worth analysing.
     """
-    header, key = arrival.header, arrival.study_key
-    is_image = header.sop_class_uid in analysed
-    names = {"key": key, "uid": header.sop_instance_uid}
-    if not is_image and connection.scalar(_FIND_OWN, names):
-        return "own"
-    rows = connection.execute(_FIND, names).all()
-    if rows and not same_patient(rows[0].patient_key, arrival.patient_key):
-        return StoreRefused(WRONG_CLASS, "StudyInstanceUID belongs to another PatientID")
-    contents = {row.sha256 for row in rows if row.sha256 is not None}
-    if arrival.sha256 in contents:
-        return "duplicate"
-    conflict = bool(contents)
-    if not rows:
-        connection.execute(studies.insert(), _new_study(arrival))
-    if changes := _changes(arrival, rows[0] if rows else None, is_image and not conflict):
-        connection.execute(_CHANGE.values(changes), names)
-    connection.execute(_INSERT, _instance_values(arrival, conflict))
-    return "conflict" if conflict else "stored"
 
+    def __init__(
+        self, connection: sa.Connection, arrivals: Sequence[Arrival], analysed: Collection[str]
+    ) -> None:
+        self._connection = connection
+        self._analysed = analysed
+        self._studies: dict[str, dict[str, Any]] = {}
+        self._contents: dict[tuple[str, str], set[str]] = {}
+        keys = {arrival.study_key for arrival in arrivals}
+        uids = {arrival.header.sop_instance_uid for arrival in arrivals}
+        known = connection.execute(_KNOWN, {"keys": list(keys), "uids": list(uids)})
+        for *study, uid, sha256 in known:
+            self._studies[study[0]] = dict(zip(studies.c.keys(), study, strict=True))
+            self._contents.setdefault((study[0], uid), set()).add(sha256)
+        self._own = self._own_results(arrivals)
+        self._fresh = keys - self._studies.keys()
+        self._changed: set[str] = set()
+        self._new: list[dict[str, Any]] = []
 
-def _changes(arrival: Arrival, study: Any, wakes: bool) -> dict[str, Any]:
-    """What an arrival changes in its study's row; for most nothing, as most are not the first.
+    def _own_results(self, arrivals: Sequence[Arrival]) -> set[str]:
+        """SOPInstanceUIDs that we sent ourselves; images to analyse are never among them."""
+        others = [
+            arrival.header.sop_instance_uid
+            for arrival in arrivals
+            if arrival.header.sop_class_uid not in self._analysed
+        ]
+        return set(self._connection.scalars(_OWN, {"uids": others})) if others else set()
 
-    A patient key may become more specific. What comes while a study is queued is looked at when
-    it is finished.
-    """
-    changes: dict[str, Any] = {}
-    if wakes and (study is None or study.state == "done"):
-        at = arrival.received_at
-        changes |= {"state": "receiving", "first_at": at, "last_at": at}
-    if study is not None and len(arrival.patient_key) > len(study.patient_key):
-        changes["patient_key"] = arrival.patient_key
-    return changes
+    def add(self, arrival: Arrival) -> Outcome:
+        """Decide what an arrival is and note its rows."""
+        key, uid = arrival.study_key, arrival.header.sop_instance_uid
+        if uid in self._own:
+            return "own"
+        study = self._studies.setdefault(key, _new_study(arrival))
+        if not same_patient(study["patient_key"], arrival.patient_key):
+            return StoreRefused(WRONG_CLASS, "StudyInstanceUID belongs to another PatientID")
+        contents = self._contents.setdefault((key, uid), set())
+        if arrival.sha256 in contents:
+            return "duplicate"
+        conflict = bool(contents)
+        contents.add(arrival.sha256)
+        self._new.append(_instance_values(arrival, conflict))
+        self._touch(study, arrival, wakes=not conflict)
+        return "conflict" if conflict else "stored"
+
+    def _touch(self, study: dict[str, Any], arrival: Arrival, wakes: bool) -> None:
+        """What an arrival changes in its study; mostly nothing, as most are not the first.
+
+        What comes while a study is queued is looked at when it is finished.
+        """
+        if len(arrival.patient_key) > len(study["patient_key"]):
+            study["patient_key"] = arrival.patient_key
+            self._changed.add(arrival.study_key)
+        wakes = wakes and arrival.header.sop_class_uid in self._analysed
+        if wakes and study["state"] == "done":
+            at = arrival.received_at
+            study |= {"state": "receiving", "first_at": at, "last_at": at}
+            self._changed.add(arrival.study_key)
+
+    def write(self) -> None:
+        """Insert and update what was noted."""
+        fresh = self._fresh & {row["study_key"] for row in self._new}
+        if fresh:
+            self._connection.execute(_INSERT_STUDY, [self._studies[key] for key in fresh])
+        for key in sorted(self._changed - self._fresh):
+            self._connection.execute(_CHANGE, self._studies[key] | {"key": key})
+        if self._new:
+            self._connection.execute(_INSERT, self._new)
+
+    def patients(self) -> dict[str, str]:
+        """Patient key by study, as written."""
+        return {key: study["patient_key"] for key, study in self._studies.items()}
 
 
 def _new_study(arrival: Arrival) -> dict[str, Any]:
@@ -118,6 +166,7 @@ def _new_study(arrival: Arrival) -> dict[str, Any]:
         "state": "done",
         "first_at": arrival.received_at,
         "last_at": arrival.received_at,
+        "completion": None,
     }
 
 

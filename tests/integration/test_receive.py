@@ -49,6 +49,7 @@ class Receiver:
 
     def rows(self) -> list[sa.Row[tuple[str, bool, str]]]:
         """SOPInstanceUID, conflict and path of what was kept."""
+        self.inbox.flush()
         columns = instances.c
         query = sa.select(columns.sop_instance_uid, columns.conflict, columns.path)
         with self.engine.connect() as connection:

@@ -79,12 +79,13 @@ def arrive(inbox: Inbox, dataset: Dataset, at: float = 100.0) -> tuple[Arrival, 
 
 
 def store(inbox: Inbox, dataset: Dataset, at: float = 100.0) -> str:
-    """Keep a dataset as the listener would."""
+    """Keep a dataset as the listener would, and have its row written."""
     arrival, spool = arrive(inbox, dataset, at)
     try:
         return inbox.store(arrival, spool)
     finally:
         spool.close()
+        inbox.flush()
 
 
 def digest(dataset: Dataset) -> str:

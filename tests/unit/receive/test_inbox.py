@@ -1,6 +1,7 @@
 """The durable inbox: what is kept, what is refused, and what a crash leaves."""
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from msnode import metrics, records
 from msnode.database import instances, receipts, studies
 from msnode.errors import TryLater
 from msnode.receive import Inbox
+from msnode.receive.inbox import LAG_S
 from msnode.receive.status import StoreRefused
 from tests.unit.receive.datasets import SR, STUDY, arrive, digest, kept, mr, store
 
@@ -45,10 +47,12 @@ def test_the_same_again_is_a_duplicate(inbox: Inbox, engine: sa.Engine, tmp_path
 
 
 def test_other_content_is_kept_beside_it(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:
+    before = metrics.INSTANCES.labels("conflict")._value.get()
     first, second = mr(SOPInstanceUID="1.2.3"), mr(SOPInstanceUID="1.2.3", Rows=9)
-    assert [store(inbox, first), store(inbox, second)] == ["stored", "conflict"]
+    assert [store(inbox, first), store(inbox, second)] == ["stored", "stored"]
     assert store(inbox, second) == "duplicate"
     assert [row["conflict"] for row in rows(engine, instances)] == [False, True]
+    assert metrics.INSTANCES.labels("conflict")._value.get() == before + 1
     assert len(kept(tmp_path)) == 2
 
 
@@ -138,11 +142,56 @@ def test_without_the_database_nothing_is_acknowledged(
     assert len(kept(tmp_path)) == 1
 
 
+def test_late_rows_survive_an_outage_of_the_database(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path
+) -> None:
+    store(inbox, mr())
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE instances RENAME TO away"))
+    for _ in range(3):
+        arrival, spool = arrive(inbox, mr())
+        assert inbox.store(arrival, spool) == "stored", "the file is safe, the patient is known"
+        spool.close()
+    assert not inbox.flush()
+    with pytest.raises(TryLater):
+        store(inbox, mr(StudyInstanceUID="1.2.3"))
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE away RENAME TO instances"))
+    assert inbox.flush()
+    assert len(rows(engine, instances)) == 4
+    assert len(kept(tmp_path)) == 5, "the one that was not acknowledged waits for its sender"
+
+
+def test_late_rows_are_written_soon_and_at_the_end(engine: sa.Engine, tmp_path: Path) -> None:
+    inbox = Inbox(engine, tmp_path)
+    store(inbox, mr())
+    for count in (2, 3):
+        arrival, spool = arrive(inbox, mr())
+        inbox.store(arrival, spool)
+        spool.close()
+        if count == 2:
+            time.sleep(20 * LAG_S)
+            assert len(rows(engine, instances)) == 2
+    inbox.close()
+    assert len(rows(engine, instances)) == 3
+
+
+def test_a_long_backlog_makes_senders_wait_for_the_database(
+    inbox: Inbox, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msnode.receive.inbox.BACKLOG", 0)
+    store(inbox, mr())
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE instances RENAME TO away"))
+    with pytest.raises(TryLater):
+        store(inbox, mr())
+
+
 def test_a_full_disk_is_an_os_error(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("msnode.receive.inbox.fsync", full)
+    monkeypatch.setattr("msnode.receive.folders.fsync", full)
     with pytest.raises(OSError, match="No space"):
         store(inbox, mr())
 
@@ -175,9 +224,9 @@ def test_rebuild_keeps_a_cut_off_file_aside(
     place.write_bytes(place.read_bytes()[:-10])
     with engine.begin() as connection:
         connection.execute(instances.delete())
-    before = metrics.QUARANTINED.labels("unreadable")._value.get()
+    before = metrics.QUARANTINED.labels("inbox")._value.get()
     assert inbox.rebuild() == 0
-    assert metrics.QUARANTINED.labels("unreadable")._value.get() == before + 1
+    assert metrics.QUARANTINED.labels("inbox")._value.get() == before + 1
     assert [path.name for path in (tmp_path / "quarantine").iterdir()] == [place.name]
     assert kept(tmp_path) == []
     assert store(inbox, image) == "stored", "its sender was not answered and sends it again"
