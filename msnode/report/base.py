@@ -34,9 +34,7 @@ def new(case: Case, kind: str, sop_class_uid: str, number: int = 1) -> Dataset:
 
 def stamp(dataset: Dataset, case: Case, kind: str, sop_class_uid: str, number: int = 1) -> None:
     """Write the common modules over whatever the dataset has of them."""
-    dataset.update(case.header)
-    for keyword in ("ReferencedRequestSequence", "FrameOfReferenceUID"):
-        dataset.pop(keyword, None)
+    dataset.update(case.header.study)
     series_number, modality, description = SERIES[kind]
     dataset.SOPClassUID = sop_class_uid
     dataset.SeriesInstanceUID = case.uid(kind, level="series")

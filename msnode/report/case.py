@@ -13,6 +13,7 @@ from pydicom.errors import InvalidDicomError
 from msnode.config import Describe
 from msnode.records import Finding, Predecessor, Report, Scores, SliceFinding, Slices, SourceFrame
 from msnode.report import header
+from msnode.report.header import Header
 from msnode.report.text import Words
 from msnode.report.uids import legal, uid
 
@@ -41,13 +42,13 @@ class Case:
     """Everything the builders of the objects need.
 
     Attributes:
-        header: normalised patient and study attributes, see `header.read`.
+        header: what the results take from a source image.
         images: the evidence that is DICOM and of this study, by SOPInstanceUID.
     """
 
     report: Report
     describe: Describe
-    header: Dataset
+    header: Header
     images: Mapping[str, Image]
 
     @property
@@ -76,7 +77,7 @@ class Case:
     @property
     def created(self) -> datetime:
         """When the result came about, in the study's time zone if it names one, else ours."""
-        if offset := self.header.get("TimezoneOffsetFromUTC"):
+        if offset := self.header.study.get("TimezoneOffsetFromUTC"):
             minutes = int(offset[0] + "60") * int(offset[1:3]) + int(offset[0] + offset[3:])
             return datetime.fromtimestamp(
                 self.report.created_at, timezone(timedelta(minutes=minutes))

@@ -22,8 +22,8 @@ def document(dataset: Dataset, case: Case, root: Dataset, kind: str) -> None:
     dataset.PerformedProcedureCodeSequence = []
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.CodingSchemeIdentificationSequence = [codes.private_scheme()]
-    if "ReferencedRequestSequence" in case.header:
-        dataset.ReferencedRequestSequence = case.header.ReferencedRequestSequence
+    if case.header.requests:
+        dataset.ReferencedRequestSequence = list(case.header.requests)
     if found := base.evidence(case):
         dataset.CurrentRequestedProcedureEvidenceSequence = found
     if case.report.predecessor is not None:

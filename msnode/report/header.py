@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.valuerep import DSfloat
 
 from msnode.errors import Refused
 from msnode.report.uids import legal
@@ -33,12 +35,26 @@ TYPE_2 = (
 TYPE_3 = ("IssuerOfPatientID", "StudyDescription", "PatientAge", "TimezoneOffsetFromUTC")
 
 
-def read(path: Path, study_instance_uid: str) -> Dataset:
-    """Read a source image's header and normalise it.
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What results take from a source image.
 
-    Returns:
-        A dataset in ISO_IR 192 with StudyInstanceUID, all of `TYPE_2`, and those of `TYPE_3`,
-        ProcedureCodeSequence, ReferencedRequestSequence and FrameOfReferenceUID that are legal.
+    Attributes:
+        study: in ISO_IR 192: StudyInstanceUID, all of `TYPE_2`, and those of `TYPE_3` and
+            ProcedureCodeSequence that are legal.
+        requests: ReferencedRequestSequence (PS3.3 C.17.2).
+        frame_of_reference: FrameOfReferenceUID, or "".
+        orientation: ImageOrientationPatient as the source writes it, or none.
+    """
+
+    study: Dataset
+    requests: tuple[Dataset, ...] = ()
+    frame_of_reference: str = ""
+    orientation: tuple[DSfloat, ...] = ()
+
+
+def read(path: Path, study_instance_uid: str) -> Header:
+    """Read a source image's header and normalise it.
 
     Raises:
         Refused: the file is unreadable, or its identifying attributes cannot be copied.
@@ -51,7 +67,7 @@ def read(path: Path, study_instance_uid: str) -> Dataset:
         raise Refused(f"the header of a source image cannot be read: {error}") from error
 
 
-def normalise(source: Dataset, study_instance_uid: str) -> Dataset:
+def normalise(source: Dataset, study_instance_uid: str) -> Header:
     """Make the patient's and study's attributes of ``source`` fit to be copied (see `read`)."""
     if not legal(study_instance_uid):
         raise Refused("StudyInstanceUID (0020,000D) is not a legal UID (PS3.5 9.1)")
@@ -63,13 +79,32 @@ def normalise(source: Dataset, study_instance_uid: str) -> Dataset:
     for keyword in TYPE_3:
         if value := _value(source, keyword):
             setattr(header, keyword, value)
-    if legal(frame := _text(source, "FrameOfReferenceUID")):
-        header.FrameOfReferenceUID = frame
     if procedures := _codes(source, "ProcedureCodeSequence"):
         header.ProcedureCodeSequence = procedures
-    if requests := [_request(item, header) for item in _items(source, "RequestAttributesSequence")]:
-        header.ReferencedRequestSequence = requests
-    return header
+    frame = _text(source, "FrameOfReferenceUID")
+    return Header(
+        header,
+        tuple(_request(item, header) for item in _items(source, "RequestAttributesSequence")),
+        frame if legal(frame) else "",
+        _orientation(source),
+    )
+
+
+def _orientation(source: Dataset) -> tuple[DSfloat, ...]:
+    """ImageOrientationPatient of a classic or multi-frame image: six numbers, or none."""
+    groups = [
+        *_items(source, "SharedFunctionalGroupsSequence"),
+        *_items(source, "PerFrameFunctionalGroupsSequence")[:1],
+    ]
+    planes = [item for group in groups for item in _items(group, "PlaneOrientationSequence")]
+    for place in (source, *planes):
+        try:
+            six = tuple(DSfloat(x) for x in place.ImageOrientationPatient)
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            six = ()
+        if len(six) == 6:
+            return six
+    return ()
 
 
 @contextmanager

@@ -30,8 +30,8 @@ def build(case: Case) -> Dataset:
         dataset.pop(keyword, None)
     dataset.update(root)
     dataset.ReferencedPerformedProcedureStepSequence = []
-    if "ReferencedRequestSequence" in case.header:
-        dataset.ReferencedRequestSequence = case.header.ReferencedRequestSequence
+    if case.header.requests:
+        dataset.ReferencedRequestSequence = list(case.header.requests)
     dataset.CurrentRequestedProcedureEvidenceSequence = base.references(
         case.report.study_instance_uid,
         dict.fromkeys(

@@ -16,7 +16,7 @@ from msnode.report import facts
 from msnode.report.canvas import Canvas
 from msnode.report.capture import capture
 from msnode.report.case import Case, image_label, matter
-from msnode.report.overlay import slice_picture
+from msnode.report.header import Header
 from msnode.report.palette import (
     BACKGROUND,
     BANNER,
@@ -27,7 +27,10 @@ from msnode.report.palette import (
     RULE,
     TEXT,
     UInt8Array,
+    blend,
     colours,
+    grey,
+    steps,
     window,
 )
 
@@ -48,7 +51,7 @@ def build(case: Case) -> Dataset:
 def render(report: Report, describe: Describe) -> UInt8Array:
     """The montage as (1024, 1024, 3) uint8 RGB; the header is not needed for it."""
     evidence = cases.images(report.evidence, report.study_instance_uid)
-    return draw(Case(report, describe, Dataset(), evidence))
+    return draw(Case(report, describe, Header(Dataset()), evidence))
 
 
 def draw(case: Case) -> UInt8Array:
@@ -64,6 +67,8 @@ def draw(case: Case) -> UInt8Array:
         _scale(canvas, case)
         _chart(canvas, case)
     _footer(canvas, case)
+    when = case.created.strftime("%Y-%m-%d %H:%M")
+    canvas.text((RIGHT, 1010), when, 13, FAINT, anchor="rs")
     return np.asarray(canvas.image)
 
 
@@ -117,8 +122,7 @@ def _threshold(canvas: Canvas, case: Case) -> None:
 
 def _particulars(canvas: Canvas, case: Case) -> None:
     """Which model, which series, which priority."""
-    when = case.created.strftime("%Y-%m-%d %H:%M")
-    rows = [(case.say("model"), f"{facts.model(case)} · {when}")]
+    rows = [(case.say("model"), facts.model(case))]
     if case.report.finding is not None:
         choice = facts.used(case)
         rows += [
@@ -172,9 +176,12 @@ def _label(canvas: Canvas, case: Case, found: SliceFinding, left: float) -> None
 
 def tile(case: Case, index: int, limits: tuple[float, float]) -> tuple[Image.Image, Image.Image]:
     """A slice without and with its saliency, both on squares."""
-    factor = TILE / max(case.slices.pixels.shape[2:])
-    source, overlay = slice_picture(case.slices, case.scores, index, factor, limits)
-    return _square(source), _square(overlay)
+    slices = case.slices
+    scale = TILE / max(slices.pixels.shape[2:])
+    rows, cols = (max(round(side * scale), 1) for side in slices.pixels.shape[2:])
+    source = grey(slices.pixels[index, 0], limits).resize((cols, rows), Image.Resampling.BICUBIC)
+    heat = steps(case.scores.saliency[index]).resize((cols, rows), Image.Resampling.BILINEAR)
+    return _square(source.convert("RGB")), _square(blend(source, heat))
 
 
 def _square(picture: Image.Image) -> Image.Image:
@@ -252,6 +259,6 @@ def _footer(canvas: Canvas, case: Case) -> None:
             facts.performance(case),
             *lines,
         ]
-    y = 908.0
+    y = 906.0
     for line in lines:
-        y = canvas.paragraph((MARGIN, y), line, 13, RIGHT - MARGIN, 2, FAINT)
+        y = canvas.paragraph((MARGIN, y), line, 13, RIGHT - MARGIN - 130, 2, FAINT)

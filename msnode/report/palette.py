@@ -67,27 +67,35 @@ def colours(saliency: NDArray[np.floating]) -> UInt8Array:
 LAYER = _layer()
 
 
-def grey(image: Float32Array, limits: tuple[float, float], size: tuple[int, int]) -> Image.Image:
-    """A slice (rows, cols) within a window, resized to (width, height), as RGB."""
+TONE = [round(255 * (step / 255) ** 1.35) for step in range(256)]
+"""Grey is drawn a little darker than linear, or white matter would outshine lesions in it."""
+
+
+def grey(image: Float32Array, limits: tuple[float, float]) -> Image.Image:
+    """A slice (rows, cols) within a window, as greys."""
     low, high = limits
     shown = (255 * np.clip((image - low) / (high - low), 0, 1)).astype(np.uint8)
-    return Image.fromarray(shown).resize(size, Image.Resampling.BICUBIC).convert("RGB")
+    return Image.fromarray(shown).point(TONE)
 
 
-def blend(ground: Image.Image, saliency: Float32Array) -> Image.Image:
+def steps(saliency: Float32Array) -> Image.Image:
+    """Saliency (rows, cols) in [0, 1] as the steps of `LAYER`."""
+    return Image.fromarray((254 * np.clip(saliency, 0, 1)).astype(np.uint8))
+
+
+def blend(ground: Image.Image, saliency: Image.Image) -> Image.Image:
     """Lay saliency over a slice, with a white line around its upper half.
 
     Args:
-        ground: the slice, RGB.
-        saliency: (rows, cols) float32 in [0, 1], of any size.
+        ground: the slice, greys.
+        saliency: its steps, of the same size.
     """
-    steps = Image.fromarray((254 * np.clip(saliency, 0, 1)).astype(np.uint8))
-    inked = np.array(steps.resize(ground.size, Image.Resampling.BILINEAR))
+    inked = np.array(saliency)
     inked[outline(inked >= 127)] = INK
     layer = Image.fromarray(inked)
     layer.putpalette(LAYER, "RGBA")
     colour = layer.convert("RGBA")
-    mixed = ground.copy()
+    mixed = ground.convert("RGB")
     mixed.paste(colour, mask=colour)
     return mixed
 
@@ -103,10 +111,10 @@ def outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def window(slices: Slices) -> tuple[float, float]:
-    """Darkest and brightest value shown, the same for the whole series: (0.5th, 99.7th centile).
+    """Darkest and brightest value shown, the same for the whole series: (0.5th, 99.9th centile).
 
     A sample of the pixels is enough for it.
     """
     step = max(len(slices.pixels) // 24, 1)
-    low, high = np.percentile(slices.pixels[::step, 0, ::4, ::4], [0.5, 99.7])
+    low, high = np.percentile(slices.pixels[::step, 0, ::4, ::4], [0.5, 99.9])
     return float(low), float(max(high, low + 1e-6))

@@ -2,28 +2,31 @@
 
 import numpy as np
 from highdicom.pm import RealWorldValueMapping
+from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
-from msnode.records import Float64Array, SourceFrame
+from msnode.records import SourceFrame
 from msnode.report import base, codes, geometry
 from msnode.report.case import Case
+from msnode.report.geometry import Grid
 from msnode.report.uids import uid
 
 
 def build(case: Case) -> Dataset:
     """Saliency in [0, 1], a frame a slice, in the source's frame of reference."""
     dataset = base.new(case, "map", ParametricMapStorage)
-    dataset.FrameOfReferenceUID = case.header.get("FrameOfReferenceUID") or case.uid("map", "frame")
+    dataset.FrameOfReferenceUID = case.header.frame_of_reference or case.uid("map", "frame")
     dataset.PositionReferenceIndicator = ""
     _content(dataset, case)
     _dimensions(dataset)
-    dataset.SharedFunctionalGroupsSequence = [_shared(case)]
+    places = [geometry.grid(case.slices, index) for index in range(len(case.slices.affines))]
+    dataset.SharedFunctionalGroupsSequence = [_shared(case, places[0])]
     dataset.PerFrameFunctionalGroupsSequence = [
-        _frame(number, affine, case.slices.source(number - 1))
-        for number, affine in enumerate(case.slices.affines, start=1)
+        _frame(number, place, case.slices.source(number - 1))
+        for number, place in enumerate(places, start=1)
     ]
-    _pixels(dataset, case)
+    _pixels(dataset, case, places)
     base.refer(dataset, map(case.slices.source, range(len(case.slices.affines))))
     return dataset
 
@@ -60,14 +63,14 @@ def _dimensions(dataset: Dataset) -> None:
     dataset.DimensionOrganizationType = "3D"
 
 
-def _shared(case: Case) -> Dataset:
+def _shared(case: Case, place: Grid) -> Dataset:
     """What is the same for every frame."""
-    shared, first = Dataset(), case.slices.affines[0]
+    shared = Dataset()
     shared.PixelMeasuresSequence = [measures := Dataset()]
-    measures.PixelSpacing = geometry.spacing(first)
+    measures.PixelSpacing = geometry.spacing(place.affine)
     measures.SliceThickness = geometry.decimal(case.slices.thickness_mm)
     shared.PlaneOrientationSequence = [direction := Dataset()]
-    direction.ImageOrientationPatient = geometry.orientation(first)
+    direction.ImageOrientationPatient = geometry.orientation(place.affine, case.header.orientation)
     shared.FrameAnatomySequence = [anatomy := Dataset()]
     anatomy.FrameLaterality = "B"
     anatomy.AnatomicRegionSequence = [codes.BRAIN]
@@ -91,7 +94,7 @@ def _shared(case: Case) -> Dataset:
     return shared
 
 
-def _frame(number: int, affine: Float64Array, source: SourceFrame) -> Dataset:
+def _frame(number: int, grid: Grid, source: SourceFrame) -> Dataset:
     """What belongs to one frame: its place and the source image it was derived from."""
     groups = Dataset()
     groups.FrameContentSequence = [content := Dataset()]
@@ -99,18 +102,24 @@ def _frame(number: int, affine: Float64Array, source: SourceFrame) -> Dataset:
     content.InStackPositionNumber = number
     content.DimensionIndexValues = [number]
     groups.PlanePositionSequence = [place := Dataset()]
-    place.ImagePositionPatient = geometry.position(affine)
+    place.ImagePositionPatient = geometry.position(grid.affine)
     groups.DerivationImageSequence = [derivation := Dataset()]
     derivation.DerivationCodeSequence = [codes.UNSPECIFIED_CALCULATION]
     derivation.SourceImageSequence = [base.source(source)]
     return groups
 
 
-def _pixels(dataset: Dataset, case: Case) -> None:
+def _pixels(dataset: Dataset, case: Case, places: list[Grid]) -> None:
     """Floating Point Image Pixel module (PS3.3 C.7.6.24)."""
-    saliency = np.ascontiguousarray(case.scores.saliency, np.float32)
-    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = saliency.shape
+    saliency = [
+        np.asarray(geometry.resample(Image.fromarray(one), affine, place), np.float32)
+        for one, affine, place in zip(
+            case.scores.saliency.astype(np.float32), case.slices.affines, places, strict=True
+        )
+    ]
+    dataset.NumberOfFrames = len(saliency)
+    dataset.Rows, dataset.Columns = saliency[0].shape
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.BitsAllocated = 32
-    dataset.FloatPixelData = saliency.tobytes()
+    dataset.FloatPixelData = np.stack(saliency).tobytes()

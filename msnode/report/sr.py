@@ -6,11 +6,13 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.uid import ComprehensiveSRStorage
 
-from msnode.records import SliceFinding
+from msnode.records import Float64Array, SliceFinding, SourceFrame
 from msnode.report import base, codes
 from msnode.report.case import PROGRAM, Case, image_label, matter
 from msnode.report.document import document, reason_item
 from msnode.report.uids import uid
+
+Graphic = tuple[sr.GraphicTypeValues, Float64Array]
 
 MOST_SLICES = 10
 """Reported one by one: those that matter, as viewers list every measurement."""
@@ -72,10 +74,12 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
     if finding is not None:
         priority = codes.PRIORITIES[decision == "present"]
         evaluations.append(sr.QualitativeEvaluation(codes.READING_PRIORITY, priority))
-        top = matter(finding, 1)[0]
-        measurements = [_probability(codes.PROBABILITY_STUDY, finding.probability, top)]
+        source = matter(finding, 1)[0].source
+        measurements = [
+            _probability(codes.PROBABILITY_STUDY, finding.probability, _anchor(source), source)
+        ]
     group = sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(case, "study", case.say("title")),
+        tracking_identifier=_tracking(case, "study", case.say("whole_study")),
         finding_type=codes.MULTIPLE_SCLEROSIS,
         finding_sites=[sr.FindingSite(codes.BRAIN)],
         algorithm_id=algorithm(case),
@@ -97,7 +101,11 @@ def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitati
         tracking_identifier=_tracking(case, f"slice {found.index}", label),
         finding_type=codes.SALIENCY,
         finding_sites=[sr.FindingSite(codes.BRAIN)],
-        measurements=[_probability(codes.PROBABILITY_IMAGE, found.probability, found)],
+        measurements=[
+            _probability(
+                codes.PROBABILITY_IMAGE, found.probability, _peak(found), found.peak.source
+            )
+        ],
     )
 
 
@@ -106,22 +114,32 @@ def _tracking(case: Case, what: str, label: str) -> sr.TrackingIdentifier:
     return sr.TrackingIdentifier(uid=tracking_uid, identifier=label)
 
 
-def _probability(name: CodedConcept, probability: float, found: SliceFinding) -> sr.Measurement:
-    """TID 300 in per cent, inferred from the point where the slice's saliency peaks."""
-    frame = found.peak.source
-    source = sr.SourceImageForRegion(
+def _anchor(frame: SourceFrame) -> Graphic:
+    """A point beside the head on the strongest image: OHIF shows no number without coordinates.
+
+    The study's number belongs to no place; the label of its group says so.
+    """
+    return sr.GraphicTypeValues.POINT, np.array([[frame.columns / 16, frame.rows / 10]]).round(2)
+
+
+def _peak(found: SliceFinding) -> Graphic:
+    """The point where a slice's saliency peaks."""
+    return sr.GraphicTypeValues.POINT, np.array([found.peak.graphic_data]).round(2)
+
+
+def _probability(
+    name: CodedConcept, probability: float, graphic: Graphic, frame: SourceFrame
+) -> sr.Measurement:
+    """TID 300 in per cent, inferred from coordinates on an image."""
+    image = sr.SourceImageForRegion(
         referenced_sop_class_uid=frame.sop_class_uid,
         referenced_sop_instance_uid=frame.sop_instance_uid,
         referenced_frame_numbers=None if frame.frame is None else [frame.frame],
     )
-    point = sr.CoordinatesForMeasurement(
-        graphic_type=sr.GraphicTypeValues.POINT,
-        graphic_data=np.array([found.peak.graphic_data]).round(2),
-        source_image=source,
-    )
+    graphic_type, points = graphic
     return sr.Measurement(
         name=name,
         value=round(100 * float(probability), 2),
         unit=codes.PERCENT,
-        referenced_coordinates=[point],
+        referenced_coordinates=[sr.CoordinatesForMeasurement(graphic_type, points, image)],
     )

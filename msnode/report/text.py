@@ -33,6 +33,13 @@ _PHRASES: dict[str, tuple[str, str, str, str, str]] = {
         "Triaje de esclerosis múltiple",
         "Triage van multiple sclerose",
     ),
+    "whole_study": (
+        "Result of the whole study, not of a place in the image",
+        "Ergebnis der ganzen Studie, nicht einer Stelle im Bild",
+        "Résultat de l’examen entier, pas d’un point de l’image",
+        "Resultado de todo el estudio, no de un punto de la imagen",
+        "Resultaat van het hele onderzoek, niet van een plek in het beeld",
+    ),
     "pattern": ("MS pattern", "MS-Muster", "Aspect de SEP", "Patrón de EM", "MS-patroon"),
     "present": ("present", "vorhanden", "présent", "presente", "aanwezig"),
     "absent": ("absent", "nicht vorhanden", "absent", "ausente", "afwezig"),

@@ -1,0 +1,171 @@
+"""Other people's validators and readers judge every object, in every outcome and language."""
+
+import json
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import highdicom
+import numpy as np
+import pydicom
+import pytest
+
+from msnode import report
+from msnode.config import Describe
+from msnode.records import Predecessor, Report
+from tests import reports
+from tests.acceptance import peers
+
+PIXELMED = Path("/usr/share/java/pixelmed.jar")
+XPATH = ["-Djdk.xml.xpathExprGrpLimit=0", "-Djdk.xml.xpathExprOpLimit=0"]
+EXTENSIBLE = 'Code (24590-2,LN,"MR Brain") not found in context group 100'
+"""CID 100 is extensible (PS3.16), and has nothing nearer than "MRI unspecified body region"."""
+UTF8 = "The VR checker does not support this Specific Character Set: ISO_IR 192"
+"""dcmtk says so of every document in UTF-8, whatever it contains."""
+
+CASES = ("present", "absent", "undetermined", "not_analysed", "revised")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A report of the sample study."""
+    return reports.real(tmp_path_factory.mktemp("source"))
+
+
+@pytest.fixture(scope="module", params=CASES)
+def written(
+    request: pytest.FixtureRequest, source: Report, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Report, Path]:
+    """A report and the folder with its full set of objects, each case in another language."""
+    made, language = _case(source, request.param)
+    folder = tmp_path_factory.mktemp(request.param)
+    report.write(made, Describe(language=language), "full", folder)  # type: ignore[arg-type]
+    return made, folder
+
+
+def _case(source: Report, name: str) -> tuple[Report, str]:
+    assert source.finding is not None
+    if name == "not_analysed":
+        return reports.not_analysed(source, "no FLAIR: RepetitionTime is 500 ms"), "nl"
+    if name == "revised":
+        before = Predecessor(1, "0" * 64, "absent", 0.12)
+        return replace(source, generation=2, predecessor=before), "de"
+    finding = replace(source.finding, decision=name, probability=0.4)  # type: ignore[arg-type]
+    language = {"present": "en", "absent": "fr", "undetermined": "es"}[name]
+    return replace(source, finding=finding), language
+
+
+def _run(*command: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=120,
+        check=False,
+    )
+
+
+def _errors(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.lower().startswith("error")]
+
+
+def _documents(folder: Path) -> Sequence[Path]:
+    return [folder / "sr.dcm", folder / "readable.dcm"]
+
+
+def test_dciodvfy_finds_no_error(written: tuple[Report, Path]) -> None:
+    dciodvfy = peers.tool("dciodvfy", "dicom3tools")
+    for path in sorted(written[1].glob("*.dcm")):
+        if path.name.startswith("overlay") and not path.name.endswith(("1.dcm", "6.dcm")):
+            continue
+        done = _run(dciodvfy, "-new", path)
+        assert _errors(done.stderr + done.stdout) == [], path.name
+        assert done.returncode == 0, path.name
+
+
+def test_dcentvfy_finds_no_contradiction(written: tuple[Report, Path]) -> None:
+    made, folder = written
+    files = [*sorted(folder.glob("*.dcm")), *made.evidence]
+    done = _run(peers.tool("dcentvfy", "dicom3tools"), *files)
+    assert _errors(done.stderr + done.stdout) == []
+
+
+def test_pixelmed_finds_the_templates_kept(written: tuple[Report, Path]) -> None:
+    java = peers.tool("java", "default-jre-headless")
+    assert PIXELMED.exists(), "pixelmed.jar is missing: install Debian package pixelmed-apps"
+    documents = [*_documents(written[1]), *written[1].glob("kos.dcm")]
+    for path in documents:
+        done = _run(
+            java, *XPATH, "-Djdk.xml.xpathTotalOpLimit=0", "-cp", PIXELMED,
+            "com.pixelmed.validate.DicomSRValidator", path,
+        )  # fmt: skip
+        text = done.stdout + done.stderr
+        assert "Template" in text, text
+        assert [line for line in _errors(text) if EXTENSIBLE not in line] == [], path.name
+
+
+def test_dcmtk_reads_the_documents(written: tuple[Report, Path]) -> None:
+    for path in _documents(written[1]):
+        dump = _run(peers.tool("dsrdump", "dcmtk"), path)
+        page = _run(peers.tool("dsr2html", "dcmtk"), "+U8", path)
+        for done in (dump, page):
+            assert done.returncode == 0
+            assert {line for line in done.stderr.splitlines() if UTF8 not in line} == set()
+        assert "Imaging" in page.stdout
+
+
+def test_dcmpschk_accepts_the_presentation_state(written: tuple[Report, Path]) -> None:
+    path = written[1] / "gsps.dcm"
+    if not path.exists():
+        pytest.skip("there is nothing to mark in a study that was not analysed")
+    done = _run(peers.tool("dcmpschk", "dcmtk"), path)
+    complaints = re.findall(r"attribute: (\w+).*\n.*value   : \[([^]]*)\]", done.stderr)
+    # dcmpschk takes no character beyond ASCII for one, in any character set
+    assert [name for name, value in complaints if value.isascii() and "\n" not in value] == []
+
+
+def test_tid1500reader_finds_the_same_numbers(written: tuple[Report, Path], tmp_path: Path) -> None:
+    made, folder = written
+    done = _run(
+        "tid1500reader", "--inputDICOM", folder / "sr.dcm", "--outputMetadata", tmp_path / "m.json"
+    )
+    assert done.returncode == 0, done.stderr
+    groups = json.loads((tmp_path / "m.json").read_text())["Measurements"]
+    assert groups
+    if made.finding is not None:
+        [study] = groups[0]["measurementItems"]
+        assert float(study["value"]) == pytest.approx(100 * made.finding.probability, abs=0.01)
+
+
+def test_highdicom_reads_the_saliency_back(written: tuple[Report, Path]) -> None:
+    made, folder = written
+    if made.scores is None or made.slices is None:
+        pytest.skip("a study that was not analysed has no saliency")
+    image = highdicom.imread(folder / "map.dcm")
+    values = image.get_stored_frames()
+    peaks = values.reshape(len(values), -1).max(axis=1)
+    assert peaks == pytest.approx(made.scores.saliency.max(axis=(1, 2)), abs=0.05)
+    for index in (0, len(values) - 1):
+        place = image.PerFrameFunctionalGroupsSequence[index].PlanePositionSequence[0]
+        expected = made.slices.source(index).affine[:3, 3]
+        assert np.allclose(np.array(place.ImagePositionPatient, float), expected, atol=1e-4)
+
+
+def test_the_overlay_lies_on_the_source(written: tuple[Report, Path]) -> None:
+    made, folder = written
+    originals = {
+        str(image.SOPInstanceUID): image
+        for image in (pydicom.dcmread(path, stop_before_pixels=True) for path in made.evidence)
+    }
+    for path in folder.glob("overlay-*.dcm"):
+        overlay = pydicom.dcmread(path, stop_before_pixels=True)
+        original = originals[overlay.SourceImageSequence[0].ReferencedSOPInstanceUID]
+        assert overlay.ImageOrientationPatient == original.ImageOrientationPatient
+        assert (overlay.Rows, overlay.Columns) == (original.Rows, original.Columns)
+        assert overlay.FrameOfReferenceUID == original.FrameOfReferenceUID
+        for keyword in ("ImagePositionPatient", "PixelSpacing"):
+            ours, theirs = overlay[keyword].value, original[keyword].value
+            assert np.allclose(np.array(ours, float), np.array(theirs, float), atol=1e-4)
