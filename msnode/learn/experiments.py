@@ -198,7 +198,7 @@ def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome) -> Manif
     """Write the trained model with its measured figures."""
     if tested.model is None:
         raise ConfigError(f"{plan.architecture} is for comparison only; it has no bundle")
-    located = plan.locations > 0 and plan.target == "lesions" and plan.mixup == 0
+    located = plan.target == "lesions" and plan.two_stage
     manifest = Manifest(
         name=plan.architecture,
         version=__version__,

@@ -1,5 +1,6 @@
 """Train on one split, calibrate on its validation persons, score its test persons."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from msnode.classify import Calibration, Classifier, StudyRule
 from msnode.errors import Refused
-from msnode.learn import calibrate, classical, naive, network, staged
+from msnode.learn import calibrate, classical, naive, network, staged, taught
 from msnode.learn.cohort import Cohort
 from msnode.learn.metrics import Labels, threshold_for
 from msnode.learn.network import Progress
@@ -95,9 +96,15 @@ def _logits(
         rival = classical.fit(plan.architecture, inputs[split.train], labels, plan.arguments)
         return classical.decide(rival, inputs[rows]), None
     task = cohort.task(split)
-    train = staged.fit if plan.two_stage else network.fit
-    model = train(task, plan, folder, progress)
+    model = _trainer(plan)(task, plan, folder, progress)
     return network.predict(model, task, rows), model
+
+
+def _trainer(plan: Plan) -> Callable[[network.Task, Plan, Path, Progress], Classifier]:
+    """End to end, in two stages, or taught by lesions."""
+    if not plan.two_stage:
+        return network.fit
+    return taught.fit if plan.target == "lesions" else staged.fit
 
 
 def _platt(logits: Float64Array, labels: Labels) -> tuple[float, float]:

@@ -107,9 +107,11 @@ def studies(s: Scored, top: int) -> tuple[Float64Array, Float64Array]:
     return np.array(real), np.array(twin)
 
 
-def study_auc(s: Scored, top: int) -> float:
-    """AUC of scans against their lesion-filled twins."""
-    return _two(*studies(s, top))
+def study_auc(s: Scored, top: int, draws: int = 1000, seed: int = 0) -> Figure:
+    """AUC of scans against their lesion-filled twins, with its interval over persons."""
+    real, twin = studies(s, top)
+    picks = np.random.default_rng(seed).integers(len(real), size=(draws, len(real)))
+    return Figure(_two(real, twin), *interval([_two(real[pick], twin[pick]) for pick in picks]))
 
 
 def figures(s: Scored, top: int, draws: int = 1000, seed: int = 0) -> dict[str, Figure]:
@@ -118,15 +120,17 @@ def figures(s: Scored, top: int, draws: int = 1000, seed: int = 0) -> dict[str, 
         "slice_auc_against_filled_twin": against_twins,
         "slice_auc_against_lesion_free": against_free,
         "slice_above_its_twin": wins,
-        "study_auc_against_filled_twin": lambda part: study_auc(part, top),
     }
     samples = [s.take(rows) for rows in resampled(list(s.persons), draws, seed)]
     found = {
         name: Figure(measure(s), *interval([measure(sample) for sample in samples]))
         for name, measure in measures.items()
     }
-    position = by_position(s)
-    return found | {"position_only_auc_against_lesion_free": Figure(position, np.nan, np.nan)}
+    position = Figure(by_position(s), np.nan, np.nan)
+    return found | {
+        "study_auc_against_filled_twin": study_auc(s, top, draws, seed),
+        "position_only_auc_against_lesion_free": position,
+    }
 
 
 def _two(positives: Float64Array, negatives: Float64Array) -> float:

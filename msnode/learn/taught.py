@@ -1,0 +1,108 @@
+"""The shipped bundle's training: extractors taught by lesion masks on composed slices.
+
+Nothing but lesions separates the two classes here (see ``heads``), so neither position nor
+scanner pays off. Both halves learn where lesions are; the LSTM then learns from their features,
+recombined location by location (see ``fuse``).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from msnode.classify import build
+from msnode.classify.hybrid import Hybrid
+from msnode.errors import ConfigError
+from msnode.learn import fuse, heads
+from msnode.learn.augment import Augment
+from msnode.learn.loop import Schedule, run
+from msnode.learn.network import Progress, Task
+from msnode.learn.plan import Plan
+from msnode.learn.teach import Taught, location_loss, taught
+
+CROPS = {"inception": 144, "densenet": 128}
+"""Rows and columns of the crops that most steps see: a third of the work of whole slices."""
+WHOLE = 0.85
+"""From this fraction of the steps on whole slices are shown, half as many a step."""
+MILD = Augment(rotation_deg=12, scale=0.12)
+"""For the cached features."""
+FUSION_STEPS = 800
+
+
+def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid:
+    """Train the hybrid on lesion masks, in two stages; goes on where a killed run stopped.
+
+    Args:
+        task: slices with lesion masks.
+        plan: ``architecture`` must be ``hybrid``; its epochs are of each half.
+        folder: gets the halves' checkpoints and ``features.safetensors``.
+        progress: told after every epoch.
+
+    Raises:
+        ConfigError: another architecture, or slices without masks.
+    """
+    if plan.architecture != "hybrid" or not task.masked[task.train].all():
+        raise ConfigError("teaching by lesions needs architecture hybrid and a mask in every row")
+    torch.manual_seed(plan.seed)
+    model = cast(Hybrid, build("hybrid", plan.arguments))
+    pool = _pool(task, plan)
+    for half in CROPS:
+        trained = _extractor(half, pool, plan, folder / f"{half}.safetensors", progress)
+        getattr(model, half).load_state_dict(trained.branch.state_dict())
+    model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    features = _features(model, pool, plan, folder / "features.safetensors")
+    schedule = Schedule(FUSION_STEPS, 1e-3, weight_decay=0.05, seed=plan.seed, every=FUSION_STEPS)
+    fuse.train_fusion(model, features, schedule, plan.mixup)
+    return model.eval()
+
+
+def _pool(task: Task, plan: Plan) -> heads.Heads:
+    """The training slices with their edits."""
+    pixels = task.pixels[torch.from_numpy(task.train)].float().numpy()
+    lesions = task.lesions[torch.from_numpy(task.train)].numpy()
+    return heads.make(pixels, lesions, np.random.default_rng(plan.seed))
+
+
+def _extractor(
+    half: str, pool: heads.Heads, plan: Plan, checkpoint: Path, progress: Progress
+) -> Taught:
+    """Teach one half where lesions are."""
+    per_epoch = max(1, -(-len(pool) // plan.batch))
+    steps = plan.epochs * per_epoch
+    torch.manual_seed(plan.seed)
+    model = taught(half).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    schedule = Schedule(steps, plan.lr, plan.weight_decay, seed=plan.seed, every=per_epoch)
+
+    def report(step: int, _: float, __: nn.Module) -> bool:
+        progress(f"teaching {half}", step, steps)
+        return False
+
+    loss = _loss(pool, plan, steps, CROPS[half])
+    return cast(Taught, run(model, loss, schedule, checkpoint, report))
+
+
+def _loss(
+    pool: heads.Heads, plan: Plan, steps: int, crop: int
+) -> Callable[[nn.Module, int], Tensor]:
+    """Location loss of one step: crops first, whole slices at the end."""
+
+    def loss(model: nn.Module, step: int) -> Tensor:
+        whole = step >= WHOLE * steps
+        rows = torch.randint(0, len(pool), (max(2, plan.batch // 2) if whole else plan.batch,))
+        images, masks = heads.compose(pool, rows, Augment(crop=0 if whole else crop))
+        return location_loss(model(fuse.as_input(images)), masks, cast(Taught, model).grids)
+
+    return loss
+
+
+def _features(model: Hybrid, pool: heads.Heads, plan: Plan, file: Path) -> fuse.Features:
+    """Features of composed slices, from the file if an earlier run wrote it."""
+    if not file.exists():
+        made = fuse.joined(fuse.cache(model, pool, plan.examples, MILD, plan.seed))
+        parts = {"sequences": made.sequences, "labels": made.labels, "cells": made.cells}
+        save_file(parts, file)
+    return fuse.Features(**load_file(file))

@@ -1,0 +1,121 @@
+"""Composed examples, location labels, recombined features, position-matched figures."""
+
+import numpy as np
+import pytest
+import torch
+
+from msnode.classify import Grid
+from msnode.learn import fuse, heads, matched, teach
+from msnode.learn.augment import Augment, mixup, warp
+from msnode.learn.metrics import Figure
+
+STILL = Augment(rotation_deg=0, scale=0, shift=0, gamma=0, bias=0, noise=0, blur=0, saturate=0)
+
+
+@pytest.fixture
+def pool() -> heads.Heads:
+    """Eight discs of tissue, the odd ones with a bright lesion."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:112, :112] - 56
+    images = np.tile(np.where(np.hypot(x, y) < 45, 0.45, 0.0), (8, 1, 1))
+    images = images + rng.normal(0, 0.01, images.shape)
+    lesions = np.zeros(images.shape, np.bool_)
+    lesions[1::2] = np.hypot(x - 10, y) < 4
+    images[lesions] += 0.3
+    return heads.make(np.clip(images, 0, 1).astype(np.float32), lesions, rng)
+
+
+def test_labels_follow_the_lesions(pool: heads.Heads) -> None:
+    torch.manual_seed(0)
+    images, masks = heads.compose(pool, torch.randint(0, 8, (64,)), STILL)
+    bearing = heads.bearing(masks).bool()
+    bright = (images[:, 0] > 0.62).flatten(1).sum(1) >= 4
+    assert 10 < int(bearing.sum()) < 54
+    assert (bright == bearing).float().mean() > 0.9  # moved lesions may be faint
+    assert not bright[~bearing].any()
+
+
+def test_crops_and_flips_keep_image_and_mask_together(pool: heads.Heads) -> None:
+    torch.manual_seed(1)
+    images, masks = heads.compose(pool, torch.randint(0, 8, (32,)), Augment(crop=64), 0.0)
+    assert images.shape == masks.shape == (32, 1, 64, 64)
+    assert 0 <= float(images.min()) <= float(images.max()) <= 1
+    for image, mask in zip(images, masks, strict=True):
+        if mask.sum() > 20:
+            tissue = image[(image > 0.2) & (mask < 0.1)]
+            assert image[mask > 0.9].mean() > tissue.mean()
+
+
+def test_cells_lie_where_the_grid_says() -> None:
+    masks = torch.zeros(1, 1, 224, 224)
+    masks[0, 0, 100:104, 36:40] = 1
+    found = teach.cells(masks, Grid(32, 37), 5).nonzero().tolist()
+    assert found == [[0, 2, 0]]  # centres 37, 69, 101, ...
+    assert teach.cells(masks, Grid(32, 14), 7).nonzero().tolist() == [[0, 3, 1]]
+
+
+@pytest.mark.parametrize("half", ["inception", "densenet"])
+def test_teaching_reaches_every_part(half: str) -> None:
+    torch.manual_seed(0)
+    model = teach.taught(half).train()
+    masks = torch.zeros(2, 1, 128, 128)
+    masks[0, 0, 60:70, 60:70] = 1
+    maps = model(torch.rand(2, 3, 128, 128))
+    assert [m.shape[-1] for m in maps] == sorted((m.shape[-1] for m in maps), reverse=True)
+    loss = teach.location_loss(maps, masks, model.grids)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_recombined_sequences_keep_their_truth() -> None:
+    torch.manual_seed(0)
+    cells = torch.zeros(40, 74, dtype=torch.float16)
+    cells[::2, 5] = cells[::2, 40] = 1
+    marks = cells[..., None].expand(-1, -1, 4).clone()  # a feature that shows the lesion
+    marks[..., 1] = torch.cat([torch.zeros(25), torch.ones(49)])  # and one that shows the map
+    sequences = torch.zeros(40, 74, 512, dtype=torch.float16)
+    sequences[..., :4] = marks
+    features = fuse.Features(sequences, cells.amax(1).float(), cells)
+    mixed, labels = fuse.recombined(features, torch.arange(40))
+    assert torch.equal(mixed[..., 0].amax(1) > 0.5, labels > 0.5)
+    assert torch.equal(mixed[:, :25, 1], torch.zeros(40, 25))
+    assert torch.equal(mixed[:, 25:, 1], torch.ones(40, 49))
+    assert 0 < labels.mean() < 1
+
+
+def test_mixup_blends_targets_as_images() -> None:
+    torch.manual_seed(0)
+    images = torch.arange(8.0).view(8, 1)
+    blended, targets = mixup(images, images / 7, 0.4)
+    assert torch.allclose(blended / 7, targets)
+    assert mixup(images, images, 0.0)[0] is images
+
+
+def test_a_still_warp_is_the_identity() -> None:
+    stack = torch.rand(3, 2, 32, 32)
+    same = torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(3, 2, 3)
+    assert torch.allclose(warp(stack, same, 32), stack, atol=1e-5)
+
+
+def scored(real: list[float], twin: list[float], bearing: list[bool]) -> matched.Scored:
+    persons = np.repeat(["a", "b", "c"], len(real) // 3)
+    heights = np.tile(np.arange(len(real) // 3), 3) * 8.0
+    return matched.Scored(np.array(real), np.array(twin), np.array(bearing), persons, heights)
+
+
+def test_position_counts_for_nothing_against_twins() -> None:
+    bearing = [False, True, True, False] * 3
+    by_height = [0.0, 1.0, 1.0, 0.0] * 3  # a model that knows the height alone
+    s = scored(by_height, by_height, bearing)
+    assert matched.against_free(s) == 1
+    assert matched.against_twins(s) == 0.5
+    assert matched.by_position(s) == 1
+    assert matched.wins(s) == 0
+
+
+def test_a_model_that_sees_lesions_beats_its_twin() -> None:
+    bearing = [False, True, True, False] * 3
+    s = scored([0, 3, 2, 1] * 3, [0, 1, 1, 1] * 3, bearing)
+    figures = matched.figures(s, top=2, draws=50)
+    assert figures["slice_auc_against_filled_twin"] == Figure(1, 1, 1)
+    assert figures["study_auc_against_filled_twin"] == Figure(1, 1, 1)
