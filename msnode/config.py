@@ -247,6 +247,8 @@ def _step(error: BaseException) -> str:
 def _contradictions(config: Config) -> Iterator[str]:
     """Values that are right alone but not together, or outside their range."""
     yield from _title("receive.ae_title", config.receive.ae_title)
+    if not 4096 <= config.receive.max_pdu <= 2**24:
+        yield f"receive.max_pdu: {config.receive.max_pdu} is out of range; use 4096 to 16777216"
     for i, caller in enumerate(config.receive.callers):
         yield from _title(f"receive.callers.{i}.ae_title", caller.ae_title)
     for where, port in (("receive.port", config.receive.port), ("http.port", config.http.port)):

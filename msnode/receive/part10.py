@@ -64,7 +64,7 @@ class Spool:
         self._limit = limit
         self._head = b""
         self._digest = hashlib.sha256()
-        self._append(memoryview(meta))
+        self._meta = memoryview(meta)  # written with the first fragment
 
     def _append(self, data: memoryview) -> None:
         while data:
@@ -83,6 +83,8 @@ class Spool:
         if len(self._head) < HEAD:
             self._head += fragment[:HEAD]
         self._digest.update(fragment)
+        self._append(self._meta)
+        self._meta = self._meta[:0]
         self._append(fragment)
 
     def header(self, transfer_syntax_uid: str) -> Header:

@@ -30,6 +30,7 @@ ASSOCIATE_RQ, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 1, 3, 4, 5, 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 LONGEST_REQUEST = 1 << 20  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 16 syntaxes take 130 kB
 BUFFER = 1 << 18  # bytes
+SHORTEST_PDU = 64  # bytes; no sender means less, whatever it says
 LINGER_S = 5.0  # seconds
 ARTIM_S = 30.0  # seconds for the A-ASSOCIATE-RQ to come (PS3.8 9.1.5)
 
@@ -139,7 +140,7 @@ class Connection:
 
     def send_command(self, context_id: int, command: bytes) -> None:
         """Send a command set in as many P-DATA-TF PDUs as the peer's limit asks for."""
-        room = (self._peer_max_pdu or len(command) + 6) - 6
+        room = max(self._peer_max_pdu or len(command) + 6, SHORTEST_PDU) - 6
         for start in range(0, len(command), room):
             part = command[start : start + room]
             control = 3 if start + room >= len(command) else 1

@@ -1,12 +1,15 @@
 """Databases for the integration tests: each on SQLite and on a real PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
+from msnode import config
 from tests.acceptance import peers
+from tests.integration.listening import Receiver
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +38,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'msnode.sqlite'}"
     return str(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+def listen(tmp_path: Path) -> Iterator[Callable[..., Receiver]]:
+    """Start a listener; settings override those of a test."""
+    with ExitStack() as stack:
+
+        def start(**settings: object) -> Receiver:
+            folder = tmp_path / "data"
+            values = {"address": "127.0.0.1", "port": 0, "min_free_bytes": 0} | settings
+            url = f"sqlite:///{folder / 'msnode.sqlite'}"
+            receiver = Receiver(url, folder, config.Receive(**values))  # type: ignore[arg-type]
+            stack.callback(receiver.close)
+            return receiver
+
+        yield start

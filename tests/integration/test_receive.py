@@ -1,100 +1,25 @@
 """The listener against dcmtk's clients."""
 
-import collections
 import logging
-import re
 import shutil
 import socket
-import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from io import BytesIO
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pydicom
 import pytest
-import sqlalchemy as sa
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE
-from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
 
 from msnode import config
-from msnode.database import instances, migrate, open_database
-from msnode.receive import Inbox, Listener
 from tests.acceptance.peers import dcmtk
+from tests.integration.listening import Receiver, associated, send, statuses, write
 from tests.unit.receive.datasets import encode, mr
 
-Listen = Callable[..., "Receiver"]
-
-
-class Receiver:
-    """A listener with its inbox."""
-
-    def __init__(self, url: str, folder: Path, receive: config.Receive) -> None:
-        self.engine = open_database(url)
-        migrate(self.engine)
-        self.folder = folder
-        self.inbox = Inbox(self.engine, folder)
-        self.listener = Listener(receive, self.inbox)
-        self.listener.start()
-
-    @property
-    def peer(self) -> tuple[str, str]:
-        """Host and port as dcmtk wants them."""
-        return "127.0.0.1", str(self.listener.port)
-
-    def rows(self) -> list[sa.Row[tuple[str, bool, str]]]:
-        """SOPInstanceUID, conflict and path of what was kept."""
-        self.inbox.flush()
-        columns = instances.c
-        query = sa.select(columns.sop_instance_uid, columns.conflict, columns.path)
-        with self.engine.connect() as connection:
-            return list(connection.execute(query.order_by(columns.id)))
-
-    def close(self) -> None:
-        """Stop in the service's order."""
-        self.listener.stop(2)
-        self.inbox.close()
-        self.engine.dispose()
-
-
-@pytest.fixture
-def listen(tmp_path: Path) -> Iterator[Listen]:
-    """Start a listener; settings override those of a test."""
-    with ExitStack() as stack:
-
-        def start(**settings: object) -> Receiver:
-            folder = tmp_path / "data"
-            values = {"address": "127.0.0.1", "port": 0, "min_free_bytes": 0} | settings
-            url = f"sqlite:///{folder / 'msnode.sqlite'}"
-            receiver = Receiver(url, folder, config.Receive(**values))  # type: ignore[arg-type]
-            stack.callback(receiver.close)
-            return receiver
-
-        yield start
-
-
-def write(path: Path, dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> Path:
-    """The dataset as a Part 10 file."""
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = UID(syntax)
-    dataset.save_as(path, enforce_file_format=True)
-    return path
-
-
-def send(receiver: Receiver, *paths: Path, title: str = "MSNODE") -> str:
-    """Send with storescu, one after the other whatever the answers; returns all it says."""
-    options = ["-v", "-nh", "-aec", title, "-aet", "MRI1"]
-    return dcmtk("storescu", *options, *receiver.peer, *paths).stdout
-
-
-def statuses(output: str) -> list[str]:
-    """What storescu calls the answers."""
-    return re.findall(r"Received Store Response \((.*)\)", output)
+Listen = Callable[..., Receiver]
 
 
 def test_echo(listen: Listen) -> None:
@@ -225,70 +150,6 @@ def test_a_truncated_dataset_is_refused(listen: Listen, tmp_path: Path) -> None:
     assert statuses(send(receiver, tmp_path / "whole.dcm")) == ["Success"]
 
 
-def test_the_malformed_corpus_is_answered(
-    listen: Listen, shared: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    receiver = listen(accept=("CTImageStorage",))
-    paths = [path for path in (shared / "dicom" / "malformed").rglob("*") if path.is_file()]
-    answers: collections.Counter[int] = collections.Counter()
-    with associated(receiver) as association:
-        for path in paths:
-            answers[store_raw(association, path.read_bytes())] += 1
-    assert answers.total() == len(paths)
-    assert set(answers) <= {0x0000, 0xA900, 0xC000}
-    assert [record.message for record in caplog.records if record.exc_info] == []
-    assert len(receiver.rows()) <= answers[0]
-    assert dcmtk("echoscu", "-aec", "MSNODE", *receiver.peer).returncode == 0
-
-
-@contextmanager
-def associated(receiver: Receiver) -> Iterator[Association]:
-    """An association of pynetdicom's, with contexts for MR and CT images where accepted."""
-    client = AE("PYTHON")
-    for name in (MRImageStorage, CTImageStorage):
-        client.add_requested_context(name, ExplicitVRLittleEndian)
-    association = client.associate("127.0.0.1", receiver.listener.port, ae_title="MSNODE")
-    assert association.is_established
-    try:
-        yield association
-    finally:
-        association.release()
-
-
-def store_raw(association: Association, part10: bytes) -> int:
-    """C-STORE bytes that no library would agree to send; returns the status."""
-    encoded = part10[132:] if part10[128:132] == b"DICM" else part10
-    meta_length = struct.unpack_from("<I", encoded.ljust(12), 8)[0]
-    if meta_length < len(encoded):
-        encoded = encoded[12 + meta_length :]
-    request = C_STORE()
-    request.MessageID, request.Priority = 1, 2
-    # what the dataset seems to say, so that the listener has to look further
-    is_ct = _uid(encoded, 0x16, MRImageStorage) == CTImageStorage
-    request.AffectedSOPClassUID = UID(CTImageStorage if is_ct else MRImageStorage)
-    request.AffectedSOPInstanceUID = UID(_uid(encoded, 0x18, "1.2.3"))
-    request.DataSet = BytesIO(encoded or b"\0\0")
-    association._reactor_checkpoint.clear()
-    association.dimse.send_msg(request, 3 if is_ct else 1)
-    _, response = association.dimse.get_msg(block=True)
-    association._reactor_checkpoint.set()
-    assert isinstance(response, C_STORE), "no answer"
-    status = response.Status
-    assert isinstance(status, int)
-    return status
-
-
-def _uid(encoded: bytes, element: int, default: str) -> str:
-    """The UID in an element of group 0008, in Explicit VR Little Endian."""
-    tag = re.escape(struct.pack("<HH2s", 8, element, b"UI"))
-    found = re.search(tag + rb"..([0-9.]{1,64})", encoded, re.DOTALL)
-    return (
-        found[1].decode()
-        if found and UID(found[1].decode(), pydicom.config.IGNORE).is_valid
-        else default
-    )
-
-
 def test_silent_connections_hold_nobody_up(listen: Listen, tmp_path: Path) -> None:
     receiver = listen(max_associations=4)
     with ExitStack() as stack:
@@ -348,3 +209,13 @@ def test_tls(listen: Listen, tmp_path: Path, certificates: config.Tls) -> None:
     plain = dcmtk("storescu", "-v", "-aec", "MSNODE", *receiver.peer, image)
     assert statuses(plain.stdout) == []
     assert len(receiver.rows()) == 1
+
+
+def test_a_silent_association_is_aborted(listen: Listen) -> None:
+    receiver = listen(network_timeout_s=0.5)
+    client = AE("IDLE")
+    client.add_requested_context(MRImageStorage, ExplicitVRLittleEndian)
+    association = client.associate("127.0.0.1", receiver.listener.port, ae_title="MSNODE")
+    assert association.is_established
+    association.join(5)
+    assert association.is_aborted

@@ -18,7 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from msnode.database import instances, migrate, open_database
 from msnode.receive import Inbox
 from tests.acceptance.peers import ENVIRONMENT, ROOT, dcmtk, tool
-from tests.integration.test_receive import write
+from tests.integration.listening import write
 from tests.unit.receive.datasets import mr
 
 KILLS = 10

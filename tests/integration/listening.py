@@ -1,0 +1,81 @@
+"""A listener in the test's own process, and what dcmtk and pynetdicom send to it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from msnode import config
+from msnode.database import instances, migrate, open_database
+from msnode.receive import Inbox, Listener
+from tests.acceptance.peers import dcmtk
+
+
+class Receiver:
+    """A listener with its inbox."""
+
+    def __init__(self, url: str, folder: Path, receive: config.Receive) -> None:
+        self.engine = open_database(url)
+        migrate(self.engine)
+        self.folder = folder
+        self.inbox = Inbox(self.engine, folder)
+        self.listener = Listener(receive, self.inbox)
+        self.listener.start()
+
+    @property
+    def peer(self) -> tuple[str, str]:
+        """Host and port as dcmtk wants them."""
+        return "127.0.0.1", str(self.listener.port)
+
+    def rows(self) -> list[sa.Row[tuple[str, bool, str]]]:
+        """SOPInstanceUID, conflict and path of what was kept."""
+        self.inbox.flush()
+        columns = instances.c
+        query = sa.select(columns.sop_instance_uid, columns.conflict, columns.path)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.order_by(columns.id)))
+
+    def close(self) -> None:
+        """Stop in the service's order."""
+        self.listener.stop(2)
+        self.inbox.close()
+        self.engine.dispose()
+
+
+def write(path: Path, dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> Path:
+    """The dataset as a Part 10 file."""
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def send(receiver: Receiver, *paths: Path, title: str = "MSNODE") -> str:
+    """Send with storescu, one after the other whatever the answers; returns all it says."""
+    options = ["-v", "-nh", "-aec", title, "-aet", "MRI1"]
+    return dcmtk("storescu", *options, *receiver.peer, *paths).stdout
+
+
+def statuses(output: str) -> list[str]:
+    """What storescu calls the answers."""
+    return re.findall(r"Received Store Response \((.*)\)", output)
+
+
+@contextmanager
+def associated(receiver: Receiver) -> Iterator[Association]:
+    """An association of pynetdicom's, with contexts for MR and CT images where accepted."""
+    client = AE("PYTHON")
+    for name in (MRImageStorage, CTImageStorage):
+        client.add_requested_context(name, ExplicitVRLittleEndian)
+    association = client.associate("127.0.0.1", receiver.listener.port, ae_title="MSNODE")
+    assert association.is_established
+    try:
+        yield association
+    finally:
+        association.release()
