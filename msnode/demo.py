@@ -16,13 +16,13 @@ from urllib.error import URLError
 import yaml
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
-from pydicom import Dataset, dcmread
+from pydicom import dcmread
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import EventHandlerType
 from rich.console import Console
 from rich.table import Table
 
-from msnode import deliver, sample
+from msnode import deliver, report, sample
 from msnode.errors import MsnodeError
 from msnode.report import html
 
@@ -91,7 +91,8 @@ def run(folder: Path, model: Path, console: Console) -> None:
                 raise MsnodeError(f"no result after {RESULT_S} s; see {folder / 'node.log'}")
             waited = time.perf_counter() - began - sent
             stages = _stages(http)
-    _show(console, folder, [dcmread(path) for path in pacs.objects])
+    for path in pacs.objects:
+        _show(console, folder, path)
     _timing(console, len(files), started, sent, waited, stages)
 
 
@@ -150,19 +151,20 @@ def _stages(http: int) -> dict[str, float]:
     }
 
 
-def _show(console: Console, folder: Path, objects: list[Dataset]) -> None:
-    """The report as HTML, the montage as PNG, and where they are."""
-    table = Table("what came back", "series", "file", title_justify="left")
-    for document in objects:
-        if document.Modality == "SR":
-            path = folder / "report.html"
-            path.write_text(html.render(document), encoding="utf-8")
-        else:
-            path = folder / "montage.png"
-            Image.fromarray(document.pixel_array).save(path)
-        kind = document.SOPClassUID.name.removesuffix(" Storage")
-        table.add_row(kind, str(document.SeriesDescription), str(path))
-    console.print(table)
+def _show(console: Console, folder: Path, path: Path) -> None:
+    """One object that came back: the report as HTML and what it says, the montage as PNG."""
+    document = dcmread(path)
+    if document.Modality == "SR":
+        target = folder / "report.html"
+        target.write_text(html.render(document), encoding="utf-8")
+        found = report.read(path)
+        chance = "" if found.probability is None else f", probability {found.probability:.0%}"
+        console.print(f"MS pattern [bold]{found.decision}[/]{chance} {found.reason or ''}")
+    else:
+        target = folder / "montage.png"
+        Image.fromarray(document.pixel_array).save(target)
+    kind = document.SOPClassUID.name.removesuffix(" Storage")
+    console.print(f"{kind} [dim]{document.SeriesDescription}[/] -> {target}")
 
 
 def _timing(
