@@ -182,9 +182,13 @@ def _manifest(folder: Path) -> Manifest:
             "`msnode train`"
         ) from error
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{MANIFEST} has errors: {'; '.join(cattrs.transform_error(error))}"
-        ) from error
+        problems = cattrs.transform_error(error, format_exception=_problem)
+        raise ConfigError(f"{MANIFEST} has errors: {'; '.join(problems)}") from error
+
+
+def _problem(error: BaseException, kind: type | None) -> str:
+    """A value's own complaint rather than "invalid value"."""
+    return str(error) if type(error) is ValueError else cattrs.v.format_exception(error, kind)
 
 
 def _agree(manifest: Manifest, model: Classifier) -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -88,7 +89,7 @@ class Runner:
         return str(self._compute.device)
 
     def warm_up(self) -> None:
-        """Prepare the device; without it the first study waits for that."""
+        """Prepare the device, once; without this call the first study waits for it."""
         with self._warming:
             if not self._warm:
                 way = self._compute.warm_up()
@@ -103,7 +104,6 @@ class Runner:
             TryLater: no memory, the device failed, or the runner is being closed.
         """
         self._check(slices.pixels)
-        self.warm_up()
         request = _Request(torch.from_numpy(slices.pixels))
         with self._changed:
             if self._closed:
@@ -134,6 +134,9 @@ class Runner:
                 f"slices of shape {pixels.shape} cannot be classified; "
                 f"{self.info.name} takes one or more of {wanted}"
             )
+        odd = np.flatnonzero(~np.isfinite(pixels).all((1, 2, 3)))
+        if odd.size:
+            raise Refused(f"slice {odd[0]} has a pixel that is no finite number")
 
     def _scores(
         self, logits: Float32Array, grids: tuple[Float32Array, ...], pixels: Float32Array
@@ -142,15 +145,15 @@ class Runner:
         manifest = self._bundle.manifest
         shown = saliency.render(grids, self._bundle.model.grids, pixels, manifest.saliency)
         probabilities = slice_probabilities(logits, manifest.calibration)
-        for index, value in enumerate(probabilities):
-            if not 0 <= value <= 1:
-                raise Refused(f"the model gives no number for slice {index}; its pixels are odd")
+        if not np.isfinite(probabilities).all():
+            raise Refused(f"{self.info.name} {self.info.version} gives a slice no finite score")
         return Scores(probabilities, shown)
 
     def _serve(self) -> None:
         """The device's thread: batch after batch until closed."""
         while batch := self._next():
             try:
+                self.warm_up()
                 images = torch.cat([r.images[first:last] for r, first, last in batch])
                 with metrics.INFERENCE_SECONDS.time():
                     logits, grids = self._compute(images)
