@@ -150,7 +150,8 @@ class Compute:
     def _part(self, images: Tensor) -> Explained:
         """Outputs of up to ``chunk`` slices.
 
-        The CPU's chunks are filled up, so that a slice's result never depends on its company.
+        The CPU's chunks are filled up: packed weights are laid out for one size, and a slice's
+        result depends on its company by rounding alone.
         """
         count = len(images)
         if self.device.type == "cuda":
