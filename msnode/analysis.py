@@ -15,6 +15,7 @@ from msnode import classify, metrics, prepare
 from msnode.errors import NotAnalysable, Refused, TryLater
 from msnode.records import (
     Finding,
+    ModelInfo,
     Predecessor,
     Prepared,
     Report,
@@ -53,7 +54,7 @@ def prepared(paths: Sequence[Path], runner: classify.Runner) -> Analysis:
         except NotAnalysable as refusal:
             analysis = Analysis(refusal.series, reason=str(refusal))
         except Exception as error:  # noqa: BLE001 - a study must never end in silence
-            analysis = Analysis(reason=_unexpected(error, "preparing the images"))
+            analysis = Analysis(reason=unexpected(error, "preparing the images"))
     return replace(analysis, seconds=seconds)
 
 
@@ -74,14 +75,14 @@ def opinion(analysis: Analysis, runner: classify.Runner) -> Analysis:
         except Refused as refusal:
             analysis = replace(analysis, reason=str(refusal))
         except Exception as error:  # noqa: BLE001 - a study must never end in silence
-            analysis = replace(analysis, reason=_unexpected(error, "classifying the slices"))
+            analysis = replace(analysis, reason=unexpected(error, "classifying the slices"))
     return replace(analysis, seconds=analysis.seconds | seconds)
 
 
 def compose(
     study: Study,
     analysis: Analysis,
-    runner: classify.Runner,
+    model: ModelInfo,
     created_at: float,
     predecessor: Predecessor | None = None,
 ) -> Report:
@@ -93,7 +94,7 @@ def compose(
         header=(chosen or study.paths)[0],
         evidence=chosen or study.paths,
         series=analysis.series,
-        model=runner.info,
+        model=model,
         created_at=created_at,
         finding=analysis.finding,
         slices=analysis.prepared.slices if analysis.prepared is not None else None,
@@ -114,7 +115,7 @@ def timed(stage: str) -> Iterator[dict[str, float]]:
     metrics.STAGE_SECONDS.labels(stage).observe(seconds[stage])
 
 
-def _unexpected(error: Exception, doing: str) -> str:
+def unexpected(error: Exception, doing: str) -> str:
     """Log where an error that nobody foresaw came from; its message may quote patient data."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}:{frame.lineno}"

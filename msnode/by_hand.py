@@ -168,7 +168,7 @@ def _write(
         log.error("%s is NIfTI: result objects need a DICOM study; send or convert it first", name)
         return
     study = Study(name, 1, "given by hand", files, time.time())
-    made = compose(study, analysis, runner, time.time())
+    made = compose(study, analysis, runner.info, time.time())
     folder = out / key(name)
     written = report.write(made, Describe(), "minimal", folder)
     Image.fromarray(report.montage.render(made, Describe())).save(folder / "montage.png")

@@ -21,6 +21,8 @@ from msnode.errors import MsnodeError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+EXIT_S = 8.0  # after SIGTERM, whatever still hangs; systemd and people wait for ten
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ANY = click.Path(exists=True, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -96,15 +98,18 @@ def _run(config_file: Path, *, receive: bool, work: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     with Service(configuration.load(config_file), receive=receive, work=work):
         stop.wait()
+        # A step that waits for a slow peer, or a database that hangs, must not hold the exit up:
+        # all that matters is durable by now, and the step is repeated at the next start.
+        last = threading.Timer(EXIT_S, os._exit, [0])
+        last.daemon = True
+        last.start()
     logging.shutdown()
-    # A step that still waits for a slow peer must not hold the exit up: all that matters is
-    # durable by now, and the step is repeated at the next start.
     os._exit(0)
 
 
 @main.command()
 @config_option
-@click.option("--peers/--no-peers", default=True, help="C-ECHO every destination.")
+@click.option("--peers/--no-peers", default=True, help="Reach every destination.")
 @plain_errors
 def check(config_file: Path, peers: bool) -> None:
     """Validate a configuration: keys, model bundle, data folder, destinations."""

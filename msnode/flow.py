@@ -12,10 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict, cast
 
-import pydicom
-
 from msnode import classify, deliver, metrics, prepare, report
-from msnode.analysis import Analysis, compose, opinion, prepared, timed
+from msnode.analysis import Analysis, compose, opinion, prepared, timed, unexpected
 from msnode.config import Config, Destination
 from msnode.errors import Refused
 from msnode.receive import Inbox
@@ -23,6 +21,9 @@ from msnode.records import Decision, Predecessor, Receipt, Report, Study, key
 from msnode.twin import Entry, Twin
 
 log = logging.getLogger(__name__)
+
+SIGNAL = "signal.json"
+"""What webhooks get, beside the folders of the profiles."""
 
 
 class Stage(TypedDict):
@@ -62,14 +63,21 @@ class Flow:
         study = self._inbox.study(study_key, generation)
         analysis = prepared(study.paths, self._runner)
         folder = self._folder(study_key, generation)
+        classify.save_info(self._runner.info, folder)
+        prepare.save_series(analysis.series, folder)
         if analysis.prepared is not None:
             prepare.save(analysis.prepared, folder)
-        prepare.save_series(analysis.series, folder)
         return {"reason": analysis.reason, "seconds": analysis.seconds["prepare"]}
 
     def classify(self, study_key: str, generation: int) -> Stage:
         """Classify the prepared slices and decide on the study."""
         folder = self._folder(study_key, generation)
+        info = classify.load_info(folder)
+        if info is None or info.digest != self._runner.info.digest:
+            # the model was changed since: what is reported must be one model's from end to end
+            stage = self.prepare(study_key, generation)
+            if stage["reason"] is not None:
+                return stage
         analysis = opinion(Analysis(prepared=prepare.load(folder)), self._runner)
         if analysis.scores is not None and analysis.finding is not None:
             classify.save_scores(analysis.scores, analysis.finding, folder)
@@ -87,7 +95,8 @@ class Flow:
         study = self._inbox.study(study_key, generation)
         before = self._twin.predecessor(study_key, generation)
         analysis = replace(self._load(study, reason), seconds=seconds)
-        made = compose(study, analysis, self._runner, now, _predecessor(before))
+        info = classify.load_info(self._folder(study_key, generation)) or self._runner.info
+        made = compose(study, analysis, info, now, _predecessor(before))
         with timed("report"):
             made = self._write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
@@ -104,22 +113,36 @@ class Flow:
             log.error("study=%s destination=%s is not configured any more", study_key, name)
             metrics.DELIVERIES.labels(name, "dead").inc()
             return {"delivered": False, "pause_s": None}
-        study = self._inbox.study(study_key, generation)
-        paths = self._unsent(study, destination, attempt)
-        for receipt in deliver.deliver(paths, destination, self._config.receive.ae_title):
-            self._receipts.save(replace(receipt, attempts=attempt), study_key, generation)
-        return self._judged(study, destination, attempt)
+        try:
+            return self._attempt(study_key, generation, destination, attempt)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt must come
+            unexpected(error, f"delivering to {name}")
+        pause = deliver.pause(destination.retry, attempt)
+        if pause is None:
+            metrics.DELIVERIES.labels(name, "dead").inc()
+        return {"delivered": False, "pause_s": pause}
 
     def fail(self, study_key: str, generation: int) -> None:
-        """Alert on a study whose result could not even be written; its images stay."""
+        """Alert on a study that ended without a result; its images stay, news begin it again."""
         log.error("study=%s generation=%d outcome=failed", study_key, generation)
         metrics.STUDIES.labels("failed").inc()
+        self.finish(study_key, generation)
 
     def finish(self, study_key: str, generation: int) -> None:
         """Drop the arrays, which can be made again, and close the generation in the inbox."""
         for path in self._folder(study_key, generation).glob("*.safetensors"):
             path.unlink(missing_ok=True)
         self._inbox.finish(study_key, generation)
+
+    def _attempt(
+        self, study_key: str, generation: int, destination: Destination, attempt: int
+    ) -> Attempt:
+        """Send what is missing, keep the receipts, judge them."""
+        study = self._inbox.study(study_key, generation)
+        paths = self._unsent(study, destination, attempt)
+        for receipt in deliver.deliver(paths, destination, self._config.receive.ae_title):
+            self._receipts.save(replace(receipt, attempts=attempt), study_key, generation)
+        return self._judged(study, destination, attempt)
 
     def _folder(self, study_key: str, generation: int) -> Path:
         folder = self._config.data / "work" / study_key / str(generation)
@@ -139,9 +162,12 @@ class Flow:
         """Write the objects; a result that fails its validation becomes "not analysed"."""
         folder = self._folder(key(made.study_instance_uid), made.generation)
         try:
-            for profile in sorted({d.profile for d in self._config.destinations}):
+            written: list[Path] = []
+            for profile in sorted({d.profile for d in self._config.destinations if not d.url}):
                 shutil.rmtree(folder / profile, ignore_errors=True)
-                report.write(made, self._config.report, profile, folder / profile)
+                written += report.write(made, self._config.report, profile, folder / profile)
+            if any(d.url for d in self._config.destinations):
+                report.write_signal(made, written, folder / SIGNAL)
         except Refused as refusal:
             if made.finding is None:
                 raise
@@ -174,8 +200,9 @@ class Flow:
             for receipt in self._of(study, destination)
             if receipt.delivered or (attempt > 1 and not receipt.retry)
         }
-        folder = self._folder(study.key, study.generation) / destination.profile
-        return [path for path in sorted(folder.glob("*.dcm")) if _sop_uid(path) not in settled]
+        files = SIGNAL if destination.url else f"{destination.profile}/*.dcm"
+        found = sorted(self._folder(study.key, study.generation).glob(files))
+        return [path for path in found if deliver.identify(path) not in settled]
 
     def _of(self, study: Study, destination: Destination) -> list[Receipt]:
         """The receipts of a result at one destination."""
@@ -208,8 +235,3 @@ def _predecessor(before: Entry | None) -> Predecessor | None:
         return None
     decision = cast("Decision | None", before.decision)
     return Predecessor(before.generation, before.model_digest, decision, before.probability)
-
-
-def _sop_uid(path: Path) -> str:
-    """The SOPInstanceUID from a file's meta information."""
-    return str(pydicom.filereader.read_file_meta_info(path).MediaStorageSOPInstanceUID)

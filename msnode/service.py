@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import torch
 
 from msnode import __version__, classify, deliver, metrics, prepare
+from msnode.analysis import unexpected
 from msnode.config import Config
 from msnode.database import migrate, open_database
 from msnode.engine import Engine
@@ -33,8 +34,11 @@ GRACE_S = 2.0  # for associations under way at a stop; the peer sends again what
 class Sweeper(threading.Thread):
     """Hands complete studies from the inbox to the engine, and says that this host is alive."""
 
-    def __init__(self, config: Config, inbox: Inbox, engine: Engine, wanted: InputContract) -> None:
+    def __init__(
+        self, config: Config, inbox: Inbox, engine: Engine, flow: Flow, wanted: InputContract
+    ) -> None:
         super().__init__(name="sweeper", daemon=True)
+        self._flow = flow
         self._config = config
         self._inbox = inbox
         self._engine = engine
@@ -48,16 +52,17 @@ class Sweeper(threading.Thread):
         while not self._stopping.wait(SWEEP_S):
             try:
                 self._sweep()
-            except (sa.exc.SQLAlchemyError, OSError) as error:
-                log.error("sweep failed error=%s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - one study must not end the sweeps of all
+                unexpected(error, "sweeping the inbox")
             else:
                 self.last_sweep = time.monotonic()
+                _notify("WATCHDOG=1")
 
     def stop(self) -> None:
-        """Finish the sweep under way."""
+        """Finish the sweep under way, unless the database makes it wait for long."""
         self._stopping.set()
         if self.is_alive():
-            self.join()
+            self.join(GRACE_S)
 
     def _sweep(self) -> None:
         complete = self._inbox.complete(
@@ -70,9 +75,16 @@ class Sweeper(threading.Thread):
         if time.monotonic() > self._next_beat:
             self._next_beat = time.monotonic() + BEAT_S
             self._engine.beat()
+            self._submit_queued()
         if time.monotonic() > self._next_cleaning:
             self._next_cleaning = time.monotonic() + CLEAN_S
             self._engine.sweep()
+
+    def _submit_queued(self) -> None:
+        """Submit what a crash or a fault kept from being submitted; close what died."""
+        for study in self._inbox.queued():
+            if not self._engine.submit(study.key, study.generation):
+                self._flow.fail(study.key, study.generation)
 
 
 class Service:
@@ -115,7 +127,7 @@ class Service:
         config = self._config
         began = time.perf_counter()
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        database = open_database(config.database_url)
+        self._database = database = open_database(config.database_url)
         stack.callback(database.dispose)
         migrate(database)
         inbox = Inbox(database, config.data)
@@ -147,16 +159,25 @@ class Service:
         engine = Engine(database, config.name, flow)
         stack.callback(engine.stop)
         engine.launch()
-        for study in inbox.queued():  # a crash may have come before the submit
-            engine.submit(study.key, study.generation)
-        self._sweeper = Sweeper(config, inbox, engine, runner.contract)
+        self._sweeper = Sweeper(config, inbox, engine, flow, runner.contract)
         stack.callback(self._sweeper.stop)
         self._sweeper.start()
         _describe(runner.info)
         return [f"model={runner.info.name}/{runner.info.version}", f"device={runner.device}"]
 
     def _ready(self) -> tuple[bool, str]:
-        return self._alive() if self._started else (False, "starting")
+        """Ready while it takes and analyses studies."""
+        if not self._started:
+            return False, "starting"
+        free = shutil.disk_usage(self._config.data).free
+        if self._receive and free < self._config.receive.min_free_bytes:
+            return False, "less than receive.min_free_bytes free: images are refused"
+        try:
+            with self._database.connect() as connection:
+                connection.execute(sa.select(1))
+        except sa.exc.SQLAlchemyError as error:
+            return False, f"the database does not answer: {type(error).__name__}"
+        return self._alive()
 
     def _alive(self) -> tuple[bool, str]:
         """Alive while the sweeper sweeps; starting counts as alive."""

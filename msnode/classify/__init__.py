@@ -4,7 +4,7 @@ from msnode.classify.bundle import Bundle, DataSource, Manifest, load_bundle, sa
 from msnode.classify.contract import CLASSES, TABLE, Classifier, Grid, architectures, build
 from msnode.classify.decision import Calibration, StudyRule
 from msnode.classify.runtime import Runner
-from msnode.classify.store import load_scores, save_scores
+from msnode.classify.store import load_info, load_scores, save_info, save_scores
 
 __all__ = [
     "CLASSES",
@@ -20,7 +20,9 @@ __all__ = [
     "architectures",
     "build",
     "load_bundle",
+    "load_info",
     "load_scores",
     "save_bundle",
+    "save_info",
     "save_scores",
 ]

@@ -5,9 +5,9 @@ from pathlib import Path
 import safetensors.numpy
 
 from msnode.files import decode, encode, replacing
-from msnode.records import Finding, Scores
+from msnode.records import Finding, ModelInfo, Scores
 
-SCORES, FINDING = "scores.safetensors", "finding.json"
+SCORES, FINDING, INFO = "scores.safetensors", "finding.json", "model.json"
 
 
 def save_scores(scores: Scores, finding: Finding, folder: Path) -> None:
@@ -31,3 +31,15 @@ def load_scores(folder: Path) -> tuple[Scores, Finding]:
     finding = decode((folder / FINDING).read_bytes(), Finding)
     tensors = safetensors.numpy.load_file(folder / SCORES)
     return Scores(tensors["probabilities"], tensors["saliency"]), finding
+
+
+def save_info(info: ModelInfo, folder: Path) -> None:
+    """Write ``model.json``, durably: for whom the slices are prepared, and who answers."""
+    with replacing(folder / INFO) as file:
+        file.write(encode(info))
+
+
+def load_info(folder: Path) -> ModelInfo | None:
+    """Read what `save_info` wrote; None where it is not there."""
+    file = folder / INFO
+    return decode(file.read_bytes(), ModelInfo) if file.exists() else None

@@ -12,6 +12,12 @@ VERSION = "v1"
 SERIALIZER = DBOSPortableJSONSerializer()
 """JSON; the default one would unpickle what the database holds."""
 
+STATES = {
+    "DELAYED": "waiting", "ENQUEUED": "queued", "PENDING": "running", "SUCCESS": "done",
+    "ERROR": "dead", "CANCELLED": "cancelled", "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "dead",
+}  # fmt: skip
+"""What an administrator calls the states of a workflow."""
+
 
 def queue(destination: str) -> str:
     """A queue for each destination, so that a slow or dead one holds nobody else up."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from msnode.database import hosts, unix_now
-from msnode.engine.common import SERIALIZER, STUDIES, VERSION, connections, queue
+from msnode.engine.common import SERIALIZER, STATES, STUDIES, VERSION, connections, queue
 from msnode.engine.workflows import register
 
 if TYPE_CHECKING:  # as in workflows.py
@@ -59,10 +59,15 @@ class Engine:
         for name in self._flow.destinations:
             DBOS.register_queue(queue(name), worker_concurrency=2, polling_interval_sec=POLL_S)
 
-    def submit(self, study_key: str, generation: int) -> None:
-        """Analyse a study; submitting the same generation again does nothing."""
+    def submit(self, study_key: str, generation: int) -> bool:
+        """Analyse a study; submitting the same generation again does nothing.
+
+        Returns:
+            False where its job has died or was cancelled: it will not finish by itself.
+        """
         with SetWorkflowID(f"study.{study_key}.{generation}"):
-            DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
+            job = DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
+        return STATES[job.get_status().status] not in ("dead", "cancelled")
 
     def beat(self) -> None:
         """Say that this host is alive, and take over what a host that fell silent was doing.

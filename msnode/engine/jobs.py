@@ -7,14 +7,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
-from msnode.engine.common import SERIALIZER, STUDIES, VERSION, connections, queue
+from msnode.engine.common import SERIALIZER, STATES, STUDIES, VERSION, connections, queue
 from msnode.errors import MsnodeError
-
-STATES = {
-    "DELAYED": "waiting", "ENQUEUED": "queued", "PENDING": "running", "SUCCESS": "done",
-    "ERROR": "dead", "CANCELLED": "cancelled", "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "dead",
-}  # fmt: skip
-"""What an administrator calls the states of a workflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +79,28 @@ class Jobs:
             MsnodeError: it is queued, running or done.
         """
         job = self.get(job_id)
-        if job.state not in ("waiting", "dead", "cancelled"):
+        place = STUDIES if job.destination is None else queue(job.destination)
+        if job.state == "waiting":
+            self._client.set_workflow_delay(job_id, delay_seconds=0)
+        elif job.state == "cancelled":
+            self._client.resume_workflow(job_id, queue_name=place)
+        elif job.state == "dead":
+            self._again(job, place)
+        else:
             raise MsnodeError(f"job {job_id} is {job.state}: nothing to retry")
+
+    def _again(self, job: Job, place: str) -> None:
+        """A new job, with an ID that nothing else has, in place of a dead one."""
+        delivery = () if job.destination is None else (job.destination, 1)
+        name = ".".join(map(str, (job.kind, job.study, job.generation, *delivery[:1])))
         options: EnqueueOptions = {
             "workflow_name": f"{job.kind}.{VERSION}",
-            "queue_name": STUDIES if job.destination is None else queue(job.destination),
-            "workflow_id": f"{job.kind}.{job.study}.{job.generation}.r{int(time.time())}.1",
+            "queue_name": place,
+            "workflow_id": f"{name}.r{time.time_ns()}.1",
             "app_version": VERSION,
         }
-        delivery = () if job.destination is None else (job.destination, 1)
         self._client.enqueue(options, job.study, job.generation, *delivery)
-        self._client.delete_workflow(job_id)
+        self._client.delete_workflow(job.id)
 
     def cancel(self, job_id: str) -> None:
         """Stop a job before its next step; `retry` takes it up again.

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+import sqlalchemy as sa
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
 
 from msnode.engine.common import queue
@@ -19,11 +20,17 @@ if TYPE_CHECKING:  # the flow brings torch along, which who only looks at jobs d
 P = ParamSpec("P")
 R = TypeVar("R")
 
+RECOVERIES = 10
+"""So often a workflow is begun again after a crash; then it counts as the cause and is dead."""
+
+TRANSIENT = (TryLater, OSError, sa.exc.OperationalError, sa.exc.InterfaceError)
+"""Faults of disk, network, device and database that pass."""
+
 
 def register(flow: "Flow") -> Callable[[str, int], str]:
     """Make the flow's workflows known to DBOS, which wants plain functions, not methods."""
 
-    @DBOS.workflow(name="deliver.v1")
+    @DBOS.workflow(name="deliver.v1", max_recovery_attempts=RECOVERIES)
     def deliver(study_key: str, generation: int, name: str, attempt: int) -> bool:
         """One attempt; a failed one leaves behind the next, delayed, and holds no thread."""
         result = _step("deliver", flow.deliver, study_key, generation, name, attempt)
@@ -41,7 +48,7 @@ def register(flow: "Flow") -> Callable[[str, int], str]:
         with SetWorkflowID(f"{series}.{attempt}"), options:
             DBOS.enqueue_workflow(queue(name), deliver, study_key, generation, name, attempt)
 
-    @DBOS.workflow(name="study.v1")
+    @DBOS.workflow(name="study.v1", max_recovery_attempts=RECOVERIES)
     def study(study_key: str, generation: int) -> str:
         """Prepare, classify, report, hand over to the destinations."""
         stage = _stage("prepare", flow.prepare, study_key, generation)
@@ -75,13 +82,13 @@ def _stage(name: str, function: Callable[[str, int], "Stage"], study_key: str, n
 
 
 def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run one durable step; `TryLater` is tried again for a quarter of an hour, then fails."""
+    """Run one durable step; a transient fault is retried for some minutes before it fails."""
     options: StepOptions = {
         "name": name,
         "retries_allowed": True,
         "interval_seconds": 2.0,
         "backoff_rate": 2.0,
         "max_attempts": 9,
-        "should_retry": lambda error: isinstance(error, TryLater),
+        "should_retry": lambda error: isinstance(error, TRANSIENT),
     }
     return DBOS.run_step(options, function, *args, **kwargs)
