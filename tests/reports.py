@@ -104,11 +104,13 @@ def source(index: int, z: float, pixels: Float32Array, folder: Path) -> tuple[So
 
 
 def saliency(pixels: Float32Array) -> Float32Array:
-    """(slices, rows, cols) float32 in [0, 1]: smooth blobs over the brightest spots."""
+    """(slices, rows, cols) float32 in [0, 1]: smooth blobs over small bright spots in the head."""
     grey = pixels[:, 0]
-    inner = ndimage.uniform_filter((grey > 0.15).astype(np.float32), (0, 41, 41)) > 0.97
-    spots = inner & (grey > np.quantile(grey[inner], 0.985) - 1e-6)
-    smooth = ndimage.gaussian_filter(spots.astype(np.float32), (0, 7, 7))
+    inner = ndimage.uniform_filter((grey > 0.15).astype(np.float32), (0, 51, 51)) > 0.9
+    small, large = (ndimage.gaussian_filter(grey, (0, sigma, sigma)) for sigma in (1.5, 10))
+    contrast = np.where(inner, small - large, 0)
+    spots = (contrast > np.quantile(contrast[inner], 0.99)).astype(np.float32)
+    smooth = ndimage.gaussian_filter(spots, (0, 6, 6))
     heat: Float32Array = (smooth / max(float(smooth.max()), 1e-6)).astype(np.float32)
     return heat
 

@@ -2,6 +2,7 @@
 
 from msnode.report import montage
 from msnode.report.profiles import PROFILES, write
+from msnode.report.signal import write_signal
 from msnode.report.summary import read
 
-__all__ = ["PROFILES", "montage", "read", "write"]
+__all__ = ["PROFILES", "montage", "read", "write", "write_signal"]

@@ -40,10 +40,24 @@ def stamp(dataset: Dataset, case: Case, kind: str, sop_class_uid: str, number: i
     dataset.SeriesInstanceUID = case.uid(kind, level="series")
     dataset.SeriesNumber = series_number
     dataset.Modality = modality
-    dataset.SeriesDescription = description
+    dataset.SeriesDescription = signalled(case, description)
     _equipment(dataset, case)
     _times(dataset, case)
     _number(dataset, case, kind, number)
+
+
+def signalled(case: Case, description: str) -> str:
+    """A description behind the configured token and the suggested reading priority, if any.
+
+    The words are the same in every language, as worklists compare them.
+    """
+    if not case.describe.token:
+        return description
+    finding = case.report.finding
+    word = "not analysed"
+    if finding is not None:
+        word = "urgent" if finding.decision == "present" else "routine"
+    return f"{case.describe.token} {word}: {description}"
 
 
 def another(first: Dataset, case: Case, kind: str, number: int) -> Dataset:
@@ -77,7 +91,7 @@ def _equipment(dataset: Dataset, case: Case) -> None:
     algorithm.SoftwareVersions = model.version[:64]
     algorithm.DeviceSerialNumber = model.digest[:64]
     algorithm.DeviceUID = case.device_uid
-    algorithm.ContributionDateTime = case.created.strftime("%Y%m%d%H%M%S%z")
+    algorithm.ContributionDateTime = case.created.strftime("%Y%m%d%H%M%S")
     algorithm.ContributionDescription = "Classified the images and computed the saliency"
     dataset.ContributingEquipmentSequence = [algorithm]
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
@@ -151,20 +152,23 @@ def image_label(case: Case, frame: SourceFrame) -> str:
     return case.say("image", number=number) if number is not None else ""
 
 
-def matter(finding: Finding, most: int, least: int = 3) -> list[SliceFinding]:
-    """The most suspicious slices, most suspicious first, spread over the head.
+NEIGHBOURS_MM = 3.9
+"""Slices nearer than this show the same thing."""
 
-    Of thin slices the neighbours of a chosen one show the same thing: those within a
-    twenty-fifth of the series are passed over. Beyond ``least``, only those that reach the
-    decision's threshold by themselves.
+
+def matter(case: Case, most: int, least: int = 3) -> list[SliceFinding]:
+    """The most suspicious slices, most suspicious first, without the neighbours of those.
+
+    Beyond ``least``, only those that reach the decision's threshold by themselves.
     """
-    gap = len(finding.slices) // 25
+    finding, places = case.finding, case.slices.affines[:, :3, 3]
     chosen: list[SliceFinding] = []
     for candidate in sorted(finding.slices, key=lambda s: (-s.probability, s.index)):
-        if len(chosen) >= least and candidate.probability < finding.threshold:
-            break
-        if all(abs(candidate.index - other.index) > gap for other in chosen):
-            chosen.append(candidate)
         if len(chosen) == most:
             break
+        if len(chosen) >= least and candidate.probability < finding.threshold:
+            break
+        away = [np.linalg.norm(places[candidate.index] - places[one.index]) for one in chosen]
+        if min(away, default=np.inf) > NEIGHBOURS_MM:
+            chosen.append(candidate)
     return chosen

@@ -137,7 +137,7 @@ def slice_lines(case: Case, most: int) -> list[str]:
             column=round(found.peak.column) + 1,
             row=round(found.peak.row) + 1,
         )
-        for found in matter(case.finding, most)
+        for found in matter(case, most)
     ]
 
 

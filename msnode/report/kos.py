@@ -19,7 +19,7 @@ def build(case: Case) -> Dataset:
             text(codes.KEY_OBJECT_DESCRIPTION, f"{case.say('key_images')}. {case.say('banner')}"),
         ]
     )
-    frames = [found.source for found in matter(case.finding, MOST_SLICES)]
+    frames = [found.source for found in matter(case, MOST_SLICES)]
     items = [image(codes.KEY_OBJECT_DESCRIPTION, frame) for frame in frames]
     root.ContentSequence.extend(items)
     for item in items:

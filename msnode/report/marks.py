@@ -25,9 +25,9 @@ def build(case: Case) -> Dataset:
     dataset.PresentationCreationTime = case.created.strftime("%H%M%S.%f")
     dataset.BodyPartExamined = "BRAIN"
     dataset.ContentLabel = LAYER
-    dataset.ContentDescription = case.say("banner")[:64]
+    dataset.ContentDescription = _plain(case.say("banner"))[:60]
     dataset.ContentCreatorName = "msnode"
-    found = matter(case.finding, MOST_SLICES)
+    found = matter(case, MOST_SLICES)
     _relationship(dataset, case, [one.peak.source for one in found])
     dataset.DisplayedAreaSelectionSequence = [_area(one.peak.source) for one in found]
     dataset.GraphicAnnotationSequence = [_annotation(case, one) for one in found]
@@ -89,13 +89,17 @@ def _annotation(case: Case, found: SliceFinding) -> Dataset:
     ]  # fmt: skip
     ring.GraphicFilled = "N"
     annotation.TextObjectSequence = [label := Dataset()]
-    label.UnformattedTextValue = (
-        f"{case.say('banner_short')}\r\n{case.say.percent(found.probability)}"
-    )
+    text = f"{case.say('banner_short')}: {case.say.percent(found.probability)}"
+    label.UnformattedTextValue = _plain(text)
     label.AnchorPoint = [column + across, row]
     label.AnchorPointVisibility = "N"
     label.AnchorPointAnnotationUnits = "PIXEL"
     return annotation
+
+
+def _plain(text: str) -> str:
+    """Without the dash that dcmtk's checker takes for no character."""
+    return text.replace("–", "-").replace("’", "'")
 
 
 def _windows(case: Case, found: list[SliceFinding]) -> list[Dataset]:

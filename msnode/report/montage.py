@@ -76,7 +76,7 @@ def shown(case: Case) -> Sequence[SliceFinding]:
     """The slices of the tiles, from feet to head."""
     if case.report.finding is None:
         return ()
-    return sorted(matter(case.finding, TILES, TILES), key=lambda found: found.index)
+    return sorted(matter(case, TILES, TILES), key=lambda found: found.index)
 
 
 def _banner(canvas: Canvas, case: Case) -> None:

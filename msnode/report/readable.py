@@ -44,8 +44,7 @@ def _findings(case: Case) -> sr.ContainerContentItem:
     section = _section(codes.FINDINGS, codes.FINDING, lines)
     if case.report.finding is not None:
         section.ContentSequence.extend(
-            image(codes.BEST_ILLUSTRATION, found.source)
-            for found in matter(case.finding, ILLUSTRATIONS)
+            image(codes.BEST_ILLUSTRATION, found.source) for found in matter(case, ILLUSTRATIONS)
         )
     return section
 

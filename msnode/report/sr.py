@@ -22,7 +22,7 @@ def build(case: Case) -> Dataset:
     """The SR with the study's probability and decision and the slices that matter."""
     groups = [_study_group(case)]
     if case.report.finding is not None:
-        groups += [_slice_group(case, found) for found in matter(case.finding, MOST_SLICES)]
+        groups += [_slice_group(case, found) for found in matter(case, MOST_SLICES)]
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=observer(case)),
         procedure_reported=codes.MR_BRAIN,
@@ -74,7 +74,7 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
     if finding is not None:
         priority = codes.PRIORITIES[decision == "present"]
         evaluations.append(sr.QualitativeEvaluation(codes.READING_PRIORITY, priority))
-        source = matter(finding, 1)[0].source
+        source = matter(case, 1)[0].source
         measurements = [
             _probability(codes.PROBABILITY_STUDY, finding.probability, _anchor(source), source)
         ]

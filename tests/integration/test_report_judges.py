@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,9 @@ EXTENSIBLE = 'Code (24590-2,LN,"MR Brain") not found in context group 100'
 """CID 100 is extensible (PS3.16), and has nothing nearer than "MRI unspecified body region"."""
 UTF8 = "The VR checker does not support this Specific Character Set: ISO_IR 192"
 """dcmtk says so of every document in UTF-8, whatever it contains."""
+
+TID1500READER = Path(sys.executable).with_name("tid1500reader")
+"""Of dcmqi, from PyPI."""
 
 CASES = ("present", "absent", "undetermined", "not_analysed", "revised")
 
@@ -114,7 +118,7 @@ def test_dcmtk_reads_the_documents(written: tuple[Report, Path]) -> None:
         for done in (dump, page):
             assert done.returncode == 0
             assert {line for line in done.stderr.splitlines() if UTF8 not in line} == set()
-        assert "Imaging" in page.stdout
+        assert "Imag" in page.stdout
 
 
 def test_dcmpschk_accepts_the_presentation_state(written: tuple[Report, Path]) -> None:
@@ -122,15 +126,16 @@ def test_dcmpschk_accepts_the_presentation_state(written: tuple[Report, Path]) -
     if not path.exists():
         pytest.skip("there is nothing to mark in a study that was not analysed")
     done = _run(peers.tool("dcmpschk", "dcmtk"), path)
-    complaints = re.findall(r"attribute: (\w+).*\n.*value   : \[([^]]*)\]", done.stderr)
-    # dcmpschk takes no character beyond ASCII for one, in any character set
-    assert [name for name, value in complaints if value.isascii() and "\n" not in value] == []
+    values = re.findall(r"Attribute value   : \[([^]]*)\]", done.stderr)
+    # dcmpschk knows no UTF-8; it must have nothing to say of anything else
+    assert [value for value in values if value.isascii()] == []
+    assert ("Test passed" in done.stdout + done.stderr) == (values == [])
 
 
 def test_tid1500reader_finds_the_same_numbers(written: tuple[Report, Path], tmp_path: Path) -> None:
     made, folder = written
     done = _run(
-        "tid1500reader", "--inputDICOM", folder / "sr.dcm", "--outputMetadata", tmp_path / "m.json"
+        TID1500READER, "--inputDICOM", folder / "sr.dcm", "--outputMetadata", tmp_path / "m.json"
     )
     assert done.returncode == 0, done.stderr
     groups = json.loads((tmp_path / "m.json").read_text())["Measurements"]
@@ -145,7 +150,7 @@ def test_highdicom_reads_the_saliency_back(written: tuple[Report, Path]) -> None
     if made.scores is None or made.slices is None:
         pytest.skip("a study that was not analysed has no saliency")
     image = highdicom.imread(folder / "map.dcm")
-    values = image.get_stored_frames()
+    values = image.get_frames()
     peaks = values.reshape(len(values), -1).max(axis=1)
     assert peaks == pytest.approx(made.scores.saliency.max(axis=(1, 2)), abs=0.05)
     for index in (0, len(values) - 1):

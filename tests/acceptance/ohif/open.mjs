@@ -1,6 +1,6 @@
 // Open series of a study in OHIF, one after the other, and say what the page shows.
 //
-// node open.mjs '{"module": …, "chromium": …, "url": …, "study": …, "series": [{"name", "expect"}],
+// node open.mjs '{"module": …, "chromium": …, "url": …, "study": …, "series": [{"name", "file", "expect", "up"}],
 //                 "pictures": …}'
 // prints {"name": …, "text": …, "errors": […]} as one JSON line for each series.
 import { createRequire } from 'node:module';
@@ -21,7 +21,7 @@ const browser = await chromium.launch({
 async function open(series) {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   const errors = [];
-  page.on('console', m => { if (['error','warning'].includes(m.type())) errors.push(m.text().slice(0, 300)); });
+  page.on('console', line => line.type() === 'error' && errors.push(line.text()));
   page.on('pageerror', error => errors.push(String(error)));
   await page.addInitScript(() => window.localStorage?.setItem('shownTours', '["basicViewerTour"]'));
   await page.goto(`${job.url}/viewer?StudyInstanceUIDs=${job.study}`);
@@ -35,6 +35,10 @@ async function open(series) {
     if (series.expect.every(words => text.includes(words))) break;
   }
   await page.waitForTimeout(3000);
+  for (let i = 0; i < (series.up ?? 0); i++) {
+    await page.keyboard.press('ArrowUp');
+    await page.waitForTimeout(200);
+  }
   const text = await body.innerText();
   await page.screenshot({ path: path.join(job.pictures, `${series.file}.png`) });
   await page.close();
