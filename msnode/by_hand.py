@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -81,7 +82,7 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
     finding = analysis.finding
     console.rule(f"study {name}", align="left")
     if finding is None:
-        console.print(f"[magenta]not analysed[/]: {analysis.reason}")
+        console.print(f"[magenta]not analysed[/]: {escape(str(analysis.reason))}")
     else:
         console.print(
             f"MS pattern [bold {COLOURS[finding.decision]}]{finding.decision}[/], "
@@ -101,7 +102,7 @@ def series_table(series: Sequence[SeriesChoice]) -> Table:
     for choice in series:
         mark = "[green]●[/]" if choice.chosen else "[dim]○[/]"
         name = choice.description or choice.uid
-        table.add_row(mark, name, str(choice.instances), choice.why)
+        table.add_row(mark, escape(name), str(choice.instances), escape(choice.why))
     return table
 
 
@@ -143,7 +144,7 @@ def send(paths: Sequence[Path], peer: str, calling: str) -> bool:
     console = Console()
     for file, receipt in failed:
         status = "no answer" if receipt.status is None else f"0x{receipt.status:04X}"
-        console.print(f"[red]not stored[/] {file} {status} {receipt.detail}")
+        console.print(f"[red]not stored[/] {escape(str(file))} {status} {escape(receipt.detail)}")
     console.print(f"{len(files) - len(failed)} of {len(files)} files stored by {peer}")
     return not failed
 

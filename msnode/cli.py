@@ -21,6 +21,7 @@ from msnode.errors import MsnodeError
 P = ParamSpec("P")
 R = TypeVar("R")
 
+WATCH_S = 10.0  # between looks for systemd's watchdog
 EXIT_S = 8.0  # after SIGTERM, whatever still hangs; systemd and people wait for ten
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -96,8 +97,9 @@ def _run(config_file: Path, *, receive: bool, work: bool) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with Service(configuration.load(config_file), receive=receive, work=work):
-        stop.wait()
+    with Service(configuration.load(config_file), receive=receive, work=work) as service:
+        while not stop.wait(WATCH_S):
+            service.watch()
         # A step that waits for a slow peer, or a database that hangs, must not hold the exit up:
         # all that matters is durable by now, and the step is repeated at the next start.
         last = threading.Timer(EXIT_S, os._exit, [0])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
@@ -58,7 +59,7 @@ def show_one(config_file: Path, job_id: str, *, as_json: bool) -> None:
         done = "[green]yes[/]" if receipt.delivered else "[red]no[/]"
         table.add_row(
             receipt.destination, f"…{receipt.sop_instance_uid[-12:]}", done,
-            str(receipt.attempts), status, receipt.detail,
+            str(receipt.attempts), status, escape(receipt.detail),
         )  # fmt: skip
     console.print(table)
 

@@ -56,7 +56,6 @@ class Sweeper(threading.Thread):
                 unexpected(error, "sweeping the inbox")
             else:
                 self.last_sweep = time.monotonic()
-                _notify("WATCHDOG=1")
 
     def stop(self) -> None:
         """Finish the sweep under way, unless the database makes it wait for long."""
@@ -164,6 +163,11 @@ class Service:
         self._sweeper.start()
         _describe(runner.info)
         return [f"model={runner.info.name}/{runner.info.version}", f"device={runner.device}"]
+
+    def watch(self) -> None:
+        """Feed systemd's watchdog while the node is sound; without food it is restarted."""
+        if self._alive()[0]:
+            _notify("WATCHDOG=1")
 
     def _ready(self) -> tuple[bool, str]:
         """Ready while it takes and analyses studies."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from msnode.errors import NotAnalysable
 
@@ -185,9 +186,10 @@ def _places(dataset: Dataset) -> Iterator[Dataset]:
     """The data set, then the functional group macros shared and of the first frame (C.7.6.16)."""
     yield dataset
     for keyword in _GROUPS:
-        for group in (value(dataset, keyword) or [])[:1]:
-            for element in group:
-                if element.VR == "SQ":
+        groups = value(dataset, keyword)
+        if isinstance(groups, Sequence) and groups:  # a malformed file may hold text there
+            for element in groups[0]:
+                if isinstance(element.value, Sequence):
                     yield from element.value
 
 

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from msnode import config, metrics, records
 from msnode.database import instances, studies
-from msnode.errors import MsnodeError
 
 log = logging.getLogger(__name__)
+
+SKEW_S = 10.0  # the clocks of hosts that share a database may differ by this
 
 
 class Studies:
@@ -83,7 +84,8 @@ class Studies:
         has_wanted: Callable[[Sequence[Path]], bool],
     ) -> str | None:
         """Why a study is complete: cap, idle or evidence; None if it is not."""
-        quiet = now - study.newest
+        # after the clock was set back the newest image lies ahead: take the study as it is
+        quiet = now - study.newest if study.newest < now + SKEW_S else math.inf
         if now - study.first_at >= rule.cap_s:
             return "cap"
         if quiet >= rule.idle_s:
@@ -101,7 +103,7 @@ class Studies:
             try:
                 firsts = {row.series_instance_uid: row.path for row in reversed(files)}
                 wanted = has_wanted([self.folder / path for path in firsts.values()])
-            except (MsnodeError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - one file must not end the sweeps of all
                 log.warning("evidence unreadable study=%s error=%s", key, type(error).__name__)
                 wanted = False
             self._evidence[key] = newest, wanted

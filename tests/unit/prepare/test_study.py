@@ -312,3 +312,12 @@ def test_nifti_studies(tmp_path: Path) -> None:
     unnamed = tmp_path / "scan.nii"
     nifti.write(unnamed, *nifti.read(sample.nifti()))
     assert "no sequence attributes" in prepare.prepare([unnamed], FLAIR).series[0].why
+
+
+def test_functional_groups_of_the_wrong_kind_are_no_reason_to_stop(
+    sample_study: Sequence[Path], tmp_path: Path
+) -> None:
+    dataset = pydicom.dcmread(sample_study[0])
+    dataset.add_new(0x52009229, "LO", "no sequence")
+    dataset.save_as(tmp_path / "a.dcm")
+    assert prepare.has_wanted([tmp_path / "a.dcm"], FLAIR)

@@ -187,3 +187,9 @@ def test_classes_accepted_by_configuration_can_be_analysed(inbox: Inbox, tmp_pat
     store(other, mr(SOPClassUID=CTImageStorage), at=100)
     assert len(other.complete(110, RULE, Evidence(1))) == 1
     other.close()
+
+
+def test_a_clock_set_back_does_not_make_a_study_rest(inbox: Inbox) -> None:
+    store(inbox, mr(), at=5000)
+    (study,) = inbox.complete(1000, RULE, Evidence(enough=99))
+    assert study.completion == "idle"
