@@ -20,7 +20,7 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
 
     Args:
         config: already validated for itself.
-        peers: also C-ECHO every destination.
+        peers: also C-ECHO every peer, and connect to every webhook.
     """
     yield "data folder", _problem(lambda: _writable(config))
     yield "database", _problem(lambda: open_database(config.database_url).connect().close())
@@ -55,7 +55,9 @@ def _writable(config: Config) -> None:
 
 
 def _reach(destination: Destination, config: Config) -> Callable[[], object]:
-    """An attempt at a destination: C-ECHO to a peer, or a folder that can be written."""
+    """An attempt at a destination: C-ECHO to a peer, a connection, or a folder made."""
+    if destination.url is not None:
+        return lambda: deliver.reach(destination)
     if destination.folder is not None:
         folder = destination.folder
         return lambda: folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import cattrs
 import yaml
@@ -109,6 +110,9 @@ class Describe:
     """InstitutionName of our equipment (PS3.3 C.7.5.1); "" leaves the study's own."""
     serial_number: str = "1"
     """DeviceSerialNumber; tells the nodes of one site apart."""
+    token: str = ""
+    """With it every SeriesDescription of a result begins with the token and the suggested reading
+    priority (urgent, routine, not analysed), for worklists that go by it; at most 16 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where results go: a DICOM peer (``host``, ``port``, ``ae_title``) or a ``folder``."""
+    """Where results go: a DICOM peer (``host``, ``port``, ``ae_title``), ``folder`` or ``url``."""
 
     name: str
     """Appears in logs, metrics and receipts: no patient data, unique."""
@@ -137,10 +141,20 @@ class Destination:
     """TCP port."""
     folder: Path | None = None
     """Folder that gets the result files, instead of a peer."""
+    url: str | None = None
+    """Webhook that gets the result in short as signed JSON, instead of a peer (docs/webhook.md)."""
+    secret: str | None = None
+    """Of a webhook: key of the signature, known to the receiver; 16 characters or more."""
+    ca: Path | None = None
+    """Of a webhook: PEM file with what may sign its certificate; null: the system's authorities."""
+    timeout_s: float = 10.0
+    """Of a webhook: it must take the connection, and then answer, within so long."""
+    allow_http: bool = False
+    """Of a webhook: http to another host than this one, for a closed network segment."""
     profile: Literal["minimal", "standard", "full"] = "minimal"
     """minimal: SR and montage; standard: and readable SR and overlay; full: everything."""
     tls: Tls | None = None
-    """Null: plain TCP."""
+    """Null: plain TCP to a peer; to a webhook https without a certificate of ours."""
     retry: Retry = field(default_factory=Retry)
     """How long a failed delivery is tried again."""
 
@@ -257,17 +271,47 @@ def _contradictions(config: Config) -> Iterator[str]:
     names = [destination.name for destination in config.destinations]
     for name in {n for n in names if names.count(n) > 1}:
         yield f"destinations: the name {name!r} is used twice; receipts need unique names"
+    if not re.fullmatch(r"([!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?)?", config.report.token):
+        yield f"report.token: {config.report.token!r} is none; use up to 16 ASCII characters"
     for i, destination in enumerate(config.destinations):
         yield from _destination(f"destinations.{i}", destination)
 
 
 def _destination(where: str, destination: Destination) -> Iterator[str]:
-    """A destination is a peer or a folder."""
+    """A destination is a peer, a folder or a webhook."""
     peer = destination.host is not None and destination.ae_title is not None
-    if peer == (destination.folder is not None):
-        yield f"{where}: give either ae_title, host and port, or folder"
+    if [peer, destination.folder is not None, destination.url is not None].count(True) != 1:
+        yield f"{where}: give either ae_title, host and port, or folder, or url and secret"
     if destination.ae_title is not None:
         yield from _title(f"{where}.ae_title", destination.ae_title)
+    if destination.url is not None:
+        yield from _webhook(where, destination, destination.url)
+
+
+def _webhook(where: str, destination: Destination, url: str) -> Iterator[str]:
+    """RFC 9110 4.2: an http or https URL without a password; the secret is not a guess."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port != 0 and parts.username is None else None
+        (host or "").encode("idna")
+    except ValueError:  # a port, IPv6 address or name that is none
+        host = None
+    if host is None or parts.scheme not in ("https", "http") or re.search(r"[^!-~]|#", url):
+        yield f"{where}.url: is no address of a webhook; write https://HOST[:PORT]/PATH"
+    elif parts.scheme == "http" and not (destination.allow_http or _loopback(host)):
+        yield f"{where}.url: http shows the result to the network; use https, or set allow_http"
+    secret = destination.secret or ""
+    if re.fullmatch(r"\$(\w+|\{\w+\})", secret):
+        yield f"{where}.secret: names an environment variable that is not set; set it"
+    elif len(secret) < 16:
+        yield f"{where}.secret: is shorter than 16 characters; take `openssl rand -hex 32`"
+    if destination.timeout_s <= 0:
+        yield f"{where}.timeout_s: {destination.timeout_s} is no time; use seconds above 0"
+
+
+def _loopback(host: str) -> bool:
+    """Whether a host is this one, without asking a name server."""
+    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
 
 
 def _title(where: str, title: str) -> Iterator[str]:
@@ -288,4 +332,6 @@ def _mask(value: Any) -> Any:
         return {k: "***" if k in SECRETS and v else _mask(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_mask(item) for item in value]
+    if isinstance(value, str):  # a webhook's address may carry a key
+        return re.sub(r"(://[^?]*\?).+", r"\1***", value)
     return str(value) if isinstance(value, Path) else value

@@ -10,7 +10,9 @@ from msnode.deliver.commitment import Commitment, read_report, request_commitmen
 from msnode.deliver.folder import copy
 from msnode.deliver.peer import echo, parse_peer
 from msnode.deliver.receipts import Receipts
-from msnode.deliver.store import send
+from msnode.deliver.store import read_item, send
+from msnode.deliver.webhook import post, reach
+from msnode.deliver.webhook import read as read_signal
 from msnode.records import Receipt
 
 __all__ = [
@@ -18,9 +20,11 @@ __all__ = [
     "Receipts",
     "deliver",
     "echo",
+    "identify",
     "parse_peer",
     "pause",
     "pauses",
+    "reach",
     "read_report",
     "request_commitment",
     "send",
@@ -30,11 +34,11 @@ __all__ = [
 def deliver(
     paths: Sequence[Path], destination: Destination, calling_ae_title: str
 ) -> tuple[Receipt, ...]:
-    """Try once to bring result objects to a destination, over one association or by copying.
+    """Try once to bring results to a destination: over one association, by copying, or by POST.
 
     Args:
-        paths: the result files.
-        destination: a peer or a folder.
+        paths: the result files; for a webhook, signals.
+        destination: a peer, a folder or a webhook.
         calling_ae_title: ours.
 
     Returns:
@@ -44,13 +48,24 @@ def deliver(
     Raises:
         ConfigError: the destination's TLS files cannot be used.
     """
-    if destination.folder is not None:
+    if destination.url is not None:
+        receipts = post(paths, destination)
+    elif destination.folder is not None:
         receipts = copy(paths, destination)
     else:
         receipts = send(paths, destination, calling_ae_title)
     for receipt in receipts:
         metrics.DELIVERIES.labels(destination.name, _outcome(receipt)).inc()
     return receipts
+
+
+def identify(path: Path) -> str:
+    """The UID under which the receipts know a result file or a signal.
+
+    Raises:
+        Refused: it is neither.
+    """
+    return read_signal(path)[0] if path.suffix == ".json" else read_item(path).sop_instance_uid
 
 
 def _outcome(receipt: Receipt) -> str:

@@ -59,10 +59,73 @@ def test_ae_titles_follow_the_standard(title: str) -> None:
         {"name": "neither"},
         {"name": "both", "folder": "out", "ae_title": "PACS", "host": "pacs"},
         {"name": "half", "ae_title": "PACS"},
+        {"name": "two", "folder": "out", "url": "https://ris/", "secret": "0123456789abcdef"},
     ],
 )
-def test_a_destination_is_a_peer_or_a_folder(destination: dict[str, str]) -> None:
+def test_a_destination_is_a_peer_or_a_folder_or_a_webhook(destination: dict[str, str]) -> None:
     assert any("destinations.0" in line for line in problems({"destinations": [destination]}))
+
+
+def webhook(**wanted: object) -> dict[str, object]:
+    hook = {"name": "ris", "url": "https://ris.example.org/msnode", "secret": "0123456789abcdef"}
+    return {"destinations": [hook | wanted]}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://ris", "https://[2001:db8::1]:8443/a?b=c", "http://localhost:8080/", "http://[::1]/",
+     "http://127.0.0.1/"],
+)  # fmt: skip
+def test_a_webhook_is_an_address(url: str) -> None:
+    assert config.parse(webhook(url=url), BASE).destinations[0].url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "ris", "ftp://ris/", "https://", "https://ris:0/", "https://ris:99999/", "https://ris/ä",
+     "https://user:word@ris/", "https://ris/ a", "https://ris/#a", "https://[::1/", "https://a..b/",
+     "https://ris/\r\nX: y"],
+)  # fmt: skip
+def test_what_is_no_address_is_said(url: str) -> None:
+    (problem,) = problems(webhook(url=url))
+    assert problem == (
+        "destinations.0.url: is no address of a webhook; write https://HOST[:PORT]/PATH"
+    )
+
+
+@pytest.mark.parametrize("url", ["http://ris/", "http://127.0.0.1.example.org/"])
+def test_results_cross_no_network_in_clear_text_unless_allowed(url: str) -> None:
+    (problem,) = problems(webhook(url=url))
+    assert "destinations.0.url" in problem
+    assert "use https, or set allow_http" in problem
+    assert config.parse(webhook(url=url, allow_http=True), BASE).destinations[0].url == url
+
+
+@pytest.mark.parametrize(
+    ("secret", "why"),
+    [(None, "shorter"), ("", "shorter"), ("short", "shorter"), ("$NOT_SET_ANYWHERE", "not set"),
+     ("${NOT_SET_ANYWHERE}", "not set")],
+)  # fmt: skip
+def test_a_webhook_needs_a_secret(secret: str | None, why: str) -> None:
+    (problem,) = problems(webhook(secret=secret))
+    assert problem.startswith("destinations.0.secret: ")
+    assert why in problem
+
+
+def test_a_webhook_needs_time() -> None:
+    assert problems(webhook(timeout_s=0)) == [
+        "destinations.0.timeout_s: 0.0 is no time; use seconds above 0"
+    ]
+
+
+@pytest.mark.parametrize("token", ["", "T", "MS AI", "SIXTEEN_LETTERS_"])
+def test_a_token_is_short_text(token: str) -> None:
+    assert config.parse({"report": {"token": token}}, BASE).report.token == token
+
+
+@pytest.mark.parametrize("token", [" ", "A ", "SEVENTEEN_LETTERS", "BACK\\SLASH", "ÜMLAUT"])
+def test_other_tokens_are_errors(token: str) -> None:
+    assert any("report.token" in line for line in problems({"report": {"token": token}}))
 
 
 def test_destinations_need_different_names() -> None:
@@ -73,6 +136,9 @@ def test_destinations_need_different_names() -> None:
 def test_secrets_are_masked() -> None:
     parsed = config.parse({"database": "postgresql://u:hush@db/msnode"}, BASE)
     assert "hush" not in str(config.masked(parsed))
+    hook = config.parse(webhook(url="https://ris/a?sig=hush", secret="hush" * 4), BASE)
+    assert "hush" not in str(config.masked(hook))
+    assert config.masked(hook)["destinations"][0]["url"] == "https://ris/a?***"
 
 
 def test_the_environment_fills_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,8 @@ def test_shipped_configuration_is_the_default() -> None:
     assert config.load(ROOT / "config/msnode.yaml") == config.Config()
 
 
-def test_commented_settings_show_the_defaults() -> None:
+def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MSNODE_WEBHOOK_SECRET", "0123456789abcdef")
     full = uncommented()
     assert replace(full.receive, callers=(), tls=None) == config.Receive()
     assert full.complete == config.Complete()
