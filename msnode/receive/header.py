@@ -60,6 +60,9 @@ def read_header(stream: BinaryIO, transfer_syntax_uid: str) -> Header:
         raise StoreRefused(NOT_UNDERSTOOD, f"Dataset unreadable: {type(error).__name__}") from error
     for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         check_uid(name, values[name])
+    for name in ("PatientID", "IssuerOfPatientID"):  # shortened, it would be another patient's
+        if len(values[name]) > 64:
+            raise StoreRefused(WRONG_CLASS, f"{name} is longer than 64 characters")
     return Header(*(values[name] for name in _ORDER))
 
 

@@ -23,8 +23,11 @@ from pydicom.valuerep import DSfloat
 from msnode.errors import Refused
 from msnode.report.uids import legal
 
-IDENTITY = {"PatientID": 64, "IssuerOfPatientID": 64, "AccessionNumber": 16, "StudyID": 16}
-"""Shortened, these would point to something else: keyword -> longest legal value."""
+IDENTITY = {"PatientID": 64, "IssuerOfPatientID": 64}
+"""Shortened or empty, these would point to another patient: keyword -> longest legal value."""
+
+NUMBERS = {"AccessionNumber": 16, "StudyID": 16}
+"""Shortened, these would point to another order; they are left empty (type 2) where too long."""
 
 TYPE_2 = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime",
@@ -123,6 +126,8 @@ def _value(source: Dataset, keyword: str) -> str:
             f"{keyword} has {len(text)} characters; DICOM allows {IDENTITY[keyword]}, and a "
             "shortened one would belong to somebody else: correct it at the source"
         )
+    if keyword in NUMBERS and len(text) > NUMBERS[keyword]:
+        return ""
     return _LEGAL[keyword](text) if keyword in _LEGAL else text[:64]
 
 

@@ -6,7 +6,7 @@ import uuid
 NAMESPACE = uuid.UUID("6f1d3f0a-5a0e-4d1e-9f0b-2c9b2f6f7a11")
 """Drawn once for this program; changing it changes every UID."""
 
-_LEGAL = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
+_LEGAL = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 def uid(*parts: object) -> str:
@@ -15,5 +15,8 @@ def uid(*parts: object) -> str:
 
 
 def legal(value: str) -> bool:
-    """PS3.5 9.1: at most 64 characters, components without leading zeros."""
+    """PS3.5 9.1: at most 64 characters of digits and dots.
+
+    Leading zeros, which it forbids, are let through: a copied UID must stay the source's.
+    """
     return len(value) <= 64 and _LEGAL.fullmatch(value) is not None

@@ -2,6 +2,7 @@
 
 import struct
 import tracemalloc
+import warnings
 import zlib
 from io import BytesIO
 
@@ -148,3 +149,10 @@ def test_patient_keys() -> None:
     assert not same_patient(bare, patient_key(secret, "4712", ""))
     assert same_patient(known, patient_key(secret, "", "HOSPITAL")), "no ID is nobody else"
     assert known != patient_key(b"1" * 32, "4711", "HOSPITAL")
+
+
+def test_a_patient_id_that_no_result_could_carry_is_refused() -> None:
+    with warnings.catch_warnings(action="ignore"):
+        dataset = mr(PatientID="1" * 65)
+    with pytest.raises(StoreRefused, match="PatientID is longer than 64"):
+        read_header(BytesIO(encode(dataset)), ExplicitVRLittleEndian)
