@@ -76,7 +76,7 @@ def run(folder: Path, model: Path, console: Console) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with Pacs(folder / "pacs") as pacs, console.status("starting the node …") as status:
         began = time.perf_counter()
-        with _node(folder, model, pacs.port) as (port, http):
+        with node(folder, model, pacs.port) as (port, http):
             started = time.perf_counter() - began
             status.update("sending the study …")
             files = sample.write_study(folder / "study")
@@ -97,7 +97,7 @@ def run(folder: Path, model: Path, console: Console) -> None:
 
 
 @contextmanager
-def _node(folder: Path, model: Path, pacs_port: int) -> Iterator[tuple[int, int]]:
+def node(folder: Path, model: Path, pacs_port: int) -> Iterator[tuple[int, int]]:
     """Run `msnode serve`; yields its DICOM and HTTP ports."""
     port, http = _free_port(), _free_port()
     config = folder / "msnode.yaml"
