@@ -8,13 +8,13 @@ from pydicom.dataset import Dataset
 
 from msnode.records import SliceFinding
 from msnode.report import base, geometry
-from msnode.report.canvas import Canvas
+from msnode.report.canvas import Canvas, font
 from msnode.report.capture import capture, rgb
 from msnode.report.case import Case, image_label
 from msnode.report.geometry import Grid
 from msnode.report.palette import BANNER, ON_BANNER, TEXT, UInt8Array, blend, grey, steps, window
 
-SMALLEST = 256
+SMALLEST = 192
 """Fewest columns of a frame: text has to be legible on it."""
 
 
@@ -53,8 +53,10 @@ def _signs(case: Case, place: Grid) -> Image.Image:
     columns, rows = place.columns, place.rows
     canvas = Canvas(Image.new("RGBA", (columns, rows)))
     canvas.draw.rectangle((0, 0, columns, 19), BANNER)
-    notice = f"{case.say('banner_short')} · {case.say('research')}"
-    canvas.text((columns / 2, 10), notice, 13, ON_BANNER, bold=True, anchor="mm", width=columns)
+    notice, size = f"{case.say('banner_short')} · {case.say('research')}", 13
+    if font(size, bold=True).getlength(notice) > columns - 8:
+        notice = case.say("banner_short")
+    canvas.text((columns / 2, 10), notice, size, ON_BANNER, bold=True, anchor="mm", width=columns)
     towards, _ = geometry.sides(place.affine)
     canvas.outlined((6, rows / 2), geometry.opposite(towards), 17, "lm")
     canvas.outlined((columns - 6, rows / 2), towards, 17, "rm")

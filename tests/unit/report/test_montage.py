@@ -1,0 +1,78 @@
+"""The montage is there, whatever the case, and legible to everybody."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from msnode import report
+from msnode.config import Describe
+from msnode.records import Report
+from msnode.report import canvas, palette, text
+from tests import reports
+
+MakeReport = Callable[..., Report]
+BANNER = np.array(palette.BANNER)
+
+
+@pytest.mark.parametrize("language", text.LANGUAGES)
+@pytest.mark.parametrize("count", [1, 3, 24, 120])
+def test_every_case_looks_alike(make_report: MakeReport, count: int, language: str) -> None:
+    picture = report.montage.render(make_report(count), Describe(language=language))  # type: ignore[arg-type]
+    assert picture.shape == (1024, 1024, 3)
+    assert picture.dtype == np.uint8
+    assert (picture[:48] == BANNER).all(axis=2).mean() > 0.75
+
+
+def test_a_study_that_was_not_analysed_has_its_banner_too(make_report: MakeReport) -> None:
+    made = reports.not_analysed(make_report(3), "the reason " * 40)
+    picture = report.montage.render(made, Describe())
+    assert (picture[:48] == BANNER).all(axis=2).mean() > 0.75
+
+
+def test_nobodys_name_is_in_the_pixels(make_report: MakeReport, tmp_path: Path) -> None:
+    made = make_report(3)
+    before = report.montage.render(made, Describe())
+    source = pydicom.dcmread(made.header)
+    source.PatientName, source.PatientID = "Somebody^Else", "OTHER"
+    source.save_as(made.header)
+    assert (report.montage.render(made, Describe()) == before).all()
+
+
+def test_saliency_grows_lighter_in_greyscale() -> None:
+    shades = palette.colours(np.linspace(0, 1, 64)) @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(shades) > -0.5).all()
+    assert shades[-1] - shades[0] > 150
+
+
+def test_a_nan_in_the_slice_does_not_stop_the_picture(make_report: MakeReport) -> None:
+    made = make_report(3)
+    assert made.scores is not None
+    flat = replace(made, scores=replace(made.scores, saliency=np.zeros_like(made.scores.saliency)))
+    assert report.montage.render(flat, Describe()).shape == (1024, 1024, 3)
+
+
+def test_the_font_has_every_character_of_the_languages() -> None:
+    regular = canvas.font(20)
+    missing = bytes(regular.getmask("\uffff"))
+    phrases = {c for phrase in text._PHRASES.values() for words in phrase for c in words}
+    assert [c for c in phrases - {" "} if bytes(regular.getmask(c)) == missing] == []
+
+
+def test_phrases_have_the_same_placeholders_in_every_language() -> None:
+    for name, phrase in text._PHRASES.items():
+        assert len(phrase) == len(text.LANGUAGES)
+        fields = [set(words.split("{")[1:]) for words in phrase]
+        names = [{part.partition("}")[0] for part in one} for one in fields]
+        assert all(one == names[0] for one in names), name
+
+
+@pytest.mark.parametrize(
+    ("language", "fraction", "shown"),
+    [("en", 0.873, "87%"), ("de", 0.873, "87 %"), ("en", 0.9999, "99.9%"), ("de", 0.0, "0,1 %")],
+)
+def test_no_probability_is_shown_as_certain(language: str, fraction: float, shown: str) -> None:
+    assert text.Words(language).percent(fraction) == shown
