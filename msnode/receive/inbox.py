@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,15 +41,16 @@ log = logging.getLogger(__name__)
 LAG_S = 0.02  # a row comes so much later than its file; a transaction takes as long as ten rows
 BACKLOG = 1000  # rows that may be late; with more the database has a problem, and senders wait
 RETRY_S = 1.0
+CLOSE_S = 3.0  # for the last rows at a stop; what is not written is rebuilt at the next start
 STUDIES = 10_000  # whose patients are remembered
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     """An arrival whose row is to be written, and what became of it."""
 
     arrival: Arrival
-    outcome: Outcome | TryLater | None = None
+    outcome: Outcome | TryLater = field(default_factory=lambda: TryLater("not written"))
 
 
 class Inbox(Studies):
@@ -84,8 +85,9 @@ class Inbox(Studies):
     def close(self) -> None:
         """Write the rows that are late; give up the folder of half-received files."""
         self._stopping.set()
-        self._writer.join()
-        self.flush()
+        self._writer.join(CLOSE_S)
+        if self._late or self._writer.is_alive():
+            log.error("rows left to the next start instances=%d", len(self._late))
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._lock_file.close()
 
@@ -142,10 +144,19 @@ class Inbox(Studies):
         )
 
     def _write(self) -> None:
-        """The thread that writes late rows."""
+        """The thread that writes late rows, once more at the end; nothing may end it before."""
         while not self._stopping.wait(LAG_S):
-            if self._late and not self.flush():
+            if not self._write_late():
                 self._stopping.wait(RETRY_S)
+        self._write_late()
+
+    def _write_late(self) -> bool:
+        """Write the rows that are late; False if they still are."""
+        try:
+            return not self._late or self.flush()
+        except Exception as error:  # noqa: BLE001 - without this thread no row would be written
+            log.error("rows not written error=%s", type(error).__name__)
+            return False
 
     def flush(self) -> bool:
         """Write every row that is due, in one transaction; False if the database did not take it.
@@ -159,16 +170,15 @@ class Inbox(Studies):
                 self._settle(jobs)
             except sa.exc.OperationalError as error:
                 _fail(jobs, error)
-            except sa.exc.SQLAlchemyError:
+            except Exception:  # noqa: BLE001 - whatever it is, nobody may be answered "stored"
                 # one of them is at fault, or another host added the same study just now
                 for job in jobs:
                     self._settle_alone(job)
-            failed = [job for job in jobs if isinstance(job.outcome, TryLater)]
-            self._late.extend(job for job in late if job in failed)
+            self._late.extend(job for job in late if isinstance(job.outcome, TryLater))
             for job in late:
                 if isinstance(job.outcome, StoreRefused):
                     self._keep_aside(self.folder / job.arrival.place, job.outcome)
-        return not failed
+        return not any(isinstance(job.outcome, TryLater) for job in jobs)
 
     def _settle(self, jobs: list[_Job]) -> None:
         """Decide and write, in one transaction."""
@@ -190,7 +200,7 @@ class Inbox(Studies):
         """A job that failed in company, once more."""
         try:
             self._settle([job])
-        except sa.exc.SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 - as in flush
             _fail([job], error)
 
     def complete(
@@ -236,7 +246,11 @@ class Inbox(Studies):
 
     def _keep_aside(self, path: Path, why: StoreRefused) -> None:
         """Take a file out of the inbox for a person to look at."""
-        path.rename(self.folder / "quarantine" / path.name)
+        try:
+            path.rename(self.folder / "quarantine" / path.name)
+        except OSError as error:
+            log.error("file not quarantined file=%s error=%s", path.name, type(error).__name__)
+            return  # it has no row, so the next start finds it again
         metrics.QUARANTINED.labels("inbox").inc()
         log.error("file quarantined file=%s reason=%r", path.name, why.comment)
 
@@ -246,9 +260,9 @@ def _drain(queue: collections.deque[_Job]) -> list[_Job]:
     return [queue.popleft() for _ in range(len(queue))]
 
 
-def _fail(jobs: list[_Job], error: sa.exc.SQLAlchemyError) -> None:
-    """The database did not take these."""
-    log.error("database refused instances=%d error=%s", len(jobs), type(error).__name__)
+def _fail(jobs: list[_Job], error: Exception) -> None:
+    """These got no rows."""
+    log.error("rows not written instances=%d error=%s", len(jobs), type(error).__name__)
     for job in jobs:
         job.outcome = TryLater(f"database: {type(error).__name__}")
 

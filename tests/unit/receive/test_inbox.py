@@ -4,6 +4,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import sqlalchemy as sa
@@ -185,6 +186,89 @@ def test_a_long_backlog_makes_senders_wait_for_the_database(
         connection.execute(sa.text("ALTER TABLE instances RENAME TO away"))
     with pytest.raises(TryLater):
         store(inbox, mr())
+
+
+@pytest.mark.parametrize("fault", [MemoryError(), RuntimeError("a bug")])
+def test_whatever_goes_wrong_nothing_is_acknowledged_or_lost(
+    inbox: Inbox,
+    engine: sa.Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+) -> None:
+    store(inbox, mr())
+    late, deciding = mr(), mr(StudyInstanceUID="1.2.3")
+    with monkeypatch.context() as broken:
+        broken.setattr("msnode.receive.rows.Ledger.write", Mock(side_effect=fault))
+        arrival, spool = arrive(inbox, late)
+        assert inbox.store(arrival, spool) == "stored", "the file is safe, the patient is known"
+        spool.close()
+        with pytest.raises(TryLater):
+            store(inbox, deciding)
+        time.sleep(5 * LAG_S)
+        assert inbox._writer.is_alive()
+    assert inbox.flush()
+    assert len(rows(engine, instances)) == 2
+    assert len(kept(tmp_path)) == 3, "the one that was not acknowledged waits for its sender"
+    assert store(inbox, deciding) == "stored"
+
+
+def test_whoever_waits_for_a_flush_that_fails_is_not_answered(
+    inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        time.sleep(0.1)  # the others are waiting by now
+        raise MemoryError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("msnode.receive.rows.Ledger.write", fail)
+        with ThreadPoolExecutor(4) as pool:
+            answers = [pool.submit(store, inbox, mr()) for _ in range(4)]
+    assert [type(answer.exception()) for answer in answers] == [TryLater] * 4
+    assert len(kept(tmp_path)) == 4
+
+
+def test_an_error_of_the_flush_itself_leaves_the_writer_alive(
+    inbox: Inbox, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(inbox, mr())
+    monkeypatch.setattr("msnode.receive.inbox.RETRY_S", LAG_S)
+    with monkeypatch.context() as broken:
+        broken.setattr(inbox, "flush", Mock(side_effect=MemoryError))
+        arrival, spool = arrive(inbox, mr())
+        inbox.store(arrival, spool)
+        spool.close()
+        time.sleep(5 * LAG_S)
+    time.sleep(20 * LAG_S)
+    assert len(rows(engine, instances)) == 2
+
+
+def test_close_does_not_wait_for_a_database_that_hangs(
+    engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msnode.receive.inbox.CLOSE_S", 0.1)
+    inbox = Inbox(engine, tmp_path)
+    store(inbox, mr())
+    with inbox._committing:
+        arrival, spool = arrive(inbox, mr())
+        inbox.store(arrival, spool)
+        spool.close()
+        start = time.monotonic()
+        inbox.close()
+        assert time.monotonic() - start < 2
+        inbox._late.clear()  # as the end of the process would
+    again = Inbox(engine, tmp_path)
+    assert again.rebuild() == 1
+    again.close()
+
+
+def test_a_file_that_cannot_be_kept_aside_stays(inbox: Inbox, tmp_path: Path) -> None:
+    broken = tmp_path / "instances" / KEY / "broken.dcm"
+    broken.parent.mkdir()
+    broken.write_bytes(b"no DICOM")
+    (tmp_path / "quarantine").rmdir()
+    assert inbox.rebuild() == 0
+    assert broken.exists()
 
 
 def test_a_full_disk_is_an_os_error(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
