@@ -4,7 +4,10 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 
 INSTANCES = Counter(
     "msnode_instances_total", "C-STORE requests by answer.", ["outcome"]
-)  # stored, duplicate, own (our result coming back), refused, failed; and conflict, beside stored
+)  # stored, duplicate, own (our result coming back), refused, failed
+CONFLICTS = Counter(
+    "msnode_conflicts_total", "Instances stored whose UID was here already with other content."
+)
 RECEIVED_BYTES = Counter("msnode_received_bytes_total", "Bytes of the datasets stored.")
 ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])

@@ -191,7 +191,7 @@ class Inbox(Studies):
             ledger.write()
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.outcome = outcome
-        metrics.INSTANCES.labels("conflict").inc(outcomes.count("conflict"))
+        metrics.CONFLICTS.inc(outcomes.count("conflict"))
         if len(self._patients) > STUDIES:
             self._patients.clear()
         self._patients |= ledger.patients()
@@ -223,20 +223,23 @@ class Inbox(Studies):
         found = 0
         files = (self.folder / "instances").glob("*/*.dcm")
         lost = [path for path in files if path.relative_to(self.folder).as_posix() not in known]
-        for path in sorted(lost, key=lambda path: path.stat().st_mtime):  # in order of arrival
+        for path in sorted(lost, key=lambda path: path.lstat().st_mtime):  # in order of arrival
             found += self._adopt(path)
         if found:
             log.warning("inbox rebuilt instances=%d", found)
         return found
 
     def _adopt(self, path: Path) -> bool:
-        """A row for a file without one; what cannot be read is kept aside."""
+        """A row for a file without one; what is not readable DICOM is kept aside."""
         try:
             job = _Job(read_arrival(path, self.secret))
             if (self.folder / job.arrival.place) != path:
                 raise StoreRefused(NOT_UNDERSTOOD, "content does not match the file's name")
         except StoreRefused as refused:
             self._keep_aside(path, refused)
+            return False
+        except OSError as error:
+            log.error("file unreadable file=%s error=%s", path.name, type(error).__name__)
             return False
         self._waiting.append(job)
         self.flush()

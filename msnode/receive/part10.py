@@ -6,7 +6,6 @@ import struct
 from io import BytesIO
 from pathlib import Path
 
-from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
@@ -92,16 +91,21 @@ class Spool:
         try:
             return read_header(BytesIO(self._head), transfer_syntax_uid)
         except StoreRefused:
-            if self._limit - self._room == len(self._head):
+            if self.dataset_size == len(self._head):
                 raise
         with self._path.open("rb") as file:
             file.seek(self._start)
             return read_header(file, transfer_syntax_uid)
 
     @property
+    def dataset_size(self) -> int:
+        """Of the encoded dataset so far, bytes."""
+        return self._limit - self._room
+
+    @property
     def size(self) -> int:
         """Of the file so far, bytes."""
-        return self._start + self._limit - self._room
+        return self._start + self.dataset_size
 
     @property
     def sha256(self) -> str:
@@ -133,14 +137,17 @@ def read_arrival(path: Path, secret: bytes) -> Arrival:
 
     Raises:
         StoreRefused: it is no Part 10 file, or its dataset is not readable.
+        OSError: the disk does not give it back.
     """
     try:
         meta = read_file_meta_info(path)
         syntax, sender = str(meta.TransferSyntaxUID), str(meta.SourceApplicationEntityTitle)
-    except (OSError, AttributeError, InvalidDicomError) as error:
+        start = len(PREAMBLE) + GROUP_LENGTH + int(meta.FileMetaInformationGroupLength)
+    except OSError:
+        raise
+    except Exception as error:  # pydicom and struct have many names for a file that ends early
         raise StoreRefused(NOT_UNDERSTOOD, f"no Part 10 file: {type(error).__name__}") from error
     with path.open("rb") as file:
-        start = len(PREAMBLE) + GROUP_LENGTH + int(meta.FileMetaInformationGroupLength)
         file.seek(start)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(start)

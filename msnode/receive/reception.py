@@ -127,7 +127,8 @@ class Reception:
             received_at=time.time(),
         )
         outcome = self._inbox.store(arrival, self._spool)
-        metrics.RECEIVED_BYTES.inc(arrival.size)
+        if outcome == "stored":
+            metrics.RECEIVED_BYTES.inc(self._spool.dataset_size)
         return outcome
 
     def close(self) -> None:

@@ -48,12 +48,12 @@ def test_the_same_again_is_a_duplicate(inbox: Inbox, engine: sa.Engine, tmp_path
 
 
 def test_other_content_is_kept_beside_it(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:
-    before = metrics.INSTANCES.labels("conflict")._value.get()
+    before = metrics.CONFLICTS._value.get()
     first, second = mr(SOPInstanceUID="1.2.3"), mr(SOPInstanceUID="1.2.3", Rows=9)
     assert [store(inbox, first), store(inbox, second)] == ["stored", "stored"]
     assert store(inbox, second) == "duplicate"
     assert [row["conflict"] for row in rows(engine, instances)] == [False, True]
-    assert metrics.INSTANCES.labels("conflict")._value.get() == before + 1
+    assert metrics.CONFLICTS._value.get() == before + 1
     assert len(kept(tmp_path)) == 2
 
 
@@ -314,6 +314,30 @@ def test_rebuild_keeps_a_cut_off_file_aside(
     assert [path.name for path in (tmp_path / "quarantine").iterdir()] == [place.name]
     assert kept(tmp_path) == []
     assert store(inbox, image) == "stored", "its sender was not answered and sends it again"
+
+
+@pytest.mark.parametrize("size", [0, 127, 141, 143, 152, 155, 300])
+def test_rebuild_goes_on_after_a_file_that_ends_early(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path, size: int
+) -> None:
+    store(inbox, mr())
+    (place,) = kept(tmp_path)
+    os.truncate(place, size)
+    store(inbox, mr())
+    with engine.begin() as connection:
+        connection.execute(instances.delete())
+    assert inbox.rebuild() == 1
+    assert (tmp_path / "quarantine" / place.name).exists()
+
+
+def test_rebuild_goes_on_after_a_file_that_the_disk_does_not_give_back(
+    inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "instances" / KEY
+    folder.mkdir()
+    (folder / "gone.dcm").symlink_to(tmp_path / "nowhere")
+    assert inbox.rebuild() == 0
+    assert (folder / "gone.dcm").is_symlink(), "the disk may give it back at the next start"
 
 
 def test_rebuild_deletes_what_a_dead_process_left(

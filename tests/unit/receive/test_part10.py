@@ -1,5 +1,6 @@
 """Files as they are written while the bytes come in."""
 
+import os
 from pathlib import Path
 
 import pydicom
@@ -69,3 +70,18 @@ def test_what_is_no_instance_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreRefused):
         read_arrival(path, b"0" * 32)
+
+
+def test_wherever_a_file_is_cut_off_it_is_refused_or_betrays_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    whole = META + encode(mr(SOPInstanceUID="1.2.3"))
+    path.write_bytes(whole)
+    place = read_arrival(path, b"0" * 32).place
+    refused = 0
+    for size in reversed(range(len(whole))):
+        os.truncate(path, size)
+        try:
+            assert read_arrival(path, b"0" * 32).place != place, size
+        except StoreRefused:
+            refused += 1
+    assert refused > len(META)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
-from msnode import config
+from msnode import config, metrics
 from msnode.receive import Inbox
 from msnode.receive.dimse import C_STORE_RQ, Command
 from msnode.receive.reception import Reception
@@ -39,8 +39,12 @@ def receive(inbox: Inbox, dataset: Any, **said: Any) -> Answer:
 
 
 def test_stored(inbox: Inbox, tmp_path: Path) -> None:
-    assert receive(inbox, mr()) == (0x0000, "", "stored")
+    before = metrics.RECEIVED_BYTES._value.get()
+    image = mr()
+    assert receive(inbox, image) == (0x0000, "", "stored")
+    assert receive(inbox, image) == (0x0000, "", "duplicate")
     assert len(kept(tmp_path)) == 1
+    assert metrics.RECEIVED_BYTES._value.get() == before + len(encode(image))
 
 
 @pytest.mark.parametrize(
