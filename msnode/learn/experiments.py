@@ -10,7 +10,7 @@ from msnode import __version__
 from msnode.classify import Bundle, Manifest, load_bundle, save_bundle
 from msnode.classify.decision import Calibration, StudyRule
 from msnode.errors import ConfigError
-from msnode.learn import calibrate, folds, network, runs
+from msnode.learn import calibrate, folds, loop, network, runs
 from msnode.learn.cohort import Cohort, contract_of, open_cohort
 from msnode.learn.folds import Tested
 from msnode.learn.network import Progress
@@ -131,7 +131,7 @@ def evaluate(
     nobody = np.zeros(0, np.int64)
     task = cohort.task(Split("external", nobody, nobody, everyone))
     m = loaded.manifest
-    logits = network.predict(loaded.model, task, everyone)
+    logits = network.predict(loaded.model.to(loop.device()), task, everyone)
     probabilities = calibrate.sigmoid(m.calibration.slope * logits + m.calibration.bias)
     tested = Tested(
         "external",

@@ -49,8 +49,9 @@ def extract(model: Hybrid, images: Tensor, batch: int = 16) -> Tensor:
     Returns:
         (n, 74, 512) float16.
     """
+    where = next(model.parameters()).device
     parts = [
-        model.sequence(model.maps(as_input(part.float()))).half()
+        model.sequence(model.maps(as_input(part.to(where).float()))).half().cpu()
         for part in torch.split(images, batch)
     ]
     return torch.cat(parts)
@@ -106,6 +107,7 @@ def train_fusion(
     Returns:
         The averaged fusion.
     """
+    where = next(model.parameters()).device
     located = not bool(features.cells.isnan().any())
 
     def loss(fusion: nn.Module, step: int) -> Tensor:
@@ -115,7 +117,7 @@ def train_fusion(
         if located:
             sequences, labels = recombined(features, rows)
         targets = functional.one_hot(labels.long(), 2).float()
-        inputs, wanted = mixup(sequences, targets, alpha)
+        inputs, wanted = mixup(sequences.to(where), targets.to(where), alpha)
         return functional.cross_entropy(fusion(inputs), wanted)
 
     model.fusion = run(model.fusion, loss, schedule)  # type: ignore[assignment]
@@ -150,5 +152,6 @@ def recombined(features: Features, rows: Tensor, exchange: float = 0.3) -> tuple
 @torch.inference_mode()
 def logits(model: Hybrid, sequences: Tensor) -> Tensor:
     """(n,) difference of the two logits of cached (n, 74, 512) features."""
-    out: Tensor = model.fusion.eval()(sequences.float())
+    where = next(model.parameters()).device
+    out: Tensor = model.fusion.eval()(sequences.to(where).float()).cpu()
     return out[:, 1] - out[:, 0]

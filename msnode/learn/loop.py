@@ -30,6 +30,11 @@ class Schedule:
     """Steps between checkpoints and reports."""
 
 
+def device() -> torch.device:
+    """The first GPU, where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 Report = Callable[[int, float, nn.Module], bool]
 """Called with the step, the mean loss since the last call and the averaged model; True stops."""
 
@@ -66,9 +71,11 @@ def run(
         total += _step(model, average, loss, optimizer, schedule, step)
         if (step + 1) % schedule.every and step + 1 < schedule.steps:
             continue
-        if checkpoint is not None:
+        mean = total / (step + 1 - since)
+        enough = report is not None and report(step + 1, mean, average.eval())
+        if checkpoint is not None:  # last, so that a kill repeats the report and loses nothing
             checkpoints.save(checkpoint, pair, optimizer, step + 1)
-        if report is not None and report(step + 1, total / (step + 1 - since), average.eval()):
+        if enough:
             break
         total, since = 0.0, step + 1
     return average.eval()

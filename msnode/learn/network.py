@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from msnode.classify import Classifier, build
 from msnode.errors import ConfigError
+from msnode.learn import loop
 from msnode.learn.augment import Augment, affine, appearance, mixup, warp
 from msnode.learn.loop import Schedule, run
 from msnode.learn.plan import Plan
@@ -48,8 +49,8 @@ class Task:
 
 
 def images(task: Task, rows: Tensor, channels: int) -> Tensor:
-    """(n, channels, rows, cols) float32 of some rows."""
-    pixels = task.pixels[rows].float()
+    """(n, channels, rows, cols) float32 of some rows, on the device."""
+    pixels = task.pixels[rows].to(loop.device()).float()
     if pixels.ndim == 4:
         return pixels if channels == 3 else pixels.mean(1, keepdim=True)
     return pixels[:, None].expand(-1, channels, -1, -1).contiguous()
@@ -69,7 +70,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Classifier:
     """
     _both_classes(task)
     torch.manual_seed(plan.seed)
-    model = build(plan.architecture, plan.arguments)
+    model = build(plan.architecture, plan.arguments).to(loop.device())
     if plan.weights:
         pretrain(model, Path(plan.weights))
     per_epoch = max(1, -(-len(task.train) // plan.batch))
@@ -82,7 +83,8 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Classifier:
         every=per_epoch,
     )
     watch = _Watch(task, plan, folder, per_epoch, progress)
-    run(model, _loss(task, plan, per_epoch), schedule, folder / "checkpoint.safetensors", watch)
+    if not watch.satisfied():
+        run(model, _loss(task, plan, per_epoch), schedule, folder / "checkpoint.safetensors", watch)
     model.load_state_dict(load_file(folder / "best.safetensors"))
     return model.eval()
 
@@ -105,12 +107,14 @@ def _loss(task: Task, plan: Plan, per_epoch: int) -> Callable[[nn.Module, int], 
             raise TypeError("fit trains classifiers")
         rows = _batch(task.train, plan, step, per_epoch)
         pixels, masks = changed(task, rows, model.contract.channels, plan)
-        targets = functional.one_hot(torch.from_numpy(task.labels[rows.numpy()]), 2).float()
+        targets = functional.one_hot(torch.from_numpy(task.labels[rows.numpy()]), 2)
+        targets = targets.to(pixels).float()
         if plan.mixup > 0:
             pixels, targets = mixup(pixels, targets, plan.mixup)
-        logits, found = model.forward_with_locations(pixels)
-        value = functional.cross_entropy(logits, targets)
-        known = torch.from_numpy(task.masked[rows.numpy()])
+        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=pixels.is_cuda):
+            logits, found = model.forward_with_locations(pixels)
+        value = functional.cross_entropy(logits.float(), targets)
+        known = torch.from_numpy(task.masked[rows.numpy()]).to(pixels.device)
         if plan.locations and plan.mixup == 0 and found and known.any():
             value = value + plan.locations * _location_loss(model, found, masks, known)
         return value
@@ -124,7 +128,7 @@ def _location_loss(
     """Mean binary cross-entropy of the locations of images whose lesions are known."""
     losses = [
         functional.binary_cross_entropy_with_logits(
-            logits[known], cells(masks[known], grid, logits.shape[-1])
+            logits[known].float(), cells(masks[known], grid, logits.shape[-1])
         )
         for logits, grid in zip(found, model.grids, strict=True)
     ]
@@ -142,11 +146,12 @@ def _batch(train: NDArray[np.int64], plan: Plan, step: int, per_epoch: int) -> T
 
 def changed(task: Task, rows: Tensor, channels: int, plan: Plan) -> tuple[Tensor, Tensor]:
     """Augmented images and their masks."""
-    pixels, masks = images(task, rows, channels), task.lesions[rows].float()[:, None]
+    pixels = images(task, rows, channels)
+    masks = task.lesions[rows].to(pixels.device).float()[:, None]
     if not plan.augment:
         return pixels, masks
     size = pixels.shape[-1]
-    both = warp(torch.cat([pixels, masks], 1), affine(len(rows), GENTLE, size), size)
+    both = warp(torch.cat([pixels, masks], 1), affine(len(rows), GENTLE, size, pixels.device), size)
     pixels, masks = both[:, :-1], both[:, -1:]
     if float(pixels.min()) >= 0:  # z-scored images keep their intensities
         pixels = _per_image(pixels)
@@ -169,7 +174,7 @@ def predict(
         model(images(task, part, model.contract.channels))
         for part in torch.split(torch.from_numpy(rows), batch)
     ]
-    out = torch.cat(parts).double().numpy() if parts else np.zeros((0, 2))
+    out = torch.cat(parts).double().cpu().numpy() if parts else np.zeros((0, 2))
     return np.asarray(out[:, 1] - out[:, 0], np.float64)
 
 
@@ -193,8 +198,12 @@ class _Watch:
             save_file(model.state_dict(), self.folder / "best.safetensors")
         _append(self.history, epoch, loss, value)
         self.progress("training", epoch, self.plan.epochs)
-        recent = [*past, value]
-        since = len(recent) - 1 - int(np.argmin(recent))
+        return self.satisfied()
+
+    def satisfied(self) -> bool:
+        """Whether the loss has not fallen for as many epochs as the plan's patience."""
+        losses = [float(row["validation"]) for row in read_history(self.history)]
+        since = len(losses) - 1 - int(np.argmin(losses)) if losses else 0
         return bool(self.plan.patience and since >= self.plan.patience)
 
     def _validation(self, model: Classifier) -> float:

@@ -1,7 +1,7 @@
 """What a training run does, as one frozen value that is written into its run directory."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from msnode.errors import ConfigError
 
@@ -86,7 +86,29 @@ def plan(preset: str | None = None, **changes: Any) -> Plan:
         raise ConfigError(
             f"{', '.join(unknown)}: no such setting; known: {', '.join(sorted(known))}"
         )
-    return Plan(**{**(PRESETS[preset] if preset else {}), **changes})
+    given = {name: _typed(name, value) for name, value in changes.items()}
+    return Plan(**{**(PRESETS[preset] if preset else {}), **given})
+
+
+def _typed(name: str, value: Any) -> Any:
+    """A setting of the right type; YAML reads 1e-4 as a word, and that is a number here.
+
+    Raises:
+        ConfigError: another type than the setting's.
+    """
+    wanted = get_type_hints(Plan)[name]
+    if wanted is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{name} is {value!r}; it must be a number") from error
+    choices = get_args(wanted) if get_origin(wanted) is Literal else ()
+    if choices and value not in choices:
+        raise ConfigError(f"{name} is {value!r}; use one of {', '.join(choices)}")
+    kind = str if choices else get_origin(wanted) or wanted
+    if type(value) is not kind:
+        raise ConfigError(f"{name} is {value!r}; it must be of type {kind.__name__}")
+    return value
 
 
 def plain(value: Plan) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 
 from msnode.classify.decision import StudyRule, sigmoid
 from msnode.errors import ConfigError
-from msnode.learn import metrics, plots, strata
+from msnode.learn import metrics, papers, plots, strata
 from msnode.learn.calibrate import mean_top
 from msnode.learn.cohort import Cohort
 from msnode.learn.folds import TOP, Tested
@@ -94,6 +94,11 @@ def finish(folder: Path, cohort: Cohort, tested: Sequence[Tested]) -> Outcome:
     _write(outcome, tables)
     _predictions(folder / "predictions.csv", cohort, rows, scores, naive)
     plots.curves(folder, labels, scores, naive)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    comparison = papers.table(
+        config["plan"]["architecture"], slices, simple, f"split {config['scheme']}"
+    )
+    (folder / "papers.md").write_text(comparison, encoding="utf-8")
     return outcome
 
 

@@ -14,7 +14,7 @@ from msnode.classify.halves import Half
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
 from msnode.learn import fuse, network
-from msnode.learn.loop import Schedule
+from msnode.learn.loop import Schedule, device
 from msnode.learn.network import Progress, Task
 from msnode.learn.plan import Plan
 
@@ -40,7 +40,9 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid:
         (folder / half).mkdir(exist_ok=True)
         trained = cast(Half, network.fit(task, own, folder / half, progress))
         getattr(model, half).load_state_dict(trained.branch.state_dict())
-    features = _cached(model.eval(), task, plan, folder / "features.safetensors", progress)
+    features = _cached(
+        model.to(device()).eval(), task, plan, folder / "features.safetensors", progress
+    )
     steps = max(1, plan.epochs * len(features.labels) // plan.batch)
     schedule = Schedule(steps, 1e-3, weight_decay=0.05, seed=plan.seed, every=steps)
     fuse.train_fusion(model, features, schedule, plan.mixup, plan.batch)

@@ -19,7 +19,7 @@ from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
 from msnode.learn import fuse, heads
 from msnode.learn.augment import Augment
-from msnode.learn.loop import Schedule, run
+from msnode.learn.loop import Schedule, device, run
 from msnode.learn.network import Progress, Task
 from msnode.learn.plan import Plan
 from msnode.learn.teach import Taught, location_loss, taught
@@ -53,7 +53,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid:
     for half in CROPS:
         trained = _extractor(half, pool, plan, folder / f"{half}.safetensors", progress)
         getattr(model, half).load_state_dict(trained.branch.state_dict())
-    model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.eval().to(memory_format=torch.channels_last).to(device())
     features = _features(model, pool, plan, folder / "features.safetensors")
     schedule = Schedule(FUSION_STEPS, 1e-3, weight_decay=0.05, seed=plan.seed, every=FUSION_STEPS)
     fuse.train_fusion(model, features, schedule, plan.mixup)
@@ -74,7 +74,7 @@ def _extractor(
     per_epoch = max(1, -(-len(pool) // plan.batch))
     steps = plan.epochs * per_epoch
     torch.manual_seed(plan.seed)
-    model = taught(half).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = taught(half).to(memory_format=torch.channels_last).to(device())
     schedule = Schedule(steps, plan.lr, plan.weight_decay, seed=plan.seed, every=per_epoch)
 
     def report(step: int, _: float, __: nn.Module) -> bool:
@@ -94,7 +94,10 @@ def _loss(
         whole = step >= WHOLE * steps
         rows = torch.randint(0, len(pool), (max(2, plan.batch // 2) if whole else plan.batch,))
         images, masks = heads.compose(pool, rows, Augment(crop=0 if whole else crop))
-        return location_loss(model(fuse.as_input(images)), masks, cast(Taught, model).grids)
+        inputs, grids = fuse.as_input(images.to(device())), cast(Taught, model).grids
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
+            maps = model(inputs)
+        return location_loss(maps, masks.to(device()), grids)
 
     return loss
 

@@ -99,7 +99,7 @@ def test_a_still_warp_is_the_identity() -> None:
 
 def scored(real: list[float], twin: list[float], bearing: list[bool]) -> matched.Scored:
     persons = np.repeat(["a", "b", "c"], len(real) // 3)
-    heights = np.tile(np.arange(len(real) // 3), 3) * 8.0
+    heights = np.tile(np.arange(len(real) // 3), 3).astype(np.float64)
     return matched.Scored(np.array(real), np.array(twin), np.array(bearing), persons, heights)
 
 
