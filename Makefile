@@ -32,6 +32,9 @@ PACKAGES := \
 	java=default-jre-headless \
 	promtool=prometheus \
 	/usr/lib/postgresql=postgresql \
+	chromium=chromium \
+	node=nodejs \
+	npm=npm \
 	systemd-analyze=systemd
 
 .PHONY: demo test setup lint lock bench clean
