@@ -1,16 +1,25 @@
-"""What `msnode check` looks at before a node is started."""
+"""What `msnode check` looks at before a node is started: all that would keep it from working."""
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from msnode import classify, deliver
-from msnode.config import Config, Destination
+from msnode.classify.device import choose
+from msnode.config import Classify, Config, Destination, Receive
 from msnode.database import open_database
+from msnode.deliver import webhook
+from msnode.deliver.peer import tls_context
 from msnode.errors import MsnodeError
+from msnode.receive.classes import accepted, contexts
+from msnode.receive.policy import Policy
+from msnode.receive.tls import server_context
 
 GIGABYTE = 1024**3
 
@@ -22,15 +31,21 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
         config: already validated for itself.
         peers: also C-ECHO every peer, and connect to every webhook.
     """
-    yield "data folder", _problem(lambda: _writable(config))
+    yield "data folder", _problem(partial(_room, config))
     yield "database", _problem(lambda: open_database(config.database_url).connect().close())
-    yield "model bundle", _problem(lambda: classify.load_bundle(config.classify.bundle))
+    yield "model bundle", _problem(partial(_classifier, config.classify))
+    yield "listener", _problem(partial(_listener, config.receive))
+    yield "http", _problem(partial(_bind, "http.address", config.http.address))
     if not config.receive.callers:
         yield "callers", "none listed: only this host may send; list the scanners and the PACS"
     if not config.destinations:
         yield "destinations", "none listed: results would go nowhere; list the PACS"
-    for destination in config.destinations if peers else ():
-        yield f"destination {destination.name}", _problem(_reach(destination, config))
+    for destination in config.destinations:
+        yield (
+            f"destination {destination.name}",
+            _problem(partial(_prepare, destination))
+            or (_problem(partial(_reach, destination, config.receive.ae_title)) if peers else None),
+        )
 
 
 def _problem(attempt: Callable[[], object]) -> str | None:
@@ -42,10 +57,10 @@ def _problem(attempt: Callable[[], object]) -> str | None:
     return None
 
 
-def _writable(config: Config) -> None:
+def _room(config: Config) -> None:
+    """The data folder can be written and has room."""
     config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=config.data) as file:
-        os.fsync(file.fileno())
+    _writable(config.data)
     free = shutil.disk_usage(config.data).free
     if free < config.receive.min_free_bytes:
         raise MsnodeError(
@@ -54,11 +69,51 @@ def _writable(config: Config) -> None:
         )
 
 
-def _reach(destination: Destination, config: Config) -> Callable[[], object]:
-    """An attempt at a destination: C-ECHO to a peer, a connection, or a folder made."""
+def _writable(folder: Path) -> None:
+    """A folder takes a file."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        os.fsync(file.fileno())
+
+
+def _classifier(config: Classify) -> None:
+    """The model is whole and the device is there."""
+    classify.load_bundle(config.bundle)
+    choose(config.device)
+
+
+def _listener(receive: Receive) -> None:
+    """All that the listener is made of, except its port, which a running node holds."""
+    Policy(receive)
+    contexts(accepted(receive.accept))
+    if receive.tls is not None:
+        server_context(receive.tls)
+    _bind("receive.address", receive.address)
+
+
+def _bind(where: str, address: str) -> None:
+    """An address is one of this host's."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.bind((address, 0))
+    except OSError as error:
+        raise MsnodeError(f"{where}: {address} is not of this host: {error.strerror}") from error
+
+
+def _prepare(destination: Destination) -> None:
+    """What a destination needs of this host: TLS files, or a folder that can be written."""
     if destination.url is not None:
-        return lambda: deliver.reach(destination)
-    if destination.folder is not None:
-        folder = destination.folder
-        return lambda: folder.mkdir(parents=True, exist_ok=True)
-    return lambda: deliver.echo(destination, config.receive.ae_title)
+        webhook.context(destination)
+    elif destination.folder is not None:
+        destination.folder.mkdir(parents=True, exist_ok=True)
+        _writable(destination.folder)
+    elif destination.tls is not None:
+        tls_context(destination.tls)
+
+
+def _reach(destination: Destination, ae_title: str) -> None:
+    """Connect to a webhook, or C-ECHO a peer."""
+    if destination.url is not None:
+        deliver.reach(destination)
+    elif destination.host is not None:
+        deliver.echo(destination, ae_title)

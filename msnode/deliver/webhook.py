@@ -156,16 +156,20 @@ def _connection(destination: Destination) -> HTTPConnection:
     host, timeout = parts.hostname or "", destination.timeout_s
     if parts.scheme == "http":
         return HTTPConnection(host, parts.port, timeout=timeout)
-    return HTTPSConnection(host, parts.port, timeout=timeout, context=_context(destination))
+    return HTTPSConnection(host, parts.port, timeout=timeout, context=context(destination))
 
 
-def _context(destination: Destination) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the receiver's certificate and name verified."""
+def context(destination: Destination) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the receiver's certificate and name verified.
+
+    Raises:
+        ConfigError: a file is missing, unreadable or no PEM of its kind.
+    """
     if destination.tls is not None:
         return tls_context(destination.tls)
     try:
-        context = ssl.create_default_context(cafile=destination.ca)
+        trusting = ssl.create_default_context(cafile=destination.ca)
     except OSError as error:  # ssl.SSLError is one
         raise ConfigError(f"ca: {destination.ca} cannot be used: {error}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    trusting.minimum_version = ssl.TLSVersion.TLSv1_2
+    return trusting

@@ -114,7 +114,7 @@ def test_a_webhook_needs_a_secret(secret: str | None, why: str) -> None:
 
 def test_a_webhook_needs_time() -> None:
     assert problems(webhook(timeout_s=0)) == [
-        "destinations.0.timeout_s: 0.0 is no time; use seconds above 0"
+        "destinations.0.timeout_s: 0.0 is out of range; use seconds above 0, at most 31622400"
     ]
 
 
@@ -134,7 +134,7 @@ def test_destinations_need_different_names() -> None:
 
 
 def test_secrets_are_masked() -> None:
-    parsed = config.parse({"database": "postgresql://u:hush@db/msnode"}, BASE)
+    parsed = config.parse({"name": "a", "database": "postgresql://u:hush@db/msnode"}, BASE)
     assert "hush" not in str(config.masked(parsed))
     hook = config.parse(webhook(url="https://ris/a?sig=hush", secret="hush" * 4), BASE)
     assert "hush" not in str(config.masked(hook))

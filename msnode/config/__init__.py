@@ -1,0 +1,34 @@
+"""The configuration: what can be set, how it is read from YAML, and what it must obey."""
+
+from msnode.config.loading import load, parse
+from msnode.config.masking import masked
+from msnode.config.settings import (
+    BUNDLE,
+    Caller,
+    Classify,
+    Complete,
+    Config,
+    Describe,
+    Destination,
+    Http,
+    Receive,
+    Retry,
+    Tls,
+)
+
+__all__ = [
+    "BUNDLE",
+    "Caller",
+    "Classify",
+    "Complete",
+    "Config",
+    "Describe",
+    "Destination",
+    "Http",
+    "Receive",
+    "Retry",
+    "Tls",
+    "load",
+    "masked",
+    "parse",
+]

@@ -1,0 +1,166 @@
+"""From YAML to the settings; every mistake is named at once, with its key and the fix."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import GenericAlias
+from typing import Any, Literal, get_args, get_origin
+
+import cattrs
+import yaml
+from cattrs.errors import ForbiddenExtraKeysError
+from cattrs.gen import make_dict_structure_fn
+
+from msnode.config.rules import contradictions, hint
+from msnode.config.settings import Config
+from msnode.errors import ConfigError
+
+Hook = Callable[[Any, Any], Any]
+
+
+def load(path: Path) -> Config:
+    """Read a YAML file.
+
+    Raises:
+        ConfigError: lists every problem at once, each with its key and the fix.
+    """
+    try:
+        raw = _Loader(path.read_text(encoding="utf-8")).get_single_data()
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return parse(raw, path.resolve().parent)
+
+
+def parse(raw: Any, base: Path) -> Config:
+    """Turn the parsed YAML into a Config; relative paths count from ``base``.
+
+    Raises:
+        ConfigError: lists every problem at once, each with its key and the fix.
+    """
+    converter = _converter(base)
+    problems: list[str] = []
+    try:
+        config = converter.structure(raw, Config)
+    except (cattrs.BaseValidationError, TypeError) as error:
+        problems += _problems(error, "")
+        config = converter.structure(_sound(raw, problems), Config)
+    problems += contradictions(config)
+    if problems:
+        raise ConfigError("the configuration has errors:\n  " + "\n  ".join(problems))
+    return config
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes no key twice, of which PyYAML would silently use the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key in (key for key, count in keys.items() if count > 1):
+            why = f"the key {key!r} is there twice; put both together"
+            raise yaml.constructor.ConstructorError(None, None, why, node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _sound(raw: Any, problems: list[str]) -> dict[str, Any]:
+    """The sections without a problem, so that these can be examined further."""
+    wrong = {re.split(r"[.:]", problem)[0] for problem in problems}
+    return {k: v for k, v in raw.items() if str(k) not in wrong} if isinstance(raw, dict) else {}
+
+
+def _converter(base: Path) -> cattrs.Converter:
+    """Converts nothing silently: no text to numbers, no text to a list of its letters."""
+    converter = cattrs.Converter()
+    for kind in (int, float, str, bool):
+        converter.register_structure_hook(kind, _strict)
+    converter.register_structure_hook(Path, lambda value, _: base / _strict(value, str))
+    converter.register_structure_hook_factory(_made_of(Literal), _choice)
+    converter.register_structure_hook_factory(_made_of(tuple), lambda k: _list(k, converter))
+    converter.register_structure_hook_factory(is_dataclass, lambda k: _section(k, converter))
+    return converter
+
+
+def _made_of(origin: Any) -> Callable[[Any], bool]:
+    """Whether a type is a parametrized one of this kind."""
+    return lambda kind: get_origin(kind) is origin
+
+
+def _strict(value: Any, kind: type) -> Any:
+    """Take no value of another type, except a whole number for a float."""
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is str and type(value) is not str:  # which may be a secret: it is not repeated
+        raise TypeError(f"must be str, not {type(value).__name__}; put it in quotes")
+    if type(value) is not kind:
+        raise TypeError(f"must be {kind.__name__}, not {type(value).__name__} {value!r}")
+    return _expanded(str(value)) if kind is str else value
+
+
+def _expanded(text: str) -> str:
+    """Environment variables filled in; what they hold is not looked at again."""
+    for match in re.finditer(r"\$(\w+|\{\w+\})", text, re.ASCII):
+        if (name := match[1].strip("{}")) not in os.environ:
+            raise ValueError(f"the environment variable {name} is not set; set it")
+    return os.path.expandvars(text)
+
+
+def _choice(kind: Any) -> Hook:
+    """Takes one of the given words."""
+    known = get_args(kind)
+
+    def structure(value: Any, _: Any) -> Any:
+        if value not in known:
+            raise ValueError(f"{value!r} is unknown; {hint(str(value), known)}")
+        return value
+
+    return structure
+
+
+def _section(kind: type, converter: cattrs.Converter) -> Hook:
+    """Takes keys with values, or nothing at all where everything is commented out."""
+    inner: Hook = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True)
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict | None):
+            raise TypeError(f"must be keys with values, not {type(value).__name__}")
+        return inner(value or {}, kind)
+
+    return structure
+
+
+def _list(kind: Any, converter: cattrs.Converter) -> Hook:
+    """Takes a list, or nothing at all where every item is commented out."""
+    items = GenericAlias(list, get_args(kind)[:1])
+    inner = converter.get_structure_hook(items)
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, list | None):
+            raise TypeError(f"must be a list, not {type(value).__name__}; begin each item with -")
+        return tuple(inner(value or [], items))
+
+    return structure
+
+
+def _problems(error: BaseException, where: str) -> Iterator[str]:
+    """Every leaf of a cattrs error tree as one line."""
+    if isinstance(error, ForbiddenExtraKeysError):
+        known = [f.name for f in fields(error.cl)] if is_dataclass(error.cl) else []
+        for name in sorted(map(str, error.extra_fields)):
+            yield f"{where}{name}: unknown key; {hint(name, known)}"
+    elif isinstance(error, ExceptionGroup):
+        for inner in error.exceptions:
+            yield from _problems(inner, where + _step(inner))
+    elif isinstance(error, KeyError):
+        yield f"{where.rstrip('.')}: missing; give it a value"
+    else:
+        yield f"{where.rstrip('.') or 'the file'}: {error}"
+
+
+def _step(error: BaseException) -> str:
+    """The key or index that cattrs noted on an error, as the next part of its path."""
+    for note in getattr(error, "__notes__", ()):
+        if match := re.search(r"attribute (\w+)|@ index (\d+)", note):
+            return f"{match[1] or match[2]}."
+    return ""

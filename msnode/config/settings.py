@@ -1,0 +1,179 @@
+"""The settings: frozen dataclasses, one field a setting, with its unit and its reason."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+BUNDLE = Path(__file__).resolve().parents[2] / "models" / "hybrid"
+"""The bundle beside the sources; a packaged installation names its own in the configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """TLS by BCP 195 (PS3.15 B.12): the site's CA signs both sides' certificates."""
+
+    certificate: Path
+    """PEM file with our certificate chain."""
+    key: Path
+    """PEM file with our private key; readable by the service's user alone."""
+    ca: Path
+    """PEM file with the certificates that may sign a peer's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A peer that may call us."""
+
+    ae_title: str
+    """Calling AE title (PS3.8 9.3.2), 1 to 16 characters."""
+    address: str | None = None
+    """Address or CIDR network it must call from; null: any, as AE titles alone prove little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """The DICOM listener."""
+
+    ae_title: str = "MSNODE"
+    """Our AE title; associations called otherwise are rejected."""
+    address: str = "0.0.0.0"  # noqa: S104 - scanners are other hosts; callers are what limits access
+    """Address to listen on."""
+    port: int = 11112
+    """TCP port; 104 is DICOM's own, 11112 its registered unprivileged one; 0 takes a free one."""
+    callers: tuple[Caller, ...] = ()
+    """Who may call; empty: nobody but loopback, so that nothing is open by accident."""
+    tls: Tls | None = None
+    """Null: plain TCP, for a closed network segment."""
+    max_associations: int = 32
+    """At once; more are rejected as "local limit exceeded" (PS3.8 9.3.4)."""
+    max_pdu: int = 131072
+    """Longest PDU we accept, bytes; a whole 256x256 slice in one PDU saves half the work."""
+    network_timeout_s: float = 60.0
+    """An association that stays silent for so long is aborted."""
+    min_free_bytes: int = 2 * 1024**3
+    """Below this much free space on the data disk instances are refused with 0xA700."""
+    max_instance_bytes: int = 4 * 1024**3
+    """A larger object is refused with 0xA700 before it fills the disk."""
+    accept: tuple[str, ...] = ()
+    """Storage classes accepted beyond MR images: keywords as in pydicom.uid, e.g. CTImageStorage.
+    Empty: those that a brain MRI study brings along (SC, SR, PR, KO, raw data, PDF)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """When a study counts as complete."""
+
+    quiet_s: float = 5.0
+    """With the series that the model needs present: seconds without a new image."""
+    idle_s: float = 60.0
+    """Without it: seconds without a new image before the study is taken as it is."""
+    cap_s: float = 1800.0
+    """Seconds since the first image after which a study that never rests is taken as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classify:
+    """The classifier and the device it runs on."""
+
+    bundle: Path = BUNDLE
+    """Folder of the model bundle; a relative path counts from the configuration file."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the first GPU if there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where the device computes it natively."""
+    batch: int = 32
+    """Slices at once; the memory limit of a small GPU."""
+    threads: int = 0
+    """CPU threads; 0: as many as there are cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Describe:
+    """What the result objects say of us, and in which language."""
+
+    language: Literal["en", "de", "fr", "es", "nl"] = "en"
+    """Of the text; coded meanings stay standard."""
+    institution: str = ""
+    """InstitutionName of our equipment (PS3.3 C.7.5.1); "" leaves the study's own."""
+    serial_number: str = "1"
+    """DeviceSerialNumber; tells the nodes of one site apart."""
+    token: str = ""
+    """With it every SeriesDescription of a result begins with the token and the suggested reading
+    priority (urgent, routine, not analysed), for worklists that go by it; at most 16 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Exponential back-off with jitter: 10 s, 20 s, 40 s … 15 min, for two days by default."""
+
+    first_s: float = 10.0
+    """Before the second attempt."""
+    longest_s: float = 900.0
+    """The pause never exceeds this."""
+    give_up_s: float = 172800.0
+    """After so long the result is dead-lettered and alerted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where results go: a DICOM peer (``host``, ``port``, ``ae_title``), ``folder`` or ``url``."""
+
+    name: str
+    """Appears in logs, metrics and receipts: no patient data, unique."""
+    ae_title: str | None = None
+    """Called AE title."""
+    host: str | None = None
+    """Host name or address."""
+    port: int = 104
+    """TCP port."""
+    folder: Path | None = None
+    """Folder that gets the result files, instead of a peer."""
+    url: str | None = None
+    """Webhook that gets the result in short as signed JSON, instead of a peer (docs/webhook.md)."""
+    secret: str | None = None
+    """Of a webhook: key of the signature, known to the receiver; 16 characters or more."""
+    ca: Path | None = None
+    """Of a webhook: PEM file with what may sign its certificate; null: the system's authorities."""
+    timeout_s: float = 10.0
+    """Of a webhook: it must take the connection, and then answer, within so long."""
+    allow_http: bool = False
+    """Of a webhook: http to another host than this one, for a closed network segment."""
+    profile: Literal["minimal", "standard", "full"] = "minimal"
+    """minimal: SR and montage; standard: and readable SR and overlay; full: everything."""
+    tls: Tls | None = None
+    """Null: plain TCP to a peer; to a webhook https without a certificate of ours."""
+    retry: Retry = field(default_factory=Retry)
+    """How long a failed delivery is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Prometheus metrics, /healthz and /readyz."""
+
+    address: str = "127.0.0.1"
+    """Loopback by default: metrics are nobody's business by accident."""
+    port: int = 9112
+    """TCP port; 0 takes a free one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration of a node."""
+
+    data: Path = Path("/var/lib/msnode")
+    """Folder of everything the node keeps; created with mode 0700."""
+    database: str | None = None
+    """SQLAlchemy URL of a PostgreSQL database shared by several hosts; null: SQLite in ``data``."""
+    name: str = "msnode"
+    """This node, stable over restarts and unique among hosts that share a database."""
+    receive: Receive = field(default_factory=Receive)
+    complete: Complete = field(default_factory=Complete)
+    classify: Classify = field(default_factory=Classify)
+    report: Describe = field(default_factory=Describe)
+    destinations: tuple[Destination, ...] = ()
+    http: Http = field(default_factory=Http)
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the one database."""
+        return self.database or f"sqlite:///{self.data / 'msnode.sqlite'}"
