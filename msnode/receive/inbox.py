@@ -18,7 +18,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -59,13 +59,10 @@ class Inbox(Studies):
     Args:
         engine: the database, migrated.
         folder: the data folder; gets ``incoming/``, ``instances/`` and ``patient.key``.
-        analysed: SOP classes whose images make a study worth analysing.
     """
 
-    def __init__(
-        self, engine: sa.Engine, folder: Path, analysed: Collection[str] = ANALYSED
-    ) -> None:
-        super().__init__(engine, folder, analysed)
+    def __init__(self, engine: sa.Engine, folder: Path) -> None:
+        super().__init__(engine, folder)
         for name in ("incoming", "instances", "quarantine"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._incoming, self._lock_file = _own_folder(folder / "incoming")
@@ -113,7 +110,8 @@ class Inbox(Studies):
 
         Returns:
             ``stored``, ``duplicate`` (already here) or ``own`` (our result coming back: not kept).
-            Other content under a known UID is kept beside the first, and counted as a conflict.
+            Other content under a known UID is kept beside the first, counted as a conflict, and
+            takes its place if the study could not be analysed with the first.
 
         Raises:
             StoreRefused: 0xA900, the study belongs to another patient.
@@ -138,7 +136,7 @@ class Inbox(Studies):
     def _is_routine(self, arrival: Arrival) -> bool:
         """Whether there is nothing to decide: an image for a known study of the same patient."""
         return (
-            arrival.header.sop_class_uid in self.analysed
+            arrival.header.sop_class_uid in ANALYSED
             and self._patients.get(arrival.study_key) == arrival.patient_key
             and len(self._late) < BACKLOG
         )
@@ -186,12 +184,16 @@ class Inbox(Studies):
             return
         arrivals = [job.arrival for job in jobs]
         with self._relaxed.begin() as connection:
-            ledger = Ledger(connection, arrivals, self.analysed)
+            ledger = Ledger(connection, arrivals)
             outcomes = [ledger.add(arrival) for arrival in arrivals]
             ledger.write()
+            for study_key in sorted({arrival.study_key for arrival in ledger.conflicts}):
+                self._reconsider(connection, study_key)
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.outcome = outcome
-        metrics.CONFLICTS.inc(outcomes.count("conflict"))
+        for arrival in ledger.conflicts:
+            metrics.CONFLICTS.inc()
+            log.warning("other content under a known UID file=%s", arrival.place)
         if len(self._patients) > STUDIES:
             self._patients.clear()
         self._patients |= ledger.patients()

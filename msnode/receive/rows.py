@@ -1,6 +1,6 @@
 """What an arriving instance is, and the rows that say so."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from msnode import records
 from msnode.database import instances, receipts, studies
+from msnode.receive.classes import ANALYSED
 from msnode.receive.header import Header, same_patient
 from msnode.receive.status import WRONG_CLASS, StoreRefused
 
@@ -80,14 +81,14 @@ class Ledger:
     Args:
         connection: in a transaction.
         arrivals: the batch.
-        analysed: SOP classes whose images make a study worth analysing.
+
+    Attributes:
+        conflicts: arrivals with other content than an earlier one of the same SOPInstanceUID.
     """
 
-    def __init__(
-        self, connection: sa.Connection, arrivals: Sequence[Arrival], analysed: Collection[str]
-    ) -> None:
+    def __init__(self, connection: sa.Connection, arrivals: Sequence[Arrival]) -> None:
+        self.conflicts: list[Arrival] = []
         self._connection = connection
-        self._analysed = analysed
         self._studies: dict[str, dict[str, Any]] = {}
         self._contents: dict[tuple[str, str], set[str]] = {}
         keys = {arrival.study_key for arrival in arrivals}
@@ -106,7 +107,7 @@ class Ledger:
         others = [
             arrival.header.sop_instance_uid
             for arrival in arrivals
-            if arrival.header.sop_class_uid not in self._analysed
+            if arrival.header.sop_class_uid not in ANALYSED
         ]
         return set(self._connection.scalars(_OWN, {"uids": others})) if others else set()
 
@@ -122,6 +123,8 @@ class Ledger:
         if arrival.sha256 in contents:
             return "duplicate"
         conflict = bool(contents)
+        if conflict:
+            self.conflicts.append(arrival)
         contents.add(arrival.sha256)
         self._new.append(_instance_values(arrival, conflict))
         self._touch(study, arrival, wakes=not conflict)
@@ -135,7 +138,7 @@ class Ledger:
         if len(arrival.patient_key) > len(study["patient_key"]):
             study["patient_key"] = arrival.patient_key
             self._changed.add(arrival.study_key)
-        wakes = wakes and arrival.header.sop_class_uid in self._analysed
+        wakes = wakes and arrival.header.sop_class_uid in ANALYSED
         if wakes and study["state"] == "done":
             at = arrival.received_at
             study |= {"state": "receiving", "first_at": at, "last_at": at}

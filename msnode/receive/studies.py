@@ -2,14 +2,15 @@
 
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from msnode import config, metrics, records
-from msnode.database import instances, studies
+from msnode.database import instances, results, studies
+from msnode.receive.classes import ANALYSED
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +23,11 @@ class Studies:
     Args:
         engine: the database, migrated.
         folder: the data folder.
-        analysed: SOP classes whose images make a study worth analysing.
     """
 
-    def __init__(self, engine: sa.Engine, folder: Path, analysed: Collection[str]) -> None:
+    def __init__(self, engine: sa.Engine, folder: Path) -> None:
         self.engine = engine
         self.folder = folder
-        self.analysed = frozenset(analysed)
         self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its newest image, wanted?)
 
     def complete(
@@ -72,7 +71,7 @@ class Studies:
             columns.study_key == studies.c.study_key,
             columns.generation.is_(None),
             ~columns.conflict,
-            columns.sop_class_uid.in_(self.analysed),
+            columns.sop_class_uid.in_(ANALYSED),
         )
         return query.join_from(studies, instances, is_news).group_by(studies.c.study_key)
 
@@ -112,7 +111,7 @@ class Studies:
     def _files(self, key: str, generation: float) -> list[Any]:
         """Instances of a study up to a generation; those in none count as of a later one.
 
-        Of conflicting contents of one SOPInstanceUID the first that came is the study's.
+        Of conflicting contents of one SOPInstanceUID one is the study's; see ``_take_newer``.
         """
         columns = instances.c
         query = sa.select(
@@ -164,18 +163,20 @@ class Studies:
             LookupError: there is no such study or generation.
         """
         query = studies.select().where(studies.c.study_key == study_key)
+        # a generation stays one when all its files have lost to newer contents
+        mine = sa.and_(instances.c.study_key == study_key, instances.c.generation == generation)
         with self.engine.connect() as connection:
             row = connection.execute(query).one_or_none()
+            newest = connection.scalar(sa.select(sa.func.max(instances.c.received_at)).where(mine))
         files = self._files(study_key, generation)
-        newest = [file.received_at for file in files if file.generation == generation]
-        if row is None or not newest:
+        if row is None or newest is None:
             raise LookupError(f"no generation {generation} of study {study_key}")
         return records.Study(
             study_instance_uid=row.study_instance_uid,
             generation=generation,
             completion=row.completion,
             paths=tuple(self.folder / file.path for file in files),
-            last_instance_at=max(newest),
+            last_instance_at=newest,
         )
 
     def queued(self) -> list[records.Study]:
@@ -198,9 +199,40 @@ class Studies:
                 studies.update().where(current).values(state="done")
             ).rowcount:
                 return
-            if news := connection.execute(self._with_news().where(this)).one_or_none():
-                again = {"state": "receiving", "first_at": news.oldest, "last_at": news.newest}
-                connection.execute(studies.update().where(this).values(again))
+            self._reconsider(connection, study_key)
+
+    def _reconsider(self, connection: sa.Connection, key: str) -> None:
+        """Begin to receive the next generation of a study that is done, if it has news.
+
+        The study's row is locked. While it is queued its files stay as they are.
+        """
+        this = studies.c.study_key == key
+        study = connection.execute(studies.select().where(this)).one()
+        if study.state == "queued":
+            return
+        self._take_newer(connection, key, study.generation)
+        news = connection.execute(self._with_news().where(this)).one_or_none()
+        if news and study.state == "done":
+            again = {"state": "receiving", "first_at": news.oldest, "last_at": news.newest}
+            connection.execute(studies.update().where(this).values(again))
+
+    def _take_newer(self, connection: sa.Connection, key: str, generation: int) -> None:
+        """Of conflicting contents the first is the study's; the last, if the first was no good.
+
+        An image that was cut off on its way in, and then sent again whole, is such a case.
+        """
+        columns = instances.c
+        outcome = sa.select(results.c.outcome).where(
+            results.c.study_key == key, results.c.generation == generation
+        )
+        if connection.scalar(outcome) != "not_analysed":
+            return
+        ours = sa.and_(columns.study_key == key, columns.sop_class_uid.in_(ANALYSED))
+        newest = sa.select(sa.func.max(columns.id)).where(ours).group_by(columns.sop_instance_uid)
+        winners = instances.update().where(ours, columns.conflict, columns.id.in_(newest))
+        losers = instances.update().where(ours, ~columns.conflict, columns.id.not_in(newest))
+        connection.execute(winners.values(conflict=False, generation=None))
+        connection.execute(losers.values(conflict=True))
 
     def _watch(self) -> None:
         """Set the gauge of studies by state."""

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import pydicom
 import pytest
 from pydicom.uid import CTImageStorage, RawDataStorage
 
 from msnode import records
 from msnode.config import Complete
+from msnode.database import results
 from msnode.errors import NotAnalysable
-from msnode.metrics import COMPLETIONS
+from msnode.metrics import COMPLETIONS, QUEUE_DEPTH
 from msnode.receive import Inbox
 from tests.unit.receive.datasets import SR, STUDY, mr, store
 
@@ -181,12 +183,88 @@ def test_an_unknown_generation_is_a_lookup_error(inbox: Inbox) -> None:
         inbox.study(KEY, 1)
 
 
-def test_classes_accepted_by_configuration_can_be_analysed(inbox: Inbox, tmp_path: Path) -> None:
-    assert CTImageStorage not in inbox.analysed
-    other = Inbox(inbox.engine, tmp_path, analysed={CTImageStorage})
-    store(other, mr(SOPClassUID=CTImageStorage), at=100)
-    assert len(other.complete(110, RULE, Evidence(1))) == 1
-    other.close()
+def result(inbox: Inbox, generation: int, outcome: str) -> None:
+    """Note a result and finish its generation, as the flow does."""
+    values = {"study_key": KEY, "generation": generation, "outcome": outcome}
+    values |= {"model_digest": "", "created_at": 0.0, "folder": ""}
+    with inbox.engine.begin() as connection:
+        connection.execute(results.insert(), values)
+    inbox.finish(KEY, generation)
+
+
+def contents(study: records.Study) -> list[int]:
+    """Rows of each image, which tell the contents apart."""
+    return [pydicom.dcmread(path).Rows for path in study.paths]
+
+
+@pytest.mark.parametrize("when", ["before", "queued", "done"])
+def test_a_study_cut_off_and_sent_again_whole_is_analysed(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture, when: str
+) -> None:
+    uids = ["1.2.3", "1.2.4"]
+
+    def again() -> None:
+        for uid in uids:
+            assert store(inbox, mr(SOPInstanceUID=uid), at=103) == "stored"
+
+    for uid in uids:
+        store(inbox, mr(SOPInstanceUID=uid, Rows=1), at=100)
+    if when == "before":
+        again()
+    (first,) = complete(inbox, 110)
+    assert contents(first) == [1, 1]
+    if when == "queued":
+        again()
+        assert complete(inbox, 999) == []
+    result(inbox, 1, "not_analysed")
+    if when == "done":
+        again()
+    (second,) = complete(inbox, 999)
+    assert (second.generation, contents(second)) == (2, [8, 8])
+    assert "other content under a known UID" in caplog.text
+    assert "1.2.3" not in caplog.text
+    assert inbox.study(KEY, 1).key == KEY, "its result may still be on the way to a destination"
+    result(inbox, 2, "not_analysed")
+    assert complete(inbox, 9999) == [], "the contents that lost do not come again"
+
+
+def test_a_good_result_stands_whatever_is_sent_again(inbox: Inbox) -> None:
+    store(inbox, mr(SOPInstanceUID="1.2.3"), at=100)
+    complete(inbox, 110)
+    result(inbox, 1, "absent")
+    store(inbox, mr(SOPInstanceUID="1.2.3", Rows=9), at=200)
+    assert complete(inbox, 9999) == []
+    store(inbox, mr(SOPInstanceUID="1.2.4"), at=300)
+    (study,) = complete(inbox, 9999)
+    assert contents(study) == [8, 8]
+
+
+def test_a_report_sent_again_otherwise_begins_nothing(inbox: Inbox) -> None:
+    store(inbox, mr(), at=100)
+    store(inbox, mr(SOPClassUID=SR, SOPInstanceUID="1.2.3"), at=100)
+    complete(inbox, 110)
+    result(inbox, 1, "not_analysed")
+    store(inbox, mr(SOPClassUID=SR, SOPInstanceUID="1.2.3", Rows=9), at=200)
+    assert complete(inbox, 9999) == []
+
+
+def test_classes_accepted_by_configuration_are_only_stored(inbox: Inbox) -> None:
+    store(inbox, mr(SOPClassUID=CTImageStorage, Modality="CT"), at=100)
+    assert complete(inbox, 9999) == []
+    store(inbox, mr(), at=10000)
+    (study,) = complete(inbox, 10010)
+    assert len(study.paths) == 2, "prepare looks at all and takes MR images alone"
+
+
+def test_a_study_of_companions_is_no_study_to_wait_for(inbox: Inbox) -> None:
+    store(inbox, mr(SOPClassUID=SR), at=100)
+    store(inbox, mr(SOPClassUID=SR, StudyInstanceUID="1.2.3"), at=100)
+    store(inbox, mr(StudyInstanceUID="1.2.3"), at=100)
+    assert complete(inbox, 101) == []
+    assert QUEUE_DEPTH.labels("receiving")._value.get() == 1
+    assert len(complete(inbox, 110)) == 1
+    assert QUEUE_DEPTH.labels("receiving")._value.get() == 0
+    assert QUEUE_DEPTH.labels("queued")._value.get() == 1
 
 
 def test_a_clock_set_back_does_not_make_a_study_rest(inbox: Inbox) -> None:
