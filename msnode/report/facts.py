@@ -70,8 +70,8 @@ def performance(case: Case) -> str:
         return say("unmeasured")
     return say(
         "performance",
-        sensitivity=say.percent(info.sensitivity),
-        specificity=say.percent(info.specificity),
+        sensitivity=say.rate(info.sensitivity),
+        specificity=say.rate(info.specificity),
         measured_on=info.measured_on,
     )
 

@@ -269,7 +269,13 @@ class Words:
         return text if self.language == "en" else text.replace(".", ",")
 
     def percent(self, fraction: float) -> str:
-        """A fraction as per cent, never rounded to a certainty that is not there."""
+        """A probability as per cent, never rounded to a certainty that is not there."""
         shown = min(max(100 * fraction, 0.1), 99.9)
-        digits = 0 if 1 <= shown <= 99 else 1
-        return self.number(shown, digits) + ("%" if self.language == "en" else " %")
+        return self._per_cent(shown, 0 if 1 <= shown <= 99 else 1)
+
+    def rate(self, fraction: float) -> str:
+        """A counted rate as whole per cent: all of three is 100."""
+        return self._per_cent(100 * fraction, 0)
+
+    def _per_cent(self, value: float, digits: int) -> str:
+        return self.number(value, digits) + ("%" if self.language == "en" else " %")
