@@ -55,8 +55,9 @@ class Receive:
     max_instance_bytes: int = 4 * 1024**3
     """A larger object is refused with 0xA700 before it fills the disk."""
     accept: tuple[str, ...] = ()
-    """Storage classes accepted beyond MR images: keywords as in pydicom.uid, e.g. CTImageStorage.
-    Empty: those that a brain MRI study brings along (SC, SR, PR, KO, raw data, PDF)."""
+    """Storage classes accepted beyond MR images and what a brain MRI study brings along (SC, SR,
+    PR, KO, raw data, PDF): keywords as in pydicom.uid, e.g. CTImageStorage. They are stored and
+    nothing more: they start no analysis and are never taken for MR images."""
 
 
 @dataclass(frozen=True, slots=True)

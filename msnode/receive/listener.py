@@ -9,6 +9,7 @@ from typing import Any
 
 from msnode import config, metrics
 from msnode.receive.classes import accepted, contexts
+from msnode.receive.gate import Gate
 from msnode.receive.inbox import Inbox
 from msnode.receive.policy import Policy
 from msnode.receive.session import Session
@@ -16,6 +17,8 @@ from msnode.receive.tls import server_context
 from msnode.receive.upper_layer import ARTIM_S, Connection
 
 log = logging.getLogger(__name__)
+
+PENDING = 128  # connections beyond the associations: they negotiate, linger, or only pretend to
 
 
 class Listener:
@@ -53,7 +56,9 @@ class Listener:
         Raises:
             OSError: the address cannot be listened on.
         """
-        self._server = _Server(self, self._config.address, self._config.port)
+        # twice, as one address may open all associations and gets half of the places
+        gate = Gate(2 * self._config.max_associations + PENDING)
+        self._server = _Server(self, gate, self._config.address, self._config.port)
         threading.Thread(target=self._server.serve_forever, name="listener", daemon=True).start()
         log.info("listening ae_title=%s port=%d", self._config.ae_title, self.port)
 
@@ -109,13 +114,37 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, listener: Listener, address: str, port: int) -> None:
+    def __init__(self, listener: Listener, gate: Gate, address: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = listener
+        self._gate = gate
         super().__init__((address, port), socketserver.BaseRequestHandler)
 
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Close what comes beyond its address's share before it costs a thread."""
+        if self._gate.enter(client_address[0]):
+            return True
+        metrics.ASSOCIATIONS.labels("no_connection").inc()
+        log.warning("connection refused peer=%s: too many are open", client_address[0])
+        return False
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start the connection's thread, if there can be one more."""
+        try:
+            super().process_request(request, client_address)
+        except Exception:
+            self._gate.leave(client_address[0])
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """A connection from its begin to its end; this is its own thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._gate.leave(client_address[0])
+
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection; this is its own thread."""
+        """Serve a connection."""
         address = client_address[0]
         try:
             self._listener.serve(request, address)

@@ -4,6 +4,7 @@ import logging
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -161,6 +162,35 @@ def test_silent_connections_hold_nobody_up(listen: Listen, tmp_path: Path) -> No
         start = time.monotonic()
         assert statuses(send(receiver, write(tmp_path / "1.dcm", mr()))) == ["Success"]
         assert time.monotonic() - start < 5
+
+
+def test_a_flood_from_one_address_leaves_room_for_another(listen: Listen) -> None:
+    receiver = listen()
+    before = threading.active_count()
+    client = AE("MRI1")
+    client.add_requested_context(MRImageStorage, ExplicitVRLittleEndian)
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", receiver.listener.port)))
+        association = client.associate(
+            "127.0.0.1",
+            receiver.listener.port,
+            ae_title="MSNODE",
+            bind_address=("127.0.0.2", 0),
+        )
+        assert association.is_established
+        assert association.send_c_store(mr_file()).Status == 0x0000
+        association.release()
+        assert threading.active_count() - before < 200
+    assert len(receiver.rows()) == 1
+
+
+def mr_file() -> pydicom.Dataset:
+    """A small MR image as pynetdicom sends it."""
+    image = mr()
+    image.file_meta = pydicom.dataset.FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    return image
 
 
 def test_more_associations_than_allowed_are_rejected(listen: Listen, tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""How many connections may be open at once, shared out among the addresses they come from."""
+
+import collections
+import threading
+
+
+class Gate:
+    """Counts open connections.
+
+    An address gets another one while it has fewer than there are free places. So however many
+    addresses flood us, some places stay free for the next: one alone takes half of all.
+
+    Args:
+        places: open connections, of all addresses together.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._held: collections.Counter[str] = collections.Counter()
+        self._lock = threading.Lock()
+
+    def enter(self, address: str) -> bool:
+        """Take a place for a connection; False if the address has its share."""
+        with self._lock:
+            if self._held[address] >= self._free:
+                return False
+            self._held[address] += 1
+            self._free -= 1
+            return True
+
+    def leave(self, address: str) -> None:
+        """Give a place back."""
+        with self._lock:
+            self._free += 1
+            self._held[address] -= 1
+            self._held += collections.Counter()  # drops those with none
