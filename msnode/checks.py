@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from msnode import classify, deliver
 from msnode.classify.device import choose
-from msnode.config import Classify, Config, Destination, Receive
+from msnode.config import Classify, Config, Destination, Receive, Tls
 from msnode.database import open_database
 from msnode.deliver import webhook
 from msnode.deliver.peer import tls_context
@@ -86,8 +86,22 @@ def _listener(receive: Receive) -> None:
     Policy(receive)
     contexts(accepted(receive.accept))
     if receive.tls is not None:
+        _readable("receive.tls", receive.tls)
         server_context(receive.tls)
     _bind("receive.address", receive.address)
+
+
+def _readable(where: str, tls: Tls) -> None:
+    """The files of a TLS section can be read by whoever runs the check."""
+    for name in ("certificate", "key", "ca"):
+        path: Path = getattr(tls, name)
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise MsnodeError(
+                f"{where}.{name}: {path} cannot be read: {error.strerror}; correct the path, or "
+                "let the service's user read it"
+            ) from error
 
 
 def _bind(where: str, address: str) -> None:
@@ -102,13 +116,14 @@ def _bind(where: str, address: str) -> None:
 
 def _prepare(destination: Destination) -> None:
     """What a destination needs of this host: TLS files, or a folder that can be written."""
+    if destination.tls is not None:
+        _readable("tls", destination.tls)
+        tls_context(destination.tls)
     if destination.url is not None:
         webhook.context(destination)
     elif destination.folder is not None:
         destination.folder.mkdir(parents=True, exist_ok=True)
         _writable(destination.folder)
-    elif destination.tls is not None:
-        tls_context(destination.tls)
 
 
 def _reach(destination: Destination, ae_title: str) -> None:

@@ -1,3 +1,5 @@
+"""From YAML to settings, with every mistake said."""
+
 from dataclasses import fields
 from pathlib import Path
 
@@ -5,18 +7,17 @@ import pytest
 
 from msnode import config
 from msnode.errors import ConfigError
-
-BASE = Path("/etc/msnode")
-
-
-def problems(raw: object) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        config.parse(raw, BASE)
-    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+from tests.configs import BASE, PEER, WEBHOOK, problems, to
 
 
 def test_an_empty_file_is_a_whole_configuration() -> None:
     assert config.parse({}, BASE) == config.Config()
+
+
+def test_a_section_with_everything_commented_out_is_the_default() -> None:
+    nothing = {"receive": None, "complete": None, "destinations": None}
+    assert config.parse(nothing, BASE) == config.Config()
+    assert config.parse(None, BASE) == config.Config()
 
 
 def test_relative_paths_count_from_the_file() -> None:
@@ -44,99 +45,48 @@ def test_all_errors_come_at_once_each_with_its_key() -> None:
     assert "destinations.0.port: must be int, not bool True" in found
 
 
+def test_types_do_not_hide_ranges() -> None:
+    found = problems({"http": {"port": "x"}, "complete": {"quiet_s": -1}})
+    assert [line.split(":")[0] for line in found] == ["http.port", "complete.quiet_s"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        ([], "the file: must be keys with values, not list"),
+        ({"receive": []}, "receive: must be keys with values, not list"),
+        ({"receive": {"accept": "CT"}},
+         "receive.accept: must be a list, not str; begin each item with -"),
+        ({"destinations": {"name": "a"}},
+         "destinations: must be a list, not dict; begin each item with -"),
+        ({"data": 5}, "data: must be str, not int; put it in quotes"),
+        ({"report": {"language": "it"}},
+         "report.language: 'it' is unknown; known: en, de, fr, es, nl"),
+        ({"classify": {"device": "cudda"}},
+         "classify.device: 'cudda' is unknown; did you mean \"cuda\"?"),
+        ({5: 1}, "5: unknown key; known: data, database, name, receive, complete, classify, "
+         "report, destinations, http"),
+    ],
+)  # fmt: skip
+def test_another_shape_is_said(raw: object, problem: str) -> None:
+    assert problems(raw) == [problem]
+
+
+def test_a_key_that_is_there_twice_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "msnode.yaml"
+    file.write_text("http: {port: 1}\nreceive: {}\nhttp: {port: 2}\n")
+    with pytest.raises(ConfigError, match="'http' is there twice"):
+        config.load(file)
+
+
 def test_a_whole_number_is_a_duration() -> None:
     assert config.parse({"complete": {"quiet_s": 3}}, BASE).complete.quiet_s == 3.0
-
-
-@pytest.mark.parametrize("title", ["", " ", "SEVENTEEN_LETTERS", "BACK\\SLASH", "ÜMLAUT"])
-def test_ae_titles_follow_the_standard(title: str) -> None:
-    assert any("is no AE title" in line for line in problems({"receive": {"ae_title": title}}))
-
-
-@pytest.mark.parametrize(
-    "destination",
-    [
-        {"name": "neither"},
-        {"name": "both", "folder": "out", "ae_title": "PACS", "host": "pacs"},
-        {"name": "half", "ae_title": "PACS"},
-        {"name": "two", "folder": "out", "url": "https://ris/", "secret": "0123456789abcdef"},
-    ],
-)
-def test_a_destination_is_a_peer_or_a_folder_or_a_webhook(destination: dict[str, str]) -> None:
-    assert any("destinations.0" in line for line in problems({"destinations": [destination]}))
-
-
-def webhook(**wanted: object) -> dict[str, object]:
-    hook = {"name": "ris", "url": "https://ris.example.org/msnode", "secret": "0123456789abcdef"}
-    return {"destinations": [hook | wanted]}
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["https://ris", "https://[2001:db8::1]:8443/a?b=c", "http://localhost:8080/", "http://[::1]/",
-     "http://127.0.0.1/"],
-)  # fmt: skip
-def test_a_webhook_is_an_address(url: str) -> None:
-    assert config.parse(webhook(url=url), BASE).destinations[0].url == url
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["", "ris", "ftp://ris/", "https://", "https://ris:0/", "https://ris:99999/", "https://ris/ä",
-     "https://user:word@ris/", "https://ris/ a", "https://ris/#a", "https://[::1/", "https://a..b/",
-     "https://ris/\r\nX: y"],
-)  # fmt: skip
-def test_what_is_no_address_is_said(url: str) -> None:
-    (problem,) = problems(webhook(url=url))
-    assert problem == (
-        "destinations.0.url: is no address of a webhook; write https://HOST[:PORT]/PATH"
-    )
-
-
-@pytest.mark.parametrize("url", ["http://ris/", "http://127.0.0.1.example.org/"])
-def test_results_cross_no_network_in_clear_text_unless_allowed(url: str) -> None:
-    (problem,) = problems(webhook(url=url))
-    assert "destinations.0.url" in problem
-    assert "use https, or set allow_http" in problem
-    assert config.parse(webhook(url=url, allow_http=True), BASE).destinations[0].url == url
-
-
-@pytest.mark.parametrize(
-    ("secret", "why"),
-    [(None, "shorter"), ("", "shorter"), ("short", "shorter"), ("$NOT_SET_ANYWHERE", "not set"),
-     ("${NOT_SET_ANYWHERE}", "not set")],
-)  # fmt: skip
-def test_a_webhook_needs_a_secret(secret: str | None, why: str) -> None:
-    (problem,) = problems(webhook(secret=secret))
-    assert problem.startswith("destinations.0.secret: ")
-    assert why in problem
-
-
-def test_a_webhook_needs_time() -> None:
-    assert problems(webhook(timeout_s=0)) == [
-        "destinations.0.timeout_s: 0.0 is out of range; use seconds above 0, at most 31622400"
-    ]
-
-
-@pytest.mark.parametrize("token", ["", "T", "MS AI", "SIXTEEN_LETTERS_"])
-def test_a_token_is_short_text(token: str) -> None:
-    assert config.parse({"report": {"token": token}}, BASE).report.token == token
-
-
-@pytest.mark.parametrize("token", [" ", "A ", "SEVENTEEN_LETTERS", "BACK\\SLASH", "ÜMLAUT"])
-def test_other_tokens_are_errors(token: str) -> None:
-    assert any("report.token" in line for line in problems({"report": {"token": token}}))
-
-
-def test_destinations_need_different_names() -> None:
-    twice = [{"name": "pacs", "folder": "a"}, {"name": "pacs", "folder": "b"}]
-    assert any("used twice" in line for line in problems({"destinations": twice}))
 
 
 def test_secrets_are_masked() -> None:
     parsed = config.parse({"name": "a", "database": "postgresql://u:hush@db/msnode"}, BASE)
     assert "hush" not in str(config.masked(parsed))
-    hook = config.parse(webhook(url="https://ris/a?sig=hush", secret="hush" * 4), BASE)
+    hook = config.parse(to(WEBHOOK, url="https://ris/a?sig=hush", secret="hush" * 4), BASE)
     assert "hush" not in str(config.masked(hook))
     assert config.masked(hook)["destinations"][0]["url"] == "https://ris/a?***"
 
@@ -145,6 +95,17 @@ def test_the_environment_fills_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACS_HOST", "pacs.example.org")
     peer = {"name": "pacs", "ae_title": "PACS", "host": "$PACS_HOST"}
     assert config.parse({"destinations": [peer]}, BASE).destinations[0].host == "pacs.example.org"
+
+
+def test_what_the_environment_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PACS_HOST", raising=False)
+    for host in ("$PACS_HOST", "a.${PACS_HOST}"):
+        assert problems(to(PEER, host=host)) == [
+            "destinations.0.host: the environment variable PACS_HOST is not set; set it"
+        ]
+    monkeypatch.setenv("PASSWORD", "pa$word")
+    hook = to(WEBHOOK, secret="0123456789abcdef$PASSWORD")
+    assert config.parse(hook, BASE).destinations[0].secret == "0123456789abcdefpa$word"
 
 
 def test_a_broken_file_is_a_clear_error(tmp_path: Path) -> None:
