@@ -193,6 +193,21 @@ def demo(folder: Path, model: Path) -> None:
     run(folder, model, Console())
 
 
+@main.command()
+@click.argument("study_instance_uid")
+@config_option
+@plain_errors
+def forget(study_instance_uid: str, config_file: Path) -> None:
+    """Delete all that the node keeps of a study: images, results, rows, jobs."""
+    from msnode import database
+    from msnode.forget import forget as delete
+
+    config = configuration.load(config_file)
+    engine = database.open_database(config.database_url)
+    database.migrate(engine)
+    click.echo(f"forgotten, {delete(engine, config.data, study_instance_uid)} instance(s)")
+
+
 @main.group()
 def jobs() -> None:
     """Look at the work of a node, running or not, and move it along."""

@@ -14,10 +14,9 @@ from rich.table import Table
 from msnode import config
 from msnode.database import open_database
 from msnode.deliver import Receipts
-from msnode.engine import Job, Jobs
+from msnode.engine import OPEN, Job, Jobs
 from msnode.errors import MsnodeError
 
-OPEN = ("queued", "running", "waiting")
 COLOURS = {"dead": "red", "cancelled": "yellow", "running": "cyan", "done": "green"}
 
 

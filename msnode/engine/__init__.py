@@ -5,6 +5,6 @@ at the step that was in flight, on SQLite and on PostgreSQL alike.
 """
 
 from msnode.engine.durable import Engine
-from msnode.engine.jobs import Job, Jobs
+from msnode.engine.jobs import OPEN, Job, Jobs
 
-__all__ = ["Engine", "Job", "Jobs"]
+__all__ = ["OPEN", "Engine", "Job", "Jobs"]

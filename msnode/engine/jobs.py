@@ -10,6 +10,9 @@ from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 from msnode.engine.common import SERIALIZER, STATES, STUDIES, VERSION, connections, queue
 from msnode.errors import MsnodeError
 
+OPEN = ("queued", "running", "waiting")
+"""States of a job that will go on by itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -46,8 +49,7 @@ class Jobs:
     """
 
     def __init__(self, database: sa.Engine) -> None:
-        schema = None if database.dialect.name == "sqlite" else "dbos"
-        if not sa.inspect(database).has_table("workflow_status", schema=schema):
+        if not self.exist(database):
             raise MsnodeError("no node has run on this database yet: there are no jobs")
         self._client = DBOSClient(
             system_database_engine=connections(database),
@@ -55,6 +57,12 @@ class Jobs:
             serializer=SERIALIZER,
             application_name="msnode",
         )
+
+    @staticmethod
+    def exist(database: sa.Engine) -> bool:
+        """Whether a node has ever worked on this database."""
+        schema = None if database.dialect.name == "sqlite" else "dbos"
+        return sa.inspect(database).has_table("workflow_status", schema=schema)
 
     def list(self, states: Collection[str]) -> "list[Job]":
         """Jobs in these states, oldest first."""
@@ -112,6 +120,22 @@ class Jobs:
         if job.state in ("done", "dead", "cancelled"):
             raise MsnodeError(f"job {job_id} is {job.state}: nothing to cancel")
         self._client.cancel_workflow(job_id)
+
+    def forget(self, study: str) -> None:
+        """Delete the records of a study's jobs: should it come again, its jobs have the same IDs.
+
+        Raises:
+            MsnodeError: one is not done.
+        """
+        prefixes = [f"{kind}.{study}." for kind in ("study", "deliver")]
+        found = self._client.list_workflows(workflow_id_prefix=prefixes, load_output=False)
+        left = [job.workflow_id for job in found if STATES[job.status] in OPEN]
+        if left:
+            raise MsnodeError(
+                f"study {study} has jobs that are not done: {', '.join(left)}; wait for them, or "
+                "stop them with `msnode jobs cancel`"
+            )
+        self._client.delete_workflows([job.workflow_id for job in found])
 
 
 def _job(workflow: WorkflowStatus) -> Job:

@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from msnode.database import open_database
+from msnode.engine import OPEN, Jobs
+from msnode.engine.common import STATES
+from msnode.errors import MsnodeError
+
+STUDY = "0123456789abcdef"
 HOST = Path(__file__).with_name("engine_host.py")
 STEPS = ("prepare", "classify", "report", "finish", "deliver archive 1", "deliver pacs 2")
 ALL = ("prepare", "classify", "report", "finish", "deliver pacs 1", "deliver archive 1",
@@ -39,6 +45,30 @@ def test_another_host_takes_over_what_a_dead_one_had_begun(
     assert run(postgresql_url, notes, fatal) == -signal.SIGKILL
     assert run(postgresql_url, notes, fatal, "host-2") == 0
     assert_each_done_once(notes, fatal)
+
+
+def test_jobs_of_a_study_are_forgotten_once_they_are_done(
+    database_url: str, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    notes.touch()
+    run(database_url, notes, "classify")
+    database = open_database(database_url)
+    jobs = Jobs(database)
+    with pytest.raises(MsnodeError, match=rf"study\.{STUDY}\.1"):
+        jobs.forget(STUDY)
+    assert run(database_url, notes, "classify") == 0
+    for job in jobs.list(OPEN):  # the host may have died before it could record its last one's end
+        jobs.cancel(job.id)
+    jobs.forget("another study")
+    assert len(jobs.list(STATES.values())) == 4
+    jobs.forget(STUDY)
+    assert jobs.list(STATES.values()) == []
+    jobs._client.destroy()
+    database.dispose()
+    notes.write_text("")
+    assert run(database_url, notes, "") == 0
+    assert_each_done_once(notes, "")
 
 
 def assert_each_done_once(notes: Path, fatal: str) -> None:
