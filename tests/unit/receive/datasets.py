@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
@@ -96,3 +97,9 @@ def digest(dataset: Dataset) -> str:
 def kept(folder: Path) -> list[Path]:
     """The files in the inbox."""
     return sorted((folder / "instances").glob("*/*"))
+
+
+def rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, object]]:
+    """All rows of a table."""
+    with engine.connect() as connection:
+        return [dict(row._mapping) for row in connection.execute(table.select())]

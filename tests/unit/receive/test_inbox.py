@@ -15,14 +15,9 @@ from msnode.errors import TryLater
 from msnode.receive import Inbox
 from msnode.receive.inbox import LAG_S
 from msnode.receive.status import StoreRefused
-from tests.unit.receive.datasets import SR, STUDY, arrive, digest, kept, mr, store
+from tests.unit.receive.datasets import SR, STUDY, arrive, digest, kept, mr, rows, store
 
 KEY = records.key(STUDY)
-
-
-def rows(engine: sa.Engine, table: sa.Table) -> list[dict[str, object]]:
-    with engine.connect() as connection:
-        return [dict(row._mapping) for row in connection.execute(table.select())]
 
 
 def test_an_instance_gets_a_file_and_a_row(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:
@@ -262,15 +257,6 @@ def test_close_does_not_wait_for_a_database_that_hangs(
     again.close()
 
 
-def test_a_file_that_cannot_be_kept_aside_stays(inbox: Inbox, tmp_path: Path) -> None:
-    broken = tmp_path / "instances" / KEY / "broken.dcm"
-    broken.parent.mkdir()
-    broken.write_bytes(b"no DICOM")
-    (tmp_path / "quarantine").rmdir()
-    assert inbox.rebuild() == 0
-    assert broken.exists()
-
-
 def test_a_full_disk_is_an_os_error(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path) -> None:
         raise OSError(28, os.strerror(28))
@@ -278,80 +264,6 @@ def test_a_full_disk_is_an_os_error(inbox: Inbox, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("msnode.receive.folders.fsync", full)
     with pytest.raises(OSError, match="No space"):
         store(inbox, mr())
-
-
-def test_rebuild_makes_the_rows_that_a_power_loss_took(
-    inbox: Inbox, engine: sa.Engine, tmp_path: Path
-) -> None:
-    images = [mr() for _ in range(3)]
-    for image in images:
-        store(inbox, image)
-    before = rows(engine, instances)
-    with engine.begin() as connection:
-        connection.execute(instances.delete())
-        connection.execute(studies.delete())
-    assert inbox.rebuild() == 3
-    unstable = ("id", "received_at")
-    plain = [{k: v for k, v in row.items() if k not in unstable} for row in before]
-    after = [{k: v for k, v in row.items() if k not in unstable} for row in rows(engine, instances)]
-    assert sorted(plain, key=str) == sorted(after, key=str)
-    assert inbox.rebuild() == 0
-    assert store(inbox, images[0]) == "duplicate"
-
-
-def test_rebuild_keeps_a_cut_off_file_aside(
-    inbox: Inbox, engine: sa.Engine, tmp_path: Path
-) -> None:
-    image = mr()
-    store(inbox, image)
-    (place,) = kept(tmp_path)
-    place.write_bytes(place.read_bytes()[:-10])
-    with engine.begin() as connection:
-        connection.execute(instances.delete())
-    before = metrics.QUARANTINED.labels("inbox")._value.get()
-    assert inbox.rebuild() == 0
-    assert metrics.QUARANTINED.labels("inbox")._value.get() == before + 1
-    assert [path.name for path in (tmp_path / "quarantine").iterdir()] == [place.name]
-    assert kept(tmp_path) == []
-    assert store(inbox, image) == "stored", "its sender was not answered and sends it again"
-
-
-@pytest.mark.parametrize("size", [0, 127, 141, 143, 152, 155, 300])
-def test_rebuild_goes_on_after_a_file_that_ends_early(
-    inbox: Inbox, engine: sa.Engine, tmp_path: Path, size: int
-) -> None:
-    store(inbox, mr())
-    (place,) = kept(tmp_path)
-    os.truncate(place, size)
-    store(inbox, mr())
-    with engine.begin() as connection:
-        connection.execute(instances.delete())
-    assert inbox.rebuild() == 1
-    assert (tmp_path / "quarantine" / place.name).exists()
-
-
-def test_rebuild_goes_on_after_a_file_that_the_disk_does_not_give_back(
-    inbox: Inbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "instances" / KEY
-    folder.mkdir()
-    (folder / "gone.dcm").symlink_to(tmp_path / "nowhere")
-    assert inbox.rebuild() == 0
-    assert (folder / "gone.dcm").is_symlink(), "the disk may give it back at the next start"
-
-
-def test_rebuild_deletes_what_a_dead_process_left(
-    engine: sa.Engine, inbox: Inbox, tmp_path: Path
-) -> None:
-    _, living = arrive(inbox, mr())
-    dead = Inbox(engine, tmp_path)
-    _, left = arrive(dead, mr())
-    dead._lock_file.close()  # as the end of its process would
-    assert len(list((tmp_path / "incoming").glob("*/*.part"))) == 2
-    inbox.rebuild()
-    assert list((tmp_path / "incoming").iterdir()) == [inbox.new_path().parent]
-    left.close()
-    living.close()
 
 
 def test_the_patient_key_is_made_once_and_only_ours_to_read(
