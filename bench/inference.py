@@ -21,7 +21,7 @@ from torch import Tensor
 
 from msnode.classify import Bundle, Manifest, Runner, load_bundle
 from msnode.classify.decision import decision, slice_probabilities, study_probability
-from msnode.classify.device import phantom
+from msnode.classify.device import native_bfloat16, phantom
 from msnode.config import BUNDLE, Classify
 from msnode.records import Float32Array, Slices, SourceFrame
 
@@ -38,12 +38,12 @@ def as_slices(pixels: Float32Array) -> Slices:
 
 
 def machine() -> str:
-    cpu = torch.cpu.get_capabilities()
-    units = [name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16") if cpu.get(name)]
+    units = torch.backends.cpu.get_cpu_capability()
+    amx = "with AMX" if native_bfloat16(torch.device("cpu")) else "without AMX"
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return (
-        f"{cpu.get('cpu_name', platform.machine())}, {os.cpu_count()} cores, {' '.join(units)}; "
-        f"{gpu}; torch {torch.__version__}"
+        f"{platform.machine()}, {os.cpu_count()} cores, {units} {amx}; {gpu}; "
+        f"torch {torch.__version__}"
     )
 
 

@@ -54,7 +54,7 @@ def native_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 is faster than float32: a CPU with AMX, or a GPU from Ampere on."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 class Compute:
