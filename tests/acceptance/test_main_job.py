@@ -114,6 +114,30 @@ def test_what_was_acknowledged_survives_a_kill_and_arrives_once(
         hospital.await_in_pacs(study.uid, ["OT", "SR"])
 
 
+def test_late_images_revise_the_result_and_repeated_ones_do_not(
+    hospital: Hospital, new_study: NewStudy, tmp_path: Path
+) -> None:
+    study = new_study()
+    late = tmp_path / "late"
+    late.mkdir()
+    for path in study.paths[-3:]:
+        path.rename(late / path.name)
+    dcmsend(hospital, study.folder)
+    hospital.await_results(study.uid)
+    dcmsend(hospital, late)
+    peers.wait(lambda: len(hospital.of(study.uid)) == 4, 90, "the revised result")
+    reports = [dataset for dataset in hospital.of(study.uid) if dataset.Modality == "SR"]
+    (revised,) = [report for report in reports if "PredecessorDocumentsSequence" in report]
+    (first,) = [report for report in reports if report is not revised]
+    (series,) = revised.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    assert [item.ReferencedSOPInstanceUID for item in series.ReferencedSOPSequence] == [
+        first.SOPInstanceUID
+    ]
+    dcmsend(hospital, late)
+    time.sleep(4)  # longer than the quiet time and the analysis of so small a change
+    assert len(hospital.of(study.uid)) == 4
+
+
 def test_a_wrong_called_ae_title_is_rejected(hospital: Hospital) -> None:
     echoed = peers.dcmtk("echoscu", "-aec", "OTHER", "127.0.0.1", hospital.node.port)
     assert echoed.returncode != 0
