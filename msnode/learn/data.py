@@ -138,3 +138,25 @@ def image_folders(root: Path, person: str = r"[^_\-.]+") -> list[Row]:
     if not rows:
         raise ConfigError(f"{root}: holds no {', '.join(IMAGES)} below a class folder")
     return rows
+
+
+IXI_SITES = {"Guys": "Philips 1.5T", "HH": "Philips 3T", "IOP": "GE 1.5T"}
+"""Scanners of the IXI data set by the site in a file's name (brain-development.org)."""
+
+
+def ixi(root: Path) -> list[Row]:
+    """Index IXI's healthy people: ``IXI002-Guys-0828-T1.nii.gz`` and its like.
+
+    Raises:
+        ConfigError: no such files.
+    """
+    pattern = re.compile(r"IXI(\d{3})-([A-Za-z]+)-\d+-(T1|T2|PD|MRA)\.nii(\.gz)?")
+    rows = []
+    for path in sorted(root.rglob("IXI*.nii*")):
+        if match := pattern.fullmatch(path.name):
+            number, site, sequence, _ = match.groups()
+            scanner = IXI_SITES.get(site, "")
+            rows.append(Row(path, f"ixi-{number}", "control", site, scanner, sequence))
+    if not rows:
+        raise ConfigError(f"{root}: holds no file named like IXI002-Guys-0828-T1.nii.gz")
+    return rows

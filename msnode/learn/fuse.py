@@ -16,6 +16,9 @@ from msnode.learn.teach import cells
 SIDES = (5, 7)
 """Locations along each side of the two maps."""
 
+BATCH = 32
+"""Cached examples a step."""
+
 
 @dataclass(frozen=True, slots=True)
 class Features:
@@ -89,8 +92,8 @@ def joined(parts: Iterable[Features]) -> Features:
 
 
 def train_fusion(
-    model: Hybrid, features: Features, schedule: Schedule, alpha: float = 0.2, batch: int = 32
-) -> nn.Module:
+    model: Hybrid, features: Features, steps: int, alpha: float = 0.2, seed: int = 0
+) -> None:
     """Train the LSTM and its dense blocks on cached features.
 
     Where the lesions' locations are known, sequences are recombined: locations trade places
@@ -100,19 +103,16 @@ def train_fusion(
     Args:
         model: its ``fusion`` is trained and replaced by the moving average.
         features: of the training examples.
-        schedule: how long.
+        steps: of ``BATCH`` examples.
         alpha: of mix-up between feature sequences; 0 is without.
-        batch: examples a step.
-
-    Returns:
-        The averaged fusion.
+        seed: makes it repeatable.
     """
     where = next(model.parameters()).device
     located = not bool(features.cells.isnan().any())
 
     def loss(fusion: nn.Module, step: int) -> Tensor:
         del step
-        rows = torch.randint(0, len(features.labels), (batch,))
+        rows = torch.randint(0, len(features.labels), (BATCH,))
         sequences, labels = features.sequences[rows].float(), features.labels[rows]
         if located:
             sequences, labels = recombined(features, rows)
@@ -120,8 +120,8 @@ def train_fusion(
         inputs, wanted = mixup(sequences.to(where), targets.to(where), alpha)
         return functional.cross_entropy(fusion(inputs), wanted)
 
+    schedule = Schedule(steps, 1e-3, weight_decay=0.05, seed=seed, every=steps)
     model.fusion = run(model.fusion, loss, schedule)  # type: ignore[assignment]
-    return model.fusion
 
 
 def recombined(features: Features, rows: Tensor, exchange: float = 0.3) -> tuple[Tensor, Tensor]:

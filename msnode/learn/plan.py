@@ -36,6 +36,8 @@ class Plan:
     """``hybrid``: train the extractors, cache their features, train the LSTM on them."""
     examples: int = 2000
     """``two_stage``: augmented images whose features are cached."""
+    fusion_steps: int = 800
+    """``two_stage``: steps of 32 cached examples that the LSTM learns from."""
     patience: int = 5
     """Epochs without a better validation loss before it stops; 0 never stops early."""
     weights: str = ""
@@ -46,7 +48,7 @@ class Plan:
     """Wanted on the validation persons; the operating point follows."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "lr", "examples"):
+        for name in ("epochs", "batch", "lr", "examples", "fusion_steps"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
         if not 0 < self.sensitivity <= 1:

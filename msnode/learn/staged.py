@@ -14,7 +14,7 @@ from msnode.classify.halves import Half
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
 from msnode.learn import fuse, network
-from msnode.learn.loop import Schedule, device
+from msnode.learn.loop import device
 from msnode.learn.network import Progress, Task
 from msnode.learn.plan import Plan
 
@@ -43,9 +43,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid:
     features = _cached(
         model.to(device()).eval(), task, plan, folder / "features.safetensors", progress
     )
-    steps = max(1, plan.epochs * len(features.labels) // plan.batch)
-    schedule = Schedule(steps, 1e-3, weight_decay=0.05, seed=plan.seed, every=steps)
-    fuse.train_fusion(model, features, schedule, plan.mixup, plan.batch)
+    fuse.train_fusion(model, features, plan.fusion_steps, plan.mixup, plan.seed)
     return model.eval()
 
 

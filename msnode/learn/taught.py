@@ -30,7 +30,6 @@ WHOLE = 0.85
 """From this fraction of the steps on whole slices are shown, half as many a step."""
 MILD = Augment(rotation_deg=12, scale=0.12)
 """For the cached features."""
-FUSION_STEPS = 800
 
 
 def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid:
@@ -55,8 +54,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid:
         getattr(model, half).load_state_dict(trained.branch.state_dict())
     model.eval().to(memory_format=torch.channels_last).to(device())
     features = _features(model, pool, plan, folder / "features.safetensors")
-    schedule = Schedule(FUSION_STEPS, 1e-3, weight_decay=0.05, seed=plan.seed, every=FUSION_STEPS)
-    fuse.train_fusion(model, features, schedule, plan.mixup)
+    fuse.train_fusion(model, features, plan.fusion_steps, plan.mixup, plan.seed)
     return model.eval()
 
 

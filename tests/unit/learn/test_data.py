@@ -122,3 +122,13 @@ def test_a_label_aligned_with_the_site_is_caught(tiles: Tiles) -> None:
     lines = lines.replace("ms,f", "ms,x").replace("ms,m", "ms,x")
     index.write_text(lines.replace("control,f", "control,y").replace("control,m", "control,y"))
     assert any("label and site are aligned" in w for w in check(shallow(index)).warnings)
+
+
+def test_ixi_names(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="IXI002"):
+        data.ixi(tmp_path)
+    for name in ("IXI002-Guys-0828-T1.nii.gz", "IXI012-HH-1211-T2.nii.gz", "IXI.nii.gz"):
+        (tmp_path / name).touch()
+    first, second = data.ixi(tmp_path)
+    assert (first.person, first.site, first.sequence) == ("ixi-002", "Guys", "T1")
+    assert (second.scanner, second.label) == ("Philips 3T", "control")

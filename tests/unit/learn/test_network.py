@@ -110,8 +110,19 @@ def test_a_naive_model_that_comes_close_is_said(tiles: Tiles, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [({"lr": 0}, "lr is 0"), ({"sensitivity": 2}, "sensitivity"), ({"epoch": 3}, "epoch: no such")],
+    [
+        ({"lr": 0}, "lr is 0"),
+        ({"lr": "fast"}, "lr is 'fast'; it must be a number"),
+        ({"sensitivity": 2}, "sensitivity"),
+        ({"epoch": 3}, "epoch: no such"),
+        ({"epochs": "3"}, "epochs is '3'; it must be of type int"),
+        ({"target": "person"}, "use one of label, lesions"),
+    ],
 )
-def test_wrong_settings_are_named(setting: dict[str, float], message: str) -> None:
+def test_wrong_settings_are_named(setting: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         plan("shallow-cnn", **setting)
+
+
+def test_numbers_as_yaml_reads_them() -> None:
+    assert plan("shallow-cnn", lr="1e-4").lr == 1e-4

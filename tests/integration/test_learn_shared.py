@@ -1,0 +1,102 @@
+"""Learning on real scans and on the whole hybrid; small, so that it stays a test."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from msnode.classify import load_bundle
+from msnode.learn import check, data, open_cohort, plan, synthesis, taught, train
+from msnode.learn.cohort import Cohort
+from msnode.learn.splits import Split
+
+
+@pytest.fixture
+def tabriz(shared: Path, tmp_path: Path) -> Path:
+    """An index of four real FLAIR scans with lesion masks."""
+    with (shared / "volumes.csv").open(newline="") as file:
+        found = [
+            row
+            for row in csv.DictReader(file)
+            if row["site"] == "tabriz" and row["sequence"] == "FLAIR"
+        ]
+    rows = [
+        data.Row(
+            shared / row["path"], row["person"], "ms", "tabriz", lesions=shared / row["lesions"]
+        )
+        for row in found[:4]
+    ]
+    data.write(tmp_path / "index.csv", rows)
+    return tmp_path / "index.csv"
+
+
+def test_a_rival_learns_lesions_of_real_slices(tabriz: Path, tmp_path: Path) -> None:
+    outcome = train(tabriz, tmp_path / "run", plan("svm", target="lesions"))
+    assert 0.4 < outcome.slices["auc"].value <= 1
+    assert outcome.naive["auc"].value > 0.5  # position alone tells much here
+    assert any("one class" in warning for warning in outcome.warnings)  # every scan has lesions
+
+
+def test_position_is_found_as_a_confound(tabriz: Path) -> None:
+    cohort = open_cohort(tabriz, plan("shallow-cnn", target="lesions"))
+    assert 0.2 < cohort.labels.mean() < 0.8
+    assert check(cohort).images == len(cohort.labels)
+
+
+@pytest.fixture
+def discs() -> Cohort:
+    """A pretence of four heads with bright lesions, prepared already."""
+    from msnode.learn.images import Examples
+
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:224, :224] - 112
+    pixels = np.tile(np.where(np.hypot(x, y) < 90, 0.45, 0.0), (8, 1, 1))
+    lesions = np.zeros(pixels.shape, np.bool_)
+    lesions[1::2] = np.hypot(x - 20, y) < 6
+    pixels = np.clip(pixels + 0.3 * lesions + rng.normal(0, 0.01, pixels.shape), 0, 1)
+    numbers = np.arange(8) // 2
+    examples = Examples(
+        torch.from_numpy(pixels).half(),
+        numbers,
+        np.zeros(8),
+        np.ones((8, 2)),
+        torch.from_numpy(lesions),
+        np.ones(8, np.bool_),
+    )
+    rows = [data.Row(Path(f"{n}.nii"), f"p{n}", "ms", number=n + 2) for n in range(4)]
+    return Cohort(rows, examples, lesions.any((1, 2)).astype(np.int64))
+
+
+def test_the_shipped_recipe_resumes_where_it_was_killed(discs: Cohort, tmp_path: Path) -> None:
+    quick = replace(plan("shipped"), epochs=1, batch=4, examples=16, fusion_steps=3)
+    split = Split("all", np.arange(8), np.arange(0), np.arange(0))
+    first = taught.fit(discs.task(split), quick, tmp_path, lambda *_: None)
+    (tmp_path / "features.safetensors").unlink()
+    again = taught.fit(discs.task(split), quick, tmp_path, lambda *_: None)
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_synthetic_pairs_differ_in_their_lesions_alone(shared: Path) -> None:
+    tissues, _ = synthesis.canonical(min((shared / "volumes/oasis").glob("*_tissues*")))
+    masks = sorted((shared / "lesion_masks_mni").glob("*.nii.gz"))
+    lesions, affine = synthesis.canonical(masks[3])
+    sick, healthy, found = synthesis.pair(tissues, lesions, affine, seed=1, size=112)
+    assert sick.shape == healthy.shape == found.shape
+    assert found.sum() > 50
+    brighter = (sick - healthy)[found].mean()
+    assert brighter > 0.05
+    clean = ~found.any((1, 2))
+    assert np.abs(sick - healthy)[clean].mean() < 0.01
+
+
+def test_the_shipped_bundle_says_what_it_learned_from() -> None:
+    manifest = load_bundle(Path(__file__).parents[2] / "models" / "hybrid").manifest
+    assert "Research use only" in manifest.notice
+    assert {source.licence for source in manifest.training_data} >= {"MIT", "CC-BY"}
+    card = (Path(__file__).parents[2] / "models" / "hybrid" / "CARD.md").read_text()
+    for needed in ("Not a medical device", "95 %", "position alone", "Limits", "0.9967"):
+        assert needed in card
