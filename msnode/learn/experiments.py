@@ -4,15 +4,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cattrs
 import numpy as np
 
 from msnode import __version__
-from msnode.classify import Bundle, Manifest, load_bundle, save_bundle
+from msnode.classify import Bundle, Classifier, Manifest, load_bundle, save_bundle
 from msnode.classify.decision import Calibration, StudyRule
 from msnode.errors import ConfigError
-from msnode.learn import calibrate, folds, loop, network, runs
+from msnode.learn import calibrate, folds, loop, network, runs, twins
 from msnode.learn.cohort import Cohort, contract_of, open_cohort
 from msnode.learn.folds import Tested
+from msnode.learn.judge import Judgement
+from msnode.learn.matched import Scored
 from msnode.learn.network import Progress
 from msnode.learn.plan import Plan
 from msnode.learn.runs import Outcome
@@ -82,34 +85,22 @@ def crossval(
 def _fold(cohort: Cohort, plan: Plan, split: Split, folder: Path, progress: Progress) -> Tested:
     """A fold, from its result file if it was finished before."""
     file = folder / "tested.json"
-    if file.exists():
-        stored = json.loads(file.read_text(encoding="utf-8"))
-        return Tested(
-            split.name,
-            split.test,
-            np.array(stored["probabilities"]),
-            np.array(stored["naive"]),
-            Calibration(**stored["calibration"]),
-            StudyRule(**stored["rule"]),
-            stored["threshold"],
-            stored["study_threshold"],
-            None,
-        )
-    tested = folds.run(cohort, plan, split, folder, progress)
-    runs.write_json(file, _plain(tested))
-    return replace(tested, model=None)
+    if not file.exists():
+        tested = folds.run(cohort, plan, split, folder, progress)
+        runs.write_json(file, cattrs.unstructure(replace(tested, model=None)))
+        return replace(tested, model=None)
+    return _converter().structure(json.loads(file.read_text(encoding="utf-8")), Tested)
 
 
-def _plain(t: Tested) -> dict[str, object]:
-    """A fold's result for JSON."""
-    return {
-        "probabilities": t.probabilities.tolist(),
-        "naive": t.naive.tolist(),
-        "calibration": {"slope": t.calibration.slope, "bias": t.calibration.bias},
-        "rule": {"top": t.rule.top, "slope": t.rule.slope, "bias": t.rule.bias},
-        "threshold": t.threshold,
-        "study_threshold": t.study_threshold,
-    }
+def _converter() -> cattrs.Converter:
+    """JSON's lists back to arrays; a fold's model is not kept."""
+    converter = cattrs.Converter()
+    converter.register_structure_hook_func(
+        lambda kind: getattr(kind, "__origin__", None) is np.ndarray,
+        lambda value, _: np.array(value),
+    )
+    converter.register_structure_hook(Classifier | None, lambda _, __: None)
+    return converter
 
 
 def evaluate(
@@ -138,13 +129,19 @@ def evaluate(
         everyone,
         probabilities,
         _naive_out_of_fold(cohort, plan.seed),
-        m.calibration,
-        m.rule,
-        0.5,
-        m.threshold,
-        None,
+        Judgement(m.calibration, m.rule, 0.5, m.threshold),
+        loaded.model,
+        _twins(cohort, plan, loaded),
     )
     return runs.finish(out, cohort, [tested])
+
+
+def _twins(cohort: Cohort, plan: Plan, bundle: Bundle) -> Scored | None:
+    """Calibrated logits of slices and twins, where the data have masks and the plan asks."""
+    if not twins.possible(cohort, plan, bundle.model):
+        return None
+    pairs = twins.scored(cohort, bundle.model, np.arange(len(cohort.labels)), plan.seed)
+    return pairs.scaled(bundle.manifest.calibration.slope, bundle.manifest.calibration.bias)
 
 
 def baseline(
@@ -161,11 +158,8 @@ def baseline(
     tested = []
     for split in cohort.splits(scheme, count, plan.seed):
         scores = folds.naive_probabilities(cohort, split)
-        tested.append(
-            Tested(
-                split.name, split.test, scores, scores, Calibration(), StudyRule(), 0.5, 0.5, None
-            )
-        )
+        plain = Judgement(Calibration(), StudyRule(), 0.5, 0.5)
+        tested.append(Tested(split.name, split.test, scores, scores, plain))
     return runs.finish(out, cohort, tested)
 
 
@@ -205,15 +199,20 @@ def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome) -> Manif
         architecture=plan.architecture,
         input=tested.model.contract,
         arguments=plan.arguments,
-        calibration=tested.calibration,
-        rule=tested.rule,
-        threshold=tested.study_threshold,
+        calibration=tested.judgement.calibration,
+        rule=tested.judgement.rule,
+        threshold=tested.judgement.study_threshold,
         saliency="locations" if located and tested.model.grids else "grad-cam",
-        sensitivity=outcome.studies["sensitivity"].value,
-        specificity=outcome.studies["specificity"].value,
+        sensitivity=_known(outcome.studies["sensitivity"].value),
+        specificity=_known(outcome.studies["specificity"].value),
         measured_on=f"the test persons of this run's {tested.fold}",
     )
     return save_bundle(folder, tested.model, manifest, card(plan, outcome))
+
+
+def _known(value: float) -> float | None:
+    """None for what was not measured."""
+    return None if np.isnan(value) else value
 
 
 def card(plan: Plan, outcome: Outcome) -> str:
@@ -223,7 +222,10 @@ def card(plan: Plan, outcome: Outcome) -> str:
         ("Per image", outcome.slices),
         ("Per study", outcome.studies),
         ("Naive classifier, per image", outcome.naive),
+        ("Against lesion-filled twins, position held fixed", outcome.matched),
     ):
+        if not part:
+            continue
         lines += [f"## {name}", "", "| measure | value (95 % interval over persons) |", "|---|---|"]
         lines += [f"| {measure} | {figure} |" for measure, figure in part.items()] + [""]
     return "\n".join([*lines, *(f"- {warning}" for warning in outcome.warnings), ""])

@@ -7,49 +7,42 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from msnode.classify import Calibration, Classifier, StudyRule
-from msnode.errors import Refused
-from msnode.learn import calibrate, classical, naive, network, staged, taught
+from msnode.classify import Classifier
+from msnode.learn import calibrate, classical, naive, network, staged, taught, twins
 from msnode.learn.cohort import Cohort
-from msnode.learn.metrics import Labels, threshold_for
+from msnode.learn.judge import Evidence, Judgement, judge, with_twins
+from msnode.learn.matched import Scored
 from msnode.learn.network import Progress
 from msnode.learn.plan import Plan
 from msnode.learn.splits import Split
 from msnode.records import Float64Array
 
-TOP = 3
-"""Slices whose mean logit speaks for the study."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """Calibrated probabilities of a fold's test images.
+    """A fold's test images.
 
     Attributes:
         fold: its name.
         rows: (n,) images of the cohort.
-        probabilities: (n,) in [0, 1].
+        probabilities: (n,) in [0, 1], calibrated.
         naive: (n,) in [0, 1], the naive classifier's on the same split.
-        calibration: of slices.
-        rule: of studies.
-        threshold: operating point of slices, chosen on validation persons.
-        study_threshold: operating point of studies, likewise.
+        judgement: calibration, study rule and operating points, from validation persons.
         model: the network; None for the rivals.
+        twins: calibrated logits of slices and lesion-filled twins; None where there are none.
     """
 
     fold: str
     rows: NDArray[np.int64]
     probabilities: Float64Array
     naive: Float64Array
-    calibration: Calibration
-    rule: StudyRule
-    threshold: float
-    study_threshold: float
-    model: Classifier | None
+    judgement: Judgement
+    model: Classifier | None = None
+    twins: Scored | None = None
 
 
 def run(cohort: Cohort, plan: Plan, split: Split, folder: Path, progress: Progress) -> Tested:
-    """One fold.
+    """Train on one split, calibrate on its validation persons, score its test persons.
 
     Args:
         cohort: the data.
@@ -62,22 +55,22 @@ def run(cohort: Cohort, plan: Plan, split: Split, folder: Path, progress: Progre
     both = np.concatenate([split.validation, split.test])
     logits, model = _logits(cohort, plan, split, both, folder, progress)
     validation, test = logits[: len(split.validation)], logits[len(split.validation) :]
-    labels = cohort.labels[split.validation]
-    calibration = Calibration(*_platt(validation, labels))
-    scaled = calibration.slope * validation + calibration.bias
-    studies, truths = by_study(cohort, split.validation, scaled)
-    rule = StudyRule(TOP, *_platt(studies, truths))
-    study_scores = calibrate.sigmoid(rule.slope * studies + rule.bias)
+    studies = cohort.examples.rows[split.validation].astype(np.str_)
+    evidence = Evidence(validation, cohort.labels[split.validation], studies)
+    pairs = None
+    if model is not None and twins.possible(cohort, plan, model):
+        evidence = with_twins(twins.scored(cohort, model, split.validation, plan.seed))
+        pairs = twins.scored(cohort, model, split.test, plan.seed)
+    judgement = judge(evidence, plan.sensitivity)
+    scale = judgement.calibration
     return Tested(
         split.name,
         split.test,
-        calibrate.sigmoid(calibration.slope * test + calibration.bias),
+        calibrate.sigmoid(scale.slope * test + scale.bias),
         naive_probabilities(cohort, split),
-        calibration,
-        rule,
-        threshold_for(labels, calibrate.sigmoid(scaled), plan.sensitivity),
-        threshold_for(truths, study_scores, plan.sensitivity),
+        judgement,
         model,
+        pairs.scaled(scale.slope, scale.bias) if pairs else None,
     )
 
 
@@ -107,27 +100,8 @@ def _trainer(plan: Plan) -> Callable[[network.Task, Plan, Path, Progress], Class
     return taught.fit if plan.target == "lesions" else staged.fit
 
 
-def _platt(logits: Float64Array, labels: Labels) -> tuple[float, float]:
-    """Platt scaling, or none where the validation persons are of one class only."""
-    try:
-        return calibrate.platt(logits, labels)
-    except Refused:
-        return 1.0, 0.0
-
-
 def naive_probabilities(cohort: Cohort, split: Split) -> Float64Array:
     """The naive classifier's probabilities of the test rows."""
     e = cohort.examples
     inputs = naive.features(e.pixels, e.acquisition, e.heights_mm)
     return calibrate.sigmoid(naive.scores(inputs, cohort.labels, split.train, split.test))
-
-
-def by_study(
-    cohort: Cohort, rows: NDArray[np.int64], logits: Float64Array
-) -> tuple[Float64Array, Labels]:
-    """Mean of the top logits of every study (index row), and whether any of its slices is 1."""
-    studies = cohort.examples.rows[rows]
-    names = np.unique(studies)
-    scores = [calibrate.mean_top(logits[studies == name], TOP) for name in names]
-    truths = [int(cohort.labels[rows][studies == name].max()) for name in names]
-    return np.array(scores), np.array(truths, np.int64)

@@ -5,8 +5,8 @@ lesion-bearing slice meets the same slice with its lesions filled in; both also 
 places filled, so that filling gives nothing away. The position-only baseline stands beside.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,10 @@ class Scored:
     persons: NDArray[np.str_]
     heights_mm: Float64Array
 
+    def scaled(self, slope: float, bias: float) -> "Scored":
+        """The same with every logit calibrated."""
+        return replace(self, real=slope * self.real + bias, twin=slope * self.twin + bias)
+
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Scored":
         """Some of the slices."""
         return Scored(
@@ -48,6 +52,12 @@ class Scored:
             self.persons[rows],
             self.heights_mm[rows],
         )
+
+
+def together(parts: Sequence[Scored]) -> Scored:
+    """Several folds as one."""
+    columns = zip(*([getattr(p, f.name) for f in fields(Scored)] for p in parts), strict=True)
+    return Scored(*(np.concatenate(column) for column in columns))
 
 
 def score(

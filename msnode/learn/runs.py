@@ -14,10 +14,11 @@ import torch
 
 from msnode.classify.decision import StudyRule, sigmoid
 from msnode.errors import ConfigError
-from msnode.learn import metrics, papers, plots, strata
+from msnode.learn import matched, metrics, papers, plots, strata
 from msnode.learn.calibrate import mean_top
 from msnode.learn.cohort import Cohort
-from msnode.learn.folds import TOP, Tested
+from msnode.learn.folds import Tested
+from msnode.learn.judge import TOP
 from msnode.learn.metrics import Figure, Labels
 from msnode.learn.plan import Plan, plain
 from msnode.records import Float64Array
@@ -37,6 +38,7 @@ class Outcome:
         studies: figures per study (index row).
         naive: the naive classifier's figures per image, on the same split.
         folds: AUC per image of every fold.
+        matched: figures with the position held fixed, for models of lesions; else empty.
         warnings: what the reader must know.
     """
 
@@ -45,6 +47,7 @@ class Outcome:
     studies: dict[str, Figure]
     naive: dict[str, Figure]
     folds: dict[str, float]
+    matched: dict[str, Figure]
     warnings: tuple[str, ...]
 
 
@@ -82,7 +85,7 @@ def finish(folder: Path, cohort: Cohort, tested: Sequence[Tested]) -> Outcome:
     rows = np.concatenate([t.rows for t in tested])
     scores = np.concatenate([t.probabilities for t in tested])
     naive = np.concatenate([t.naive for t in tested])
-    called = np.concatenate([t.probabilities - t.threshold for t in tested]) + 0.5
+    called = np.concatenate([t.probabilities - t.judgement.threshold for t in tested]) + 0.5
     labels, persons = cohort.labels[rows], [cohort.persons[row] for row in rows]
     slices = _measured(labels, scores, called, persons)
     simple = metrics.measure(labels, naive, persons)
@@ -90,7 +93,9 @@ def finish(folder: Path, cohort: Cohort, tested: Sequence[Tested]) -> Outcome:
     folds = {t.fold: metrics.auc(cohort.labels[t.rows], t.probabilities) for t in tested}
     tables, fallen = strata.by_stratum(cohort, rows, scores, called)
     warnings = (*_naive_warning(slices["auc"], simple["auc"]), *study_warnings, *fallen)
-    outcome = Outcome(folder, slices, studies, simple, folds, warnings)
+    pairs = [t.twins for t in tested if t.twins is not None]
+    fixed = matched.figures(matched.together(pairs), TOP) if pairs else {}
+    outcome = Outcome(folder, slices, studies, simple, folds, fixed, warnings)
     _write(outcome, tables)
     _predictions(folder / "predictions.csv", cohort, rows, scores, naive)
     plots.curves(folder, labels, scores, naive)
@@ -119,9 +124,9 @@ def _studies(cohort: Cohort, tested: Sequence[Tested]) -> tuple[dict[str, Figure
         of_study = cohort.examples.rows[t.rows]
         for study in np.unique(of_study):
             mine = of_study == study
-            probability = _study(t.probabilities[mine], t.rule)
+            probability = _study(t.probabilities[mine], t.judgement.rule)
             scores.append(probability)
-            called.append(probability - t.study_threshold + 0.5)
+            called.append(probability - t.judgement.study_threshold + 0.5)
             labels.append(int(cohort.labels[t.rows][mine].max()))
             persons.append(cohort.rows[study].person)
     truths = np.array(labels, np.int64)
@@ -134,7 +139,7 @@ def _studies(cohort: Cohort, tested: Sequence[Tested]) -> tuple[dict[str, Figure
 def _study(probabilities: Float64Array, rule: StudyRule) -> float:
     """Probability of a study from its slices', as the service computes it."""
     clipped = np.clip(probabilities, 1e-6, 1 - 1e-6)
-    top = mean_top(np.log(clipped / (1 - clipped)), TOP)
+    top = mean_top(np.log(clipped / (1 - clipped)), rule.top)
     return float(sigmoid(np.array(rule.slope * top + rule.bias)))
 
 
@@ -151,6 +156,7 @@ def _naive_warning(model: Figure, naive: Figure) -> tuple[str, ...]:
 def _write(outcome: Outcome, tables: dict[str, dict[str, Any]]) -> None:
     """metrics.json and metrics.csv."""
     parts = {"slices": outcome.slices, "studies": outcome.studies, "naive": outcome.naive}
+    parts |= {"matched": outcome.matched} if outcome.matched else {}
     content = {name: metrics.plain(part) for name, part in parts.items()}
     extra = {"folds": outcome.folds, "strata": tables, "warnings": outcome.warnings}
     write_json(outcome.folder / "metrics.json", content | extra)
@@ -186,6 +192,8 @@ def _as_json(value: Any) -> Any:
     """Tuples as lists, nan as null."""
     if isinstance(value, dict):
         return {str(k): _as_json(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, list | tuple):
         return [_as_json(v) for v in value]
     if isinstance(value, float | np.floating):

@@ -67,7 +67,7 @@ def discs() -> Cohort:
         np.ones(8, np.bool_),
     )
     rows = [data.Row(Path(f"{n}.nii"), f"p{n}", "ms", number=n + 2) for n in range(4)]
-    return Cohort(rows, examples, lesions.any((1, 2)).astype(np.int64))
+    return Cohort(rows, examples, np.asarray(lesions.any((1, 2)), np.int64))
 
 
 def test_the_shipped_recipe_resumes_where_it_was_killed(discs: Cohort, tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""Calibration, study rule, operating points, and lesion-filled twins of a cohort."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from msnode.classify import Classifier
+from msnode.errors import Refused
+from msnode.learn import calibrate, data, judge, plan, twins
+from msnode.learn.cohort import Cohort
+from msnode.learn.images import Examples
+from msnode.learn.matched import Scored, against_twins
+from msnode.records import InputContract
+
+
+class Brightest(Classifier):
+    """Calls a slice by its brightest tissue; knows no more."""
+
+    contract = InputContract(("FLAIR",), 112, 112)
+    grids = ()
+
+    def maps(self, images: Tensor) -> tuple[Tensor, ...]:
+        return (images,)
+
+    def head(self, maps: tuple[Tensor, ...]) -> Tensor:
+        value = maps[0].flatten(1).topk(30).values.mean(1)
+        return torch.stack([torch.zeros_like(value), 20 * (value - 0.6)], 1)
+
+
+@pytest.fixture
+def discs() -> Cohort:
+    """Six heads of four slices, two of them with a lesion."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:112, :112] - 56
+    lesions = np.zeros((24, 112, 112), np.bool_)
+    lesions[1::4] = lesions[2::4] = np.hypot(x - 10, y) < 4
+    pixels = np.where(np.hypot(x, y) < 45, 0.45, 0.0) + 0.3 * lesions
+    pixels = np.clip(pixels + rng.normal(0, 0.01, pixels.shape), 0, 1)
+    examples = Examples(
+        torch.from_numpy(pixels).half(),
+        np.arange(24) // 4,
+        np.tile(np.arange(4.0), 6),
+        np.ones((24, 2)),
+        torch.from_numpy(lesions),
+        np.ones(24, np.bool_),
+    )
+    rows = [data.Row(Path(f"{n}.nii"), f"p{n}", "ms", number=n + 2) for n in range(6)]
+    return Cohort(rows, examples, np.asarray(lesions.any((1, 2)), np.int64))
+
+
+def test_twins_lose_their_lesions_and_nothing_else(discs: Cohort) -> None:
+    how = plan(target="lesions")
+    assert twins.possible(discs, how, Brightest())
+    assert not twins.possible(discs, plan(), Brightest())
+    assert not twins.possible(discs, how, None)
+    found = twins.scored(discs, Brightest(), np.arange(24), seed=0)
+    assert against_twins(found) == 1
+    free = ~found.bearing
+    assert np.array_equal(found.real[free], found.twin[free])
+    assert list(found.persons[:5]) == ["p0"] * 4 + ["p1"]
+
+
+def test_scans_and_twins_are_told_apart_after_calibration(discs: Cohort) -> None:
+    found = twins.scored(discs, Brightest(), np.arange(24), seed=0)
+    verdict = judge.judge(judge.with_twins(found), sensitivity=0.9)
+    scaled = found.scaled(verdict.calibration.slope, verdict.calibration.bias)
+    probabilities = calibrate.sigmoid(scaled.real)
+    assert probabilities[found.bearing].min() > 0.5 > probabilities[~found.bearing].max()
+    evidence = judge.with_twins(scaled)
+    studies, truths = judge.by_study(evidence)
+    assert list(truths) == [1, 0] * 6  # each person's scan, then the filled twin
+    chance = calibrate.sigmoid(verdict.rule.slope * studies + verdict.rule.bias)
+    assert ((chance >= verdict.study_threshold) == (truths == 1)).all()
+
+
+def test_platt_recovers_a_known_scale() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, 4000)
+    labels = (rng.random(4000) < calibrate.sigmoid(0.5 * logits - 0.7)).astype(np.int64)
+    slope, bias = calibrate.platt(logits, labels)
+    assert slope == pytest.approx(0.5, abs=0.06)
+    assert bias == pytest.approx(-0.7, abs=0.1)
+
+
+def test_platt_of_separated_examples_stays_finite_and_rising() -> None:
+    slope, bias = calibrate.platt(np.array([-3.0, -2.0, 2.0, 3.0]), np.array([0, 0, 1, 1]))
+    chance = calibrate.sigmoid(slope * np.array([-3.0, 3.0]) + bias)
+    assert 0.02 < chance[0] < 0.4
+    assert 0.6 < chance[1] < 0.98
+    reversed_slope, _ = calibrate.platt(np.array([3.0, 2.0, -2.0, -3.0]), np.array([0, 0, 1, 1]))
+    assert reversed_slope > 0  # a worse model is trusted less, never turned round
+
+
+def test_one_class_cannot_be_calibrated() -> None:
+    with pytest.raises(Refused, match="both classes"):
+        calibrate.platt(np.zeros(3), np.ones(3, np.int64))
+    alone = judge.Evidence(np.zeros(3), np.ones(3, np.int64), np.array(["a", "b", "c"]))
+    assert judge.judge(alone, 0.9).rule.slope == 1
+
+
+def test_scaling_keeps_the_rest() -> None:
+    s = Scored(np.array([1.0]), np.array([2.0]), np.array([True]), np.array(["a"]), np.array([3.0]))
+    t = s.scaled(2, 1)
+    assert (t.real[0], t.twin[0], t.heights_mm[0]) == (3, 5, 3)
