@@ -28,6 +28,8 @@ CROPS = {"inception": 144, "densenet": 128}
 """Rows and columns of the crops that most steps see: a third of the work of whole slices."""
 WHOLE = 0.85
 """From this fraction of the steps on whole slices are shown, half as many a step."""
+EVERY = 50
+"""Steps between checkpoints; each is 400 MB."""
 MILD = Augment(rotation_deg=12, scale=0.12)
 """For the cached features."""
 
@@ -73,7 +75,7 @@ def _extractor(
     steps = plan.epochs * per_epoch
     torch.manual_seed(plan.seed)
     model = taught(half).to(memory_format=torch.channels_last).to(device())
-    schedule = Schedule(steps, plan.lr, plan.weight_decay, seed=plan.seed, every=per_epoch)
+    schedule = Schedule(steps, plan.lr, plan.weight_decay, seed=plan.seed, every=EVERY)
 
     def report(step: int, _: float, __: nn.Module) -> bool:
         progress(f"teaching {half}", step, steps)
