@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
@@ -232,29 +233,27 @@ def _append(file: Path, epoch: int, loss: float, value: float) -> None:
 
 
 def pretrain(model: Classifier, file: Path) -> None:
-    """Load a backbone's pretrained weights by torchvision's names; the top stays fresh.
+    """Load backbones' pretrained weights by torchvision's names; the top stays fresh.
+
+    Args:
+        model: with backbones that keep torchvision's names.
+        file: a torchvision state dictionary, saved as safetensors.
 
     Raises:
         ConfigError: the file cannot be read, or fits no part of the model.
     """
     try:
-        state = load_file(file)
-    except (OSError, ValueError) as error:
+        state = {k.removeprefix("features."): v for k, v in load_file(file).items()}
+    except (OSError, ValueError, SafetensorError) as error:
         raise ConfigError(f"weights: {file} is no safetensors file: {error}") from error
-    fitted = 0
-    for backbone in (m for m in model.modules() if isinstance(m, nn.Sequential)):
-        own = backbone.state_dict()
-        if not own:
-            continue
-        found = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
-        found |= {
-            k.removeprefix("features."): v
-            for k, v in state.items()
-            if k.removeprefix("features.") in own
-            and v.shape == own[k.removeprefix("features.")].shape
-        }
-        if len(found) > 0.9 * len(own):
-            backbone.load_state_dict(found, strict=False)
-            fitted += len(found)
-    if not fitted:
+    backbones = [m for m in model.modules() if isinstance(m, nn.Sequential) and _fits(m, state)]
+    for backbone in backbones:
+        backbone.load_state_dict(state, strict=False)
+    if not backbones:
         raise ConfigError(f"weights: {file} fits no backbone of this architecture")
+
+
+def _fits(backbone: nn.Sequential, state: dict[str, Tensor]) -> bool:
+    """Whether every weight of a backbone is there; old files lack batch norm's counters."""
+    own = {k: v for k, v in backbone.state_dict().items() if not k.endswith("batches_tracked")}
+    return bool(own) and all(k in state and state[k].shape == v.shape for k, v in own.items())

@@ -1,6 +1,7 @@
 """Learning on real scans and on the whole hybrid; small, so that it stays a test."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,3 +101,14 @@ def test_the_shipped_bundle_says_what_it_learned_from() -> None:
     card = (Path(__file__).parents[2] / "models" / "hybrid" / "CARD.md").read_text()
     for needed in ("Not a medical device", "95 %", "position alone", "Limits", "0.9967"):
         assert needed in card
+
+
+def test_a_dicom_folder_is_an_image_of_the_index(
+    sample_study: Sequence[Path], tmp_path: Path
+) -> None:
+    folder = sample_study[0].parent
+    data.write(tmp_path / "index.csv", [data.Row(folder, "p1", "ms")])
+    cohort = open_cohort(tmp_path / "index.csv", plan("svm"))
+    assert 20 < len(cohort.labels) <= len(sample_study)
+    assert cohort.examples.pixels.shape[1:] == (64, 64)
+    assert (np.diff(cohort.examples.heights_mm) < 0).all()  # from the feet to the head

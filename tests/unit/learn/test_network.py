@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from torchvision.models import densenet121
 
+from msnode.classify import build
 from msnode.errors import ConfigError
 from msnode.learn import Plan, crossval, evaluate, network, open_cohort, plan, train
 from msnode.learn.cohort import Cohort
@@ -126,3 +128,20 @@ def test_wrong_settings_are_named(setting: dict[str, object], message: str) -> N
 
 def test_numbers_as_yaml_reads_them() -> None:
     assert plan("shallow-cnn", lr="1e-4").lr == 1e-4
+
+
+def test_pretrained_backbones_keep_their_top_fresh(tmp_path: Path) -> None:
+    source = densenet121(weights=None)
+    state = {k: v for k, v in source.state_dict().items() if "num_batches" not in k}
+    save_file(state, tmp_path / "densenet121.safetensors")
+    model = build("densenet")
+    before = model.state_dict()["top.2.weight"].clone()
+    network.pretrain(model, tmp_path / "densenet121.safetensors")
+    after = model.state_dict()
+    assert torch.equal(after["branch.backbone.conv0.weight"], source.features.conv0.weight)
+    assert torch.equal(after["top.2.weight"], before)
+    with pytest.raises(ConfigError, match="fits no backbone"):
+        network.pretrain(build("inception"), tmp_path / "densenet121.safetensors")
+    (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ConfigError, match="no safetensors file"):
+        network.pretrain(model, tmp_path / "damaged.safetensors")
