@@ -12,6 +12,7 @@ from msnode.learn.network import read_history
 from msnode.records import Float64Array
 
 MODEL, NAIVE, GUIDE = "#1f5f8b", "#b8860b", "#9aa0a6"
+STYLES = {"model": "-", "naive": "--"}
 mpl.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
 
 
@@ -43,7 +44,9 @@ def _roc(axes: Axes, labels: Labels, scores: Float64Array, name: str, colour: st
     order = np.argsort(-scores, kind="stable")
     hits = np.append(0, np.cumsum(labels[order] == 1)) / max(1, (labels == 1).sum())
     alarms = np.append(0, np.cumsum(labels[order] == 0)) / max(1, (labels == 0).sum())
-    axes.plot(alarms, hits, color=colour, label=f"{name}, AUC {auc(labels, scores):.3f}")
+    axes.plot(
+        alarms, hits, color=colour, ls=STYLES[name], label=f"{name}, AUC {auc(labels, scores):.3f}"
+    )
     axes.plot([0, 1], [0, 1], color=GUIDE, lw=0.8, ls=":")
     axes.set(xlabel="1 - specificity", ylabel="sensitivity", title="ROC")
 
@@ -56,7 +59,8 @@ def _precision_recall(
     hits = np.cumsum(labels[order] == 1)
     area = average_precision(labels, scores)
     precision, recall = hits / np.arange(1, len(hits) + 1), hits / max(1, hits[-1])
-    axes.plot(recall, precision, color=colour, label=f"{name}, AP {area:.3f}")
+    precision, recall = np.append(precision[0], precision), np.append(0, recall)
+    axes.plot(recall, precision, color=colour, ls=STYLES[name], label=f"{name}, AP {area:.3f}")
     axes.set(xlabel="sensitivity (recall)", ylabel="precision", title="Precision and recall")
 
 
@@ -69,7 +73,7 @@ def _reliability(axes: Axes, labels: Labels, scores: Float64Array) -> None:
     sizes = [20 + 400 * (bins == b).mean() for b in used]
     axes.plot([0, 1], [0, 1], color=GUIDE, lw=0.8, ls=":")
     axes.plot(said, seen, color=MODEL, lw=1)
-    axes.scatter(said, seen, s=sizes, color=MODEL, alpha=0.75)
+    axes.scatter(said, seen, s=sizes, color=MODEL, alpha=0.75, clip_on=False, zorder=3)
     axes.set(xlabel="probability", ylabel="observed", title="Reliability")
 
 
