@@ -72,10 +72,10 @@ def test_cells_are_laid_where_the_grid_says() -> None:
 
 def test_two_maps_are_averaged() -> None:
     one, two = np.ones((1, 2, 2), np.float32), np.zeros((1, 4, 4), np.float32)
-    pixels = np.ones((1, 1, 8, 8), np.float32)
+    pixels = np.ones((1, 1, 64, 64), np.float32)
     pixels[0, 0, 0] = 0
-    shown = saliency.render((one, two), (Grid(4, 1.5), Grid(2, 0.5)), pixels, "locations")
-    assert shown[0, 2:-1] == pytest.approx(0.5)
+    shown = saliency.render((one, two), (Grid(32, 15.5), Grid(16, 7.5)), pixels, "locations")
+    assert shown[0, 4:-4, 4:-4] == pytest.approx(0.5)
 
 
 def test_the_head_is_found_among_noise() -> None:
