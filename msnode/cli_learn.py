@@ -36,8 +36,8 @@ OPTIONS = (
 )
 
 
-def run_options(command: F) -> F:
-    """The arguments that every learning command takes; errors that we understand are plain."""
+def plain_errors(command: F) -> F:
+    """Errors that we understand come as one plain line."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -49,7 +49,12 @@ def run_options(command: F) -> F:
             message = f"{error.name} is missing; install the extra: pip install 'msnode[learn]'"
             raise click.ClickException(message) from error
 
-    decorated: Any = wrapped
+    return wrapped  # type: ignore[return-value]
+
+
+def run_options(command: F) -> F:
+    """The arguments that every learning command takes."""
+    decorated: Any = plain_errors(command)
     for option in reversed(OPTIONS):
         decorated = option(decorated)
     return decorated  # type: ignore[no-any-return]
@@ -131,6 +136,27 @@ def data_check(index: Path, out: Path, preset: str, changes: tuple[str, ...]) ->
         )
         found = learn.check(cohort)
     _show_findings(found)
+
+
+@data.command("index")
+@click.argument("layout")
+@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("--person", help="Of folders: regular expression of the person in a file's name.")
+@plain_errors
+def data_index(layout: str, root: Path, out: Path, person: str | None) -> None:
+    """Write the index (CSV) of a data set that unpacks as LAYOUT below ROOT.
+
+    LAYOUT: ixi, mendeley, msseg2016, isbi2015, ehealth, folders (class/…/person_1.png) or
+    dicom (class/person/study/); see docs/models.md.
+    """
+    from msnode.learn import data, layouts
+
+    rows = layouts.index(layout, root.resolve(), out.resolve(), person)
+    data.write(out, rows)
+    persons = len({row.person for row in rows})
+    masks = sum(row.lesions is not None for row in rows)
+    click.echo(f"{out}: {len(rows)} rows, {persons} persons, {masks} with lesion masks")
 
 
 def show(outcome: "Outcome") -> None:

@@ -1,8 +1,9 @@
 """One index format for every data set: a CSV with a row for each image, volume or series folder.
 
 Columns: ``path``, ``person``, ``label`` (needed), and ``site``, ``scanner``, ``sequence``,
-``visit``, ``age``, ``sex``, ``lesions`` (a mask on the patient's coordinates). Paths count from the
-index's folder. A path is a NIfTI file, a folder of one DICOM study, or an image (PNG, JPEG, TIFF).
+``visit``, ``age``, ``sex``, ``lesions`` (a mask: NIfTI on the patient's coordinates for a volume,
+an image of the same size for an image). Paths count from the index's folder. A path is a NIfTI
+file, a folder of one DICOM study, or an image (PNG, JPEG, TIFF).
 """
 
 import csv
@@ -27,7 +28,7 @@ class Row:
         label: class name, e.g. ``ms`` or ``control``.
         visit: 1-based.
         age: years, None where unknown.
-        lesions: NIfTI mask, absolute; None where there is none.
+        lesions: mask, absolute; None where there is none.
         number: line of the CSV, for messages.
     """
 
@@ -113,50 +114,3 @@ def _relative(value: object, base: Path) -> str:
         inside = value.is_relative_to(base)
         return str(value.relative_to(base) if inside else value)
     return "" if value is None else str(value)
-
-
-def image_folders(root: Path, person: str = r"[^_\-.]+") -> list[Row]:
-    """Index a folder whose sub-folders are classes, e.g. of blood-smear tiles.
-
-    Args:
-        root: holds one folder a class, with images at any depth.
-        person: regular expression whose first match in the file's name is the person.
-
-    Raises:
-        ConfigError: no images, or a name in which the pattern finds no person.
-    """
-    rows = []
-    for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in IMAGES):
-        label, *_ = path.relative_to(root).parts
-        match = re.search(person, path.stem)
-        if match is None or path.parent == root:
-            raise ConfigError(
-                f"{path}: no person matches {person!r} in the name, or the image lies in no class"
-                " folder; give another pattern or write an index"
-            )
-        rows.append(Row(path, match[0], label))
-    if not rows:
-        raise ConfigError(f"{root}: holds no {', '.join(IMAGES)} below a class folder")
-    return rows
-
-
-IXI_SITES = {"Guys": "Philips 1.5T", "HH": "Philips 3T", "IOP": "GE 1.5T"}
-"""Scanners of the IXI data set by the site in a file's name (brain-development.org)."""
-
-
-def ixi(root: Path) -> list[Row]:
-    """Index IXI's healthy people: ``IXI002-Guys-0828-T1.nii.gz`` and its like.
-
-    Raises:
-        ConfigError: no such files.
-    """
-    pattern = re.compile(r"IXI(\d{3})-([A-Za-z]+)-\d+-(T1|T2|PD|MRA)\.nii(\.gz)?")
-    rows = []
-    for path in sorted(root.rglob("IXI*.nii*")):
-        if match := pattern.fullmatch(path.name):
-            number, site, sequence, _ = match.groups()
-            scanner = IXI_SITES.get(site, "")
-            rows.append(Row(path, f"ixi-{number}", "control", site, scanner, sequence))
-    if not rows:
-        raise ConfigError(f"{root}: holds no file named like IXI002-Guys-0828-T1.nii.gz")
-    return rows

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from safetensors.torch import load_file, save_file
 
 from msnode.errors import ConfigError, NotAnalysable
+from msnode.learn import outlines
 from msnode.learn.data import IMAGES, Row
 from msnode.prepare import nifti_slices, prepare
 from msnode.prepare.slices import normalise
@@ -84,7 +85,7 @@ def _one(number: int, row: Row, contract: InputContract) -> dict[str, torch.Tens
     """The images of one index row, as the tensors of ``Examples``."""
     if row.path.suffix.lower() in IMAGES:
         pixels, source = _picture(row.path, contract)
-        heights, lesions = np.zeros(len(pixels)), None
+        heights, lesions = np.zeros(len(pixels)), _picture_mask(row, source, contract)
     else:
         pixels, heights, source, lesions = _volume(row, contract)
     if lesions is None:
@@ -132,6 +133,22 @@ def _picture(path: Path, contract: InputContract) -> tuple[Float32Array, Source]
     if not colour:
         return normalise(values.astype(np.float32)[None], contract.normalisation), source
     return np.asarray(values.transpose(2, 0, 1)[None] / 255, np.float32), source
+
+
+def _picture_mask(row: Row, source: Source, contract: InputContract) -> NDArray[np.bool_] | None:
+    """The lesion mask of a single image as (1, rows, cols), None where there is none.
+
+    A pixel that any lesion pixel falls into is lesion, so that small ones survive the scaling.
+    """
+    if row.lesions is None:
+        return None
+    mask = outlines.read_mask(row.lesions)
+    if mask.shape != source:
+        raise NotAnalysable(f"column lesions: the mask is {mask.shape}, the image {source}")
+    target = np.zeros((1, contract.rows, contract.cols), np.bool_)
+    lesion = np.argwhere(mask) * (contract.rows, contract.cols) // mask.shape
+    target[0, lesion[:, 0], lesion[:, 1]] = True
+    return target
 
 
 def _unpacked(tensors: dict[str, torch.Tensor]) -> Examples:

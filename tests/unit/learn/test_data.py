@@ -68,17 +68,6 @@ def test_an_unknown_class_is_named(tiles: Tiles) -> None:
         open_cohort(index, plan("shallow-cnn", positive="sick"))
 
 
-def test_class_folders(tmp_path: Path, tiles: Tiles) -> None:
-    source = tiles(persons=2, each=1).parent
-    for label, name in (("ms", "p01_0.png"), ("control", "p00_0.png")):
-        (tmp_path / "smears" / label).mkdir(parents=True)
-        (source / name).rename(tmp_path / "smears" / label / name)
-    rows = data.image_folders(tmp_path / "smears", r"p\d+")
-    assert [(row.person, row.label) for row in rows] == [("p00", "control"), ("p01", "ms")]
-    with pytest.raises(ConfigError, match="no person matches"):
-        data.image_folders(tmp_path / "smears", r"\d{9}")
-
-
 def test_prepared_images_are_cached(tiles: Tiles, tmp_path: Path) -> None:
     index = tiles(persons=2, each=1)
     first = open_cohort(index, plan("shallow-cnn"), tmp_path / "cache")
@@ -122,13 +111,3 @@ def test_a_label_aligned_with_the_site_is_caught(tiles: Tiles) -> None:
     lines = lines.replace("ms,f", "ms,x").replace("ms,m", "ms,x")
     index.write_text(lines.replace("control,f", "control,y").replace("control,m", "control,y"))
     assert any("label and site are aligned" in w for w in check(shallow(index)).warnings)
-
-
-def test_ixi_names(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="IXI002"):
-        data.ixi(tmp_path)
-    for name in ("IXI002-Guys-0828-T1.nii.gz", "IXI012-HH-1211-T2.nii.gz", "IXI.nii.gz"):
-        (tmp_path / name).touch()
-    first, second = data.ixi(tmp_path)
-    assert (first.person, first.site, first.sequence) == ("ixi-002", "Guys", "T1")
-    assert (second.scanner, second.label) == ("Philips 3T", "control")
