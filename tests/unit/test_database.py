@@ -1,8 +1,10 @@
 """The database: opened durably, migrated to exactly what the code says."""
 
+import errno
+import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -75,27 +77,105 @@ down_revision = "{head}"
 
 def upgrade() -> None:
     op.add_column("studies", sa.Column("later", sa.Integer()))
+    {then}
 """
+HEAD = "0003"
+
+
+@pytest.fixture
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Make this program a later one, with a migration more that ends with some statement."""
+
+    def make(then: str) -> None:
+        migrations = tmp_path / "migrations"
+        shutil.copytree(Path(database.__file__).parent / "migrations", migrations)
+        text = LATER.format(head=HEAD, then=then)
+        (migrations / "versions" / "later.py").write_text(text)
+        monkeypatch.setattr(database, "MIGRATIONS", str(migrations))
+
+    return make
+
+
+def columns(engine: sa.Engine) -> set[str]:
+    return {column["name"] for column in sa.inspect(engine).get_columns("studies")}
 
 
 def test_an_upgrade_leaves_a_copy_of_what_was(
-    engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine: sa.Engine, tmp_path: Path, release: Callable[[str], None]
 ) -> None:
     migrate(engine)
     folder = tmp_path / "data"
     assert list(folder.glob("*.bak")) == [], "nothing was there to be lost"
-    migrations = tmp_path / "migrations"
-    shutil.copytree(Path(database.__file__).parent / "migrations", migrations)
-    with engine.connect() as connection:
-        head = MigrationContext.configure(connection).get_current_revision()
-    (migrations / "versions" / "later.py").write_text(LATER.format(head=head))
-    monkeypatch.setattr(database, "MIGRATIONS", str(migrations))
+    with engine.begin() as connection:
+        connection.execute(database.hosts.insert().values(name="a", seen_at=1.0))
+    release("pass")
     migrate(engine)
-    assert "later" in {column["name"] for column in sa.inspect(engine).get_columns("studies")}
-    (copy,) = folder.glob("*.bak")
+    assert "later" in columns(engine)
+    (copy,) = folder.glob("*.bak*")
+    assert copy.name == f"msnode.sqlite.{HEAD}.bak"
+    assert copy.stat().st_mode & 0o077 == 0
     with closing(sqlite3.connect(copy)) as saved:
-        assert saved.execute("SELECT version_num FROM alembic_version").fetchone() == (head,)
+        assert saved.execute("SELECT version_num FROM alembic_version").fetchone() == (HEAD,)
+        assert saved.execute("SELECT name FROM hosts").fetchall() == [("a",)]
         assert "later" not in str(saved.execute("SELECT sql FROM sqlite_schema").fetchall())
+
+
+@pytest.mark.parametrize(
+    ("then", "error"),
+    [
+        ("op.execute('INSERT INTO nowhere VALUES (1)')", TryLater),
+        ("op.execute('INSERT INTO hosts VALUES (NULL, 1)')", Refused),
+        ("raise ZeroDivisionError", ZeroDivisionError),
+    ],
+)
+def test_an_upgrade_that_fails_changes_nothing(
+    engine: sa.Engine,
+    release: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    then: str,
+    error: type[Exception],
+) -> None:
+    migrate(engine)
+    release(then)
+    with pytest.raises(error):
+        migrate(engine)
+    assert "later" not in columns(engine)
+    monkeypatch.setattr(database, "MIGRATIONS", "msnode:migrations")
+    migrate(engine)
+    assert differences(engine) == []
+
+
+def test_without_room_for_the_copy_nothing_is_upgraded(
+    engine: sa.Engine,
+    tmp_path: Path,
+    release: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    migrate(engine)
+    release("pass")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(TryLater, match=r"cannot be copied before its upgrade.*No space"):
+            migrate(engine)
+    assert "later" not in columns(engine)
+    assert list((tmp_path / "data").glob("*.bak*")) == [], "half a copy is none"
+    migrate(engine)
+    assert "later" in columns(engine)
+
+
+def test_the_database_of_a_newer_program_is_refused(
+    engine: sa.Engine, release: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(engine)
+    release("pass")
+    migrate(engine)
+    monkeypatch.setattr(database, "MIGRATIONS", "msnode:migrations")
+    with pytest.raises(Refused, match=rf"has schema later, of a newer msnode.*up to {HEAD}"):
+        migrate(engine)
 
 
 def test_an_unreachable_database_is_tried_again_later() -> None:
