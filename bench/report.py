@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 TITLE = "slices   profile objects     MB  seconds  cpu s  RAM MB"
 CASES = [(24, "minimal"), (24, "standard"), (24, "full"), (200, "standard"), (200, "full")]
 
@@ -22,6 +23,7 @@ def main() -> None:
         done = subprocess.run(
             [sys.executable, __file__, str(count), profile],
             check=True, capture_output=True, text=True, timeout=300,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         print(done.stdout, end="")
 
