@@ -30,6 +30,7 @@ PACKAGES := \
 	dciodvfy=dicom3tools \
 	/usr/share/java/pixelmed.jar=pixelmed-apps \
 	java=default-jre-headless \
+	jing=jing \
 	promtool=prometheus \
 	/usr/lib/postgresql=postgresql \
 	chromium=chromium \

@@ -40,6 +40,8 @@ DELIVERIES = Counter(
 QUARANTINED = Counter(
     "msnode_quarantined_total", "Files and results kept back, by reason.", ["reason"]
 )
+AUDIT = Counter("msnode_audit_total", "Audit messages by target.", ["target", "outcome"])
+# written, lost
 FREE_BYTES = Gauge("msnode_data_free_bytes", "Free space on the data disk.")
 READY = Gauge("msnode_ready", "1 while /readyz answers 200.")
 BUILD = Info("msnode_build", "Version of the program and of the model it serves.")

@@ -4,6 +4,7 @@ from msnode.config.loading import load, parse
 from msnode.config.masking import masked
 from msnode.config.settings import (
     BUNDLE,
+    Audit,
     Caller,
     Classify,
     Complete,
@@ -13,11 +14,13 @@ from msnode.config.settings import (
     Http,
     Receive,
     Retry,
+    Syslog,
     Tls,
 )
 
 __all__ = [
     "BUNDLE",
+    "Audit",
     "Caller",
     "Classify",
     "Complete",
@@ -27,6 +30,7 @@ __all__ = [
     "Http",
     "Receive",
     "Retry",
+    "Syslog",
     "Tls",
     "load",
     "masked",

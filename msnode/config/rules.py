@@ -32,11 +32,13 @@ RANGES: dict[type, dict[str, tuple[float, float]]] = {
     settings.Classify: {"batch": (1, 4096), "threads": (0, 1024)},
     settings.Destination: {"port": PORT},
     settings.Http: {"port": LISTENING},
+    settings.Audit: {"max_file_bytes": (1 << 16, math.inf), "files": (2, 10000)},
+    settings.Syslog: {"port": PORT},
 }
 """From and to of whole numbers; of seconds see `_ranges`."""
 
 KINDS = {
-    "host": ("a peer", {"ae_title", "host", "port", "profile", "tls"}),
+    "host": ("a peer", {"ae_title", "host", "port", "profile", "tls", "verify", "verify_s"}),
     "folder": ("a folder", {"folder", "profile"}),
     "url": ("a webhook", {"url", "secret", "ca", "timeout_s", "allow_http", "tls"}),
 }
@@ -165,6 +167,8 @@ def _destination(destination: settings.Destination) -> Iterator[str]:
         yield from _title(destination.ae_title)
     if destination.host is not None and not _is_host(destination.host):
         yield f"host: {destination.host!r} is none; give a name or address alone, without port"
+    if destination.verify != "commitment" and destination.verify_s != blank.verify_s:
+        yield "verify_s: does nothing without verify: commitment; delete it"
     if destination.url is not None:
         yield from _webhook(destination, destination.url)
 
@@ -191,6 +195,13 @@ def _http(http: settings.Http) -> Iterator[str]:
     yield from _listening(http.address)
 
 
+def _syslog(syslog: settings.Syslog) -> Iterator[str]:
+    if not _is_host(syslog.host):
+        yield f"host: {syslog.host!r} is no host name or address"
+    if syslog.tls is not None and syslog.transport == "udp":
+        yield "transport: TLS needs a connection; use tcp, or delete tls"
+
+
 RULES: dict[type, Callable[[Any], Iterator[str]]] = {
     settings.Config: _config,
     settings.Receive: _receive,
@@ -200,6 +211,7 @@ RULES: dict[type, Callable[[Any], Iterator[str]]] = {
     settings.Destination: _destination,
     settings.Retry: _retry,
     settings.Http: _http,
+    settings.Syslog: _syslog,
 }
 
 

@@ -145,6 +145,12 @@ class Destination:
     """Null: plain TCP to a peer; to a webhook https without a certificate of ours."""
     retry: Retry = field(default_factory=Retry)
     """How long a failed delivery is tried again."""
+    verify: Literal["none", "find", "commitment"] = "none"
+    """When a result counts as delivered to a peer. none: it answered the C-STORE with success or a
+    warning; find: a C-FIND shows the object; commitment: it took over the responsibility for it
+    (storage commitment, PS3.4 J), for which it must be among ``receive.callers``."""
+    verify_s: float = 300.0
+    """Of commitment: without the peer's report for so long it is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +161,37 @@ class Http:
     """Loopback by default: metrics are nobody's business by accident."""
     port: int = 9112
     """TCP port; 0 takes a free one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syslog:
+    """A syslog server that collects audit messages: RFC 5424 over UDP, TCP or TLS."""
+
+    host: str
+    """Host name or address; with TLS the one that its certificate is for."""
+    port: int = 514
+    """514 of UDP and TCP; with TLS it is mostly 6514 (RFC 5425)."""
+    transport: Literal["tcp", "udp"] = "tcp"
+    """UDP never waits and never tells that a message was lost."""
+    tls: Tls | None = None
+    """Null: plain; the messages name patients by their ID, so only in a closed segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Audit trail: DICOM audit messages (PS3.15 A.5) of what came, what went and who was refused.
+
+    The only place outside the images and results where patient IDs are written.
+    """
+
+    file: bool = True
+    """In the data folder: ``audit/NAME-ROLE.log``, a message a line."""
+    max_file_bytes: int = 10 * 1024**2
+    """A larger file is put aside under a number; some 7,000 messages, a busy week."""
+    files: int = 100
+    """So many are kept, the oldest goes: with the size above, at most 1 GiB."""
+    syslog: Syslog | None = None
+    """Null: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +210,7 @@ class Config:
     report: Describe = field(default_factory=Describe)
     destinations: tuple[Destination, ...] = ()
     http: Http = field(default_factory=Http)
+    audit: Audit = field(default_factory=Audit)
 
     @property
     def database_url(self) -> str:

@@ -13,8 +13,19 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 STAGES = {"receive", "prepare", "classify", "report", "deliver", "twin", "learn"}
 LAYERS = (
-    {"errors", "records"},
-    {"config", "metrics", "database", "files", "http", "sample", "migrations"},
+    {"errors", "records", "sentences"},
+    {
+        "audit",
+        "tls",
+        "commitments",
+        "config",
+        "metrics",
+        "database",
+        "files",
+        "http",
+        "sample",
+        "migrations",
+    },
     STAGES,
     {"analysis"},
     {"flow"},
