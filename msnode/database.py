@@ -96,7 +96,21 @@ receipts = sa.Table(
     Column("attempts", Integer, nullable=False),
     Column("detail", Text, nullable=False),
     Column("retry", Boolean, nullable=False),  # undelivered, but worth another attempt
+    # stored, as the peer says; the proof that Destination.verify asks for is outstanding
+    Column("sent", Boolean, nullable=False, server_default=sa.false()),
     Column("updated_at", Float, nullable=False),  # unix s
+)
+
+commitments = sa.Table(
+    "commitments",
+    metadata,
+    Column("transaction_uid", String(64), primary_key=True),  # of the request (PS3.4 J.3.2)
+    Column("destination", Text, nullable=False),
+    Column("study_key", String(16), nullable=False, index=True),
+    Column("generation", Integer, nullable=False),
+    Column("requested_at", Float, nullable=False),  # unix s
+    Column("state", String(16), nullable=False, index=True),  # as in commitments.State
+    Column("report", Text),  # what the peer said, as JSON
 )
 
 hosts = sa.Table(

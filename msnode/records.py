@@ -7,6 +7,7 @@ coordinates of SCOORD (PS3.3 C.18.6.1.1).
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -308,16 +309,33 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What a peer reports on a request for storage commitment (PS3.4 J.3.3).
+
+    Attributes:
+        transaction_uid: of the request.
+        committed: SOPInstanceUIDs that the peer keeps.
+        failed: SOPInstanceUID to FailureReason (PS3.3 C.14.1.1), e.g. 0x0112 for one that the
+            peer does not have.
+    """
+
+    transaction_uid: str
+    committed: frozenset[str]
+    failed: Mapping[str, int]
+
+
     """What became of one result object at one destination.
 
     Attributes:
         status: DIMSE status of the last attempt (PS3.7 C), None where no association came about.
-        delivered: the destination has it.
+        delivered: the destination has it; where ``Destination.verify`` asks for proof, proven.
         attempts: how often it was sent.
         detail: what the last attempt said, for the administrator; names no patient.
         retry: not delivered, but the same object may get through later.
     """
 
+        sent: the peer said that it stored the object, the proof is outstanding.
     destination: str
     sop_instance_uid: str
     status: int | None
@@ -325,3 +343,4 @@ class Receipt:
     attempts: int
     detail: str = ""
     retry: bool = False
+    sent: bool = False
