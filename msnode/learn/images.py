@@ -15,9 +15,12 @@ from safetensors.torch import load_file, save_file
 from msnode.errors import ConfigError, NotAnalysable
 from msnode.learn import outlines
 from msnode.learn.data import IMAGES, Row
-from msnode.prepare import nifti_slices, prepare
+from msnode.prepare import load_nifti, nifti_slices, prepare
 from msnode.prepare.slices import normalise
 from msnode.records import Float32Array, Float64Array, InputContract
+
+FORMAT = "2"
+"""Of the cache; another one is prepared again."""
 
 Source = tuple[float, float]
 """Source pixel size and slice distance in mm; of a single image its rows and columns."""
@@ -35,6 +38,7 @@ class Examples:
             rows and columns.
         lesions: (n, rows, cols) bool; all False where the row has no mask.
         masked: (n,) bool, whether the row has a lesion mask.
+        lesion_ml: (n,) lesion volume of the whole row in mL; nan without the mask of a volume.
     """
 
     pixels: torch.Tensor
@@ -43,6 +47,7 @@ class Examples:
     acquisition: Float64Array
     lesions: torch.Tensor
     masked: NDArray[np.bool_]
+    lesion_ml: Float64Array
 
 
 def load(
@@ -97,7 +102,17 @@ def _one(number: int, row: Row, contract: InputContract) -> dict[str, torch.Tens
         "acquisition": torch.tensor([source] * len(pixels), dtype=torch.float64),
         "lesions": torch.from_numpy(lesions).to(torch.uint8),
         "masked": torch.full((len(pixels),), row.lesions is not None),
+        "lesion_ml": torch.full((len(pixels),), _lesion_ml(row), dtype=torch.float64),
     }
+
+
+def _lesion_ml(row: Row) -> float:
+    """Volume of a NIfTI lesion mask in mL, nan where there is none."""
+    if row.lesions is None or row.path.suffix.lower() in IMAGES:
+        return float("nan")
+    mask = load_nifti(row.lesions)
+    voxel_mm3 = abs(float(np.linalg.det(mask.affine[:3, :3]))) * mask.thickness_mm
+    return float((mask.voxels > 0).sum()) * voxel_mm3 / 1000
 
 
 def _volume(
@@ -160,12 +175,13 @@ def _unpacked(tensors: dict[str, torch.Tensor]) -> Examples:
         tensors["acquisition"].numpy(),
         tensors["lesions"].bool(),
         tensors["masked"].numpy(),
+        tensors["lesion_ml"].numpy(),
     )
 
 
 def _digest(rows: Sequence[Row], contract: InputContract) -> str:
     """What the prepared images depend on, as 16 hex digits."""
-    described = [json.dumps(asdict(contract), sort_keys=True), *_described(rows)]
+    described = [FORMAT, json.dumps(asdict(contract), sort_keys=True), *_described(rows)]
     return hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Figures by sex, age, site, scanner, sequence and slice thickness; who falls out is named."""
+"""Figures by sex, age, site, scanner, sequence, thickness, lesion load; who falls out is named."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -61,6 +61,7 @@ def _columns(cohort: Cohort, rows: NDArray[np.int64]) -> Iterator[tuple[str, NDA
     found["age"] = np.array([_band(value) for value in cohort.of("age")[rows]])
     thick = cohort.examples.acquisition[rows, 1]
     found["slice_mm"] = np.where(thick < 2, "below 2", np.where(thick < 5, "2 to 5", "from 5"))
+    found["lesion_ml"] = _load(cohort.examples.lesion_ml[rows])
     for name, values in found.items():
         if len(np.unique(values)) > 1:
             yield name, values
@@ -69,3 +70,9 @@ def _columns(cohort: Cohort, rows: NDArray[np.int64]) -> Iterator[tuple[str, NDA
 def _band(age: str) -> str:
     """Decade of an age; empty where unknown."""
     return f"{int(float(age)) // 10 * 10}s" if age else ""
+
+
+def _load(lesion_ml: Float64Array) -> NDArray[np.str_]:
+    """Lesion load as read in the literature: light below 5 mL, heavy from 15 mL."""
+    known = np.where(lesion_ml < 5, "below 5", np.where(lesion_ml < 15, "5 to 15", "from 15"))
+    return np.where(np.isnan(lesion_ml), "unknown", known)

@@ -66,6 +66,7 @@ def discs() -> Cohort:
         np.ones((8, 2)),
         torch.from_numpy(lesions),
         np.ones(8, np.bool_),
+        np.full(8, np.nan),
     )
     rows = [data.Row(Path(f"{n}.nii"), f"p{n}", "ms", number=n + 2) for n in range(4)]
     return Cohort(rows, examples, np.asarray(lesions.any((1, 2)), np.int64))

@@ -46,6 +46,7 @@ def discs() -> Cohort:
         np.ones((24, 2)),
         torch.from_numpy(lesions),
         np.ones(24, np.bool_),
+        np.full(24, np.nan),
     )
     rows = [data.Row(Path(f"{n}.nii"), f"p{n}", "ms", number=n + 2) for n in range(6)]
     return Cohort(rows, examples, np.asarray(lesions.any((1, 2)), np.int64))
