@@ -38,8 +38,11 @@ RANGES: dict[type, dict[str, tuple[float, float]]] = {
 """From and to of whole numbers; of seconds see `_ranges`."""
 
 KINDS = {
-    "host": ("a peer", {"ae_title", "host", "port", "profile", "tls", "verify", "verify_s"}),
-    "folder": ("a folder", {"folder", "profile"}),
+    "host": (
+        "a peer",
+        {"ae_title", "host", "port", "profile", "form", "tls", "verify", "verify_s"},
+    ),
+    "folder": ("a folder", {"folder", "profile", "form"}),
     "url": ("a webhook", {"url", "secret", "ca", "timeout_s", "allow_http", "tls"}),
 }
 """What makes a destination one of its kind, and the settings of that kind alone."""

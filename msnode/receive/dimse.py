@@ -1,4 +1,4 @@
-"""DIMSE command sets (PS3.7 6.3.1, 9.3, E.1): the few that a verification and storage SCP needs.
+"""DIMSE command sets (PS3.7 6.3.1, 9.3, 10.3.1, E.1): the few that this node's listener needs.
 
 pydicom could encode them, at a tenth of the time that a 256x256 slice may take altogether.
 """
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 C_STORE_RQ = 0x0001
 C_ECHO_RQ = 0x0030
+N_EVENT_REPORT_RQ = 0x0100
 C_CANCEL_RQ = 0x0FFF
+HIGH = 0x0001  # of Priority; medium is 0, low is 2
 NO_DATASET = 0x0101
 
 _GROUP_LENGTH = 0x0000
@@ -16,21 +18,29 @@ _AFFECTED_SOP_CLASS_UID = 0x0002
 _COMMAND_FIELD = 0x0100
 _MESSAGE_ID = 0x0110
 _MESSAGE_ID_RESPONDED_TO = 0x0120
+_PRIORITY = 0x0700
 _DATA_SET_TYPE = 0x0800
 _STATUS = 0x0900
 _ERROR_COMMENT = 0x0902
 _AFFECTED_SOP_INSTANCE_UID = 0x1000
+_EVENT_TYPE_ID = 0x1002
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A request: C-ECHO-RQ or C-STORE-RQ, or another of which only ``field`` matters."""
+    """A request: C-ECHO-RQ, C-STORE-RQ, N-EVENT-REPORT-RQ; of others only ``field`` matters.
+
+    ``priority`` is a C-STORE-RQ's: low, medium or ``HIGH`` (PS3.7 9.3.1.1). ``event_type`` is an
+    N-EVENT-REPORT-RQ's (PS3.7 10.3.1.1).
+    """
 
     field: int
     message_id: int
     sop_class_uid: str
     sop_instance_uid: str
     has_dataset: bool
+    priority: int = 0
+    event_type: int = 0
 
 
 def decode(encoded: bytes) -> Command:
@@ -56,6 +66,8 @@ def decode(encoded: bytes) -> Command:
         sop_class_uid=_text(values, _AFFECTED_SOP_CLASS_UID),
         sop_instance_uid=_text(values, _AFFECTED_SOP_INSTANCE_UID),
         has_dataset=_number(values, _DATA_SET_TYPE) != NO_DATASET,
+        priority=int.from_bytes(values.get(_PRIORITY, b""), "little"),
+        event_type=int.from_bytes(values.get(_EVENT_TYPE_ID, b""), "little"),
     )
 
 
@@ -73,7 +85,7 @@ def _text(values: dict[int, bytes], element: int) -> str:
 
 
 def encode_response(command: Command, status: int, comment: str = "") -> bytes:
-    """The response to a request (PS3.7 9.3.1.2, 9.3.5.2).
+    """The response to a request (PS3.7 9.3.1.2, 9.3.5.2, 10.3.1.2).
 
     Args:
         command: the request.
@@ -92,6 +104,8 @@ def encode_response(command: Command, status: int, comment: str = "") -> bytes:
         elements.append(_element(_ERROR_COMMENT, comment.encode(), b" "))
     if command.sop_instance_uid:
         elements.append(_element(_AFFECTED_SOP_INSTANCE_UID, command.sop_instance_uid.encode()))
+    if command.field == N_EVENT_REPORT_RQ and status == 0:
+        elements.append(_element(_EVENT_TYPE_ID, struct.pack("<H", command.event_type)))
     body = b"".join(elements)
     return _element(_GROUP_LENGTH, struct.pack("<I", len(body))) + body
 

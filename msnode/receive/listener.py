@@ -9,6 +9,7 @@ from typing import Any
 
 from msnode import config, metrics
 from msnode.receive.classes import accepted, contexts
+from msnode.receive.commitment import Reports
 from msnode.receive.gate import Gate
 from msnode.receive.inbox import Inbox
 from msnode.receive.policy import Policy
@@ -22,21 +23,26 @@ PENDING = 128  # connections beyond the associations: they negotiate, linger, or
 
 
 class Listener:
-    """C-ECHO and C-STORE SCP.
+    """C-ECHO and C-STORE SCP, and SCU of storage commitment for the reports that come to it.
 
     Args:
         receive: the configuration.
         inbox: where instances go.
+        reports: where reports on storage commitment go, None if nobody is to send any.
 
     Raises:
         ConfigError: a setting cannot be used.
     """
 
-    def __init__(self, receive: config.Receive, inbox: Inbox) -> None:
+    def __init__(
+        self, receive: config.Receive, inbox: Inbox, reports: Reports | None = None
+    ) -> None:
         self._config = receive
         self._inbox = inbox
+        self._reports = reports
         self._policy = Policy(receive)
         self._supported = contexts(accepted(receive.accept))
+        self._supported += reports.contexts() if reports is not None else []
         self._tls = server_context(receive.tls) if receive.tls else None
         self._lock = threading.Lock()
         self._slots = threading.Semaphore(receive.max_associations)
@@ -92,6 +98,7 @@ class Listener:
             address,
             self._config,
             self._inbox,
+            self._reports,
             self._policy,
             self._supported,
             self._slots,

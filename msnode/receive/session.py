@@ -8,6 +8,7 @@ from pynetdicom.presentation import PresentationContext
 
 from msnode import config, metrics
 from msnode.receive import dimse, upper_layer
+from msnode.receive.commitment import EventReport, Reports
 from msnode.receive.inbox import Inbox
 from msnode.receive.policy import Policy
 from msnode.receive.reception import Reception
@@ -28,13 +29,14 @@ LONGEST_COMMAND = 1 << 16  # bytes; a C-STORE-RQ takes some 200
 
 
 class Session:
-    """Serves C-ECHO and C-STORE on one association.
+    """Serves C-ECHO, C-STORE and N-EVENT-REPORT on one association.
 
     Args:
         connection: the peer's.
         address: the peer's IP address.
         receive: the configuration.
         inbox: where instances go.
+        reports: where reports on storage commitment go, None if nobody is to send any.
         policy: who may call.
         supported: the presentation contexts we support.
         slots: one for each association that may be open at once.
@@ -46,6 +48,7 @@ class Session:
         address: str,
         receive: config.Receive,
         inbox: Inbox,
+        reports: Reports | None,
         policy: Policy,
         supported: list[PresentationContext],
         slots: threading.Semaphore,
@@ -56,6 +59,7 @@ class Session:
         self._address = address
         self._config = receive
         self._inbox = inbox
+        self._reports = reports
         self._policy = policy
         self._supported = supported
         self._slots = slots
@@ -64,7 +68,7 @@ class Session:
         self._caller = ""
         self._encoded = bytearray()  # of a command set, so far
         self._request: dimse.Command | None = None  # whose dataset is coming in
-        self._reception: Reception | None = None
+        self._reception: Reception | EventReport | None = None
         self._outcomes: collections.Counter[str] = collections.Counter()
 
     def run(self) -> None:
@@ -138,9 +142,11 @@ class Session:
         except ValueError as error:
             raise ProtocolError(INVALID_PARAMETER, str(error)) from error
         self._encoded.clear()
+        context = self._contexts[context_id]
         if command.field == dimse.C_STORE_RQ:
-            context = self._contexts[context_id]
             self._reception = Reception(command, context, self._caller, self._config, self._inbox)
+        elif command.field == dimse.N_EVENT_REPORT_RQ and self._reports is not None:
+            self._reception = self._reports.take(command, context, self._caller, self._address)
         if command.has_dataset:
             self._request = command
         else:
@@ -161,7 +167,8 @@ class Session:
             status, comment, outcome = self._reception.finish()
             self._reception = None
             self._outcomes[outcome] += 1
-            metrics.INSTANCES.labels(outcome).inc()
+            if command.field == dimse.C_STORE_RQ:
+                metrics.INSTANCES.labels(outcome).inc()
         elif command.field != dimse.C_ECHO_RQ:
             status = UNRECOGNIZED_OPERATION
         if command.field != dimse.C_CANCEL_RQ:

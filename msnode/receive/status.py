@@ -1,12 +1,18 @@
-"""The answers to C-STORE (PS3.4 B.2.3, PS3.7 C)."""
+"""The answers to C-STORE and N-EVENT-REPORT (PS3.4 B.2.3, PS3.7 C)."""
 
 import errno
 
 from msnode.errors import Refused
 
 SUCCESS = 0x0000
+PROCESSING_FAILURE = 0x0110
+NO_SUCH_EVENT = 0x0113
+INVALID_ARGUMENT = 0x0115
+NO_SUCH_CLASS = 0x0118
 CLASS_NOT_SUPPORTED = 0x0122
+NOT_AUTHORISED = 0x0124
 UNRECOGNIZED_OPERATION = 0x0211
+RESOURCE_LIMITATION = 0x0213
 OUT_OF_RESOURCES = 0xA700
 WRONG_CLASS = 0xA900
 NOT_UNDERSTOOD = 0xC000
@@ -16,7 +22,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class StoreRefused(Refused):
-    """An instance was not stored; status and comment go back to its sender.
+    """An instance or report was not taken; status and comment go back to its sender.
 
     Attributes:
         status: DIMSE status.

@@ -21,6 +21,7 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
 from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
@@ -243,14 +244,20 @@ def accept(
     Returns:
         The accepted contexts by their ID.
     """
-    answered, _ = negotiate_as_acceptor(request.presentation_context_definition_list, ours)
+    roles = {
+        UID(str(item.sop_class_uid)): (item.scu_role, item.scp_role)
+        for item in request.user_information
+        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
+    }
+    offered = request.presentation_context_definition_list
+    answered, granted = negotiate_as_acceptor(offered, ours, roles)
     answer = A_ASSOCIATE()
     answer.application_context_name = UID(APPLICATION_CONTEXT)
     answer.calling_ae_title = request.calling_ae_title
     answer.called_ae_title = request.called_ae_title
     answer.result, answer.result_source = 0, 1
     answer.presentation_context_definition_results_list = answered
-    answer.user_information = _user_information(max_pdu)
+    answer.user_information = [*_user_information(max_pdu), *granted]
     connection.send(A_ASSOCIATE_AC(answer).encode())
     connection.establish(request.maximum_length_received or 0)
     return {
