@@ -1,7 +1,6 @@
 """Builds the node: one start order, the reverse stop order."""
 
 import logging
-import shutil
 import threading
 import time
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from msnode.flow import Flow
 from msnode.http import Monitor
 from msnode.receive import Inbox, Listener
 from msnode.records import InputContract, ModelInfo
+from msnode.room import Level, Room
 from msnode.twin import Twin
 
 log = logging.getLogger(__name__)
@@ -129,10 +129,13 @@ class Service:
         self._database = database = open_database(config.database_url)
         stack.callback(database.dispose)
         migrate(database)
-        inbox = Inbox(database, config.data)
+        self._room = Room(
+            config.data, config.receive.warn_free_bytes, config.receive.min_free_bytes
+        )
+        self._room.watch()
+        inbox = Inbox(database, config.data, self._room)
         stack.callback(inbox.close)
         inbox.rebuild()
-        metrics.FREE_BYTES.set_function(lambda: shutil.disk_usage(config.data).free)
         monitor = Monitor(config.http, self._ready, self._alive)
         monitor.start()
         stack.callback(monitor.stop)
@@ -166,6 +169,7 @@ class Service:
 
     def watch(self) -> None:
         """Feed systemd's watchdog while the node is sound; without food it is restarted."""
+        self._room.level()  # to be logged, also while no image comes
         if self._alive()[0]:
             _notify("WATCHDOG=1")
 
@@ -173,15 +177,16 @@ class Service:
         """Ready while it takes and analyses studies."""
         if not self._started:
             return False, "starting"
-        free = shutil.disk_usage(self._config.data).free
-        if self._receive and free < self._config.receive.min_free_bytes:
+        room = self._room.level()
+        if self._receive and room == Level.FULL:
             return False, "less than receive.min_free_bytes free: images are refused"
         try:
             with self._database.connect() as connection:
                 connection.execute(sa.select(1))
         except sa.exc.SQLAlchemyError as error:
             return False, f"the database does not answer: {type(error).__name__}"
-        return self._alive()
+        alive, reason = self._alive()
+        return alive, reason if room == Level.AMPLE else f"{reason}; room on the disk is low"
 
     def _alive(self) -> tuple[bool, str]:
         """Alive while the sweeper sweeps; starting counts as alive."""

@@ -26,6 +26,7 @@ RANGES: dict[type, dict[str, tuple[float, float]]] = {
         "port": LISTENING,
         "max_associations": (1, 10000),
         "max_pdu": (4096, 2**24),
+        "warn_free_bytes": (0, math.inf),
         "min_free_bytes": (0, math.inf),
         "max_instance_bytes": (1, math.inf),
     },
@@ -111,6 +112,11 @@ def _receive(receive: settings.Receive) -> Iterator[str]:
     yield from _title(receive.ae_title)
     yield from _listening(receive.address)
     for i, keyword in enumerate(receive.accept):
+    if receive.warn_free_bytes < receive.min_free_bytes:
+        yield (
+            f"warn_free_bytes: {receive.warn_free_bytes} is below min_free_bytes, "
+            f"{receive.min_free_bytes}: the alert would come too late; raise it"
+        )
         if keyword not in (known := _storage_classes()):
             close = difflib.get_close_matches(keyword, known, n=1) or ["CTImageStorage"]
             yield f'accept.{i}: {keyword!r} is no storage class; did you mean "{close[0]}"?'

@@ -50,6 +50,8 @@ class Receive:
     """Longest PDU we accept, bytes; a whole 256x256 slice in one PDU saves half the work."""
     network_timeout_s: float = 60.0
     """An association that stays silent for so long is aborted."""
+    warn_free_bytes: int = 20 * 1024**3
+    """Below this much free space on the data disk an alert is due: a day's images or more."""
     min_free_bytes: int = 2 * 1024**3
     """Below this much free space on the data disk instances are refused with 0xA700."""
     max_instance_bytes: int = 4 * 1024**3

@@ -17,7 +17,6 @@ import secrets
 import shutil
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +34,7 @@ from msnode.receive.part10 import Spool, read_arrival
 from msnode.receive.rows import Arrival, Ledger, Outcome
 from msnode.receive.status import NOT_UNDERSTOOD, StoreRefused
 from msnode.receive.studies import Studies
+from msnode.room import Room
 
 log = logging.getLogger(__name__)
 
@@ -59,15 +59,16 @@ class Inbox(Studies):
     Args:
         engine: the database, migrated.
         folder: the data folder; gets ``incoming/``, ``instances/`` and ``patient.key``.
+        room: on its disk, with the watermarks that are to be kept; by default none.
     """
 
-    def __init__(self, engine: sa.Engine, folder: Path) -> None:
+    def __init__(self, engine: sa.Engine, folder: Path, room: Room | None = None) -> None:
         super().__init__(engine, folder)
         for name in ("incoming", "instances", "quarantine"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._incoming, self._lock_file = _own_folder(folder / "incoming")
         self._numbers = itertools.count()
-        self._free = (0.0, 0)  # when to look again, bytes
+        self.room = room or Room(folder)
         self.secret = _secret(folder / "patient.key")
         self._relaxed = engine.execution_options(sqlite_synchronous="NORMAL")
         self._folders = Folders()
@@ -91,15 +92,6 @@ class Inbox(Studies):
     def new_path(self) -> Path:
         """Where to write an instance that comes in; nobody else uses it."""
         return self._incoming / f"{next(self._numbers)}.part"
-
-    def free_bytes(self) -> int:
-        """Free space on the data disk, at most a second old."""
-        until, free = self._free
-        now = time.monotonic()
-        if now >= until:
-            free = shutil.disk_usage(self.folder).free
-            self._free = now + 1, free
-        return free
 
     def store(self, arrival: Arrival, spool: Spool) -> str:
         """Keep an instance; returns when it is safe.
@@ -129,6 +121,9 @@ class Inbox(Studies):
             raise job.outcome  # the file stays: should it have a row by now, it is not ours alone
         if is_new and job.outcome not in ("stored", "conflict", "duplicate"):
             (self.folder / arrival.place).unlink()
+        if not is_new and job.outcome in ("stored", "conflict"):
+            # the file that was there had no row, or retention deleted both meanwhile
+            self._folders.link(spool, self.folder / arrival.place)
         if isinstance(job.outcome, StoreRefused):
             raise job.outcome
         return "stored" if job.outcome == "conflict" else str(job.outcome)
@@ -250,9 +245,11 @@ class Inbox(Studies):
         return job.outcome in ("stored", "conflict")
 
     def _keep_aside(self, path: Path, why: StoreRefused) -> None:
-        """Take a file out of the inbox for a person to look at."""
+        """Take a file out of the inbox for a person to look at; it stays with its study."""
+        place = self.folder / "quarantine" / path.parent.name / path.name
         try:
-            path.rename(self.folder / "quarantine" / path.name)
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            path.rename(place)
         except OSError as error:
             log.error("file not quarantined file=%s error=%s", path.name, type(error).__name__)
             return  # it has no row, so the next start finds it again

@@ -5,7 +5,7 @@ import time
 
 from msnode import config, metrics
 from msnode.errors import TryLater
-from msnode.receive.dimse import Command
+from msnode.receive.dimse import HIGH, Command
 from msnode.receive.header import check_uid, patient_key
 from msnode.receive.inbox import Inbox
 from msnode.receive.part10 import Spool, file_meta
@@ -19,6 +19,7 @@ from msnode.receive.status import (
     refusal,
 )
 from msnode.receive.upper_layer import Context
+from msnode.room import Level
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +56,7 @@ class Reception:
         if self._command.sop_class_uid != self._context.sop_class_uid:
             raise StoreRefused(CLASS_NOT_SUPPORTED, "AffectedSOPClassUID is not the context's")
         check_uid("AffectedSOPInstanceUID", self._command.sop_instance_uid)
-        if self._inbox.free_bytes() < receive.min_free_bytes:
-            raise StoreRefused(OUT_OF_RESOURCES, "Less free space than receive.min_free_bytes")
+        self._ask_for_room()
         meta = file_meta(
             self._command.sop_class_uid,
             self._command.sop_instance_uid,
@@ -64,6 +64,11 @@ class Reception:
             self._caller,
         )
         return Spool(self._inbox.new_path(), meta, receive.max_instance_bytes)
+
+    def _ask_for_room(self) -> None:
+        """Refuse what comes while the disk is as full as it may become."""
+        if self._inbox.room.level() == Level.FULL:
+            raise StoreRefused(OUT_OF_RESOURCES, "Less free space than receive.min_free_bytes")
 
     def _refuse(self, refused: StoreRefused) -> None:
         self._refused = refused
@@ -74,6 +79,7 @@ class Reception:
         if self._spool is None:
             return
         try:
+            self._ask_for_room()  # a large object fills a disk by itself
             self._spool.write(fragment)
         except StoreRefused as refused:
             self._refuse(refused)
@@ -125,6 +131,7 @@ class Reception:
             sha256=self._spool.sha256,
             calling_ae_title=self._caller,
             received_at=time.time(),
+            stat=self._command.priority == HIGH,
         )
         outcome = self._inbox.store(arrival, self._spool)
         if outcome == "stored":

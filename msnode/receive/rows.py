@@ -26,6 +26,7 @@ class Arrival:
         size: of the file, bytes.
         sha256: hex digest of the encoded dataset.
         received_at: unix time in seconds.
+        stat: its sender gave it high priority.
     """
 
     header: Header
@@ -35,6 +36,7 @@ class Arrival:
     sha256: str
     calling_ae_title: str
     received_at: float
+    stat: bool = False
 
     @cached_property
     def study_key(self) -> str:
@@ -68,10 +70,11 @@ _OWN = sa.select(receipts.c.sop_instance_uid).where(
 )
 _INSERT_STUDY = studies.insert()
 _INSERT = instances.insert()
+_VARIABLE = ("patient_key", "state", "first_at", "last_at", "stat")
 _CHANGE = (
     studies.update()
     .where(studies.c.study_key == sa.bindparam("key"))
-    .values({name: sa.bindparam(name) for name in ("patient_key", "state", "first_at", "last_at")})
+    .values({name: sa.bindparam(name) for name in _VARIABLE})
 )
 
 
@@ -138,6 +141,9 @@ class Ledger:
         if len(arrival.patient_key) > len(study["patient_key"]):
             study["patient_key"] = arrival.patient_key
             self._changed.add(arrival.study_key)
+        if arrival.stat and not study["stat"]:
+            study["stat"] = True
+            self._changed.add(arrival.study_key)
         wakes = wakes and arrival.header.sop_class_uid in ANALYSED
         if wakes and study["state"] == "done":
             at = arrival.received_at
@@ -170,6 +176,7 @@ def _new_study(arrival: Arrival) -> dict[str, Any]:
         "first_at": arrival.received_at,
         "last_at": arrival.received_at,
         "completion": None,
+        "stat": False,
     }
 
 

@@ -14,6 +14,7 @@ from pynetdicom.association import Association
 from msnode import config
 from msnode.database import instances, migrate, open_database
 from msnode.receive import Inbox, Listener
+from msnode.room import Room
 from tests.acceptance.peers import dcmtk
 
 
@@ -24,7 +25,8 @@ class Receiver:
         self.engine = open_database(url)
         migrate(self.engine)
         self.folder = folder
-        self.inbox = Inbox(self.engine, folder)
+        room = Room(folder, min_bytes=receive.min_free_bytes)
+        self.inbox = Inbox(self.engine, folder, room)
         self.listener = Listener(receive, self.inbox)
         self.listener.start()
 

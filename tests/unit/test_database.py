@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from msnode import database
 from msnode.database import metadata, migrate, open_database
@@ -79,7 +80,7 @@ def upgrade() -> None:
     op.add_column("studies", sa.Column("later", sa.Integer()))
     {then}
 """
-HEAD = "0003"
+HEAD = ScriptDirectory.from_config(database._alembic()).get_current_head()
 
 
 @pytest.fixture

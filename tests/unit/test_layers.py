@@ -24,13 +24,14 @@ LAYERS = (
         "files",
         "http",
         "sample",
+        "room",
         "migrations",
     },
     STAGES,
     {"analysis"},
     {"flow"},
     {"engine"},
-    {"service", "forget"},
+    {"service", "forget", "retention"},
     {"cli", "cli_learn", "checks", "by_hand", "job_tables", "demo", "__main__"},
 )
 """Lowest first: a module imports only from lower layers."""

@@ -24,15 +24,19 @@ def encoded_by_pynetdicom(message: DIMSEMessage) -> bytes:
     )
 
 
-@given(st.integers(0, 0xFFFF), st.from_regex(r"[1-2]\.[1-9][0-9]{0,60}", fullmatch=True))
-def test_reads_a_store_request(message_id: int, uid: str) -> None:
+@given(
+    st.integers(0, 0xFFFF),
+    st.from_regex(r"[1-2]\.[1-9][0-9]{0,60}", fullmatch=True),
+    st.integers(0, 2),
+)
+def test_reads_a_store_request(message_id: int, uid: str, priority: int) -> None:
     request = C_STORE()
-    request.MessageID, request.Priority = message_id, 2
+    request.MessageID, request.Priority = message_id, priority
     request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = UID(MR), UID(uid)
     request.DataSet = BytesIO(b"\x08\x00\x16\x00")
     message = C_STORE_RQ()
     message.primitive_to_message(request)
-    expected = dimse.Command(dimse.C_STORE_RQ, message_id, MR, uid, has_dataset=True)
+    expected = dimse.Command(dimse.C_STORE_RQ, message_id, MR, uid, True, priority)
     assert dimse.decode(encoded_by_pynetdicom(message)) == expected
 
 

@@ -54,7 +54,7 @@ def test_rebuild_keeps_a_cut_off_file_aside(
     before = metrics.QUARANTINED.labels("inbox")._value.get()
     assert inbox.rebuild() == 0
     assert metrics.QUARANTINED.labels("inbox")._value.get() == before + 1
-    assert [path.name for path in (tmp_path / "quarantine").iterdir()] == [place.name]
+    assert [path.name for path in (tmp_path / "quarantine").glob("*/*")] == [place.name]
     assert kept(tmp_path) == []
     assert store(inbox, image) == "stored", "its sender was not answered and sends it again"
 
@@ -70,7 +70,7 @@ def test_rebuild_goes_on_after_a_file_that_ends_early(
     with engine.begin() as connection:
         connection.execute(instances.delete())
     assert inbox.rebuild() == 1
-    assert (tmp_path / "quarantine" / place.name).exists()
+    assert (tmp_path / "quarantine" / place.parent.name / place.name).exists()
 
 
 def test_rebuild_goes_on_after_a_file_that_the_disk_does_not_give_back(

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
 from msnode import config, metrics
+from msnode.database import studies
 from msnode.receive import Inbox
 from msnode.receive.dimse import C_STORE_RQ, Command
 from msnode.receive.reception import Reception
 from msnode.receive.upper_layer import Context
-from tests.unit.receive.datasets import encode, kept, mr
+from msnode.room import Room
+from tests.unit.receive.datasets import encode, kept, mr, rows
 
 Answer = tuple[int, str, str]
 
@@ -105,3 +108,30 @@ def test_no_dataset_at_all(inbox: Inbox) -> None:
     context = Context(MRImageStorage, ExplicitVRLittleEndian)
     reception = Reception(command, context, "MRI1", config.Receive(min_free_bytes=0), inbox)
     assert reception.finish()[0] == 0xA900
+
+
+def test_no_room_left_while_an_image_comes_in(
+    engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [3, 3, 1, 1, 3]
+    monkeypatch.setattr("msnode.room.FRESH_S", 0.0)
+    room = Room(tmp_path, min_bytes=2)
+    monkeypatch.setattr(room, "_disks", lambda: iter([free.pop(0)]))
+    inbox = Inbox(engine, tmp_path, room)
+    answer = receive(inbox, mr())
+    assert (answer[0], answer[2]) == (0xA700, "failed")
+    assert answer[1] == "Less free space than receive.min_free_bytes"
+    assert kept(tmp_path) == []
+    free += [3, 3, 3]
+    assert receive(inbox, mr())[0] == 0x0000, "there is room again"
+    inbox.close()
+
+
+@pytest.mark.parametrize(("priority", "stat"), [(0, False), (1, True), (2, False)])
+def test_high_priority_makes_a_study_urgent(inbox: Inbox, priority: int, stat: bool) -> None:
+    receive(inbox, mr(), priority=0)
+    receive(inbox, mr(), priority=priority)
+    receive(inbox, mr(), priority=0)
+    inbox.flush()
+    (study,) = rows(inbox.engine, studies)
+    assert study["stat"] is stat
