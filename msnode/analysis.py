@@ -23,6 +23,7 @@ from msnode.records import (
     SeriesChoice,
     Study,
 )
+from msnode.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Analysis:
     prepared: Prepared | None = None
     scores: Scores | None = None
     finding: Finding | None = None
-    reason: str | None = None
+    reason: Text | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -52,9 +53,9 @@ def prepared(paths: Sequence[Path], runner: classify.Runner) -> Analysis:
             ready = prepare.prepare(paths, runner.contract)
             analysis = Analysis(ready.series, ready)
         except NotAnalysable as refusal:
-            analysis = Analysis(refusal.series, reason=str(refusal))
+            analysis = Analysis(refusal.series, reason=refusal.reason)
         except Exception as error:  # noqa: BLE001 - a study must never end in silence
-            analysis = Analysis(reason=unexpected(error, "preparing the images"))
+            analysis = Analysis(reason=_failed("prepare", error))
     return replace(analysis, seconds=seconds)
 
 
@@ -73,9 +74,9 @@ def opinion(analysis: Analysis, runner: classify.Runner) -> Analysis:
         except TryLater:
             raise
         except Refused as refusal:
-            analysis = replace(analysis, reason=str(refusal))
+            analysis = replace(analysis, reason=refusal.reason)
         except Exception as error:  # noqa: BLE001 - a study must never end in silence
-            analysis = replace(analysis, reason=unexpected(error, "classifying the slices"))
+            analysis = replace(analysis, reason=_failed("classify", error))
     return replace(analysis, seconds=analysis.seconds | seconds)
 
 
@@ -116,8 +117,18 @@ def timed(stage: str) -> Iterator[dict[str, float]]:
 
 
 def unexpected(error: Exception, doing: str) -> str:
-    """Log where an error that nobody foresaw came from; its message may quote patient data."""
+    """Log where an error that nobody foresaw came from; its message may quote patient data.
+
+    Returns:
+        File and line.
+    """
     frame = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{Path(frame.filename).name}:{frame.lineno}"
     log.error("unexpected error=%s at=%s while=%r", type(error).__name__, where, doing)
-    return f"unexpected {type(error).__name__} at {where} while {doing}"
+    return where
+
+
+def _failed(stage: str, error: Exception) -> Sentence:
+    """The reason that an error which nobody foresaw becomes."""
+    where = unexpected(error, stage)
+    return Sentence(f"{stage}_failed", error=type(error).__name__, where=where)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from msnode.records import SeriesChoice
+    from msnode.sentences import Text
 
 
 class MsnodeError(Exception):
@@ -17,6 +18,12 @@ class ConfigError(MsnodeError):
 class Refused(MsnodeError):
     """The input can never be processed as it is; trying again changes nothing."""
 
+    @property
+    def reason(self) -> "Text":
+        """The message; a `Sentence` where the reader may want it in another language."""
+        message: Text = self.args[0] if self.args else ""
+        return message
+
 
 class NotAnalysable(Refused):
     """A study or file cannot be classified; the reason names the attribute and is reported.
@@ -25,9 +32,13 @@ class NotAnalysable(Refused):
         series: why each series was chosen or rejected, as far as it was found out.
     """
 
-    def __init__(self, reason: str, series: "tuple[SeriesChoice, ...]" = ()) -> None:
+    def __init__(self, reason: "Text", series: "tuple[SeriesChoice, ...]" = ()) -> None:
         super().__init__(reason)
         self.series = series
+
+
+class Crashed(Refused):
+    """Reading a file ended the process that did it: it crashed, or took too much memory or time."""
 
 
 class InvalidResult(Refused):
@@ -36,3 +47,17 @@ class InvalidResult(Refused):
 
 class TryLater(MsnodeError):
     """A peer, disk or device is not able to do this now; the work stays queued and is retried."""
+
+
+class Unforeseen(MsnodeError):
+    """An error that nobody foresaw, in another process; its message stayed there.
+
+    Attributes:
+        kind: name of its class.
+        where: file and line that raised it.
+    """
+
+    def __init__(self, kind: str, where: str) -> None:
+        super().__init__(f"{kind} at {where}")
+        self.kind = kind
+        self.where = where

@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, TypeVar
 import cattrs
 import numpy as np
 
+from msnode.sentences import Sentence, Text, from_json, to_json
+
 Record = TypeVar("Record")
 
 
@@ -23,6 +25,9 @@ _converter.register_unstructure_hook(Path, str)
 _converter.register_structure_hook(Path, lambda raw, _: Path(raw))
 _converter.register_unstructure_hook_func(_is_array, np.ndarray.tolist)
 _converter.register_structure_hook_func(_is_array, lambda raw, _: np.array(raw, np.float64))
+_converter.register_unstructure_hook(Sentence, to_json)
+_converter.register_unstructure_hook_func(lambda kind: kind == Text, to_json)
+_converter.register_structure_hook_func(lambda kind: kind == Text, lambda raw, _: from_json(raw))
 
 
 def encode(record: Any) -> bytes:
@@ -32,7 +37,12 @@ def encode(record: Any) -> bytes:
 
 def decode(content: bytes, kind: type[Record]) -> Record:
     """Read what `encode` wrote; arrays become float64."""
-    return _converter.structure(json.loads(content), kind)
+    return structure(json.loads(content), kind)
+
+
+def structure(raw: Any, kind: type[Record]) -> Record:
+    """A record from plain JSON values."""
+    return _converter.structure(raw, kind)
 
 
 @contextmanager

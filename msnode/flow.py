@@ -10,7 +10,7 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 from msnode import classify, deliver, metrics, prepare, report
 from msnode.analysis import Analysis, compose, opinion, prepared, timed, unexpected
@@ -18,6 +18,7 @@ from msnode.config import Config, Destination
 from msnode.errors import Refused
 from msnode.receive import Inbox
 from msnode.records import Decision, Predecessor, Receipt, Report, Study, key
+from msnode.sentences import Sentence, from_json, to_json
 from msnode.twin import Entry, Twin
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,12 @@ SIGNAL = "signal.json"
 
 
 class Stage(TypedDict):
-    """What a step tells the next: why the study cannot be analysed (or None), and its seconds."""
+    """What a step tells the next: why the study cannot be analysed (or None), and its seconds.
 
-    reason: str | None
+    The reason is plain JSON, see `sentences.to_json`; older jobs hold a plain string.
+    """
+
+    reason: Any
     seconds: float
 
 
@@ -67,7 +71,7 @@ class Flow:
         prepare.save_series(analysis.series, folder)
         if analysis.prepared is not None:
             prepare.save(analysis.prepared, folder)
-        return {"reason": analysis.reason, "seconds": analysis.seconds["prepare"]}
+        return _stage(analysis, "prepare")
 
     def classify(self, study_key: str, generation: int) -> Stage:
         """Classify the prepared slices and decide on the study."""
@@ -81,13 +85,13 @@ class Flow:
         analysis = opinion(Analysis(prepared=prepare.load(folder)), self._runner)
         if analysis.scores is not None and analysis.finding is not None:
             classify.save_scores(analysis.scores, analysis.finding, folder)
-        return {"reason": analysis.reason, "seconds": analysis.seconds["classify"]}
+        return _stage(analysis, "classify")
 
     def report(
         self,
         study_key: str,
         generation: int,
-        reason: str | None,
+        reason: Any,
         seconds: dict[str, float],
         now: float,
     ) -> str:
@@ -149,12 +153,12 @@ class Flow:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _load(self, study: Study, reason: str | None) -> Analysis:
+    def _load(self, study: Study, reason: Any) -> Analysis:
         """What the steps before left behind."""
         folder = self._folder(study.key, study.generation)
         series = prepare.load_series(folder)
         if reason is not None:
-            return Analysis(series, reason=reason)
+            return Analysis(series, reason=from_json(reason))
         scores, finding = classify.load_scores(folder)
         return Analysis(series, prepare.load(folder), scores, finding)
 
@@ -172,7 +176,8 @@ class Flow:
             if made.finding is None:
                 raise
             log.error("study=%s result kept back: %s", key(made.study_instance_uid), refusal)
-            return self._write(replace(made, finding=None, reason=str(refusal)))
+            reason = Sentence("kept_back", problems=refusal.reason)
+            return self._write(replace(made, finding=None, reason=reason))
         return made
 
     def _entry(self, made: Report, study: Study, outcome: str) -> Entry:
@@ -184,7 +189,7 @@ class Flow:
             outcome=outcome,
             probability=finding.probability if finding is not None else None,
             decision=finding.decision if finding is not None else None,
-            reason=made.reason,
+            reason=str(made.reason) if made.reason is not None else None,
             model_digest=made.model.digest,
             created_at=made.created_at,
             folder=str(self._folder(study.key, study.generation).relative_to(self._config.data)),
@@ -227,6 +232,12 @@ class Flow:
             "gave up" if pause is None else f"again in {pause:.1f} s", missing[0].detail,
         )  # fmt: skip
         return {"delivered": False, "pause_s": pause}
+
+
+def _stage(analysis: Analysis, name: str) -> Stage:
+    """What a stage's step returns."""
+    reason = to_json(analysis.reason) if analysis.reason is not None else None
+    return {"reason": reason, "seconds": analysis.seconds[name]}
 
 
 def _predecessor(before: Entry | None) -> Predecessor | None:

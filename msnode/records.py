@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from msnode.sentences import Text
+
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
 Decision = Literal["present", "absent", "undetermined"]
@@ -89,7 +91,7 @@ class SeriesChoice:
     description: str
     instances: int
     chosen: bool
-    why: str
+    why: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class Slices:
         reformatted: True where the acquisition plane was not axial.
         missing: number of frames that a gap in the source positions suggests.
         warnings: what the reader of the result should know about the input.
+        gate: how much it looks like a head, from 0 (just so) to 1; None where not known.
     """
 
     pixels: Float32Array
@@ -150,7 +153,8 @@ class Slices:
     thickness_mm: float
     reformatted: bool
     missing: int
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Text, ...] = ()
+    gate: float | None = None
 
     def source(self, index: int) -> SourceFrame:
         """The source frame of a slice."""
@@ -302,13 +306,11 @@ class Report:
     finding: Finding | None = None
     slices: Slices | None = None
     scores: Scores | None = None
-    reason: str | None = None
+    reason: Text | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     predecessor: Predecessor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
 @dataclass(frozen=True, slots=True)
 class Commitment:
     """What a peer reports on a request for storage commitment (PS3.4 J.3.3).
@@ -325,6 +327,8 @@ class Commitment:
     failed: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
     """What became of one result object at one destination.
 
     Attributes:
@@ -333,9 +337,9 @@ class Commitment:
         attempts: how often it was sent.
         detail: what the last attempt said, for the administrator; names no patient.
         retry: not delivered, but the same object may get through later.
+        sent: the peer said that it stored the object, the proof is outstanding.
     """
 
-        sent: the peer said that it stored the object, the proof is outstanding.
     destination: str
     sop_instance_uid: str
     status: int | None

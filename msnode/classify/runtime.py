@@ -20,6 +20,7 @@ from msnode.classify.saliency import Explained
 from msnode.config import Classify
 from msnode.errors import Refused, TryLater
 from msnode.records import Finding, Float32Array, InputContract, ModelInfo, Scores, Slices
+from msnode.sentences import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -131,12 +132,16 @@ class Runner:
         wanted = (c.channels, c.rows, c.cols)
         if pixels.ndim != 4 or not len(pixels) or pixels.shape[1:] != wanted:
             raise Refused(
-                f"slices of shape {pixels.shape} cannot be classified; "
-                f"{self.info.name} takes one or more of {wanted}"
+                Sentence(
+                    "slices_shape",
+                    shape=str(pixels.shape),
+                    model=self.info.name,
+                    wanted=str(wanted),
+                )
             )
         odd = np.flatnonzero(~np.isfinite(pixels).all((1, 2, 3)))
         if odd.size:
-            raise Refused(f"slice {odd[0]} has a pixel that is no finite number")
+            raise Refused(Sentence("pixel_not_finite", number=int(odd[0])))
 
     def _scores(
         self, logits: Float32Array, grids: tuple[Float32Array, ...], pixels: Float32Array
@@ -146,7 +151,8 @@ class Runner:
         shown = saliency.render(grids, self._bundle.model.grids, pixels, manifest.saliency)
         probabilities = slice_probabilities(logits, manifest.calibration)
         if not np.isfinite(probabilities).all():
-            raise Refused(f"{self.info.name} {self.info.version} gives a slice no finite score")
+            name = f"{self.info.name} {self.info.version}"
+            raise Refused(Sentence("no_finite_score", model=name))
         return Scores(probabilities, shown)
 
     def _serve(self) -> None:

@@ -13,6 +13,7 @@ from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
 
 from msnode.engine.common import queue
 from msnode.errors import Refused, TryLater
+from msnode.sentences import Sentence, to_json
 
 if TYPE_CHECKING:  # the flow brings torch along, which who only looks at jobs does without
     from msnode.flow import Flow, Stage
@@ -78,7 +79,8 @@ def _stage(name: str, function: Callable[[str, int], "Stage"], study_key: str, n
     try:
         return _step(name, function, study_key, n)
     except Exception as error:  # noqa: BLE001 - recorded by DBOS; a study must never end in silence
-        return {"reason": f"{name} failed: {type(error).__name__}", "seconds": 0.0}
+        reason = Sentence("step_failed", step=name, error=type(error).__name__)
+        return {"reason": to_json(reason), "seconds": 0.0}
 
 
 def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

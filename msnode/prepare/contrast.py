@@ -4,13 +4,14 @@ import re
 from typing import NamedTuple
 
 from msnode.prepare.header import MR_IMAGES, Header
+from msnode.sentences import Sentence, Value
 
 
 class Contrast(NamedTuple):
     """The kind of image and the attributes that say so."""
 
     kind: str
-    by: str
+    by: Sentence
 
 
 #: Words of scanners, protocols and technologists in several languages, the first match wins.
@@ -24,43 +25,44 @@ _WORDS = (
     ("T2", r"t2|ciss|fiesta|\bdrive\b"),
 )
 
-#: Terms of ImageType (PS3.3 C.8.3.1.1.1 and vendors' habits) that a classifier never wants.
+#: Terms of ImageType (PS3.3 C.8.3.1.1.1 and vendors' habits) that a classifier never wants, with a
+#: phrase for each.
 _REFUSED_TYPES = {
-    "LOCALIZER": "a localizer",
+    "LOCALIZER": "localizer",
     "DIFFUSION": "diffusion",
-    "ADC": "a diffusion map",
+    "ADC": "diffusion_map",
     "TRACEW": "diffusion",
-    "FA": "a diffusion map",
-    "EADC": "a diffusion map",
+    "FA": "diffusion_map",
+    "EADC": "diffusion_map",
     "PERFUSION": "perfusion",
     "ASL": "perfusion",
-    "FMRI": "functional MRI",
+    "FMRI": "functional",
     "TOF": "angiography",
     "FLOW_ENCODED": "angiography",
     "ANGIO": "angiography",
-    "MIP": "a projection",
-    "MNIP": "a projection",
-    "MINIP": "a projection",
-    "PROJECTION IMAGE": "a projection",
-    "SUBTRACTION": "a subtraction",
-    "SUB": "a subtraction",
-    "PHASE MAP": "a phase image",
-    "MOSAIC": "a mosaic of slices without their own positions",
-    "SCREEN SAVE": "a screen shot",
+    "MIP": "projection",
+    "MNIP": "projection",
+    "MINIP": "projection",
+    "PROJECTION IMAGE": "projection",
+    "SUBTRACTION": "subtraction",
+    "SUB": "subtraction",
+    "PHASE MAP": "phase_image",
+    "MOSAIC": "mosaic",
+    "SCREEN SAVE": "screen_shot",
     "SPECTROSCOPY": "spectroscopy",
 }
 
 #: Words of SeriesDescription, ProtocolName or SequenceName that a classifier never wants.
 _REFUSED_WORDS = (
-    (r"locali[sz]|lokali[sz]|\bloc\b|scout|survey|smartbrain|aahead|3 ?-?plane", "a localizer"),
+    (r"locali[sz]|lokali[sz]|\bloc\b|scout|survey|smartbrain|aahead|3 ?-?plane", "localizer"),
     (r"\bdwi|diff|\badc\b|tracew|\bdti|\bdki\b|\bb ?1000", "diffusion"),
     (r"\bmra\b|\btof|angio|venogr|\bpca\b|\bmrv\b", "angiography"),
-    (r"\bm(in)?ip\b|projection", "a projection"),
+    (r"\bm(in)?ip\b|projection", "projection"),
     (r"perf|\bdsc\b|\basl\b|\bcbf\b|\bcbv\b", "perfusion"),
-    (r"\bfmri|\bbold\b|resting", "functional MRI"),
+    (r"\bfmri|\bbold\b|resting", "functional"),
     (r"\bcsi\b|\bsvs\b|spectro", "spectroscopy"),
-    (r"calib|field ?map|\bb[01] ?map", "a calibration scan"),
-    (r"subtr", "a subtraction"),
+    (r"calib|field ?map|\bb[01] ?map", "calibration"),
+    (r"subtr", "subtraction"),
 )
 
 _OTHER_BODY_PARTS = re.compile(
@@ -69,22 +71,24 @@ _OTHER_BODY_PARTS = re.compile(
 )
 
 
-def unsuitable(header: Header) -> str | None:
+def unsuitable(header: Header) -> Sentence | None:
     """Why a series can be no head image for a classifier, whatever its kind; None if it can."""
     if header.modality != "MR":
-        return f"Modality is {header.modality or 'absent'}, not MR"
+        if not header.modality:
+            return Sentence("modality_absent")
+        return Sentence("modality", modality=header.modality)
     if header.sop_class_uid not in MR_IMAGES:
-        return "SOPClassUID is not that of MR images with a position in the patient"
+        return Sentence("sop_class")
     if header.animal:
-        return "AnatomicalOrientationType is QUADRUPED: not a person"
+        return Sentence("animal")
     if _OTHER_BODY_PARTS.search(header.body_part):
-        return f"BodyPartExamined is {header.body_part}"
+        return Sentence("body_part", part=header.body_part)
     for term in header.image_type:
         if term in _REFUSED_TYPES:
-            return f"{_REFUSED_TYPES[term]} by ImageType {term}"
-    for pattern, meaning in _REFUSED_WORDS:
+            return Sentence("by_image_type", what=Sentence(_REFUSED_TYPES[term]), term=term)
+    for pattern, what in _REFUSED_WORDS:
         if found := re.search(pattern, header.words):
-            return f"{meaning} by {found[0]!r} in SeriesDescription, ProtocolName or SequenceName"
+            return Sentence("by_words", what=Sentence(what), word=found[0])
     return None
 
 
@@ -93,21 +97,23 @@ def contrast(header: Header) -> Contrast:
     words = by_words(header.words)
     if header.echo_ms is None or header.repetition_ms is None:
         if words is None:
-            return Contrast("other", "no RepetitionTime, EchoTime or telling SeriesDescription")
+            return Contrast("other", Sentence("no_times"))
         return words
-    times = f"RepetitionTime {header.repetition_ms:g} ms, EchoTime {header.echo_ms:g} ms"
-    if header.inversion_ms:
-        times = f"InversionTime {header.inversion_ms:g} ms, " + times
     if "EP" in header.sequence and (words is None or words.kind != "FLAIR"):
-        return Contrast("other", "ScanningSequence EP")
-    return Contrast(_by_times(header, "" if words is None else words.kind), times)
+        return Contrast("other", Sentence("echo_planar"))
+    times: dict[str, Value] = {"repetition": header.repetition_ms, "echo": header.echo_ms}
+    if header.inversion_ms:
+        by = Sentence("times_inversion", inversion=header.inversion_ms, **times)
+    else:
+        by = Sentence("times", **times)
+    return Contrast(_by_times(header, "" if words is None else words.kind), by)
 
 
 def by_words(words: str) -> Contrast | None:
     """The kind of image that free text speaks of, None where it does not."""
     for kind, pattern in _WORDS:
         if found := re.search(pattern, words.lower()):
-            return Contrast(kind, f"the word {found[0]!r} in its description")
+            return Contrast(kind, Sentence("described", word=found[0]))
     return None
 
 

@@ -4,7 +4,7 @@ A header's BodyPartExamined is not proof (phantoms are scanned as BRAIN). The ga
 line of defence against what is plainly no head: phantoms, noise, other body parts, a slab too
 thin to judge. It does not know the sequence, passes heads with and without their skull, and
 makes no statement on image quality. Its limits stand well outside of what 60 real volumes of
-five scanners measured (2026, given with each limit as lowest to highest).
+five scanners measured (2026, given with each limit as the usual range).
 """
 
 from collections.abc import Iterator
@@ -16,29 +16,32 @@ from scipy import ndimage
 from msnode.errors import NotAnalysable
 from msnode.prepare.head import GRID_MM, Head
 from msnode.prepare.volume import Volume
+from msnode.sentences import Sentence
 
 #: The upper part of a head, which is that of the skull and not of face and neck.
 SKULL_MM = 112.0
 
 
 class Limit(NamedTuple):
-    """What a measured value must lie within, and its name for the reader."""
+    """What a measured value must lie within, and the range that real heads had."""
 
     low: float
     high: float
-    what: str
+    usual_low: float
+    usual_high: float
 
 
 LIMITS = {
-    "width": Limit(110, 205, "left-right extent in mm"),  # 128 to 180
-    "length": Limit(140, 255, "front-back extent in mm"),  # 164 to 228
-    "coverage": Limit(60, 1000, "head-foot extent in mm"),  # 124 to 172
-    "roundness": Limit(0.62, 0.95, "width of the skull by its length"),  # 0.73 to 0.86
-    "fill": Limit(0.30, 0.75, "part of its bounding box that the body fills"),  # 0.43 to 0.64
-    "symmetry": Limit(0.70, 1.0, "overlap of the outline with its mirror image"),  # 0.84 to 0.97
-    "structure": Limit(0.06, 2.0, "contrast between tissues inside the body"),  # 0.10 to 0.32
-    "dome": Limit(0.0, 0.65, "top area by largest area"),  # 0.03 to 0.46
+    "width": Limit(110, 205, 128, 180),
+    "length": Limit(140, 255, 164, 228),
+    "coverage": Limit(60, 1000, 124, 172),
+    "roundness": Limit(0.62, 0.95, 0.73, 0.86),
+    "fill": Limit(0.30, 0.75, 0.43, 0.64),
+    "symmetry": Limit(0.70, 1.0, 0.84, 0.97),
+    "structure": Limit(0.06, 2.0, 0.10, 0.32),
+    "dome": Limit(0.0, 0.65, 0.0, 0.46),
 }
+"""By the name of the value; the phrase ``gate_<name>`` says what it is."""
 
 
 def check_coverage(volume: Volume) -> None:
@@ -50,20 +53,29 @@ def check_coverage(volume: Volume) -> None:
     covered = float(volume.positions[-1]) + volume.thickness_mm
     if covered < LIMITS["coverage"].low:
         raise NotAnalysable(
-            f"ImagePositionPatient: the {len(volume.positions)} slices cover {covered:.0f} mm,"
-            f" less than the {LIMITS['coverage'].low:.0f} mm that show a head"
+            Sentence(
+                "thin_slab",
+                count=len(volume.positions),
+                covered=covered,
+                least=LIMITS["coverage"].low,
+            )
         )
 
 
-def check_head(head: Head) -> None:
+def check_head(head: Head) -> float:
     """Refuse what does not look like a head.
+
+    Returns:
+        The score of the value that is least like a real head's: 1 within the usual range of
+        every value, falling to 0 where one reaches its limit.
 
     Raises:
         NotAnalysable: saying which measured values are out of which limits.
     """
-    faults = "; ".join(_faults(measure(head)))
-    if faults:
-        raise NotAnalysable(f"PixelData does not look like a head: {faults}")
+    measured = measure(head)
+    if faults := list(_faults(measured)):
+        raise NotAnalysable(Sentence("no_head", faults=faults))
+    return min(_score(value, LIMITS[name]) for name, value in measured.items())
 
 
 def measure(head: Head) -> dict[str, float]:
@@ -98,8 +110,18 @@ def _structure(head: Head) -> float:
     return float(detail[core].std() / max(abs(float(head.image[core].mean())), 1e-6))
 
 
-def _faults(measured: dict[str, float]) -> Iterator[str]:
+def _faults(measured: dict[str, float]) -> Iterator[Sentence]:
     """One clause for each value out of its limits."""
-    for name, (low, high, what) in LIMITS.items():
+    for name, (low, high, _, _) in LIMITS.items():
         if not low <= measured[name] <= high:
-            yield f"{what} is {measured[name]:.3g}, expected {low:g} to {high:g}"
+            what = Sentence(f"gate_{name}")
+            yield Sentence("off_limits", what=what, value=measured[name], low=low, high=high)
+
+
+def _score(value: float, limit: Limit) -> float:
+    """1 within the usual range, linearly down to 0 at the limit."""
+    if value < limit.usual_low:
+        return (value - limit.low) / (limit.usual_low - limit.low)
+    if value > limit.usual_high:
+        return (limit.high - value) / (limit.high - limit.usual_high)
+    return 1.0

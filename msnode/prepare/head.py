@@ -13,6 +13,7 @@ from scipy import ndimage
 from msnode.errors import NotAnalysable
 from msnode.prepare.volume import Volume
 from msnode.records import Float32Array, Float64Array
+from msnode.sentences import Sentence
 
 GRID_MM = 4.0
 #: No part of a body in a scanner is larger; keeps a broken PixelSpacing from filling the memory.
@@ -61,7 +62,7 @@ def find_head(volume: Volume) -> Head:
     threshold = TISSUE_PART * otsu(image) + (1 - TISSUE_PART) * float(np.quantile(image, 0.005))
     mask = _largest(ndimage.binary_opening(image > threshold))
     if not mask.any():
-        raise NotAnalysable("PixelData: there is nothing bright in the images")
+        raise NotAnalysable(Sentence("nothing_bright"))
     mask = np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
     top = int(np.flatnonzero(mask.any(axis=(1, 2))).max())
     mask[: max(0, top - round(HEAD_HEIGHT_MM / GRID_MM))] = False
@@ -105,8 +106,7 @@ def _bounds(volume: Volume) -> tuple[Float64Array, Float64Array]:
     low, high = corners.min(axis=1), corners.max(axis=1)
     if (high - low).max() > MAX_EXTENT_MM:
         raise NotAnalysable(
-            f"PixelSpacing or ImagePositionPatient: the volume is {(high - low).max():.0f} mm"
-            f" long, more than the {MAX_EXTENT_MM:.0f} mm of any head scan"
+            Sentence("volume_long", length=float((high - low).max()), most=MAX_EXTENT_MM)
         )
     return low, high
 

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from msnode.errors import NotAnalysable
+from msnode.sentences import Sentence
 
 # Values outside their VR's repertoire are no reason to refuse a study, and pydicom's warnings
 # about them would carry patient data into the log.
@@ -91,9 +92,9 @@ def read(path: Path, *keywords: str) -> Dataset:
         fits = path.stat().st_size <= MAX_BYTES
         dataset = pydicom.dcmread(path, specific_tags=list(keywords) or None) if fits else None
     except Exception as error:  # broken bytes make pydicom raise all kinds
-        raise NotAnalysable(f"not readable as DICOM ({type(error).__name__})") from error
+        raise NotAnalysable(Sentence("unreadable", error=type(error).__name__)) from error
     if dataset is None:
-        raise NotAnalysable(f"the file is larger than {MAX_BYTES >> 30} GiB: no MR series is")
+        raise NotAnalysable(Sentence("file_too_large", gib=MAX_BYTES >> 30))
     return dataset
 
 

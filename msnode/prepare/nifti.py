@@ -11,6 +11,7 @@ from nibabel.spatialimages import SpatialImage
 from msnode.errors import NotAnalysable
 from msnode.prepare.volume import Volume, outward
 from msnode.records import Float32Array, Float64Array, SourceFrame
+from msnode.sentences import Sentence, Text
 
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MAX_SHEAR_DEG = 3.0
@@ -34,7 +35,7 @@ def load_nifti(path: Path) -> Volume:
         image = cast(SpatialImage, nibabel.load(path))
         voxels = np.asanyarray(image.dataobj)
     except (ImageFileError, OSError, ValueError, EOFError) as error:
-        raise NotAnalysable(f"the file cannot be read as NIfTI: {error}") from error
+        raise NotAnalysable(Sentence("nifti_unreadable", error=str(error))) from error
     voxels, warnings = _three_dimensional(voxels)
     affine, positions = _geometry(_LPS_FROM_RAS @ image.affine, voxels.shape[0])
     order = np.arange(len(positions))
@@ -44,34 +45,34 @@ def load_nifti(path: Path) -> Volume:
     return Volume(np.ascontiguousarray(voxels[order]), affine, positions, frames, 0, warnings)
 
 
-def _three_dimensional(voxels: np.ndarray) -> tuple[Float32Array, tuple[str, ...]]:
+def _three_dimensional(voxels: np.ndarray) -> tuple[Float32Array, tuple[Text, ...]]:
     """(columns, rows, slices, ...) as (slices, rows, columns) float32, and what was left out."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Text, ...] = ()
     if voxels.dtype.fields is not None or np.iscomplexobj(voxels):
-        raise NotAnalysable("datatype of the NIfTI file: colour or complex voxels, not grey ones")
+        raise NotAnalysable(Sentence("nifti_colour"))
     while voxels.ndim > 3:
         if voxels.shape[-1] > 1:
-            warnings = (f"NIfTI dim[4] is {voxels.shape[-1]}: only the first volume was used",)
+            warnings = (Sentence("nifti_first_volume", count=voxels.shape[-1]),)
         voxels = voxels[..., 0]
     if voxels.ndim < 3 or min(voxels.shape) < 2:
-        raise NotAnalysable(f"NIfTI dim {voxels.shape} is a single image, not a volume")
+        raise NotAnalysable(Sentence("nifti_flat", shape=str(voxels.shape)))
     voxels = voxels.transpose(2, 1, 0).astype(np.float32)
     if not np.isfinite(voxels).all():
         voxels = np.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
-        warnings += ("voxels without a finite value were taken as 0",)
+        warnings += (Sentence("nifti_not_finite"),)
     return voxels, warnings
 
 
 def _geometry(lps: Float64Array, slices: int) -> tuple[Float64Array, Float64Array]:
     """Unit normal in the third column of the affine, and the slices' positions along it."""
     if not np.isfinite(lps).all() or abs(np.linalg.det(lps[:3, :3])) < 1e-6:
-        raise NotAnalysable("the NIfTI affine (sform/qform) is singular")
+        raise NotAnalysable(Sentence("nifti_singular"))
     step = lps[:3, 2]
     normal = np.cross(lps[:3, 0], lps[:3, 1])
     normal *= np.sign(normal @ step) / np.linalg.norm(normal)
     height = float(normal @ step)
     if height < np.cos(np.radians(_MAX_SHEAR_DEG)) * np.linalg.norm(step):
-        raise NotAnalysable("the NIfTI affine is sheared (gantry tilt): not a right-angled volume")
+        raise NotAnalysable(Sentence("nifti_sheared"))
     affine = lps.copy()
     affine[:3, 2] = normal
     return affine, height * np.arange(slices, dtype=np.float64)

@@ -14,6 +14,7 @@ from msnode.prepare.pixels import read_pixels
 from msnode.prepare.stack import stack
 from msnode.prepare.volume import Volume
 from msnode.records import InputContract, SeriesChoice
+from msnode.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,7 @@ def survey(paths: Iterable[Path], contract: InputContract) -> list[Candidate]:
             headers.setdefault(header.uid, []).append(header)
     candidates += [_candidate(group, contract) for group in headers.values()]
     if unreadable:
-        why = "not readable as DICOM: no DICM prefix, a broken or cut-off encoding, or too large"
-        lost = SeriesChoice("", "", len(unreadable), False, why)
+        lost = SeriesChoice("", "", len(unreadable), False, Sentence("unreadable_files"))
         candidates.append(Candidate(lost, tuple(unreadable)))
     return sorted(candidates, key=lambda c: (c.rank is None, c.rank or ()))
 
@@ -106,13 +106,12 @@ def _candidate(headers: Sequence[Header], contract: InputContract) -> Candidate:
     count = sum(header.frames for header in headers)
     paths = tuple(header.path for header in headers)
     choice = SeriesChoice(first.uid, first.description, len(headers), False, "")
-    reason = "SeriesInstanceUID is missing" if not first.uid else unsuitable(first)
+    reason = Sentence("no_series_uid") if not first.uid else unsuitable(first)
     if reason is not None:
         return Candidate(replace(choice, why=reason), paths)
     kind, by = contrast(first)
     if kind not in contract.sequences:
-        return Candidate(replace(choice, why=f"{kind} by {by}"), paths)
-    why = f"{kind} by {by}; {_traits(first)}, {count} images"
+        return Candidate(replace(choice, why=Sentence("kind", kind=_named(kind), by=by)), paths)
     rank = (
         contract.sequences.index(kind),
         "DERIVED" in first.image_type,
@@ -121,14 +120,20 @@ def _candidate(headers: Sequence[Header], contract: InputContract) -> Candidate:
         -count,
         -first.number,  # of repeats the last: it was repeated for a reason
     )
+    why = Sentence(
+        "wanted_agent" if first.agent else "wanted",
+        kind=kind,
+        by=by,
+        origin=Sentence("derived" if "DERIVED" in first.image_type else "original"),
+        plane=Sentence("axial" if first.axial else "not_axial"),
+        count=count,
+    )
     return Candidate(replace(choice, why=why), paths, rank)
 
 
-def _traits(header: Header) -> str:
-    """What else decides between series of one kind."""
-    origin = "derived" if "DERIVED" in header.image_type else "original"
-    plane = "axial" if header.axial else "not axial"
-    return f"{origin}, {plane}" + (", with contrast agent" if header.agent else "")
+def _named(kind: str) -> Text:
+    """A kind of image as people write it."""
+    return Sentence(kind) if kind == "other" else kind
 
 
 def _nifti_candidate(path: Path, contract: InputContract) -> Candidate:
@@ -136,13 +141,16 @@ def _nifti_candidate(path: Path, contract: InputContract) -> Candidate:
     choice = SeriesChoice(str(path), "", 1, False, "")
     found = by_words(path.name.replace("_", " "))
     if found is not None and found.kind not in contract.sequences:
-        return Candidate(replace(choice, why=f"{found.kind} by the file's name"), (path,))
-    told = "taken as given: NIfTI has no sequence attributes"
-    why = told if found is None else f"{found.kind} by the file's name"
+        return Candidate(replace(choice, why=_by_name(found.kind)), (path,))
+    why = Sentence("as_given") if found is None else _by_name(found.kind)
     return Candidate(replace(choice, why=why), (path,), (0.0,))
 
 
-def _unique(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], tuple[str, ...]]:
+def _by_name(kind: str) -> Sentence:
+    return Sentence("by_file_name", kind=kind)
+
+
+def _unique(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], tuple[Text, ...]]:
     """Frames without repeated SOP Instances, and what to say where the copies differ."""
     kept: dict[tuple[str, int | None], Frame] = {}
     different = 0
@@ -152,23 +160,29 @@ def _unique(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], tuple[str, ...]
             different += read(first.path) != read(frame.path)
     if not different:
         return tuple(kept.values()), ()
-    say = f"{different} images use a SOPInstanceUID again with other content; the first was used"
-    return tuple(kept.values()), (say,)
+    return tuple(kept.values()), (Sentence("repeated_uid", count=different),)
 
 
-def reason(candidates: Sequence[Candidate], contract: InputContract) -> str:
+def reason(candidates: Sequence[Candidate], contract: InputContract) -> Sentence:
     """Why none of the series will do, in one sentence."""
-    wanted = " or ".join(contract.sequences)
     if not candidates:
-        return "the study holds no files"
-    clauses = "; ".join(_clauses(candidates))
-    count = f"{len(candidates)} series"
-    return f"no {wanted} series among {count} ({clauses})"
+        return Sentence("no_files")
+    return Sentence(
+        "none_wanted",
+        wanted="/".join(contract.sequences),
+        count=len(candidates),
+        series=list(_clauses(candidates)),
+    )
 
 
-def _clauses(candidates: Sequence[Candidate], most: int = 8) -> Iterator[str]:
+def _clauses(candidates: Sequence[Candidate], most: int = 8) -> Iterator[Sentence]:
     """A clause for each series, the first few."""
-    for candidate in candidates[:most]:
-        yield f"{candidate.choice.description or 'unnamed'}: {candidate.choice.why}"
+    yield from (clause(candidate.choice) for candidate in candidates[:most])
     if len(candidates) > most:
-        yield f"and {len(candidates) - most} more"
+        yield Sentence("and_more", count=len(candidates) - most)
+
+
+def clause(choice: SeriesChoice) -> Sentence:
+    """A series by its description, and what was found out about it."""
+    name = choice.description or Sentence("unnamed_series")
+    return Sentence("named", name=name, why=choice.why)

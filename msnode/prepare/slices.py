@@ -13,6 +13,7 @@ from msnode.prepare.head import Head, find_head
 from msnode.prepare.nifti import load_nifti
 from msnode.prepare.volume import Volume
 from msnode.records import Float32Array, Float64Array, InputContract, Slices
+from msnode.sentences import Sentence
 
 #: A reformatted series gets a slice for every so many mm: a usual axial brain protocol's.
 REFORMAT_MM = 3.0
@@ -66,14 +67,14 @@ def _slices_and_labels(
     """Slices and labels, by one and the same geometry."""
     check_coverage(volume)
     head = find_head(volume)
-    check_head(head)
+    score = check_head(head)
     affines = _grid(volume, head, contract)
     affines = affines[_in_slab(affines, head, contract)]
     step_mm = volume.thickness_mm if volume.axial else REFORMAT_MM
     raw = _sample(volume, affines, contract, step_mm, labels=False)
     enough = _tissue(raw, head.threshold) >= contract.min_tissue
     if not enough.any():
-        raise NotAnalysable("no slice holds as much of the head as the model's contract asks for")
+        raise NotAnalysable(Sentence("no_slice"))
     affines = affines[enough]
     slices = Slices(
         pixels=_channels(normalise(raw[enough], contract.normalisation), contract.channels),
@@ -84,6 +85,7 @@ def _slices_and_labels(
         reformatted=not volume.axial,
         missing=volume.missing,
         warnings=volume.warnings,
+        gate=score,
     )
     sampled = [_sample(label, affines, contract, step_mm, labels=True) for label in labels]
     return slices, [label.astype(np.uint8) for label in sampled]

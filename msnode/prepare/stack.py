@@ -10,6 +10,7 @@ from msnode.errors import NotAnalysable
 from msnode.prepare.frames import Frame
 from msnode.prepare.volume import outward
 from msnode.records import Float64Array
+from msnode.sentences import Sentence, Text
 
 #: Positions nearer to each other than this are one position.
 SAME_MM = 0.1
@@ -35,7 +36,7 @@ class Stack:
     affine: Float64Array
     positions: Float64Array
     missing: int
-    warnings: tuple[str, ...]
+    warnings: tuple[Text, ...]
 
 
 def stack(frames: Sequence[Frame]) -> Stack:
@@ -45,7 +46,7 @@ def stack(frames: Sequence[Frame]) -> Stack:
         NotAnalysable: naming the attribute in which the frames do not fit together.
     """
     if len(frames) < 2:
-        raise NotAnalysable("a single image is not a volume (NumberOfFrames or instances: 1)")
+        raise NotAnalysable(Sentence("single_image"))
     _consistent(frames)
     normal = _normal(frames[0])
     chosen, repeats = _one_volume(_by_position(frames, normal))
@@ -65,13 +66,18 @@ def _consistent(frames: Sequence[Frame]) -> None:
         own = frame.source
         if (own.rows, own.columns) != (first.rows, first.columns):
             raise NotAnalysable(
-                f"Rows x Columns differ inside the series: {first.rows} x {first.columns}"
-                f" and {own.rows} x {own.columns}"
+                Sentence(
+                    "size_differs",
+                    rows=first.rows,
+                    columns=first.columns,
+                    other_rows=own.rows,
+                    other_columns=own.columns,
+                )
             )
         if not np.allclose(_directions(frame), _directions(frames[0]), atol=0.02):
-            raise NotAnalysable("ImageOrientationPatient differs inside the series")
+            raise NotAnalysable(Sentence("differs", keyword="ImageOrientationPatient"))
         if not np.allclose(_spacing(frame), _spacing(frames[0]), rtol=0.01):
-            raise NotAnalysable("PixelSpacing differs inside the series")
+            raise NotAnalysable(Sentence("differs", keyword="PixelSpacing"))
 
 
 def _spacing(frame: Frame) -> Float64Array:
@@ -98,11 +104,11 @@ def _by_position(frames: Sequence[Frame], normal: Float64Array) -> list[list[Fra
             groups.append([])
         groups[-1].append(frame)
     if len(groups) == 1:
-        raise NotAnalysable("ImagePositionPatient is the same in all images: not a volume")
+        raise NotAnalysable(Sentence("one_position"))
     return [sorted(group, key=lambda frame: frame.volume) for group in groups]
 
 
-def _one_volume(groups: list[list[Frame]]) -> tuple[tuple[Frame, ...], tuple[str, ...]]:
+def _one_volume(groups: list[list[Frame]]) -> tuple[tuple[Frame, ...], tuple[Text, ...]]:
     """The first volume that has a frame at every position, else the first frame at each."""
     most = max(map(len, groups))
     if most == 1:
@@ -110,11 +116,7 @@ def _one_volume(groups: list[list[Frame]]) -> tuple[tuple[Frame, ...], tuple[str
     everywhere = set.intersection(*({frame.volume for frame in group} for group in groups))
     first = min(everywhere, default=None)
     chosen = tuple(next((f for f in g if f.volume == first), g[0]) for g in groups)
-    say = (
-        f"up to {most} images at one ImagePositionPatient (echoes, time points or repeats):"
-        " the first of each was used"
-    )
-    return chosen, (say,)
+    return chosen, (Sentence("repeats", most=most),)
 
 
 def _straight(places: Float64Array, positions: Float64Array, normal: Float64Array) -> None:
@@ -124,12 +126,11 @@ def _straight(places: Float64Array, positions: Float64Array, normal: Float64Arra
     tilt = float(np.degrees(np.arctan2(drift, positions[-1])))
     if tilt > MAX_TILT_DEG:
         raise NotAnalysable(
-            f"ImagePositionPatient moves sideways by {drift:.0f} mm over {positions[-1]:.0f} mm"
-            f" ({tilt:.0f} degrees: gantry tilt or separate stacks)"
+            Sentence("sideways", drift=drift, length=float(positions[-1]), tilt=tilt)
         )
 
 
-def _gaps(positions: Float64Array) -> tuple[int, tuple[str, ...]]:
+def _gaps(positions: Float64Array) -> tuple[int, tuple[Text, ...]]:
     """How many slices are missing, and what to say of it."""
     distances: NDArray[np.float64] = np.diff(positions)
     step = float(np.median(distances))
@@ -138,12 +139,11 @@ def _gaps(positions: Float64Array) -> tuple[int, tuple[str, ...]]:
     uneven = int((np.abs(distances / step - multiples) > GAP_TOLERANCE).sum())
     if missing + uneven > MAX_MISSING * len(positions):
         raise NotAnalysable(
-            f"ImagePositionPatient: {missing} slices seem to be missing and {uneven} distances"
-            f" are uneven among {len(positions)} slices, {step:.1f} mm apart"
+            Sentence("gaps", missing=missing, uneven=uneven, count=len(positions), step=step)
         )
-    warnings = []
+    warnings: list[Text] = []
     if missing:
-        warnings.append(f"{missing} slices seem to be missing (gaps in ImagePositionPatient)")
+        warnings.append(Sentence("missing_slices", count=missing))
     if uneven:
-        warnings.append(f"{uneven} slice distances are uneven (ImagePositionPatient)")
+        warnings.append(Sentence("uneven", count=uneven))
     return missing, tuple(warnings)

@@ -10,9 +10,10 @@ import pydicom
 from msnode.errors import NotAnalysable
 from msnode.prepare.header import text, value
 from msnode.prepare.nifti import is_nifti
-from msnode.prepare.series import Candidate, reason, survey
+from msnode.prepare.series import Candidate, clause, reason, survey
 from msnode.prepare.slices import volume_slices
 from msnode.records import InputContract, Prepared, SeriesChoice
+from msnode.sentences import Sentence
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ def prepare(paths: Sequence[Path], contract: InputContract) -> Prepared:
         try:
             slices = volume_slices(candidate.load(), contract)
         except NotAnalysable as refusal:
-            tried.append(replace(candidate.choice, why=f"{candidate.choice.why}; but {refusal}"))
+            why = Sentence("tried", why=candidate.choice.why, refusal=refusal.reason)
+            tried.append(replace(candidate.choice, why=why))
             continue
         chosen = replace(candidate.choice, chosen=True)
         others = _others(candidates[position + 1 :])
@@ -82,17 +84,19 @@ def group_studies(paths: Iterable[Path]) -> dict[str, tuple[Path, ...]]:
 def _others(candidates: Sequence[Candidate]) -> Iterator[SeriesChoice]:
     """The series that were not tried, because a better one was found."""
     for candidate in candidates:
-        better = "" if candidate.rank is None else "; a better one is there"
-        yield replace(candidate.choice, why=candidate.choice.why + better)
+        if candidate.rank is None:
+            yield candidate.choice
+        else:
+            yield replace(candidate.choice, why=Sentence("better", why=candidate.choice.why))
 
 
 def _refusal(
     tried: Sequence[SeriesChoice], candidates: Sequence[Candidate], contract: InputContract
-) -> str:
+) -> Sentence:
     """The reason for the radiologist: what was wrong with the wanted series, or that none is."""
     if not tried:
         return reason(candidates, contract)
-    return "; ".join(f"{choice.description or 'unnamed series'}: {choice.why}" for choice in tried)
+    return Sentence("none_usable", series=[clause(choice) for choice in tried])
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msnode.records import Float32Array, Float64Array, SourceFrame
+from msnode.sentences import Text
 
 #: An acquisition whose normal is within this angle of the body's axis keeps its own slices.
 AXIAL_WITHIN_DEG = 30.0
@@ -33,7 +34,7 @@ class Volume:
     positions: Float64Array
     frames: tuple[SourceFrame, ...]
     missing: int = 0
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Text, ...] = ()
 
     @property
     def thickness_mm(self) -> float:

@@ -12,6 +12,7 @@ from msnode import report
 from msnode.config import Describe
 from msnode.records import Report
 from msnode.report import canvas, palette, text
+from msnode.sentences import phrases
 from tests import reports
 
 MakeReport = Callable[..., Report]
@@ -58,16 +59,8 @@ def test_a_nan_in_the_slice_does_not_stop_the_picture(make_report: MakeReport) -
 def test_the_font_has_every_character_of_the_languages() -> None:
     regular = canvas.font(20)
     missing = bytes(regular.getmask("\uffff"))
-    phrases = {c for phrase in text._PHRASES.values() for words in phrase for c in words}
-    assert [c for c in phrases - {" "} if bytes(regular.getmask(c)) == missing] == []
-
-
-def test_phrases_have_the_same_placeholders_in_every_language() -> None:
-    for name, phrase in text._PHRASES.items():
-        assert len(phrase) == len(text.LANGUAGES)
-        fields = [set(words.split("{")[1:]) for words in phrase]
-        names = [{part.partition("}")[0] for part in one} for one in fields]
-        assert all(one == names[0] for one in names), name
+    said = {c for name in text.LANGUAGES for words in phrases(name).values() for c in words}
+    assert [c for c in said - {" "} if bytes(regular.getmask(c)) == missing] == []
 
 
 @pytest.mark.parametrize(
