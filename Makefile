@@ -36,7 +36,8 @@ PACKAGES := \
 	chromium=chromium \
 	node=nodejs \
 	npm=npm \
-	systemd-analyze=systemd
+	systemd-analyze=systemd \
+	mkfs.ext4=e2fsprogs
 
 .PHONY: demo test setup lint lock bench clean
 

@@ -1,33 +1,40 @@
-"""A receiver as a process of its own, to be killed: `python -m tests.integration.receiver`."""
+"""A receiver as a process of its own, to be killed."""
 
 import logging
-import signal
-import sys
+import os
 import threading
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from msnode import config
 from msnode.database import migrate, open_database
 from msnode.receive import Inbox, Listener
+from tests.integration.crashing import Stop
 
 
-def main(folder: Path) -> None:
-    """Listen on a free port, print it, and go on until SIGTERM."""
+def main(folder: Path, ready: Connection, stop: Stop | None, lying: bool = False) -> None:
+    """Listen on a free port, tell it, and go on until killed.
+
+    Args:
+        folder: the data folder.
+        ready: gets the port.
+        stop: where to die.
+        lying: nothing is ever fsynced.
+    """
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 2)
     logging.basicConfig(level=logging.INFO)
+    if lying:
+        os.fsync = lambda fd: None
+    if stop is not None:
+        stop.arm()
     engine = open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
     migrate(engine)
     inbox = Inbox(engine, folder)
     inbox.rebuild()
-    listener = Listener(config.Receive(address="127.0.0.1", port=0, min_free_bytes=0), inbox)
+    # short PDUs, so that an image comes in several pieces
+    receive = config.Receive(address="127.0.0.1", port=0, min_free_bytes=0, max_pdu=16384)
+    listener = Listener(receive, inbox)
     listener.start()
-    print(listener.port, flush=True)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    stop.wait()
-    listener.stop(2)
-    inbox.close()
-    engine.dispose()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    ready.send(listener.port)
+    threading.Event().wait()

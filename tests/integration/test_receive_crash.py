@@ -1,136 +1,214 @@
-"""What was acknowledged survives kill -9, exactly once."""
+"""What was acknowledged survives kill -9 and power loss, whole and exactly once.
 
+`MSNODE_KILLS=200 pytest tests/integration/test_receive_crash.py` is the long run; `MSNODE_SEED`
+repeats one that failed.
+"""
+
+import itertools
+import multiprocessing
+import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
-import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pydicom
 import pytest
-import sqlalchemy as sa
 from pydicom.uid import ExplicitVRLittleEndian
 
-from msnode.database import instances, migrate, open_database
-from msnode.receive import Inbox
-from tests.acceptance.peers import ENVIRONMENT, ROOT, dcmtk, tool
+from tests.acceptance.peers import ENVIRONMENT, tool
+from tests.integration.crashing import POINTS, Stop
+from tests.integration.disk import Disk, needs_root
 from tests.integration.listening import write
+from tests.integration.receiver import main
 from tests.unit.receive.datasets import mr
 
-KILLS = 10
-IMAGES = 60  # an association
+KILLS = int(os.environ.get("MSNODE_KILLS", len(POINTS) + 2))
+"""A test; CI stops once at each point."""
+SEED = int(os.environ.get("MSNODE_SEED", random.SystemRandom().randrange(10**6)))
+PROCESSES = multiprocessing.get_context("forkserver")  # forks a process that has imported all
+PROCESSES.set_forkserver_preload([main.__module__])
+SIDE = 128  # pixels; 33 kB, several PDUs
+IMAGES = 12  # an association
 SENDERS = 4
+OFTEN = {"mkdir": 5, "commit": 6, "fsync-folder": 12}
+"""How often at least a run passes a point; at the others once an image and more."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """One that is sent; its content follows from its UID."""
+
+    uid: str
+    path: Path
+
+
+@dataclass
+class Scanner:
+    """Makes images, each run others, and remembers which were acknowledged."""
+
+    folder: Path
+    acknowledged: set[str] = field(default_factory=set)
+
+    def shares(self, run: int) -> list[list[Image]]:
+        """A study for each sender."""
+        studies = [f"1.2.{run}.{sender}" for sender in range(SENDERS)]
+        return [[self._image(study, n) for n in range(1, IMAGES + 1)] for study in studies]
+
+    def _image(self, study: str, number: int) -> Image:
+        uid = f"{study}.{number}"
+        dataset = mr(StudyInstanceUID=study, SOPInstanceUID=uid, Rows=SIDE, Columns=SIDE)
+        dataset.PixelData = pixels(uid)
+        return Image(uid, write(self.folder / f"{uid}.dcm", dataset, ExplicitVRLittleEndian))
+
+    def send(self, port: int, shares: list[list[Image]]) -> None:
+        """Send from all sides at once, each to its end or to the first refusal."""
+        base = [tool("storescu", "dcmtk"), "-v", "-aec", "MSNODE", "127.0.0.1", str(port)]
+        senders = [
+            subprocess.Popen(
+                [*base, *(str(image.path) for image in share)],
+                env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )
+            for share in shares
+        ]  # fmt: skip
+        for sender, share in zip(senders, shares, strict=True):
+            output, _ = sender.communicate(timeout=60)
+            answers = re.findall(r"Received Store Response \(Success\)", output)
+            self.acknowledged |= {image.uid for image in share[: len(answers)]}
+
+
+def pixels(uid: str) -> bytes:
+    """Pixel data that no other image has."""
+    return random.Random(uid).randbytes(2 * SIDE * SIDE)
 
 
 @contextmanager
-def receiver(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The receiver in a process of its own; killed at the end in any case."""
-    command = [sys.executable, "-m", "tests.integration.receiver", str(folder)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
+def receiver(
+    folder: Path, stop: Stop | None = None, lying: bool = False
+) -> Iterator[tuple[BaseProcess, int | None]]:
+    """The receiver in a process of its own, and its port: None where it died before it listened."""
+    ours, its = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=main, args=(folder, its, stop, lying))
+    process.start()
+    its.close()
     try:
-        yield process, process.stdout.readline().strip()
+        yield process, _port(ours)
     finally:
         process.kill()
-        process.wait(10)
-        process.stdout.close()
+        process.join()
+        process.close()
+        ours.close()
 
 
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> list[list[Path]]:
-    """A share of images for each sender; big enough for several PDUs each."""
-    folder = tmp_path_factory.mktemp("images")
-    shares = []
-    for sender in range(SENDERS):
-        share = folder / str(sender)
-        share.mkdir()
-        for number in range(IMAGES):
-            image = mr(StudyInstanceUID=f"1.2.{sender}", Rows=256, Columns=256)
-            image.SOPInstanceUID = f"1.2.{sender}.{number + 1}"
-            image.PixelData = bytes([sender, number]) * 65_536
-            write(share / f"{number:03}.dcm", image, ExplicitVRLittleEndian)
-        shares.append(sorted(share.iterdir()))
-    return shares
+def _port(ready: Connection) -> int | None:
+    try:
+        port: int = ready.recv()
+    except EOFError:
+        return None
+    return port
 
 
-def send_until_killed(
-    process: subprocess.Popen[str], port: str, shares: list[list[Path]]
-) -> set[str]:
-    """Send from all sides, kill the receiver under load; returns the acknowledged UIDs."""
-    base = [tool("storescu", "dcmtk"), "-v", "-aec", "MSNODE", "127.0.0.1", port]
-    senders = [
-        subprocess.Popen(
-            [*base, *map(str, share)],
-            env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for share in shares
-    ]  # fmt: skip
-    killer = threading.Timer(random.uniform(0.15, 0.8), process.send_signal, [signal.SIGKILL])
-    killer.start()
-    acknowledged = set()
-    for sender, share in zip(senders, shares, strict=True):
-        output, _ = sender.communicate(timeout=60)
-        answers = re.findall(r"Received Store Response \(Success\)", output)
-        acknowledged |= {uid_of(path) for path in share[: len(answers)]}
-    killer.join()
-    return acknowledged
+def rows(folder: Path) -> list[tuple[str, Path]]:
+    """SOPInstanceUID and file of every row."""
+    database = f"file:{folder / 'msnode.sqlite'}?mode=ro"
+    with closing(sqlite3.connect(database, uri=True)) as connection:
+        found = connection.execute("SELECT sop_instance_uid, path FROM instances").fetchall()
+    return [(uid, folder / path) for uid, path in found]
 
 
-def uid_of(path: Path) -> str:
-    """The UID that was written into a test file."""
-    return f"1.2.{path.parent.name}.{int(path.stem) + 1}"
+def assert_kept(folder: Path, acknowledged: set[str]) -> None:
+    """After a start: every acknowledged instance has one row and one file, nothing has two."""
+    found = rows(folder)
+    counted = Counter(uid for uid, _ in found)
+    assert acknowledged <= set(counted), "an acknowledged instance is lost"
+    assert max(counted.values(), default=1) == 1, "an instance has two rows"
+    assert {path for _, path in found} == set((folder / "instances").glob("*/*"))
+    assert len(list((folder / "incoming").iterdir())) == 1, "half-received files are left"
 
 
-def kept(folder: Path) -> list[tuple[str, Path]]:
-    """SOPInstanceUID and file of every row, after a rebuild."""
-    engine = open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
-    migrate(engine)
-    inbox = Inbox(engine, folder)
-    inbox.rebuild()
-    with engine.connect() as connection:
-        rows = connection.execute(sa.select(instances.c.sop_instance_uid, instances.c.path)).all()
-    inbox.close()
-    engine.dispose()
-    return [(uid, folder / path) for uid, path in rows]
+def assert_whole(folder: Path) -> None:
+    """Every instance is what was sent."""
+    for uid, path in rows(folder):
+        dataset = pydicom.dcmread(path)
+        assert dataset.SOPInstanceUID == uid
+        assert dataset.PixelData == pixels(uid), f"{uid} is not what was sent"
 
 
-def test_nothing_acknowledged_is_lost(tmp_path: Path, images: list[list[Path]]) -> None:
-    acknowledged: set[str] = set()
-    for kill in range(KILLS):
-        # each time other images first, so that there are always new ones under way at the kill
-        first = kill * IMAGES // KILLS
-        shares = [share[first:] + share[:first] for share in images]
-        with receiver(tmp_path) as (process, port):
-            acknowledged |= send_until_killed(process, port, shares)
-        found = kept(tmp_path)
-        uids = [uid for uid, _ in found]
-        assert acknowledged <= set(uids)
-        assert len(uids) == len(set(uids)), "an instance has two rows"
-        assert len(list((tmp_path / "instances").glob("*/*"))) == len(uids)
-        for uid, path in found:
-            assert pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID == uid
-        assert list((tmp_path / "incoming").iterdir()) == [], "half-received files are left"
-    assert acknowledged, "the receiver was killed before it answered at all"
-    assert not (tmp_path / "quarantine").exists() or not list((tmp_path / "quarantine").iterdir())
+def stops(dice: random.Random, power: Path | None) -> Iterator[Stop | None]:
+    """Every point in turn, at some passage or other; None: at any moment."""
+    for point in itertools.cycle(POINTS):
+        often = OFTEN.get(point.split()[1], SENDERS * IMAGES)
+        yield Stop(point, dice.randint(1, often), power)
+        if point == POINTS[-1]:
+            yield from [None] * 2
 
 
-def test_after_the_crash_the_sender_completes_the_study(
-    tmp_path: Path, images: list[list[Path]]
-) -> None:
-    with receiver(tmp_path) as (process, port):
-        send_until_killed(process, port, images)
-    with receiver(tmp_path) as (process, port):
-        for share in images:
-            sent = dcmtk("dcmsend", "-v", "-aec", "MSNODE", "127.0.0.1", port, *share)
-            assert f"with status SUCCESS  : {IMAGES}" in sent.stdout
-        process.terminate()
-        assert process.wait(10) == 0
-    assert sorted(uid for uid, _ in kept(tmp_path)) == sorted(
-        uid_of(path) for share in images for path in share
-    )
+def kill_again_and_again(folder: Path, scanner: Scanner, disk: Disk | None) -> None:
+    """Each time at another point; a part of what was sent before is sent again."""
+    dice, power = random.Random(SEED), disk.folder if disk else None
+    shares: list[list[Image]] = []
+    for run, stop in zip(range(KILLS), stops(dice, power), strict=False):
+        again, shares = shares[:1], scanner.shares(run)
+        with receiver(folder, stop) as (process, port):
+            if port:
+                assert_kept(folder, scanner.acknowledged)
+                if stop is None:
+                    threading.Timer(dice.uniform(0.02, 0.4), process.kill).start()
+                scanner.send(port, again + shares)
+            process.join(20)
+            assert process.exitcode == -signal.SIGKILL, f"seed {SEED}: never came to {stop}"
+        if disk:
+            disk.remount() if stop else disk.cut()
+    with receiver(folder) as (_, port):
+        assert_kept(folder, scanner.acknowledged)
+        scanner.send(port or 0, shares)
+        assert {image.uid for share in shares for image in share} <= scanner.acknowledged
+    with receiver(folder):
+        assert_kept(folder, scanner.acknowledged)
+        assert_whole(folder)
+
+
+@pytest.fixture
+def scanner(tmp_path: Path) -> Scanner:
+    folder = tmp_path / "sent"
+    folder.mkdir()
+    return Scanner(folder)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    needs_root()
+    disk = Disk(tmp_path / "disk", tmp_path / "mounted", tool)
+    yield disk
+    disk.unmount()
+    (tmp_path / "disk").unlink()
+
+
+@pytest.mark.timeout(60 + 10 * KILLS)
+def test_nothing_acknowledged_is_lost_when_killed(tmp_path: Path, scanner: Scanner) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    kill_again_and_again(folder, scanner, None)
+    assert not list((folder / "quarantine").iterdir()), "a whole file was put aside"
+
+
+@pytest.mark.timeout(60 + 10 * KILLS)
+def test_nothing_acknowledged_is_lost_without_power(disk: Disk, scanner: Scanner) -> None:
+    kill_again_and_again(disk.folder, scanner, disk)
+
+
+def test_the_test_would_notice(disk: Disk, scanner: Scanner) -> None:
+    with receiver(disk.folder, Stop("after answer", IMAGES, disk.folder), lying=True) as (_, port):
+        scanner.send(port or 0, scanner.shares(0))
+    disk.remount()
+    with receiver(disk.folder), pytest.raises(AssertionError, match="lost"):
+        assert_kept(disk.folder, scanner.acknowledged)

@@ -1,0 +1,123 @@
+"""Stop a process at a named point, by SIGKILL or together with the power of its disk.
+
+Only tests import this: a program under test runs in a process that arms a `Stop` first, so the
+program itself has no switch for it. A point is a place before or after a call that changes the
+disk, the database or what the peer knows; ``torn`` stops in the midst of a write.
+"""
+
+import fcntl
+import itertools
+import os
+import signal
+import stat
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine.default import DefaultDialect
+
+from msnode.receive.upper_layer import Connection
+
+SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32)
+NO_LOG_FLUSH = 2  # EXT4_GOING_FLAGS_NOLOGFLUSH: what the journal has not on the disk is lost
+
+
+def cut_power(folder: Path) -> None:
+    """The file system that a folder is on takes and gives nothing more, as without power.
+
+    What it had not written to its device by now is lost. Kernel sources: fs/ext4/ioctl.c; the
+    tests of Linux' file systems (xfstests, godown) do the same.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.ioctl(descriptor, SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function that a point lies before or after."""
+
+    owner: Any
+    name: str
+    is_meant: Callable[..., bool] = lambda *_, **__: True
+
+
+def _is_file(descriptor: int, *_: object) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+
+def _is_folder(descriptor: int, *_: object) -> bool:
+    return stat.S_ISDIR(os.fstat(descriptor).st_mode)
+
+
+def _makes_part(path: object, flags: int, *_: object, **__: object) -> bool:
+    return bool(flags & os.O_CREAT) and str(path).endswith(".part")
+
+
+CALLS = {
+    "create": Call(os, "open", _makes_part),
+    "write": Call(os, "write", _is_file),
+    "mkdir": Call(os, "mkdir"),
+    "link": Call(os, "link"),
+    "fsync": Call(os, "fsync", _is_file),
+    "fsync-folder": Call(os, "fsync", _is_folder),
+    "commit": Call(DefaultDialect, "do_commit"),
+    "unlink": Call(os, "unlink"),
+    "answer": Call(Connection, "send_command"),
+}
+POINTS = (
+    *(f"{when} {name}" for name in CALLS for when in ("before", "after")),
+    "torn write",
+)
+"""Where the receive path can be stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """When a process stops.
+
+    Attributes:
+        point: one of POINTS.
+        count: at which passage of the point, from 1.
+        power: a folder whose file system loses its power then; None: only the process dies.
+    """
+
+    point: str
+    count: int = 1
+    power: Path | None = None
+
+    def arm(self) -> None:
+        """From now on this process, when it passes the point for the ``count``-th time, stops."""
+        when, name = self.point.split()
+        call = CALLS[name]
+        real = getattr(call.owner, call.name)
+        lock, passed = threading.Lock(), itertools.count(1)
+
+        def is_now(*args: Any, **kwargs: Any) -> bool:
+            with lock:
+                return call.is_meant(*args, **kwargs) and next(passed) == self.count
+
+        def stopping(*args: Any, **kwargs: Any) -> Any:
+            now = is_now(*args, **kwargs)
+            if now and when == "torn":
+                descriptor, data = args
+                real(descriptor, data[: len(data) // 2])
+            if now and when != "after":
+                self._stop()
+            try:
+                return real(*args, **kwargs)
+            finally:
+                if now:
+                    self._stop()
+
+        setattr(call.owner, call.name, stopping)
+
+    def _stop(self) -> None:
+        if self.power is not None:
+            cut_power(self.power)
+        os.kill(os.getpid(), signal.SIGKILL)
