@@ -111,12 +111,12 @@ def _config(config: settings.Config) -> Iterator[str]:
 def _receive(receive: settings.Receive) -> Iterator[str]:
     yield from _title(receive.ae_title)
     yield from _listening(receive.address)
-    for i, keyword in enumerate(receive.accept):
     if receive.warn_free_bytes < receive.min_free_bytes:
         yield (
             f"warn_free_bytes: {receive.warn_free_bytes} is below min_free_bytes, "
             f"{receive.min_free_bytes}: the alert would come too late; raise it"
         )
+    for i, keyword in enumerate(receive.accept):
         if keyword not in (known := _storage_classes()):
             close = difflib.get_close_matches(keyword, known, n=1) or ["CTImageStorage"]
             yield f'accept.{i}: {keyword!r} is no storage class; did you mean "{close[0]}"?'
