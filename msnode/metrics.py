@@ -42,12 +42,15 @@ QUARANTINED = Counter(
 )
 AUDIT = Counter("msnode_audit_total", "Audit messages by target.", ["target", "outcome"])
 # written, lost
+DECODER_DEATHS = Counter(
+    "msnode_decoder_deaths_total", "Processes lost while they read a study, by reason.", ["reason"]
+)  # crashed, memory, late
 FREE_BYTES = Gauge("msnode_data_free_bytes", "Free space on the data disk.")
-READY = Gauge("msnode_ready", "1 while /readyz answers 200.")
-BUILD = Info("msnode_build", "Version of the program and of the model it serves.")
 WATERMARK_BYTES = Gauge(
     "msnode_data_watermark_bytes", "Free space below which it is low or refused.", ["level"]
 )  # warn, refuse
 DELETED_BYTES = Counter(
     "msnode_deleted_bytes_total", "Bytes deleted by the rules of retention.", ["kind"]
 )  # images, results, quarantine, backups
+READY = Gauge("msnode_ready", "1 while /readyz answers 200.")
+BUILD = Info("msnode_build", "Version of the program and of the model it serves.")

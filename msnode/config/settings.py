@@ -53,7 +53,7 @@ class Receive:
     warn_free_bytes: int = 20 * 1024**3
     """Below this much free space on the data disk an alert is due: a day's images or more."""
     min_free_bytes: int = 2 * 1024**3
-    """Below this much free space on the data disk instances are refused with 0xA700."""
+    """Below this much instances are refused with 0xA700; it is left to the work under way."""
     max_instance_bytes: int = 4 * 1024**3
     """A larger object is refused with 0xA700 before it fills the disk."""
     accept: tuple[str, ...] = ()
@@ -72,6 +72,16 @@ class Complete:
     """Without it: seconds without a new image before the study is taken as it is."""
     cap_s: float = 1800.0
     """Seconds since the first image after which a study that never rests is taken as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """What reading a study's files may take; each study is read in a process of its own."""
+
+    memory_bytes: int = 3 * 1024**3
+    """More, and the study is not analysed: the largest that is accepted takes about two thirds."""
+    time_s: float = 120.0
+    """More, and the study is not analysed; a usual one takes less than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,22 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """In which form a destination gets its result objects, where DICOM has several."""
+
+    sr: Literal["comprehensive", "comprehensive-3d"] = "comprehensive"
+    """SOP Class of the measurement SR, the content is the same: Comprehensive SR, or Comprehensive
+    3D SR, which IHE AIR asks for and some PACS do not take."""
+    overlay: Literal["single-frame", "multi-frame"] = "single-frame"
+    """A Secondary Capture a slice, or one Multi-frame True Color Secondary Capture."""
+    transfer_syntax: Literal[
+        "ExplicitVRLittleEndian", "RLELossless", "JPEG2000Lossless", "JPEGLSLossless"
+    ] = "ExplicitVRLittleEndian"
+    """Of montage and overlay, by its keyword (PS3.6 A). A peer that does not take a compressed one
+    gets them uncompressed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """Where results go: a DICOM peer (``host``, ``port``, ``ae_title``), ``folder`` or ``url``."""
 
@@ -143,6 +169,8 @@ class Destination:
     """Of a webhook: http to another host than this one, for a closed network segment."""
     profile: Literal["minimal", "standard", "full"] = "minimal"
     """minimal: SR and montage; standard: and readable SR and overlay; full: everything."""
+    form: Form = field(default_factory=Form)
+    """In which form; a change counts for the studies that are reported after it."""
     tls: Tls | None = None
     """Null: plain TCP to a peer; to a webhook https without a certificate of ours."""
     retry: Retry = field(default_factory=Retry)
@@ -208,6 +236,7 @@ class Config:
     """This node, stable over restarts and unique among hosts that share a database."""
     receive: Receive = field(default_factory=Receive)
     complete: Complete = field(default_factory=Complete)
+    decode: Decode = field(default_factory=Decode)
     classify: Classify = field(default_factory=Classify)
     report: Describe = field(default_factory=Describe)
     destinations: tuple[Destination, ...] = ()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msnode.classify import Classifier
-from msnode.learn import calibrate, classical, naive, network, staged, taught, twins
+from msnode.learn import calibrate, classical, frozen, naive, network, staged, taught, twins
 from msnode.learn.cohort import Cohort
 from msnode.learn.judge import Evidence, Judgement, judge, with_twins
 from msnode.learn.matched import Scored
@@ -94,7 +94,9 @@ def _logits(
 
 
 def _trainer(plan: Plan) -> Callable[[network.Task, Plan, Path, Progress], Classifier]:
-    """End to end, in two stages, or taught by lesions."""
+    """End to end, on frozen backbones, in two stages, or taught by lesions."""
+    if plan.frozen:
+        return frozen.fit
     if not plan.two_stage:
         return network.fit
     return taught.fit if plan.target == "lesions" else staged.fit

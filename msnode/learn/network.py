@@ -73,7 +73,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Classifier:
     torch.manual_seed(plan.seed)
     model = build(plan.architecture, plan.arguments).to(loop.device())
     if plan.weights:
-        pretrain(model, Path(plan.weights))
+        pretrain(model, plan.weights)
     per_epoch = max(1, -(-len(task.train) // plan.batch))
     schedule = Schedule(
         plan.epochs * per_epoch,
@@ -232,25 +232,31 @@ def _append(file: Path, epoch: int, loss: float, value: float) -> None:
         writer.writerows(rows)
 
 
-def pretrain(model: Classifier, file: Path) -> None:
+def pretrain(model: nn.Module, weights: str) -> int:
     """Load backbones' pretrained weights by torchvision's names; the top stays fresh.
 
     Args:
         model: with backbones that keep torchvision's names.
-        file: a torchvision state dictionary, saved as safetensors.
+        weights: torchvision state dictionaries, saved as safetensors; commas between the files.
+
+    Returns:
+        The number of backbones that were loaded.
 
     Raises:
-        ConfigError: the file cannot be read, or fits no part of the model.
+        ConfigError: a file cannot be read, or they fit no part of the model.
     """
-    try:
-        state = {k.removeprefix("features."): v for k, v in load_file(file).items()}
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ConfigError(f"weights: {file} is no safetensors file: {error}") from error
+    state: dict[str, Tensor] = {}
+    for file in weights.split(","):
+        try:
+            state |= {k.removeprefix("features."): v for k, v in load_file(file.strip()).items()}
+        except (OSError, ValueError, SafetensorError) as error:
+            raise ConfigError(f"weights: {file} is no safetensors file: {error}") from error
     backbones = [m for m in model.modules() if isinstance(m, nn.Sequential) and _fits(m, state)]
     for backbone in backbones:
         backbone.load_state_dict(state, strict=False)
     if not backbones:
-        raise ConfigError(f"weights: {file} fits no backbone of this architecture")
+        raise ConfigError(f"weights: {weights} fits no backbone of this architecture")
+    return len(backbones)
 
 
 def _fits(backbone: nn.Sequential, state: dict[str, Tensor]) -> bool:

@@ -51,6 +51,8 @@ class Plan:
         for name in ("epochs", "batch", "lr", "examples", "fusion_steps"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if len(self.slab_mm) not in (0, 2):
+            raise ConfigError(f"slab_mm is {self.slab_mm}; it must be two distances or none")
         if not 0 < self.sensitivity <= 1:
             raise ConfigError(f"sensitivity is {self.sensitivity}; it must be in (0, 1]")
 
@@ -65,7 +67,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "hybrid-end-to-end": {"arguments": {"units": 100}, "epochs": 10, "lr": 1e-4, "mixup": 0.2},
     "shipped": {
         "target": "lesions", "two_stage": True, "epochs": 60, "batch": 16, "lr": 1.5e-3,
-        "weight_decay": 0.02, "mixup": 0.2, "examples": 640, "patience": 0,
+        "weight_decay": 0.02, "mixup": 0.2, "examples": 640, "patience": 0, "slab_mm": [0.0, 105.0],
     },
     "shallow-cnn": {"architecture": "shallow_cnn", "epochs": 20, "lr": 1e-4},
     "swin": {"architecture": "swin", "epochs": 20, "lr": 1e-4},

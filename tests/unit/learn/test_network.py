@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torchvision.models import densenet121
+from torchvision.models import densenet121, inception_v3
 
 from msnode.classify import build
 from msnode.errors import ConfigError
-from msnode.learn import Plan, crossval, evaluate, network, open_cohort, plan, train
+from msnode.learn import Plan, crossval, evaluate, frozen, network, open_cohort, plan, train
 from msnode.learn.cohort import Cohort
 
 Tiles = Callable[..., Path]
@@ -136,12 +136,46 @@ def test_pretrained_backbones_keep_their_top_fresh(tmp_path: Path) -> None:
     save_file(state, tmp_path / "densenet121.safetensors")
     model = build("densenet")
     before = model.state_dict()["top.2.weight"].clone()
-    network.pretrain(model, tmp_path / "densenet121.safetensors")
+    assert network.pretrain(model, str(tmp_path / "densenet121.safetensors")) == 1
     after = model.state_dict()
     assert torch.equal(after["branch.backbone.conv0.weight"], source.features.conv0.weight)
     assert torch.equal(after["top.2.weight"], before)
     with pytest.raises(ConfigError, match="fits no backbone"):
-        network.pretrain(build("inception"), tmp_path / "densenet121.safetensors")
+        network.pretrain(build("inception"), str(tmp_path / "densenet121.safetensors"))
     (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
     with pytest.raises(ConfigError, match="no safetensors file"):
-        network.pretrain(model, tmp_path / "damaged.safetensors")
+        network.pretrain(model, str(tmp_path / "damaged.safetensors"))
+
+
+def test_frozen_backbones_are_run_once_for_all_folds(tiles: Tiles, tmp_path: Path) -> None:
+    files = {
+        "densenet121": densenet121(weights=None),
+        "inception_v3": inception_v3(weights=None, aux_logits=False, init_weights=False),
+    }
+    for name, source in files.items():
+        save_file(source.state_dict(), tmp_path / f"{name}.safetensors")
+    names = ",".join(str(tmp_path / f"{name}.safetensors") for name in files)
+    how = plan("hybrid-section-5.5", frozen=True, weights=names, examples=24, fusion_steps=4)
+    index = tiles(persons=3, each=2)
+    told: list[tuple[str, int, int]] = []
+    outcome = crossval(
+        index, tmp_path / "run", replace(how, batch=4), count=3, progress=lambda *t: told.append(t)
+    )
+    assert set(outcome.folds) == {"fold 1", "fold 2", "fold 3"}
+    assert [t for t in told if t[0] == "maps"] == [("maps", 1, 2), ("maps", 2, 2)]
+    cohort = open_cohort(index, how)
+    split = cohort.splits("k-fold", 3)[0]
+    model = frozen.fit(
+        cohort.task(split), replace(how, batch=4), tmp_path / "run" / "fold-1", lambda *_: None
+    )
+    kept = files["densenet121"].features.conv0.weight
+    assert torch.equal(model.state_dict()["densenet.backbone.conv0.weight"], kept)
+    with pytest.raises(ConfigError, match="fits one backbone only"):
+        frozen.fit(
+            cohort.task(split), replace(how, weights=names.split(",")[0]), tmp_path, lambda *_: None
+        )
+
+
+def test_frozen_needs_weights(tiles: Tiles, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="weights of both backbones"):
+        crossval(tiles(persons=3, each=1), tmp_path / "run", plan(frozen=True), count=3)
