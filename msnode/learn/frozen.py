@@ -42,7 +42,7 @@ class Top(nn.Module):
         """(n, 101376) cached maps to logits (n, 2)."""
         parts = torch.split(maps, [math.prod(shape) for shape in SHAPES], 1)
         both = zip((self.inception, self.densenet), parts, SHAPES, strict=True)
-        dense = [head(part.unflatten(1, shape)).flatten(2) for head, part, shape in both]
+        dense = [head(part.reshape(-1, *shape)).flatten(2) for head, part, shape in both]
         logits: Tensor = self.fusion(torch.cat(dense, 2).transpose(1, 2))
         return logits
 
