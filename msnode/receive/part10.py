@@ -9,7 +9,6 @@ from pathlib import Path
 from pydicom.filereader import read_file_meta_info
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
-from msnode.files import fsync
 from msnode.receive.header import Header, patient_key, read_header
 from msnode.receive.rows import Arrival
 from msnode.receive.status import NOT_UNDERSTOOD, OUT_OF_RESOURCES, StoreRefused
@@ -115,15 +114,28 @@ class Spool:
     def link(self, place: Path) -> bool:
         """Give the file its final name as well and make its content durable.
 
-        A link, as it never replaces: the same content may be there, acknowledged, already; then
-        that is made durable and False returned.
+        Returns:
+            False if the same content was there already. This file takes its place all the same:
+            the other one may be of a host that lost its power half-way, or of a bad disk.
+
+        Raises:
+            OSError: the disk did not take it; the name is not given, as a second fsync of the
+                same pages may succeed although they were lost.
         """
         try:
             place.hardlink_to(self._path)
         except FileExistsError:
-            fsync(place)
+            os.fsync(self._file)
+            twin = self._path.with_suffix(".twin")
+            twin.hardlink_to(self._path)
+            twin.replace(place)
+            twin.unlink(missing_ok=True)  # rename(2) does nothing where both are one file
             return False
-        os.fsync(self._file)
+        try:
+            os.fsync(self._file)
+        except OSError:
+            place.unlink()
+            raise
         return True
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Files as they are written while the bytes come in."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -85,3 +86,28 @@ def test_wherever_a_file_is_cut_off_it_is_refused_or_betrays_itself(tmp_path: Pa
         except StoreRefused:
             refused += 1
     assert refused > len(META)
+
+
+def test_what_the_disk_did_not_take_gets_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    spool = Spool(tmp_path / "0.part", META, 1 << 20)
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        spool.link(tmp_path / "a.dcm")
+    spool.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_the_same_name_that_was_cut_off_is_made_whole(tmp_path: Path) -> None:
+    place = tmp_path / "a.dcm"
+    place.write_bytes(META[:100])  # another host lost its power, this one runs on
+    spool = Spool(tmp_path / "0.part", META, 1 << 20)
+    spool.write(memoryview(b"dataset"))
+    assert not spool.link(place)
+    spool.close()
+    assert place.read_bytes() == META + b"dataset"
+    assert list(tmp_path.iterdir()) == [place]
