@@ -29,8 +29,12 @@ class Augment:
     """Largest standard deviation of Gaussian noise, image range 1."""
     blur: float = 0.3
     """Probability of a lower in-plane resolution."""
-    saturate: float = 0.4
+    saturate: float = 0.25
     """Largest part of the upper intensity range that is cut off, as a robust maximum does."""
+    detail: float = 1.0
+    """Largest gain of local contrast, up to a quarter of it lost; coils and sequences differ."""
+    scalp: float = 0.9
+    """Largest part by which what lies outside the brain is darkened; some protocols do."""
     crop: int = 0
     """Rows and columns of a random crop around the head; 0 keeps the whole slice."""
 
@@ -71,7 +75,7 @@ def warp(stack: Tensor, maps: Tensor, size: int) -> Tensor:
 
 
 def appearance(images: Tensor, a: Augment) -> Tensor:
-    """Vary contrast, bias field, saturation, resolution and noise.
+    """Vary local contrast, saturation, contrast, bias field, resolution and noise.
 
     Args:
         images: (n, 1, rows, cols) float32 in [0, 1].
@@ -82,6 +86,8 @@ def appearance(images: Tensor, a: Augment) -> Tensor:
     """
     n, device = len(images), images.device
     column = (n, 1, 1, 1)
+    gain = uniform(n, -a.detail / 4, a.detail, device) * (torch.rand(n, device=device) < 0.5)
+    images = images + gain.view(column) * (images - _smooth(images))
     keep = 1 - uniform(n, 0, a.saturate, device) * (torch.rand(n, device=device) < 0.6)
     images = (images / keep.view(column)).clamp(1e-4, 1)
     images = images ** uniform(n, -a.gamma, a.gamma, device).exp().view(column)
@@ -93,6 +99,34 @@ def appearance(images: Tensor, a: Augment) -> Tensor:
     )
     sigma = uniform(n, 0, a.noise, device).view(column)
     return (images + sigma * torch.randn_like(images)).clamp(0, 1)
+
+
+def _smooth(images: Tensor) -> Tensor:
+    """Local means over 5, 9 or 17 pixels, one size a batch."""
+    reach = 2 ** int(torch.randint(1, 4, ()))
+    return functional.avg_pool2d(images, 2 * reach + 1, 1, reach, count_include_pad=False)
+
+
+def darkened(images: Tensor, tissue: Tensor, a: Augment) -> Tensor:
+    """Darken what lies outside the brain in half of the images, and stretch them to [0, 1] again.
+
+    Args:
+        images: (n, rows, cols) float32 in [0, 1].
+        tissue: (n, rows, cols) float32, 1 in the brain's tissue; an image without is left as it is.
+        a: ``scalp`` is used.
+
+    Returns:
+        (n, rows, cols) float32.
+    """
+    n, device = len(images), images.device
+    column = (n, 1, 1)
+    brain = functional.max_pool2d(functional.max_pool2d(tissue[:, None], 4), 5, 1, 2)
+    brain = functional.interpolate(brain, images.shape[-2:], mode="bilinear", align_corners=False)
+    part = uniform(n, 0, a.scalp, device) * (torch.rand(n, device=device) < 0.5)
+    part = part * tissue.flatten(1).any(1)
+    darker = images * (1 - part.view(column) * (1 - brain[:, 0]))
+    high = darker.flatten(1).quantile(0.999, dim=1).clamp_min(1e-3)
+    return darker / torch.where(part > 0, high, 1.0).view(column)
 
 
 def _blurred(images: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from msnode.errors import Refused
@@ -68,6 +68,21 @@ def load(
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise Refused(f"{path}: no checkpoint of this model; delete it to start anew") from error
     return int(meta.pop("step")), meta
+
+
+def averaged(path: Path) -> dict[str, Tensor]:
+    """The moving average of the weights in a run's checkpoint, to start another run from.
+
+    Raises:
+        Refused: the file is missing, damaged or no checkpoint.
+    """
+    try:
+        tensors = _under(load_file(path), "average")
+    except (OSError, SafetensorError) as error:
+        raise Refused(f"{path}: no checkpoint to start from ({error})") from error
+    if not tensors:
+        raise Refused(f"{path}: no checkpoint to start from: it holds no averaged weights")
+    return tensors
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

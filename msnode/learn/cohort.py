@@ -1,7 +1,7 @@
 """An index with its prepared images: everything one experiment needs to know of its data."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +94,10 @@ def contract_of(plan: Plan) -> InputContract:
     """The images that a plan's classifier takes; the rivals take the shallow CNN's."""
     name = "shallow_cnn" if plan.architecture in classical.KINDS else plan.architecture
     arguments = {} if plan.architecture in classical.KINDS else plan.arguments
-    return build(name, arguments).contract
+    contract = build(name, arguments).contract
+    return (
+        replace(contract, slab_mm=(plan.slab_mm[0], plan.slab_mm[1])) if plan.slab_mm else contract
+    )
 
 
 def _labels(rows: Sequence[Row], examples: Examples, plan: Plan) -> Labels:

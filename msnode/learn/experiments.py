@@ -197,7 +197,7 @@ def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome) -> Manif
         name=plan.architecture,
         version=__version__,
         architecture=plan.architecture,
-        input=tested.model.contract,
+        input=contract_of(plan),
         arguments=plan.arguments,
         calibration=tested.judgement.calibration,
         rule=tested.judgement.rule,

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from msnode.learn import fill
-from msnode.learn.augment import Augment, affine, appearance, uniform, warp
+from msnode.learn.augment import Augment, affine, appearance, darkened, uniform, warp
 from msnode.records import Float32Array
 
 LESION_PIXELS = 6
@@ -100,6 +100,7 @@ def compose(
     signal, shape = _moved(heads, n)
     room = heads.tissue[rows].float() * _coin(n, transplant)
     image, mask = image + room * signal, torch.maximum(mask, room * shape)
+    image = darkened(image, heads.tissue[rows].float(), a)
     size = a.crop or width
     both = warp(torch.stack([image, mask], 1).clamp(0, 1), affine(n, a, width), size)
     return appearance(both[:, :1], a), both[:, 1:]

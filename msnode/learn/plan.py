@@ -40,8 +40,15 @@ class Plan:
     """``two_stage``: steps of 32 cached examples that the LSTM learns from."""
     patience: int = 5
     """Epochs without a better validation loss before it stops; 0 never stops early."""
+    slab_mm: list[float] = field(default_factory=list)
+    """Slices so far below the top of the head are taken, e.g. [0, 105]; empty takes all."""
+    start: str = ""
+    """``two_stage`` on lesions: a fold's folder of an earlier run, whose extractors learn on."""
     weights: str = ""
-    """File of pretrained weights for the backbones, with torchvision's names (safetensors)."""
+    """Files of pretrained weights for the backbones, with torchvision's names (safetensors);
+    commas between several."""
+    frozen: bool = False
+    """``two_stage``: leave the backbones as ``weights`` has them, and cache their maps once."""
     seed: int = 0
     """Makes the run repeatable, bit for bit on a CPU."""
     sensitivity: float = 0.9

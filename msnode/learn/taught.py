@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from msnode.classify import build
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
-from msnode.learn import fuse, heads
+from msnode.learn import checkpoints, fuse, heads
 from msnode.learn.augment import Augment
 from msnode.learn.loop import Schedule, device, run
 from msnode.learn.network import Progress, Task
@@ -74,7 +74,10 @@ def _extractor(
     per_epoch = max(1, -(-len(pool) // plan.batch))
     steps = plan.epochs * per_epoch
     torch.manual_seed(plan.seed)
-    model = taught(half).to(memory_format=torch.channels_last).to(device())
+    model = taught(half)
+    if plan.start:
+        model.load_state_dict(checkpoints.averaged(Path(plan.start) / f"{half}.safetensors"))
+    model.to(memory_format=torch.channels_last).to(device())
     schedule = Schedule(steps, plan.lr, plan.weight_decay, seed=plan.seed, every=EVERY)
 
     def report(step: int, _: float, __: nn.Module) -> bool:

@@ -9,7 +9,10 @@ from msnode.learn import fuse, heads, matched, teach
 from msnode.learn.augment import Augment, mixup, warp
 from msnode.learn.metrics import Figure
 
-STILL = Augment(rotation_deg=0, scale=0, shift=0, gamma=0, bias=0, noise=0, blur=0, saturate=0)
+STILL = Augment(
+    rotation_deg=0, scale=0, shift=0, gamma=0, bias=0, noise=0, blur=0, saturate=0, detail=0,
+    scalp=0,
+)  # fmt: skip
 
 
 @pytest.fixture
