@@ -38,6 +38,8 @@ class Study:
         paths: the files of this generation, earlier generations' included.
         last_instance_at: unix time in seconds of the last instance's arrival.
     """
+        stat: wanted at once, so it goes before routine studies.
+        is_partial: images of earlier generations are not here any more (retention).
 
     study_instance_uid: str
     generation: int
@@ -45,6 +47,8 @@ class Study:
     paths: tuple[Path, ...]
     last_instance_at: float
 
+    stat: bool = False
+    is_partial: bool = False
     @property
     def key(self) -> str:
         """The study's UID, shortened: for logs and file names."""

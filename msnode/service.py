@@ -3,7 +3,9 @@
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +13,7 @@ import sdnotify
 import sqlalchemy as sa
 import torch
 
-from msnode import __version__, classify, deliver, metrics, prepare
+from msnode import __version__, classify, deliver, metrics
 from msnode.analysis import unexpected
 from msnode.config import Config
 from msnode.database import migrate, open_database
@@ -19,7 +21,7 @@ from msnode.engine import Engine
 from msnode.flow import Flow
 from msnode.http import Monitor
 from msnode.receive import Inbox, Listener
-from msnode.records import InputContract, ModelInfo
+from msnode.records import ModelInfo, Study
 from msnode.room import Level, Room
 from msnode.twin import Twin
 
@@ -34,15 +36,12 @@ GRACE_S = 2.0  # for associations under way at a stop; the peer sends again what
 class Sweeper(threading.Thread):
     """Hands complete studies from the inbox to the engine, and says that this host is alive."""
 
-    def __init__(
-        self, config: Config, inbox: Inbox, engine: Engine, flow: Flow, wanted: InputContract
-    ) -> None:
+    def __init__(self, config: Config, inbox: Inbox, engine: Engine, flow: Flow) -> None:
         super().__init__(name="sweeper", daemon=True)
         self._flow = flow
         self._config = config
         self._inbox = inbox
         self._engine = engine
-        self._wanted = wanted
         self._stopping = threading.Event()
         self.last_sweep = time.monotonic()
         self._next_beat = self._next_cleaning = 0.0
@@ -64,13 +63,9 @@ class Sweeper(threading.Thread):
             self.join(GRACE_S)
 
     def _sweep(self) -> None:
-        complete = self._inbox.complete(
-            time.time(),
-            self._config.complete,
-            lambda paths: prepare.has_wanted(paths, self._wanted),
-        )
+        complete = self._inbox.complete(time.time(), self._config.complete, self._has_wanted)
         for study in complete:
-            self._engine.submit(study.key, study.generation)
+            self._submit(study)
         if time.monotonic() > self._next_beat:
             self._next_beat = time.monotonic() + BEAT_S
             self._engine.beat()
@@ -82,8 +77,18 @@ class Sweeper(threading.Thread):
     def _submit_queued(self) -> None:
         """Submit what a crash or a fault kept from being submitted; close what died."""
         for study in self._inbox.queued():
-            if not self._engine.submit(study.key, study.generation):
+            if not self._submit(study):
                 self._flow.fail(study.key, study.generation)
+
+    def _submit(self, study: Study) -> bool:
+        """Give a study its place in the engine's queue."""
+        since, stat = study.last_instance_at, study.stat
+        return self._engine.submit(study.key, study.generation, since=since, stat=stat)
+
+    def _has_wanted(self, paths: Sequence[Path]) -> bool:
+        """Whether the model's series is there; a hostile file that takes long is no standstill."""
+        self.last_sweep = time.monotonic()
+        return self._flow.has_wanted(paths)
 
 
 class Service:
@@ -156,12 +161,14 @@ class Service:
         config = self._config
         runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
         stack.callback(runner.close)
-        runner.warm_up()
         flow = Flow(config, inbox, runner, deliver.Receipts(database), Twin(database))
+        stack.callback(flow.stop)
+        runner.warm_up()
+        flow.warm_up()
         engine = Engine(database, config.name, flow)
         stack.callback(engine.stop)
         engine.launch()
-        self._sweeper = Sweeper(config, inbox, engine, flow, runner.contract)
+        self._sweeper = Sweeper(config, inbox, engine, flow)
         stack.callback(self._sweeper.stop)
         self._sweeper.start()
         _describe(runner.info)

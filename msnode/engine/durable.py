@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
 
 from msnode.database import hosts, unix_now
 from msnode.engine.common import SERIALIZER, STATES, STUDIES, VERSION, connections, queue
@@ -20,7 +20,19 @@ log = logging.getLogger(__name__)
 POLL_S = 0.2  # how often the queues are looked at; each look is one indexed query
 KEEP_S = 7 * 86400.0  # finished workflows are kept for the curious, then swept
 SILENT_S = 30.0  # without a heartbeat, and a host counts as dead
+LEAD_S = 1800.0  # an urgent study overtakes routine ones that came up to so long before it
+EPOCH = 1_767_225_600.0  # 2026-01-01, so that the seconds since fit into 31 bits until 2094
 STOP_S = 5  # for steps under way at a stop; what does not finish is repeated at the next start
+
+
+def place(since: float, stat: bool) -> int:
+    """A study's priority in the queue, where the lowest number goes first.
+
+    Not a class but a time: the one from which a study waits, for an urgent one LEAD_S earlier. So
+    urgent ones go before routine, each kind in its order, and however many urgent ones come,
+    nobody waits for those that came more than LEAD_S after it.
+    """
+    return max(int(since - EPOCH - LEAD_S * stat), 0) + 1
 
 
 class Engine:
@@ -59,13 +71,22 @@ class Engine:
         for name in self._flow.destinations:
             DBOS.register_queue(queue(name), worker_concurrency=2, polling_interval_sec=POLL_S)
 
-    def submit(self, study_key: str, generation: int) -> bool:
+    def submit(
+        self, study_key: str, generation: int, *, since: float = EPOCH, stat: bool = False
+    ) -> bool:
         """Analyse a study; submitting the same generation again does nothing.
+
+        Args:
+            study_key: of the study.
+            generation: of its images.
+            since: unix time in seconds from which it waits.
+            stat: it goes before routine studies, except those that wait for LEAD_S longer.
 
         Returns:
             False where its job has died or was cancelled: it will not finish by itself.
         """
-        with SetWorkflowID(f"study.{study_key}.{generation}"):
+        turn = SetEnqueueOptions(priority=place(since, stat))
+        with SetWorkflowID(f"study.{study_key}.{generation}"), turn:
             job = DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
         return STATES[job.get_status().status] not in ("dead", "cancelled")
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
+import logging
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
@@ -14,6 +16,8 @@ from pydicom.uid import UID
 
 from msnode.receive.status import NOT_UNDERSTOOD, WRONG_CLASS, StoreRefused
 
+log = logging.getLogger(__name__)
+
 WANTED = {
     "SOPClassUID": 0x00080016,
     "SOPInstanceUID": 0x00080018,
@@ -22,7 +26,8 @@ WANTED = {
     "StudyInstanceUID": 0x0020000D,
     "SeriesInstanceUID": 0x0020000E,
 }
-_TAGS: list[int] = [BaseTag(tag) for tag in WANTED.values()]
+_PRIORITY = {"RequestedProcedurePriority": 0x00401003}
+_URGENT = ("STAT", "HIGH")  # of the defined terms of PS3.3 C.4.11
 INFLATED_HEADER = 4 * 1024**2  # bytes; far more than any header, far less than a zip bomb
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
@@ -50,12 +55,8 @@ def read_header(stream: BinaryIO, transfer_syntax_uid: str) -> Header:
         StoreRefused: 0xC000 if it cannot be parsed so far, 0xA900 if an attribute is missing or
             no UID; the message names the attribute and holds no patient data.
     """
-    syntax = UID(transfer_syntax_uid)
     try:
-        if syntax.is_deflated:
-            deflated = stream.read(INFLATED_HEADER)
-            stream = BytesIO(zlib.decompressobj(-15).decompress(deflated, INFLATED_HEADER))
-        values = _read(stream, syntax)
+        values = _read(stream, UID(transfer_syntax_uid), WANTED)
     except Exception as error:
         raise StoreRefused(NOT_UNDERSTOOD, f"Dataset unreadable: {type(error).__name__}") from error
     for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
@@ -76,25 +77,35 @@ _ORDER = (
 )
 
 
-def _read(stream: BinaryIO, syntax: UID) -> dict[str, str]:
-    """The wanted elements as text; "" for one that is absent."""
+def is_urgent(head: bytes, transfer_syntax_uid: str) -> bool:
+    """Whether RequestedProcedurePriority is STAT or HIGH, as far as the first bytes tell."""
+    try:
+        values = _read(BytesIO(head), UID(transfer_syntax_uid), _PRIORITY)
+    except Exception as error:  # noqa: BLE001 - the head may end anywhere; then it is routine
+        log.debug("no priority to be read error=%s", type(error).__name__)
+        return False
+    return values["RequestedProcedurePriority"] in _URGENT
+
+
+def _read(stream: BinaryIO, syntax: UID, wanted: Mapping[str, int]) -> dict[str, str]:
+    """The wanted elements as text; "" for one that is absent. Stops behind the last of them."""
+    if syntax.is_deflated:
+        deflated = stream.read(INFLATED_HEADER)
+        stream = BytesIO(zlib.decompressobj(-15).decompress(deflated, INFLATED_HEADER))
+    last = max(wanted.values())
     elements = data_element_generator(
         stream,
         syntax.is_implicit_VR,
         syntax.is_little_endian,
-        stop_when=_past_series,
-        specific_tags=_TAGS,
+        stop_when=lambda tag, _vr, _length: int(tag) > last,
+        specific_tags=[BaseTag(tag) for tag in wanted.values()],
     )
     found = {int(element.tag): element.value for element in elements}
-    return {name: _text(found.get(tag) or b"") for name, tag in WANTED.items()}
+    return {name: _text(found.get(tag) or b"") for name, tag in wanted.items()}
 
 
 def _text(value: bytes) -> str:
     return value.rstrip(b"\0 ").decode("latin-1").strip()
-
-
-def _past_series(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return int(tag) > WANTED["SeriesInstanceUID"]
 
 
 def check_uid(name: str, value: str) -> None:

@@ -93,6 +93,10 @@ class Inbox(Studies):
         """Where to write an instance that comes in; nobody else uses it."""
         return self._incoming / f"{next(self._numbers)}.part"
 
+    def is_first(self, study_key: str) -> bool:
+        """Whether no image of a study was seen lately: its header tells more than the next ones."""
+        return study_key not in self._patients
+
     def store(self, arrival: Arrival, spool: Spool) -> str:
         """Keep an instance; returns when it is safe.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydicom.filereader import read_file_meta_info
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
-from msnode.receive.header import Header, patient_key, read_header
+from msnode.receive.header import Header, is_urgent, patient_key, read_header
 from msnode.receive.rows import Arrival
 from msnode.receive.status import NOT_UNDERSTOOD, OUT_OF_RESOURCES, StoreRefused
 
@@ -95,6 +95,10 @@ class Spool:
         with self._path.open("rb") as file:
             file.seek(self._start)
             return read_header(file, transfer_syntax_uid)
+
+    def is_urgent(self, transfer_syntax_uid: str) -> bool:
+        """Whether the dataset says that it was wanted at once."""
+        return is_urgent(self._head, transfer_syntax_uid)
 
     @property
     def dataset_size(self) -> int:

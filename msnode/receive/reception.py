@@ -3,7 +3,7 @@
 import logging
 import time
 
-from msnode import config, metrics
+from msnode import config, metrics, records
 from msnode.errors import TryLater
 from msnode.receive.dimse import HIGH, Command
 from msnode.receive.header import check_uid, patient_key
@@ -118,20 +118,23 @@ class Reception:
         """Check what the dataset says of itself, then hand it to the inbox."""
         if self._spool is None:
             raise self._refused or StoreRefused(WRONG_CLASS, "No dataset")
-        header = self._spool.header(self._context.transfer_syntax_uid)
+        syntax = self._context.transfer_syntax_uid
+        header = self._spool.header(syntax)
         if header.sop_class_uid != self._command.sop_class_uid:
             raise StoreRefused(WRONG_CLASS, "SOPClassUID is not the AffectedSOPClassUID")
         if header.sop_instance_uid != self._command.sop_instance_uid:
             raise StoreRefused(WRONG_CLASS, "SOPInstanceUID is not the AffectedSOPInstanceUID")
+        study_key = records.key(header.study_instance_uid)
         arrival = Arrival(
             header=header,
             patient_key=patient_key(self._inbox.secret, header.patient_id, header.issuer),
-            transfer_syntax_uid=self._context.transfer_syntax_uid,
+            transfer_syntax_uid=syntax,
             size=self._spool.size,
             sha256=self._spool.sha256,
             calling_ae_title=self._caller,
             received_at=time.time(),
-            stat=self._command.priority == HIGH,
+            stat=self._command.priority == HIGH
+            or (self._inbox.is_first(study_key) and self._spool.is_urgent(syntax)),
         )
         outcome = self._inbox.store(arrival, self._spool)
         if outcome == "stored":

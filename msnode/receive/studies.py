@@ -177,6 +177,8 @@ class Studies:
             completion=row.completion,
             paths=tuple(self.folder / file.path for file in files),
             last_instance_at=newest,
+            stat=row.stat,
+            is_partial=row.images_deleted_at is not None,
         )
 
     def queued(self) -> list[records.Study]:

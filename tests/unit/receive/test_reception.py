@@ -113,7 +113,7 @@ def test_no_dataset_at_all(inbox: Inbox) -> None:
 def test_no_room_left_while_an_image_comes_in(
     engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = [3, 3, 1, 1, 3]
+    free = [3, 3, 1]
     monkeypatch.setattr("msnode.room.FRESH_S", 0.0)
     room = Room(tmp_path, min_bytes=2)
     monkeypatch.setattr(room, "_disks", lambda: iter([free.pop(0)]))
