@@ -5,9 +5,12 @@ step: it reads what earlier steps left in the study's folder, leaves its own fil
 returns plain JSON values. A step that runs twice (after a crash) does the same again.
 """
 
+import json
 import logging
 import shutil
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -15,7 +18,9 @@ from typing import Any, TypedDict, cast
 from msnode import classify, deliver, metrics, prepare, report
 from msnode.analysis import Analysis, compose, opinion, prepared, timed, unexpected
 from msnode.config import Config, Destination
+from msnode.confined import Confined
 from msnode.errors import Refused
+from msnode.files import replacing
 from msnode.receive import Inbox
 from msnode.records import Decision, Predecessor, Receipt, Report, Study, key
 from msnode.sentences import Sentence, from_json, to_json
@@ -23,8 +28,17 @@ from msnode.twin import Entry, Twin
 
 log = logging.getLogger(__name__)
 
+READING = ("msnode.prepare", "msnode.report")
+"""The stages that open received files, and therefore run in processes of their own."""
+
+GLANCE_S = 5.0
+"""For a look at one header of each series."""
+
 SIGNAL = "signal.json"
-"""What webhooks get, beside the folders of the profiles."""
+"""What webhooks get, beside the folders with the objects of the other destinations."""
+
+SENT = "sent.json"
+"""Which of these folders a destination gets: as its settings were when the study was reported."""
 
 
 class Stage(TypedDict):
@@ -61,16 +75,38 @@ class Flow:
         self._runner = runner
         self._receipts = receipts
         self._twin = twin
+        self._reader = Confined(config.decode, READING)
+        glance_s = min(GLANCE_S, config.decode.time_s)
+        self._glance = Confined(replace(config.decode, time_s=glance_s), READING)
+
+    def warm_up(self) -> None:
+        """Wait until studies can be read.
+
+        Raises:
+            MsnodeError: this system does not let a process limit itself.
+        """
+        self._reader.warm_up()
+
+    def stop(self) -> None:
+        """End the reading under way; its step is repeated at the next start."""
+        self._glance.stop()
+        self._reader.stop()
+
+    def has_wanted(self, paths: Sequence[Path]) -> bool:
+        """Whether among these files, one a series, is one that the model needs.
+
+        Raises:
+            MsnodeError: they could not be read.
+        """
+        return self._glance.call(bool, prepare.has_wanted, paths, self._runner.contract)
 
     def prepare(self, study_key: str, generation: int) -> Stage:
         """Choose the series and turn it into slices."""
         study = self._inbox.study(study_key, generation)
-        analysis = prepared(study.paths, self._runner)
         folder = self._folder(study_key, generation)
+        analysis = prepared(study.paths, self._runner.contract, self._reader, folder)
         classify.save_info(self._runner.info, folder)
         prepare.save_series(analysis.series, folder)
-        if analysis.prepared is not None:
-            prepare.save(analysis.prepared, folder)
         return _stage(analysis, "prepare")
 
     def classify(self, study_key: str, generation: int) -> Stage:
@@ -164,20 +200,32 @@ class Flow:
 
     def _write(self, made: Report) -> Report:
         """Write the objects; a result that fails its validation becomes "not analysed"."""
-        folder = self._folder(key(made.study_instance_uid), made.generation)
         try:
-            written: list[Path] = []
-            for profile in sorted({d.profile for d in self._config.destinations if not d.url}):
-                shutil.rmtree(folder / profile, ignore_errors=True)
-                written += report.write(made, self._config.report, profile, folder / profile)
-            if any(d.url for d in self._config.destinations):
-                report.write_signal(made, written, folder / SIGNAL)
+            return self._written(made)
         except Refused as refusal:
-            if made.finding is None:
-                raise
             log.error("study=%s result kept back: %s", key(made.study_instance_uid), refusal)
-            reason = Sentence("kept_back", problems=refusal.reason)
+            failed = refusal
+        if made.finding is not None:
+            reason = Sentence("kept_back", problems=failed.reason)
             return self._write(replace(made, finding=None, reason=reason))
+        for path in _some(made.evidence):  # its header may be whole where others are not
+            with suppress(Refused):
+                return self._written(replace(made, header=path, evidence=(path,)))
+        raise failed
+
+    def _written(self, made: Report) -> Report:
+        """Write the objects as they are."""
+        folder = self._folder(key(made.study_instance_uid), made.generation)
+        written: list[Path] = []
+        takers = [d for d in self._config.destinations if d.url is None]
+        for name, one in {d.objects: d for d in takers}.items():
+            shutil.rmtree(folder / name, ignore_errors=True)
+            task = (made, self._config.report, one.profile, folder / name, one.form)
+            written += self._reader.call(tuple[Path, ...], report.write, *task)
+        with replacing(folder / SENT) as file:
+            file.write(json.dumps({d.name: d.objects for d in takers}).encode())
+        if len(takers) < len(self._config.destinations):
+            report.write_signal(made, written, folder / SIGNAL)
         return made
 
     def _entry(self, made: Report, study: Study, outcome: str) -> Entry:
@@ -205,9 +253,22 @@ class Flow:
             for receipt in self._of(study, destination)
             if receipt.delivered or (attempt > 1 and not receipt.retry)
         }
-        files = SIGNAL if destination.url else f"{destination.profile}/*.dcm"
-        found = sorted(self._folder(study.key, study.generation).glob(files))
+        found = self._objects(study, destination)
         return [path for path in found if deliver.identify(path) not in settled]
+
+    def _objects(self, study: Study, destination: Destination) -> list[Path]:
+        """All that a destination gets of a result.
+
+        Raises:
+            Refused: nothing was made for it; without this it would count as delivered.
+        """
+        folder = self._folder(study.key, study.generation)
+        sent = json.loads((folder / SENT).read_text()) if (folder / SENT).exists() else {}
+        name = sent.get(destination.name, destination.objects)
+        found = sorted(folder.glob(SIGNAL if destination.url else f"{name}/*.dcm"))
+        if not found:
+            raise Refused(f"the study was reported before {destination.name} was configured so")
+        return found
 
     def _of(self, study: Study, destination: Destination) -> list[Receipt]:
         """The receipts of a result at one destination."""
@@ -238,6 +299,11 @@ def _stage(analysis: Analysis, name: str) -> Stage:
     """What a stage's step returns."""
     reason = to_json(analysis.reason) if analysis.reason is not None else None
     return {"reason": reason, "seconds": analysis.seconds[name]}
+
+
+def _some(paths: Sequence[Path]) -> list[Path]:
+    """A few of a study's files: the first, the last and one in between."""
+    return sorted({paths[0], paths[len(paths) // 2], paths[-1]})
 
 
 def _predecessor(before: Entry | None) -> Predecessor | None:

@@ -1,6 +1,6 @@
 """The settings: frozen dataclasses, one field a setting, with its unit and its reason."""
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -181,6 +181,15 @@ class Destination:
     (storage commitment, PS3.4 J), for which it must be among ``receive.callers``."""
     verify_s: float = 300.0
     """Of commitment: without the peer's report for so long it is asked again."""
+
+    @property
+    def objects(self) -> str:
+        """Names its result objects, the same for destinations that get the same ones.
+
+        The profile, and of the form what is not usual: ``standard-multi-frame-RLELossless``.
+        """
+        both = zip(astuple(self.form), astuple(Form()), strict=True)
+        return "-".join((self.profile, *(chosen for chosen, usual in both if chosen != usual)))
 
 
 @dataclass(frozen=True, slots=True)

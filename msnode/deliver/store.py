@@ -1,17 +1,22 @@
 """C-STORE: files to a peer, as they lie on disk, and what the peer's answers mean."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pynetdicom._config
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import (
     UID,
+    Comprehensive3DSRStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    RLELossless,
 )
 from pynetdicom import build_context
 from pynetdicom.association import Association
@@ -33,8 +38,20 @@ MAX_CONTEXTS = 128
 CONVERTIBLE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 """Transfer syntaxes between which only the encoding of the elements differs, not the pixels."""
 
+LOSSLESS = (RLELossless, JPEG2000Lossless, JPEGLSLossless)
+"""Transfer syntaxes of our results that a peer without them gets decoded: the same pixels."""
+
+FIXES = {
+    Comprehensive3DSRStorage: ("sr", "comprehensive"),
+    MultiFrameTrueColorSecondaryCaptureImageStorage: ("overlay", "single-frame"),
+}
+"""Which setting of a destination's ``form`` spares a peer a SOP Class."""
+
 MAX_FRUITLESS = 3
 """So many associations in a row that end without an answer, and the peer is left alone."""
+
+UNREADABLE = (OSError, ValueError, TypeError, AttributeError, RuntimeError, InvalidDicomError)
+"""What a broken file provokes when it is read, decoded or encoded."""
 
 NOT_SUPPORTED = 0x0122
 """Refused: SOP Class Not Supported (PS3.7 C.5.22)."""
@@ -54,10 +71,10 @@ class Item:
 
     @property
     def offers(self) -> tuple[Offer, ...]:
-        """Contexts that would carry it, best first: as it is, then merely encoded otherwise."""
+        """Contexts that would carry it, best first: as it is, then with the same pixels."""
         others = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
         syntaxes = [self.transfer_syntax_uid]
-        if self.transfer_syntax_uid in CONVERTIBLE:
+        if self.transfer_syntax_uid in (*CONVERTIBLE, *LOSSLESS):
             syntaxes += [syntax for syntax in others if syntax != self.transfer_syntax_uid]
         return tuple((self.sop_class_uid, syntax) for syntax in syntaxes)
 
@@ -104,10 +121,11 @@ def send(
     calling_ae_title: str,
     progress: Callable[[Receipt], None] = lambda _: None,
 ) -> tuple[Receipt, ...]:
-    """Send DICOM files of any SOP class and transfer syntax, once each, without decoding pixels.
+    """Send DICOM files of any SOP class and transfer syntax, once each.
 
     Files that share SOP classes go over one association. A file whose transfer syntax the peer
-    does not accept is re-encoded if that leaves its pixels alone, and otherwise refused.
+    does not accept is re-encoded if that changes no pixel, and otherwise refused; its receipt says
+    so.
 
     Args:
         paths: DICOM files.
@@ -150,7 +168,7 @@ def _send(batch: list[Item], destination: Destination, calling: str) -> Iterator
         done = 0
         try:
             with associate(destination, calling, contexts) as association:
-                for receipt in _over(association, rest, destination.name):
+                for receipt in _over(association, rest, destination):
                     done += 1
                     yield receipt
         except TryLater as trouble:
@@ -162,34 +180,52 @@ def _send(batch: list[Item], destination: Destination, calling: str) -> Iterator
         yield _missed(destination.name, item, why)
 
 
-def _over(association: Association, items: list[Item], name: str) -> Iterator[Receipt]:
+def _over(
+    association: Association, items: list[Item], destination: Destination
+) -> Iterator[Receipt]:
     """Send items over an association, to the end or to the first that gets no answer."""
     for number, item in enumerate(items):
-        receipt = _store(association, item, name, number % 65535 + 1)
+        receipt = _store(association, item, destination, number % 65535 + 1)
         yield receipt
         if receipt.status is None and receipt.retry:
             association.join(ACSE_S)  # until it has noticed that it is over
             return
 
 
-def _store(association: Association, item: Item, name: str, message_id: int) -> Receipt:
+def _store(
+    association: Association, item: Item, destination: Destination, message_id: int
+) -> Receipt:
     """Send one item over an association and read the answer."""
+    name = destination.name
     accepted = {(cx.abstract_syntax, cx.transfer_syntax[0]) for cx in association.accepted_contexts}
     offer = next((offer for offer in item.offers if offer in accepted), None)
     if offer is None:
-        return Receipt(name, item.sop_instance_uid, NOT_SUPPORTED, False, 1, _not_accepted(item))
+        why = _not_accepted(item, destination)
+        return Receipt(name, item.sop_instance_uid, NOT_SUPPORTED, False, 1, why)
     if not association.is_established:
         return _missed(name, item, "the peer ended the association")
     try:
         as_it_is = offer[1] == item.transfer_syntax_uid
-        data = item.path if as_it_is else dcmread(item.path)
+        data = item.path if as_it_is else _decoded(item)
         status = association.send_c_store(data, msg_id=message_id).get("Status")
-    except (OSError, ValueError, TypeError, AttributeError, InvalidDicomError) as error:
+    except UNREADABLE as error:
         detail = f"the file cannot be sent: {type(error).__name__}: {error}"
         return Receipt(name, item.sop_instance_uid, None, False, 1, detail)
     if status is None:
         return _missed(name, item, "the peer aborted the association, or did not answer in time")
-    return _answered(name, item, status)
+    receipt = _answered(name, item, status)
+    if receipt.delivered and not as_it_is and item.transfer_syntax_uid in LOSSLESS:
+        syntax = item.transfer_syntax_uid.name
+        return replace(receipt, detail=f"uncompressed, as the peer does not accept {syntax}")
+    return receipt
+
+
+def _decoded(item: Item) -> Dataset:
+    """A file's dataset, with uncompressed pixels."""
+    dataset = dcmread(item.path)
+    if item.transfer_syntax_uid in LOSSLESS:
+        dataset.decompress(generate_instance_uid=False)
+    return dataset
 
 
 def _answered(name: str, item: Item, status: int) -> Receipt:
@@ -211,7 +247,11 @@ def _missed(name: str, item: Item, why: str) -> Receipt:
     return Receipt(name, item.sop_instance_uid, None, False, 1, why, retry=True)
 
 
-def _not_accepted(item: Item) -> str:
-    """Name what the peer would have to accept."""
+def _not_accepted(item: Item, destination: Destination) -> str:
+    """Name what the peer would have to accept, or which setting would do without it."""
     syntaxes = " or ".join(syntax.name for _, syntax in item.offers)
-    return f"the peer does not accept {item.sop_class_uid.name} as {syntaxes}"
+    refusal = f"the peer does not accept {item.sop_class_uid.name} as {syntaxes}"
+    setting, usual = FIXES.get(item.sop_class_uid, ("", ""))
+    if setting and getattr(destination.form, setting) != usual:
+        refusal += f"; set form.{setting} of {destination.name} to {usual}"
+    return refusal

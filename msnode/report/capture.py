@@ -1,17 +1,57 @@
 """Secondary Capture: pictures that every viewer shows (PS3.3 A.8)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.encaps import encapsulate
+from pydicom.pixels.encoders.base import get_encoder
+from pydicom.uid import (
+    UID,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
 
 from msnode.records import SourceFrame
 from msnode.report import base
 from msnode.report.case import Case
 
 UInt8Array = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A lossless transfer syntax.
+
+    Attributes:
+        plugin: pydicom's name for the library that encodes it.
+        photometric: PhotometricInterpretation of colour in it (PS3.3 A.8.5.4).
+    """
+
+    syntax: UID
+    plugin: str
+    photometric: str
+
+    def encode(self, frame: UInt8Array) -> bytes:
+        """One frame, (rows, columns, 3) uint8, as a codestream."""
+        rows, columns, samples = frame.shape
+        return get_encoder(self.syntax).encode(
+            frame, encoding_plugin=self.plugin, photometric_interpretation=self.photometric,
+            rows=rows, columns=columns, samples_per_pixel=samples, planar_configuration=0,
+            bits_allocated=8, bits_stored=8, pixel_representation=0, number_of_frames=1,
+        )  # fmt: skip
+
+
+CODECS = {
+    "RLELossless": Codec(RLELossless, "pylibjpeg", "RGB"),
+    "JPEG2000Lossless": Codec(JPEG2000Lossless, "pylibjpeg", "YBR_RCT"),
+    "JPEGLSLossless": Codec(JPEGLSLossless, "pyjpegls", "RGB"),
+}
+"""By `config.Form.transfer_syntax`."""
 
 
 def capture(
@@ -30,7 +70,7 @@ def capture(
     """
     dataset = base.new(case, kind, SecondaryCaptureImageStorage)
     describe(dataset, case, sources)
-    rgb(dataset, pixels)
+    rgb(dataset, case, [pixels])
     return dataset
 
 
@@ -47,15 +87,30 @@ def describe(dataset: Dataset, case: Case, sources: Iterable[SourceFrame]) -> No
         dataset.SourceImageSequence = items
 
 
-def rgb(dataset: Dataset, pixels: UInt8Array) -> None:
-    """The Image Pixel module of (rows, columns, 3) or (frames, rows, columns, 3) uint8."""
+def rgb(dataset: Dataset, case: Case, frames: Iterable[UInt8Array]) -> None:
+    """The Image Pixel module, in the transfer syntax that the destination wants.
+
+    Args:
+        dataset: gains the module; says in its file meta information how it is encoded.
+        case: the result.
+        frames: (rows, columns, 3) uint8, RGB, all of one size.
+    """
+    codec = CODECS.get(case.form.transfer_syntax)
     dataset.SamplesPerPixel = 3
-    dataset.PhotometricInterpretation = "RGB"
+    dataset.PhotometricInterpretation = codec.photometric if codec is not None else "RGB"
     dataset.PlanarConfiguration = 0
-    dataset.Rows, dataset.Columns = pixels.shape[-3:-1]
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit = 7
     dataset.PixelRepresentation = 0
-    data = np.ascontiguousarray(pixels).tobytes()
-    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    encoded = []
+    for frame in frames:
+        dataset.Rows, dataset.Columns = frame.shape[:2]
+        encoded.append(frame.tobytes() if codec is None else codec.encode(frame))
+    if codec is None:
+        data = b"".join(encoded)
+        dataset.PixelData = data + b"\0" * (len(data) % 2)
+    else:
+        dataset.file_meta.TransferSyntaxUID = codec.syntax
+        dataset.PixelData = encapsulate(encoded)
     dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = codec is not None

@@ -11,7 +11,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from msnode.config import Describe
+from msnode.config import Describe, Form
 from msnode.records import Finding, Predecessor, Report, Scores, SliceFinding, Slices, SourceFrame
 from msnode.report import header
 from msnode.report.header import Header
@@ -20,6 +20,7 @@ from msnode.report.uids import legal, uid
 
 PROGRAM = "msnode"
 VERSION = version(PROGRAM)
+USUAL = Form()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Case:
     describe: Describe
     header: Header
     images: Mapping[str, Image]
+    form: Form = USUAL
 
     @property
     def say(self) -> Words:
@@ -86,8 +88,13 @@ class Case:
         return datetime.fromtimestamp(self.report.created_at).astimezone()
 
     def uid(self, kind: str, level: str = "instance", of: Predecessor | None = None) -> str:
-        """The UID of an object or of its series, or of those of an earlier result."""
-        report = self.report
+        """The UID of an object or of its series, or of those of an earlier result.
+
+        An object of another SOP Class is another object; in another transfer syntax it is the same.
+        """
+        report, form = self.report, getattr(self.form, kind, None)
+        if form != getattr(USUAL, kind, None):
+            kind = f"{kind}-{form}"
         generation, digest = (
             (report.generation, report.model.digest) if of is None else (of.generation, of.digest)
         )
@@ -99,7 +106,7 @@ class Case:
         return uid("device", self.report.model.name, self.report.model.digest)
 
 
-def load(report: Report, describe: Describe) -> Case:
+def load(report: Report, describe: Describe, form: Form) -> Case:
     """Read the header and what is needed of the evidence.
 
     Raises:
@@ -110,6 +117,7 @@ def load(report: Report, describe: Describe) -> Case:
         describe,
         header.read(report.header, report.study_instance_uid),
         images(report.evidence, report.study_instance_uid),
+        form,
     )
 
 

@@ -126,6 +126,11 @@ def position(affine: Float64Array) -> list[DSfloat]:
     return [decimal(x) for x in affine[:3, 3]]
 
 
+def height(affine: Float64Array) -> DSfloat:
+    """SliceLocation: where a plane lies along its normal, mm (PS3.3 C.7.6.2.1.2)."""
+    return decimal(float(_cube(affine)[:3, 2] @ affine[:3, 3]))
+
+
 def decimal(value: float) -> DSfloat:
     """A DS: at most 16 characters (PS3.5 6.2)."""
     return DSfloat(round(float(value), 10) + 0.0, auto_format=True)

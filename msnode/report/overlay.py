@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset
+from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
 from msnode.records import SliceFinding
-from msnode.report import base, geometry
+from msnode.report import base, frames, geometry
 from msnode.report.canvas import Canvas, font
-from msnode.report.capture import capture, rgb
+from msnode.report.capture import capture, describe, rgb
 from msnode.report.case import Case, image_label
 from msnode.report.geometry import Grid
 from msnode.report.palette import BANNER, ON_BANNER, TEXT, UInt8Array, blend, grey, steps, window
@@ -18,21 +19,46 @@ SMALLEST = 192
 """Fewest columns of a frame: text has to be legible on it."""
 
 
+FORWARD = 0x00182005
+"""SliceLocationVector: a FrameTime would make viewers play the slices like a film."""
+
+
 def build(case: Case) -> Iterator[tuple[str, Dataset]]:
-    """One Secondary Capture a slice, on the pixels of its source image."""
+    """The slices on the pixels of their source images, as one object or as one each."""
+    if case.form.overlay == "multi-frame":
+        yield "overlay", together(case)
+    else:
+        yield from one_by_one(case)
+
+
+def one_by_one(case: Case) -> Iterator[tuple[str, Dataset]]:
+    """One Secondary Capture a slice."""
     first: Dataset | None = None
-    for number, (found, place, pixels) in enumerate(frames(case), start=1):
+    for number, (found, place, pixels) in enumerate(pictures(case), start=1):
         if first is None:
             dataset = first = capture(case, "overlay", pixels, [found.source])
         else:
             dataset = base.another(first, case, "overlay", number)
             dataset.SourceImageSequence = [base.source(found.source)]
-            rgb(dataset, pixels)
+            rgb(dataset, case, [pixels])
         _place(dataset, case, place)
         yield f"overlay-{number:04}", dataset
 
 
-def frames(case: Case) -> Iterator[tuple[SliceFinding, Grid, UInt8Array]]:
+def together(case: Case) -> Dataset:
+    """A Multi-frame True Color Secondary Capture (PS3.3 A.8.5) with a frame a slice."""
+    dataset = base.new(case, "overlay", MultiFrameTrueColorSecondaryCaptureImageStorage)
+    indices = range(len(case.slices.affines))
+    describe(dataset, case, map(case.slices.source, indices))
+    grids = [geometry.grid(case.slices, index, SMALLEST) for index in indices]
+    frames.place(dataset, case, "overlay", grids)
+    dataset.FrameIncrementPointer = FORWARD
+    dataset.SliceLocationVector = [geometry.height(grid.affine) for grid in grids]
+    rgb(dataset, case, (pixels for _, _, pixels in pictures(case)))
+    return dataset
+
+
+def pictures(case: Case) -> Iterator[tuple[SliceFinding, Grid, UInt8Array]]:
     """The slices from feet to head: where they lie, and (rows, columns, 3) uint8."""
     slices, limits, signs = case.slices, window(case.slices), None
     for found in sorted(case.finding.slices, key=lambda one: one.index):

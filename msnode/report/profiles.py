@@ -9,7 +9,7 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 
 from msnode import metrics
-from msnode.config import Describe
+from msnode.config import Describe, Form
 from msnode.errors import InvalidResult
 from msnode.records import Report, key
 from msnode.report import case as cases
@@ -34,7 +34,9 @@ OF_A_FINDING = {"overlay", "kos", "map", "gsps"}
 """Kinds that a study without a finding has not."""
 
 
-def write(report: Report, describe: Describe, profile: str, folder: Path) -> tuple[Path, ...]:
+def write(
+    report: Report, describe: Describe, profile: str, folder: Path, form: Form = cases.USUAL
+) -> tuple[Path, ...]:
     """Write the objects of a profile as ``<kind>.dcm``.
 
     The same report gives the same bytes, so that a retry after a crash stores the same objects
@@ -46,6 +48,7 @@ def write(report: Report, describe: Describe, profile: str, folder: Path) -> tup
         describe: language and equipment.
         profile: a key of `PROFILES`.
         folder: created where it is missing.
+        form: of the objects, where DICOM has several.
 
     Returns:
         The files in the order to send.
@@ -54,7 +57,7 @@ def write(report: Report, describe: Describe, profile: str, folder: Path) -> tup
         Refused: the header of the source images cannot be copied.
         InvalidResult: no object passed its validation.
     """
-    job = cases.load(report, describe)
+    job = cases.load(report, describe, form)
     folder.mkdir(parents=True, exist_ok=True)
     kinds = [k for k in PROFILES[profile] if report.finding is not None or k not in OF_A_FINDING]
     objects = (named for kind in kinds for named in BUILDERS[kind](job))

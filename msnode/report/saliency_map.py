@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
 from msnode.records import SourceFrame
-from msnode.report import base, codes, geometry
+from msnode.report import base, codes, frames, geometry
 from msnode.report.case import Case
 from msnode.report.geometry import Grid
 from msnode.report.uids import uid
@@ -16,18 +16,15 @@ from msnode.report.uids import uid
 def build(case: Case) -> Dataset:
     """Saliency in [0, 1], a frame a slice, in the source's frame of reference."""
     dataset = base.new(case, "map", ParametricMapStorage)
-    dataset.FrameOfReferenceUID = case.header.frame_of_reference or case.uid("map", "frame")
-    dataset.PositionReferenceIndicator = ""
     _content(dataset, case)
+    grids = [geometry.grid(case.slices, index) for index in range(len(case.slices.affines))]
+    frames.place(dataset, case, "map", grids)
+    _describe(dataset.SharedFunctionalGroupsSequence[0])
     _dimensions(dataset)
-    places = [geometry.grid(case.slices, index) for index in range(len(case.slices.affines))]
-    dataset.SharedFunctionalGroupsSequence = [_shared(case, places[0])]
-    dataset.PerFrameFunctionalGroupsSequence = [
-        _frame(number, place, case.slices.source(number - 1))
-        for number, place in enumerate(places, start=1)
-    ]
-    _pixels(dataset, case, places)
-    base.refer(dataset, map(case.slices.source, range(len(case.slices.affines))))
+    for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        groups.FrameContentSequence = [_order(index + 1)]
+        groups.DerivationImageSequence = [_derivation(case.slices.source(index))]
+    _pixels(dataset, case, grids)
     return dataset
 
 
@@ -63,14 +60,8 @@ def _dimensions(dataset: Dataset) -> None:
     dataset.DimensionOrganizationType = "3D"
 
 
-def _shared(case: Case, place: Grid) -> Dataset:
-    """What is the same for every frame."""
-    shared = Dataset()
-    shared.PixelMeasuresSequence = [measures := Dataset()]
-    measures.PixelSpacing = geometry.spacing(place.affine)
-    measures.SliceThickness = geometry.decimal(case.slices.thickness_mm)
-    shared.PlaneOrientationSequence = [direction := Dataset()]
-    direction.ImageOrientationPatient = geometry.orientation(place.affine, case.header.orientation)
+def _describe(shared: Dataset) -> None:
+    """What the values of every frame are."""
     shared.FrameAnatomySequence = [anatomy := Dataset()]
     anatomy.FrameLaterality = "B"
     anatomy.AnatomicRegionSequence = [codes.BRAIN]
@@ -91,35 +82,34 @@ def _shared(case: Case, place: Grid) -> Dataset:
             quantity_definition=codes.SALIENCY,
         )
     ]
-    return shared
 
 
-def _frame(number: int, grid: Grid, source: SourceFrame) -> Dataset:
-    """What belongs to one frame: its place and the source image it was derived from."""
-    groups = Dataset()
-    groups.FrameContentSequence = [content := Dataset()]
+def _order(number: int) -> Dataset:
+    """Frame Content functional group: the place in the stack, counted from the feet."""
+    content = Dataset()
     content.StackID = "1"
     content.InStackPositionNumber = number
     content.DimensionIndexValues = [number]
-    groups.PlanePositionSequence = [place := Dataset()]
-    place.ImagePositionPatient = geometry.position(grid.affine)
-    groups.DerivationImageSequence = [derivation := Dataset()]
+    return content
+
+
+def _derivation(source: SourceFrame) -> Dataset:
+    """The source image that a frame was derived from."""
+    derivation = Dataset()
     derivation.DerivationCodeSequence = [codes.UNSPECIFIED_CALCULATION]
     derivation.SourceImageSequence = [base.source(source)]
-    return groups
+    return derivation
 
 
-def _pixels(dataset: Dataset, case: Case, places: list[Grid]) -> None:
+def _pixels(dataset: Dataset, case: Case, grids: list[Grid]) -> None:
     """Floating Point Image Pixel module (PS3.3 C.7.6.24)."""
-    saliency = [
-        np.asarray(geometry.resample(Image.fromarray(one), affine, place), np.float32)
-        for one, affine, place in zip(
-            case.scores.saliency.astype(np.float32), case.slices.affines, places, strict=True
-        )
-    ]
-    dataset.NumberOfFrames = len(saliency)
-    dataset.Rows, dataset.Columns = saliency[0].shape
+    rows, columns = grids[0].rows, grids[0].columns
+    pixels = np.empty((len(grids), rows, columns), np.float32)
+    for index, grid in enumerate(grids):
+        saliency = Image.fromarray(case.scores.saliency[index].astype(np.float32))
+        pixels[index] = np.asarray(geometry.resample(saliency, case.slices.affines[index], grid))
+    dataset.Rows, dataset.Columns = rows, columns
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.BitsAllocated = 32
-    dataset.FloatPixelData = np.stack(saliency).tobytes()
+    dataset.FloatPixelData = pixels.tobytes()

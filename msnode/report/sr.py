@@ -1,10 +1,10 @@
-"""The machine-readable result: Comprehensive SR by TID 1500 Measurement Report (PS3.16)."""
+"""The machine-readable result: Comprehensive (3D) SR by TID 1500 Measurement Report (PS3.16)."""
 
 import numpy as np
 from highdicom import sr
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
-from pydicom.uid import ComprehensiveSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from msnode.records import Float64Array, SliceFinding, SourceFrame
 from msnode.report import base, codes
@@ -13,6 +13,12 @@ from msnode.report.document import document, reason_item
 from msnode.report.uids import uid
 
 Graphic = tuple[sr.GraphicTypeValues, Float64Array]
+
+SOP_CLASSES = {
+    "comprehensive": ComprehensiveSRStorage,
+    "comprehensive-3d": Comprehensive3DSRStorage,
+}
+"""By `config.Form.sr`."""
 
 MOST_SLICES = 10
 """Reported one by one: those that matter, as viewers list every measurement."""
@@ -31,7 +37,7 @@ def build(case: Case) -> Dataset:
             codes.LANGUAGES[case.describe.language]
         ),
     )
-    dataset = base.new(case, "sr", ComprehensiveSRStorage)
+    dataset = base.new(case, "sr", SOP_CLASSES[case.form.sr])
     document(dataset, case, content[0], "sr")
     return dataset
 

@@ -23,10 +23,12 @@ from pynetdicom.dsutils import split_dataset
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from msnode.config import Destination
+from msnode import report
+from msnode.config import Describe, Destination, Form
 from msnode.deliver import deliver, echo, parse_peer, peer, send
 from msnode.errors import TryLater
 from msnode.records import Receipt
+from tests import reports
 from tests.acceptance import peers
 
 SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
@@ -140,6 +142,45 @@ def test_an_object_is_encoded_as_the_peer_likes_it(save_dicom: Save) -> None:
     assert receipt.delivered
     sent = pydicom.dcmread(save_dicom("2.25.1"))
     assert [element.value for element in got[0]] == [element.value for element in sent]
+
+
+@pytest.mark.parametrize("syntax", ["RLELossless", "JPEG2000Lossless", "JPEGLSLossless"])
+def test_a_peer_without_the_codec_gets_the_same_pixels_uncompressed(
+    tmp_path: Path, syntax: str
+) -> None:
+    made, got = reports.synthetic(tmp_path, 3), []
+    plain = report.write(made, Describe(), "minimal", tmp_path / "plain")[1]
+    form = Form(transfer_syntax=syntax)  # type: ignore[arg-type]
+    (montage,) = report.write(made, Describe(), "minimal", tmp_path / syntax, form)[1:]
+
+    def keep(event: Event) -> int:
+        got.append(event.encoded_dataset(include_meta=False))
+        return 0x0000
+
+    for syntaxes in (SYNTAXES, [UID(split_dataset(montage)[0].TransferSyntaxUID), *SYNTAXES]):
+        with pacs(syntaxes=syntaxes) as peer_:
+            peer_.answer = keep
+            (receipt,) = deliver([montage], peer_.destination, "MSNODE")
+            assert receipt.delivered
+            assert ("uncompressed" in receipt.detail) == (syntaxes == SYNTAXES)
+    assert got == [encoded(plain), encoded(montage)]
+
+
+def test_a_form_that_the_peer_does_not_take_is_refused_with_the_fix(tmp_path: Path) -> None:
+    made, form = reports.synthetic(tmp_path, 3), Form("comprehensive-3d", "multi-frame")
+    paths = report.write(made, Describe(), "standard", tmp_path / "out", form)
+    with pacs() as peer_:
+        destination = replace(peer_.destination, form=form)
+        sr, montage, readable, overlay = deliver(paths, destination, "MSNODE")
+    assert [one.delivered for one in (sr, montage, readable, overlay)] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert sr.detail.endswith("set form.sr of pacs to comprehensive")
+    assert overlay.detail.endswith("set form.overlay of pacs to single-frame")
+    assert "form" not in readable.detail
 
 
 def test_a_rejection_says_why_and_is_tried_again(save_dicom: Save) -> None:

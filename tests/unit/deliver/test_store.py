@@ -3,12 +3,16 @@ from pathlib import Path
 
 import pytest
 from pydicom.uid import (
+    JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
 )
 
 from msnode.deliver.store import Item, batches, read_item
@@ -32,8 +36,13 @@ def test_an_uncompressed_object_is_offered_as_it_is_then_otherwise_encoded() -> 
     assert offered(DeflatedExplicitVRLittleEndian)[1:] == [explicit, implicit]
 
 
-@pytest.mark.parametrize("syntax", [JPEG2000Lossless, ExplicitVRBigEndian])
-def test_pixels_are_never_touched(syntax: UID) -> None:
+@pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
+def test_a_lossless_object_is_offered_as_it_is_then_uncompressed(syntax: UID) -> None:
+    assert offered(syntax) == [syntax, ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000, JPEGLSNearLossless, ExplicitVRBigEndian])
+def test_pixels_are_never_changed(syntax: UID) -> None:
     assert offered(syntax) == [syntax]
 
 
