@@ -18,10 +18,11 @@ from tests.acceptance.peers import wait
 
 @dataclass
 class Node:
-    """`msnode serve` as a process of its own."""
+    """`msnode serve` as a process of its own; or another role: receive, work."""
 
     settings: dict[str, Any]
     folder: Path
+    role: str = "serve"
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -39,7 +40,7 @@ class Node:
         """Start it and wait until it is ready."""
         file = self.folder / "msnode.yaml"
         file.write_text(yaml.safe_dump(self.settings))
-        command = [sys.executable, "-m", "msnode", "serve", "--config", str(file)]
+        command = [sys.executable, "-m", "msnode", self.role, "--config", str(file)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         wait(self._ready_or_dead, 180, "the node to be ready")

@@ -140,6 +140,11 @@ class Orthanc:
     folder: Path
     ae_title: str = "ORTHANC"
 
+    @property
+    def command(self) -> list[str]:
+        """That starts it."""
+        return [tool("Orthanc", "orthanc"), str(self.folder / "orthanc.json")]
+
     def get(self, path: str, body: object = None, content_type: str = "application/json") -> Any:
         """GET from its REST API, or POST where there is a body; returns the parsed answer."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
@@ -177,11 +182,10 @@ class Orthanc:
             self.get("/instances", path.read_bytes(), "application/dicom")
 
 
-@contextmanager
-def orthanc(
+def configure_orthanc(
     folder: Path, node_port: int = 0, route: bool = False, tls: Tls | None = None
-) -> Iterator[Orthanc]:
-    """Orthanc with DICOMweb as the PACS, with the node as its modality."""
+) -> Orthanc:
+    """An Orthanc that is yet to be started: its folder, with its settings."""
     plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
     if not plugin.exists():
         pytest.fail(f"{plugin.name} is missing: install Debian package orthanc-dicomweb")
@@ -220,29 +224,64 @@ def orthanc(
         "DicomWeb": {"Enable": True, "StudiesMetadata": "Full"},
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
-    command = [tool("Orthanc", "orthanc"), str(folder / "orthanc.json")]
-    with program(command, folder / "orthanc.log"):
+    return pacs
+
+
+@contextmanager
+def orthanc(
+    folder: Path, node_port: int = 0, route: bool = False, tls: Tls | None = None
+) -> Iterator[Orthanc]:
+    """Orthanc with DICOMweb as the PACS, with the node as its modality."""
+    pacs = configure_orthanc(folder, node_port, route, tls)
+    with program(pacs.command, folder / "orthanc.log"):
         wait(pacs.answers, 20, "Orthanc to answer")
         yield pacs
+
+
+@dataclass(frozen=True)
+class Postgresql:
+    """A PostgreSQL server in a folder of its own; it refuses to run as root."""
+
+    folder: Path
+    port: int
+    user: str | None
+
+    @property
+    def url(self) -> str:
+        """Of its database."""
+        return f"postgresql://msnode@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def command(self) -> list[str]:
+        """That starts it."""
+        home = str(self.folder)
+        listen = ["-k", home, "-h", "127.0.0.1", "-p", str(self.port)]
+        return [_postgresql("postgres"), "-D", home, *listen, "-F"]
+
+
+def _postgresql(name: str) -> str:
+    """Path of one of the newest PostgreSQL's programs."""
+    homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not homes:
+        pytest.fail("postgres is missing: install Debian package postgresql")
+    return str(homes[-1] / name)
+
+
+def configure_postgresql(folder: Path) -> Postgresql:
+    """A server that is yet to be started; its user must be able to reach the folder."""
+    user = "postgres" if os.geteuid() == 0 else None
+    if user is not None:
+        shutil.chown(folder, user)
+    initdb = [_postgresql("initdb"), "-D", str(folder), "-A", "trust", "-U", "msnode", "-N"]
+    subprocess.run(initdb, user=user, check=True, capture_output=True, timeout=60)
+    return Postgresql(folder, free_port(), user)
 
 
 @contextmanager
 def postgresql() -> Iterator[str]:
     """A fresh PostgreSQL server; yields the URL of its database."""
-    homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    if not homes:
-        pytest.fail("postgres is missing: install Debian package postgresql")
-    # the server refuses to run as root, so its folder must not be inside root's own
-    user = "postgres" if os.geteuid() == 0 else None
-    port = free_port()
     with tempfile.TemporaryDirectory(prefix="msnode-pg-") as name:
-        folder = Path(name)
-        if user is not None:
-            shutil.chown(folder, user)
-        initdb = [str(homes[-1] / "initdb"), "-D", name, "-A", "trust", "-U", "msnode", "-N"]
-        subprocess.run(initdb, user=user, check=True, capture_output=True, timeout=60)
-        server = [str(homes[-1] / "postgres"), "-D", name, "-k", name, "-h", "127.0.0.1"]
-        server += ["-p", str(port), "-F"]
-        with program(server, folder / "server.log", user=user):
-            wait(lambda: listening(port), 20, "PostgreSQL to listen")
-            yield f"postgresql://msnode@127.0.0.1:{port}/postgres"
+        server = configure_postgresql(Path(name))
+        with program(server.command, server.folder / "server.log", user=server.user):
+            wait(lambda: listening(server.port), 20, "PostgreSQL to listen")
+            yield server.url
