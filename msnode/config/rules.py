@@ -30,6 +30,7 @@ RANGES: dict[type, dict[str, tuple[float, float]]] = {
         "min_free_bytes": (0, math.inf),
         "max_instance_bytes": (1, math.inf),
     },
+    settings.Decode: {"memory_bytes": (2**28, math.inf)},
     settings.Classify: {"batch": (1, 4096), "threads": (0, 1024)},
     settings.Destination: {"port": PORT},
     settings.Http: {"port": LISTENING},
@@ -172,6 +173,8 @@ def _destination(destination: settings.Destination) -> Iterator[str]:
         odd = getattr(destination, field.name) != getattr(blank, field.name)
         if odd and field.name not in its_own:
             yield f"{field.name}: does nothing for {kind}; delete it"
+    if destination.profile == "minimal" and destination.form.overlay != settings.Form().overlay:
+        yield "form.overlay: does nothing for the profile minimal; delete it, or take standard"
     if destination.ae_title is not None:
         yield from _title(destination.ae_title)
     if destination.host is not None and not _is_host(destination.host):
