@@ -1,7 +1,9 @@
 """The command line: run the node, or use its parts by hand."""
 
 import logging
+import multiprocessing.util
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -105,6 +107,7 @@ def _run(config_file: Path, *, receive: bool, work: bool) -> None:
         last = threading.Timer(EXIT_S, os._exit, [0])
         last.daemon = True
         last.start()
+    shutil.rmtree(multiprocessing.util.get_temp_dir(), ignore_errors=True)  # a fork server's socket
     logging.shutdown()
     os._exit(0)
 
@@ -278,9 +281,8 @@ def jobs_drain(config_file: Path, timeout: float) -> None:
     job_tables.drain(config_file, timeout)
 
 
-for command in (cli_learn.train, cli_learn.crossval, cli_learn.evaluate, cli_learn.baseline):
+for command in cli_learn.COMMANDS:
     main.add_command(command)
-main.add_command(cli_learn.data)
 
 
 def _log(level: int) -> None:

@@ -1,14 +1,16 @@
-"""The command line of the learning bench: train, crossval, evaluate, baseline, data check."""
+"""The command line of the learning bench: train, crossval, evaluate, baseline, papers, data."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import yaml
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -119,6 +121,25 @@ def baseline(
     show(outcome)
 
 
+@click.command()
+@click.argument("index", type=FILE)
+@click.option("--out", type=FOLDER, required=True, help="Holds every run; a killed one goes on.")
+@click.option(
+    "--paper", "papers", multiple=True, type=click.Choice(["hybrid", "shallow", "swin"]),
+    help="One paper's table; by default all.",
+)  # fmt: skip
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Of every run's plan.")
+@plain_errors
+def papers(index: Path, out: Path, papers: tuple[str, ...], changes: tuple[str, ...]) -> None:
+    """Repeat the papers' tables on INDEX (CSV), their figures beside what is measured."""
+    from msnode import learn
+
+    with _progress() as progress:
+        text = learn.replicate(index, out, papers, _settings(changes), progress)
+    Console().print(Markdown(text))
+    click.echo(f"the tables are in {out / 'papers.md'}")
+
+
 @click.group()
 def data() -> None:
     """Look at data before a model learns from it."""
@@ -159,6 +180,9 @@ def data_index(layout: str, root: Path, out: Path, person: str | None) -> None:
     click.echo(f"{out}: {len(rows)} rows, {persons} persons, {masks} with lesion masks")
 
 
+COMMANDS = (train, crossval, evaluate, baseline, papers, data)
+
+
 def show(outcome: "Outcome") -> None:
     """Print what a run measured, the naive classifier beside it."""
     console = Console()
@@ -169,11 +193,21 @@ def show(outcome: "Outcome") -> None:
         )
     table.caption = "95 % intervals by bootstrap over persons"
     console.print(table)
-    for name, area in outcome.folds.items():
-        console.print(f"[dim]{name}: AUC per image {area:.3f}[/]")
+    if len(outcome.folds) > 1:
+        console.print(_fold_table(outcome.folds))
     for warning in outcome.warnings:
         console.print(f"[yellow]warning[/] {warning}")
     console.print(f"everything else is in {outcome.folder}")
+
+
+def _fold_table(folds: dict[str, dict[str, float]]) -> Table:
+    """A row a fold; a dash where its persons are all of one class."""
+    table = Table("fold", "images", "AUC", "accuracy", "F1")
+    for name, of in folds.items():
+        figures = (of["auc"], of["accuracy"], of["f1"])
+        cells = ("-" if isnan(figure) else f"{figure:.3f}" for figure in figures)
+        table.add_row(name, f"{of['images']:.0f}", *cells)
+    return table
 
 
 def _show_findings(found: "Findings") -> None:
@@ -191,16 +225,21 @@ def _show_findings(found: "Findings") -> None:
 
 
 def _plan(preset: str | None, changes: tuple[str, ...]) -> "Plan":
-    """The preset with ``NAME=VALUE`` changes, whose values are read as YAML."""
+    """The preset with ``NAME=VALUE`` changes."""
     from msnode.learn import plan
 
+    return plan(preset, **_settings(changes))
+
+
+def _settings(changes: tuple[str, ...]) -> dict[str, Any]:
+    """``NAME=VALUE`` words; the values are read as YAML."""
     settings = {}
     for change in changes:
         name, equals, value = change.partition("=")
         if not equals:
             raise ConfigError(f"--set {change}: write NAME=VALUE, e.g. epochs=20")
         settings[name] = yaml.safe_load(value)
-    return plan(preset, **settings)
+    return settings
 
 
 @contextmanager

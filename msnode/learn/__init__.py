@@ -4,6 +4,7 @@ from msnode.learn.check import Findings, check
 from msnode.learn.cohort import SCHEMES, Cohort, open_cohort
 from msnode.learn.experiments import baseline, crossval, evaluate, train
 from msnode.learn.plan import PRESETS, Plan, plan
+from msnode.learn.replicate import replicate
 from msnode.learn.runs import Outcome
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "evaluate",
     "open_cohort",
     "plan",
+    "replicate",
     "train",
 ]

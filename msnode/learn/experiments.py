@@ -30,7 +30,7 @@ def silent(what: str, done: int, total: int) -> None:
 def train(
     index: Path, out: Path, plan: Plan, scheme: str = "holdout", progress: Progress = silent
 ) -> Outcome:
-    """Train on one split, test on its test persons, and write a bundle.
+    """Train on one split, test on its test persons, and write a bundle unless the split leaks.
 
     Args:
         index: CSV as ``data.read`` takes it.
@@ -47,7 +47,7 @@ def train(
     split = cohort.splits(scheme, seed=plan.seed)[0]
     tested = folds.run(cohort, plan, split, out / "fold-1", progress)
     outcome = runs.finish(out, cohort, [tested])
-    if tested.model is not None:
+    if tested.model is not None and scheme != "leaking":
         _bundle(out / "bundle", plan, tested, outcome)
     return outcome
 

@@ -37,7 +37,7 @@ class Outcome:
         slices: figures per image.
         studies: figures per study (index row).
         naive: the naive classifier's figures per image, on the same split.
-        folds: AUC per image of every fold.
+        folds: of every fold, its images, and their AUC, accuracy and F1.
         matched: figures with the position held fixed, for models of lesions; else empty.
         warnings: what the reader must know.
     """
@@ -46,7 +46,7 @@ class Outcome:
     slices: dict[str, Figure]
     studies: dict[str, Figure]
     naive: dict[str, Figure]
-    folds: dict[str, float]
+    folds: dict[str, dict[str, float]]
     matched: dict[str, Figure]
     warnings: tuple[str, ...]
 
@@ -90,7 +90,7 @@ def finish(folder: Path, cohort: Cohort, tested: Sequence[Tested]) -> Outcome:
     slices = _measured(labels, scores, called, persons)
     simple = metrics.measure(labels, naive, persons)
     studies, study_warnings = _studies(cohort, tested)
-    folds = {t.fold: metrics.auc(cohort.labels[t.rows], t.probabilities) for t in tested}
+    folds = {t.fold: _of_fold(cohort.labels[t.rows], t) for t in tested}
     tables, fallen = strata.by_stratum(cohort, rows, scores, called)
     warnings = (*_naive_warning(slices["auc"], simple["auc"]), *study_warnings, *fallen)
     pairs = [t.twins for t in tested if t.twins is not None]
@@ -115,6 +115,17 @@ def _measured(
     ranked = metrics.measure(labels, scores, persons)
     names = ("accuracy", "sensitivity", "specificity", "precision", "f1")
     return ranked | {name: decided[name] for name in names}
+
+
+def _of_fold(labels: Labels, tested: Tested) -> dict[str, float]:
+    """Figures of one fold; nan where its persons are all of one class."""
+    scores, threshold = tested.probabilities, tested.judgement.threshold
+    return {
+        "images": len(labels),
+        "auc": metrics.auc(labels, scores),
+        "accuracy": metrics.accuracy(labels, scores, threshold),
+        "f1": metrics.f1(labels, scores, threshold),
+    }
 
 
 def _studies(cohort: Cohort, tested: Sequence[Tested]) -> tuple[dict[str, Figure], tuple[str, ...]]:
