@@ -3,11 +3,19 @@
 from msnode.prepare.nifti import load_nifti
 from msnode.prepare.series import has_wanted, load_dicom
 from msnode.prepare.slices import nifti_slices, volume_slices
-from msnode.prepare.store import load, load_series, save, save_series
+from msnode.prepare.store import (
+    Outcome,
+    load,
+    load_series,
+    prepare_into,
+    save,
+    save_series,
+)
 from msnode.prepare.study import explain, group_studies, prepare
 from msnode.prepare.volume import Volume
 
 __all__ = [
+    "Outcome",
     "Volume",
     "explain",
     "group_studies",
@@ -18,6 +26,7 @@ __all__ = [
     "load_series",
     "nifti_slices",
     "prepare",
+    "prepare_into",
     "save",
     "save_series",
     "volume_slices",

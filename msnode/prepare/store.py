@@ -1,18 +1,43 @@
 """Prepared slices on disk: steps of the workflow hand on paths, never arrays."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
 
+from msnode.errors import NotAnalysable
 from msnode.files import decode, encode, replacing
-from msnode.records import Prepared, SeriesChoice
+from msnode.prepare.study import prepare
+from msnode.records import InputContract, Prepared, SeriesChoice
+from msnode.sentences import Text
 
 PIXELS = "prepared.safetensors"
 RECORD = "prepared.json"
 SERIES = "series.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a study: its slices are in the folder, or the reason why there are none."""
+
+    series: tuple[SeriesChoice, ...]
+    reason: Text | None = None
+
+
+def prepare_into(folder: Path, paths: Sequence[Path], contract: InputContract) -> Outcome:
+    """`prepare` a study and `save` its slices; a refusal is a result, never an exception.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    try:
+        prepared = prepare(paths, contract)
+    except NotAnalysable as refusal:
+        return Outcome(refusal.series, refusal.reason)
+    save(prepared, folder)
+    return Outcome(prepared.series)
 
 
 def save(prepared: Prepared, folder: Path) -> None:

@@ -64,8 +64,8 @@ def test_types_do_not_hide_ranges() -> None:
          "report.language: 'it' is unknown; known: en, de, fr, es, nl"),
         ({"classify": {"device": "cudda"}},
          "classify.device: 'cudda' is unknown; did you mean \"cuda\"?"),
-        ({5: 1}, "5: unknown key; known: data, database, name, receive, complete, classify, "
-         "report, destinations, http, audit"),
+        ({5: 1}, "5: unknown key; known: data, database, name, receive, complete, decode, "
+         "classify, report, destinations, http, audit"),
     ],
 )  # fmt: skip
 def test_another_shape_is_said(raw: object, problem: str) -> None:

@@ -13,7 +13,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 STAGES = {"receive", "prepare", "classify", "report", "deliver", "twin", "learn"}
 LAYERS = (
-    {"errors", "records", "sentences"},
+    {"errors", "records", "sentences", "strata"},
     {
         "audit",
         "tls",
@@ -27,6 +27,7 @@ LAYERS = (
         "room",
     },
     {"commitments"},
+    {"confined"},
     STAGES,
     {"analysis"},
     {"flow"},

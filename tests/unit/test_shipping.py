@@ -63,6 +63,7 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
     full = uncommented()
     assert replace(full.receive, callers=(), tls=None) == config.Receive()
     assert full.complete == config.Complete()
+    assert full.decode == config.Decode()
     assert replace(full.classify, bundle=config.BUNDLE) == config.Classify()
     assert full.report == config.Describe()
     assert full.destinations[0].retry == config.Retry()
