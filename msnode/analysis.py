@@ -10,17 +10,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from msnode import classify, metrics, prepare
-from msnode.errors import NotAnalysable, Refused, TryLater
+from msnode import classify, metrics, prepare, strata
+from msnode.confined import Confined
+from msnode.errors import Refused, TryLater, Unforeseen
 from msnode.records import (
     Finding,
+    InputContract,
     ModelInfo,
     Predecessor,
     Prepared,
     Report,
     Scores,
     SeriesChoice,
+    Slices,
     Study,
 )
 from msnode.sentences import Sentence, Text
@@ -40,20 +44,32 @@ class Analysis:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def examine(paths: Sequence[Path], runner: classify.Runner) -> Analysis:
+def examine(paths: Sequence[Path], runner: classify.Runner, reader: Confined) -> Analysis:
     """Prepare and classify in one go, without the engine (`msnode predict`)."""
-    analysis = prepared(paths, runner)
-    return opinion(analysis, runner) if analysis.reason is None else analysis
+    with TemporaryDirectory(prefix="msnode-") as name:
+        analysis = prepared(paths, runner.contract, reader, Path(name))
+        if analysis.reason is not None:
+            return analysis
+        return opinion(replace(analysis, prepared=prepare.load(Path(name))), runner)
 
 
-def prepared(paths: Sequence[Path], runner: classify.Runner) -> Analysis:
-    """Choose the series and turn it into slices; a refusal is a result, never an exception."""
+def prepared(
+    paths: Sequence[Path], contract: InputContract, reader: Confined, folder: Path
+) -> Analysis:
+    """Choose the series and leave its slices in a folder; a refusal is a result.
+
+    Raises:
+        TryLater: the node stops.
+        OSError: the folder cannot be written.
+    """
     with timed("prepare") as seconds:
         try:
-            ready = prepare.prepare(paths, runner.contract)
-            analysis = Analysis(ready.series, ready)
-        except NotAnalysable as refusal:
-            analysis = Analysis(refusal.series, reason=refusal.reason)
+            outcome = reader.call(prepare.Outcome, prepare.prepare_into, folder, paths, contract)
+            analysis = Analysis(outcome.series, reason=outcome.reason)
+        except (TryLater, OSError):
+            raise
+        except Refused as refusal:
+            analysis = Analysis(reason=refusal.reason)
         except Exception as error:  # noqa: BLE001 - a study must never end in silence
             analysis = Analysis(reason=_failed("prepare", error))
     return replace(analysis, seconds=seconds)
@@ -98,12 +114,18 @@ def compose(
         model=model,
         created_at=created_at,
         finding=analysis.finding,
-        slices=analysis.prepared.slices if analysis.prepared is not None else None,
+        slices=_warned(analysis.prepared.slices, model) if analysis.prepared is not None else None,
         scores=analysis.scores,
         reason=analysis.reason,
         seconds=analysis.seconds,
         predecessor=predecessor,
     )
+
+
+def _warned(slices: Slices, model: ModelInfo) -> Slices:
+    """The slices, with a warning where the model never saw the like."""
+    outside = strata.outside(model.strata, slices.acquisition, slices.thickness_mm)
+    return replace(slices, warnings=(*slices.warnings, *outside))
 
 
 @contextmanager
@@ -122,13 +144,20 @@ def unexpected(error: Exception, doing: str) -> str:
     Returns:
         File and line.
     """
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(frame.filename).name}:{frame.lineno}"
-    log.error("unexpected error=%s at=%s while=%r", type(error).__name__, where, doing)
+    kind, where = _origin(error)
+    log.error("unexpected error=%s at=%s while=%r", kind, where, doing)
     return where
+
+
+def _origin(error: Exception) -> tuple[str, str]:
+    """The error's class, and file and line that raised it."""
+    if isinstance(error, Unforeseen):
+        return error.kind, error.where
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return type(error).__name__, f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def _failed(stage: str, error: Exception) -> Sentence:
     """The reason that an error which nobody foresaw becomes."""
-    where = unexpected(error, stage)
-    return Sentence(f"{stage}_failed", error=type(error).__name__, where=where)
+    kind, _ = _origin(error)
+    return Sentence(f"{stage}_failed", error=kind, where=unexpected(error, stage))

@@ -16,8 +16,9 @@ from rich.table import Table
 
 from msnode import classify, deliver, prepare, report
 from msnode.analysis import Analysis, compose, examine
-from msnode.config import Classify, Describe
-from msnode.errors import MsnodeError
+from msnode.config import Classify, Decode, Describe
+from msnode.confined import Confined
+from msnode.errors import Crashed, MsnodeError
 from msnode.records import ModelInfo, SeriesChoice, Study, key
 
 log = logging.getLogger(__name__)
@@ -34,11 +35,12 @@ def predict(paths: Sequence[Path], model: Path, device: Any, out: Path | None, s
         MsnodeError: there is nothing to classify, or the bundle cannot be used.
     """
     studies = _studies(paths)
+    reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
     runner = classify.Runner(classify.load_bundle(model), Classify(model, device=device))
     try:
         with _progress("classifying", len(studies)) as advance:
             for name, files in studies.items():
-                analysis = examine(files, runner)
+                analysis = examine(files, runner, reader)
                 show(name, analysis, runner.info)
                 if out is not None:
                     _write(name, files, analysis, runner, out)
@@ -127,11 +129,17 @@ def explain(paths: Sequence[Path], model: Path) -> None:
     Raises:
         MsnodeError: there is no image, or the bundle cannot be used.
     """
+    reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
     contract = classify.load_bundle(model).contract
     console = Console()
     for name, files in _studies(paths).items():
         console.rule(f"study {name}", align="left")
-        console.print(series_table(prepare.explain(files, contract)))
+        try:
+            told = reader.call(tuple[SeriesChoice, ...], prepare.explain, files, contract)
+        except Crashed as crash:
+            console.print(f"[magenta]{escape(str(crash))}[/]")
+        else:
+            console.print(series_table(told))
 
 
 def send(paths: Sequence[Path], peer: str, calling: str) -> bool:
