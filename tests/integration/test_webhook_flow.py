@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from msnode import classify, prepare
 from msnode.config import Config, Destination
-from msnode.database import migrate, open_database, studies
+from msnode.database import migrate, open_database
 from msnode.deliver import Receipts
 from msnode.flow import Flow
-from msnode.records import Prepared, Receipt, Report, Study
+from msnode.records import Receipt, Study
 from msnode.twin import Twin
 from tests import reports
+from tests.flows import leave, register
 
 
 @dataclass
@@ -99,32 +99,6 @@ def node(ris: Ris, database: sa.Engine, tmp_path: Path) -> Node:
     receipts = Receipts(database)
     flow = Flow(config, inbox, runner, receipts, Twin(database))
     return Node(flow, study, receipts, tmp_path / "archive")
-
-
-def leave(made: Report, folder: Path) -> None:
-    """What the steps before the report leave in the study's folder."""
-    assert made.slices is not None
-    assert made.scores is not None
-    assert made.finding is not None
-    folder.mkdir(parents=True)
-    prepare.save(Prepared(made.slices, made.series, made.evidence), folder)
-    prepare.save_series(made.series, folder)
-    classify.save_scores(made.scores, made.finding, folder)
-
-
-def register(database: sa.Engine, study: Study) -> None:
-    """The study's row, to which results refer."""
-    row = {
-        "study_key": study.key,
-        "study_instance_uid": study.study_instance_uid,
-        "patient_key": "p",
-        "generation": 1,
-        "state": "queued",
-        "first_at": 0.0,
-        "last_at": 0.0,
-    }
-    with database.begin() as connection:
-        connection.execute(studies.insert().values(row))
 
 
 def test_a_webhook_that_is_down_gets_the_same_signal_later(node: Node, ris: Ris) -> None:

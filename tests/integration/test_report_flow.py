@@ -1,0 +1,98 @@
+"""The flow writes the objects that destinations want, once for those that want the same."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pydicom
+import pytest
+import sqlalchemy as sa
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from msnode.config import Config, Destination, Form
+from msnode.database import migrate, open_database
+from msnode.deliver import Receipts
+from msnode.flow import Flow
+from msnode.records import Report, Study
+from msnode.twin import Twin
+from tests import reports
+from tests.flows import leave, register
+
+
+@dataclass
+class Node:
+    """A data folder with one study, which flows of different settings work on."""
+
+    database: sa.Engine
+    folder: Path
+    made: Report
+    study: Study
+
+    def flow(self, *destinations: Destination) -> Flow:
+        inbox: Any = SimpleNamespace(study=lambda *_: self.study)
+        runner: Any = SimpleNamespace(info=self.made.model)
+        config = Config(data=self.folder, destinations=destinations)
+        return Flow(config, inbox, runner, Receipts(self.database), Twin(self.database))
+
+    def report(self, flow: Flow) -> str:
+        return flow.report(self.study.key, 1, None, {}, 1_700_000_000.0)
+
+    def deliver(self, flow: Flow, name: str) -> bool:
+        return flow.deliver(self.study.key, 1, name, 1)["delivered"]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    database = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
+    migrate(database)
+    made = reports.synthetic(tmp_path, 3)
+    study = Study(made.study_instance_uid, 1, "evidence", made.evidence, time.time())
+    leave(made, tmp_path / "data/work" / study.key / "1")
+    register(database, study)
+    yield Node(database, tmp_path / "data", made, study)
+    database.dispose()
+
+
+def classes(folder: Path) -> list[str]:
+    """SOP Classes of the objects in a folder."""
+    return sorted(str(pydicom.dcmread(path).SOPClassUID) for path in folder.glob("*.dcm"))
+
+
+def test_the_same_options_are_written_once(node: Node, tmp_path: Path) -> None:
+    one = Destination("one", folder=tmp_path / "one", profile="standard")
+    other = replace(one, name="other", folder=tmp_path / "other")
+    third = replace(one, name="third", folder=tmp_path / "third", form=Form(overlay="multi-frame"))
+    flow = node.flow(one, other, third)
+    assert node.report(flow) == "present"
+    work = node.folder / "work" / node.study.key / "1"
+    assert {path.name for path in work.iterdir() if path.is_dir()} == {
+        "standard", "standard-multi-frame",
+    }  # fmt: skip
+    assert all(node.deliver(flow, name) for name in ("one", "other", "third"))
+    assert classes(tmp_path / "one") == classes(tmp_path / "other")
+    assert classes(tmp_path / "one").count(SecondaryCaptureImageStorage) == 1 + 3
+    assert MultiFrameTrueColorSecondaryCaptureImageStorage in classes(tmp_path / "third")
+
+
+def test_a_study_is_delivered_in_the_form_that_it_was_reported_in(
+    node: Node, tmp_path: Path
+) -> None:
+    before = Destination("pacs", folder=tmp_path / "pacs")
+    node.report(node.flow(before))
+    after = replace(before, profile="full", form=Form("comprehensive-3d"))
+    assert node.deliver(node.flow(after), "pacs")
+    assert classes(tmp_path / "pacs") == [SecondaryCaptureImageStorage, ComprehensiveSRStorage]
+
+
+def test_nothing_to_deliver_does_not_count_as_delivered(node: Node, tmp_path: Path) -> None:
+    known = Destination("known", folder=tmp_path / "known")
+    node.report(node.flow(known))
+    late = Destination("late", folder=tmp_path / "late", profile="standard")
+    assert not node.deliver(node.flow(known, late), "late")
