@@ -20,6 +20,11 @@ def _is_array(kind: Any) -> bool:
     return getattr(kind, "__origin__", None) is np.ndarray
 
 
+def _is_text(kind: Any) -> bool:
+    """Whether an annotation is Text, or Text | None."""
+    return kind in (Text, Text | None)
+
+
 _converter = cattrs.Converter()
 _converter.register_unstructure_hook(Path, str)
 _converter.register_structure_hook(Path, lambda raw, _: Path(raw))
@@ -27,7 +32,7 @@ _converter.register_unstructure_hook_func(_is_array, np.ndarray.tolist)
 _converter.register_structure_hook_func(_is_array, lambda raw, _: np.array(raw, np.float64))
 _converter.register_unstructure_hook(Sentence, to_json)
 _converter.register_unstructure_hook_func(lambda kind: kind == Text, to_json)
-_converter.register_structure_hook_func(lambda kind: kind == Text, lambda raw, _: from_json(raw))
+_converter.register_structure_hook_func(_is_text, lambda raw, _: from_json(raw))
 
 
 def encode(record: Any) -> bytes:
