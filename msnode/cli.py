@@ -197,18 +197,29 @@ def demo(folder: Path, model: Path) -> None:
 
 
 @main.command()
-@click.argument("study_instance_uid")
+@click.argument("study")
 @config_option
 @plain_errors
-def forget(study_instance_uid: str, config_file: Path) -> None:
-    """Delete all that the node keeps of a study: images, results, rows, jobs."""
-    from msnode import database
-    from msnode.forget import forget as delete
+def forget(study: str, config_file: Path) -> None:
+    """Delete all that the node keeps of a STUDY: images, results, rows, jobs.
 
-    config = configuration.load(config_file)
-    engine = database.open_database(config.database_url)
-    database.migrate(engine)
-    click.echo(f"forgotten, {delete(engine, config.data, study_instance_uid)} instance(s)")
+    STUDY is its StudyInstanceUID, or its key as in the log and in job IDs.
+    """
+    from msnode import deleting
+
+    deleting.forget_study(config_file, study)
+
+
+@main.command()
+@config_option
+@click.option("--dry-run", is_flag=True, help="Only list what would be deleted.")
+@json_option
+@plain_errors
+def retention(config_file: Path, dry_run: bool, as_json: bool) -> None:
+    """Delete now what is delivered and old, as the node does by itself every hour."""
+    from msnode import deleting
+
+    deleting.apply_rules(config_file, dry_run=dry_run, as_json=as_json)
 
 
 @main.group()

@@ -100,6 +100,9 @@ class Flow:
         """
         return self._glance.call(bool, prepare.has_wanted, paths, self._runner.contract)
 
+        if analysis.reason is not None and study.is_partial:
+            reason = Sentence("images_deleted", reason=analysis.reason)
+            analysis = replace(analysis, reason=reason)
     def prepare(self, study_key: str, generation: int) -> Stage:
         """Choose the series and turn it into slices."""
         study = self._inbox.study(study_key, generation)

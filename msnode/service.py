@@ -23,22 +23,27 @@ from msnode.http import Monitor
 from msnode.receive import Inbox, Listener
 from msnode.records import ModelInfo, Study
 from msnode.room import Level, Room
+from msnode.retention import DAY_S, Retention
 from msnode.twin import Twin
 
 log = logging.getLogger(__name__)
 
 SWEEP_S = 0.5  # how often the inbox is asked for complete studies
 BEAT_S = 5.0  # between heartbeats; engine.SILENT_S of silence count as death
-CLEAN_S = 3600.0  # between removals of old workflow records
+CLEAN_S = 3600.0  # between removals of what is old
+HURRY_S = 5.0  # for one of them; what is left comes with the next sweep
 GRACE_S = 2.0  # for associations under way at a stop; the peer sends again what we did not answer
 
 
 class Sweeper(threading.Thread):
     """Hands complete studies from the inbox to the engine, and says that this host is alive."""
 
-    def __init__(self, config: Config, inbox: Inbox, engine: Engine, flow: Flow) -> None:
+    def __init__(
+        self, config: Config, inbox: Inbox, engine: Engine, flow: Flow, retention: Retention
+    ) -> None:
         super().__init__(name="sweeper", daemon=True)
         self._flow = flow
+        self._retention = retention
         self._config = config
         self._inbox = inbox
         self._engine = engine
@@ -71,8 +76,24 @@ class Sweeper(threading.Thread):
             self._engine.beat()
             self._submit_queued()
         if time.monotonic() > self._next_cleaning:
-            self._next_cleaning = time.monotonic() + CLEAN_S
-            self._engine.sweep()
+            self._clean()
+
+    def _clean(self) -> None:
+        """Delete what is old, for some seconds; with the next sweep more, if there is more."""
+        began = time.monotonic()
+        self._engine.sweep()
+        deleted = len(list(self._retention.apply(HURRY_S)))
+        is_all = not deleted or time.monotonic() < began + HURRY_S
+        self._next_cleaning = time.monotonic() + (CLEAN_S if is_all else 0.0)
+
+    def _settle_reports(self) -> None:
+        """Go on with deliveries on whose commitment their peer has reported."""
+        deliveries = self._flow.deliveries
+        for request in deliveries.reported():
+            place = request.study_key, request.generation, request.destination
+            if not self._engine.is_delivering(*place):  # who is sees for himself
+                destination = self._flow.destinations.get(request.destination)
+                self._engine.hasten(*place, deliveries.settle(request, destination))
 
     def _submit_queued(self) -> None:
         """Submit what a crash or a fault kept from being submitted; close what died."""
@@ -165,10 +186,12 @@ class Service:
         stack.callback(flow.stop)
         runner.warm_up()
         flow.warm_up()
-        engine = Engine(database, config.name, flow)
+        keep_s = config.retention.jobs_days * DAY_S
+        engine = Engine(database, config.name, flow, keep_s=keep_s)
         stack.callback(engine.stop)
         engine.launch()
-        self._sweeper = Sweeper(config, inbox, engine, flow)
+        retention = Retention(database, config.data, config.retention, engine.unsettled)
+        self._sweeper = Sweeper(config, inbox, engine, flow, retention)
         stack.callback(self._sweeper.stop)
         self._sweeper.start()
         _describe(runner.info)

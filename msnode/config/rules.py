@@ -17,6 +17,8 @@ from msnode.config import settings
 LONGEST_S = 366 * 24 * 3600
 """No time may be longer: timers and sockets have limits of their own beyond."""
 
+LONGEST_DAYS = 36500
+
 PORT = (1, 65535)
 LISTENING = (0, 65535)
 """0 takes a free port."""
@@ -207,6 +209,14 @@ def _http(http: settings.Http) -> Iterator[str]:
     yield from _listening(http.address)
 
 
+def _retention(retention: settings.Retention) -> Iterator[str]:
+    for field in fields(retention):
+        days = getattr(retention, field.name)
+        if days is not None and not 0 < days <= LONGEST_DAYS:
+            use = f"days above 0, at most {LONGEST_DAYS}"
+            yield f"{field.name}: {days} is out of range; use {use}, or null to keep them"
+
+
 def _syslog(syslog: settings.Syslog) -> Iterator[str]:
     if not _is_host(syslog.host):
         yield f"host: {syslog.host!r} is no host name or address"
@@ -222,6 +232,7 @@ RULES: dict[type, Callable[[Any], Iterator[str]]] = {
     settings.Describe: _describe,
     settings.Destination: _destination,
     settings.Retry: _retry,
+    settings.Retention: _retention,
     settings.Http: _http,
     settings.Syslog: _syslog,
 }

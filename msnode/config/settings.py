@@ -234,6 +234,25 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the node keeps what is delivered; null: until `msnode forget`.
+
+    What has not reached every destination is kept whatever its age.
+    """
+
+    images_days: float | None = 30.0
+    """Images, counted from the last one or from their results' delivery; the PACS has them."""
+    results_days: float | None = 90.0
+    """Result objects, likewise; their row in the database stays."""
+    quarantine_days: float | None = None
+    """Files that could not be made sense of: they are nowhere else, so somebody should look."""
+    backups_days: float | None = None
+    """Copies of the SQLite database that upgrades made."""
+    jobs_days: float = 7.0
+    """Records of jobs that ended well."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration of a node."""
 
@@ -250,6 +269,7 @@ class Config:
     report: Describe = field(default_factory=Describe)
     destinations: tuple[Destination, ...] = ()
     http: Http = field(default_factory=Http)
+    retention: Retention = field(default_factory=Retention)
     audit: Audit = field(default_factory=Audit)
 
     @property

@@ -19,6 +19,15 @@ STATES = {
 """What an administrator calls the states of a workflow."""
 
 
+UNSETTLED = [status for status, state in STATES.items() if state != "done"]
+"""Of a workflow whose study somebody may still want."""
+
+
+def study_of(workflow_id: str) -> str:
+    """The key of the study that a workflow is about."""
+    return workflow_id.split(".")[1]
+
+
 def queue(destination: str) -> str:
     """A queue for each destination, so that a slow or dead one holds nobody else up."""
     return f"deliver.{destination}"

@@ -6,10 +6,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
 
 from msnode.database import hosts, unix_now
-from msnode.engine.common import SERIALIZER, STATES, STUDIES, VERSION, connections, queue
+from msnode.engine.common import (
+    SERIALIZER,
+    STATES,
+    STUDIES,
+    UNSETTLED,
+    VERSION,
+    connections,
+    queue,
+    study_of,
+)
 from msnode.engine.workflows import register
 
 if TYPE_CHECKING:  # as in workflows.py
@@ -18,7 +27,8 @@ if TYPE_CHECKING:  # as in workflows.py
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2  # how often the queues are looked at; each look is one indexed query
-KEEP_S = 7 * 86400.0  # finished workflows are kept for the curious, then swept
+KEEP_S = 7 * 86400.0  # workflows that ended well are kept for the curious, then swept
+BATCH = 500  # of them at once: a statement has a limit of its parameters
 SILENT_S = 30.0  # without a heartbeat, and a host counts as dead
 LEAD_S = 1800.0  # an urgent study overtakes routine ones that came up to so long before it
 EPOCH = 1_767_225_600.0  # 2026-01-01, so that the seconds since fit into 31 bits until 2094
@@ -43,15 +53,22 @@ class Engine:
         name: of this host, stable over restarts, unique among those that share the database.
         flow: the steps.
         silent_s: seconds without a heartbeat after which another host counts as dead.
+        keep_s: seconds for which the records of jobs that ended well are kept.
     """
 
     def __init__(
-        self, database: sa.Engine, name: str, flow: "Flow", silent_s: float = SILENT_S
+        self,
+        database: sa.Engine,
+        name: str,
+        flow: "Flow",
+        silent_s: float = SILENT_S,
+        keep_s: float = KEEP_S,
     ) -> None:
         self._flow = flow
         self._database = database
         self._name = name
         self._silent_s = silent_s
+        self._keep_s = keep_s
         config: DBOSConfig = {
             "name": "msnode",
             "system_database_engine": connections(database),
@@ -118,11 +135,38 @@ class Engine:
             log.warning("host=%s fell silent; took over workflows=%d", name, len(begun))
 
     def sweep(self) -> None:
-        """Delete the records of workflows that ended well long ago; DBOS never does."""
-        before = datetime.fromtimestamp(time.time() - KEEP_S, UTC).isoformat()
-        old = DBOS.list_workflows(status="SUCCESS", completed_before=before, load_input=False)
-        DBOS.delete_workflows([workflow.workflow_id for workflow in old])
+        """Delete the records of workflows that ended well long ago; DBOS never does.
+
+        Dead and cancelled ones stay for the administrator, who retries them or forgets the study.
+        """
+        before = datetime.fromtimestamp(time.time() - self._keep_s, UTC).isoformat()
+        while old := DBOS.list_workflows(
+            status="SUCCESS",
+            completed_before=before,
+            limit=BATCH,
+            load_input=False,
+            load_output=False,
+        ):
+            DBOS.delete_workflows([workflow.workflow_id for workflow in old])
 
     def stop(self) -> None:
         """Take no new work, give running steps a moment, leave the rest for the next start."""
         DBOS.destroy(workflow_completion_timeout_sec=STOP_S, destroy_registry=True)
+    def unsettled(self) -> set[str]:
+        """Keys of the studies with a job that is open, dead or cancelled."""
+        found = DBOS.list_workflows(status=UNSETTLED, load_input=False, load_output=False)
+        return {study_of(workflow.workflow_id) for workflow in found}
+
+
+
+def _deliveries(
+    study_key: str, generation: int, destination: str, *statuses: str
+) -> list[WorkflowStatus]:
+    """The attempts to deliver a result that are in one of these states."""
+    return DBOS.list_workflows(
+        workflow_id_prefix=f"deliver.{study_key}.{generation}.",
+        queue_name=queue(destination),
+        status=list(statuses),
+        load_input=False,
+        load_output=False,
+    )

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
-from msnode.engine.common import SERIALIZER, STATES, STUDIES, VERSION, connections, queue
+from msnode.engine.common import (
+    SERIALIZER,
+    STATES,
+    STUDIES,
+    UNSETTLED,
+    VERSION,
+    connections,
+    queue,
+    study_of,
+)
 from msnode.errors import MsnodeError
 
 OPEN = ("queued", "running", "waiting")
@@ -68,6 +77,11 @@ class Jobs:
         """Jobs in these states, oldest first."""
         wanted = [status for status, state in STATES.items() if state in states]
         return [_job(workflow) for workflow in self._client.list_workflows(status=wanted)]
+
+    def unsettled(self) -> set[str]:
+        """Keys of the studies with a job that is open, dead or cancelled."""
+        found = self._client.list_workflows(status=UNSETTLED, load_input=False, load_output=False)
+        return {study_of(workflow.workflow_id) for workflow in found}
 
     def get(self, job_id: str) -> Job:
         """One job.

@@ -1,7 +1,9 @@
 """Forgetting a study: all of it, and nothing else."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -46,7 +48,16 @@ def conclude(inbox: Inbox, study: records.Study) -> None:
         "sop_instance_uid": f"2.25.{int(study.key, 16)}",
     }
     receipt |= {"delivered": True, "attempts": 1, "detail": "", "retry": False, "updated_at": 0.0}
+    request: dict[str, object] = {
+        "transaction_uid": f"2.25.{int(study.key, 16)}",
+        "destination": "pacs",
+    }
+    request |= {"requested_at": 0.0, "state": "settled"}
+    aside = inbox.folder / "quarantine" / study.key
+    aside.mkdir()
+    (aside / "cut-off.dcm").write_bytes(b"half an image")
     with inbox.engine.begin() as connection:
+        connection.execute(database.commitments.insert(), same | request)
         connection.execute(database.results.insert(), same | result)
         connection.execute(database.receipts.insert(), same | receipt)
     inbox.finish(study.key, study.generation)
@@ -70,7 +81,7 @@ def left(inbox: Inbox, study: str) -> dict[str, int]:
         }
     return counts | {
         kind: len(list((inbox.folder / kind / study).rglob("*.dcm")))
-        for kind in ("instances", "work")
+        for kind in ("instances", "work", "quarantine")
     }
 
 
@@ -83,6 +94,51 @@ def test_a_study_is_forgotten_and_no_other(inbox: Inbox) -> None:
     assert left(inbox, records.key(OTHER)) == before
     assert not (inbox.folder / "instances" / KEY).exists()
     assert inbox.rebuild() == 0
+
+
+def test_a_study_is_forgotten_by_its_key(inbox: Inbox) -> None:
+    """As logs and job IDs name it."""
+    assert forget(inbox, KEY).exit_code == 0
+    assert set(left(inbox, KEY).values()) == {0}
+
+
+def test_copies_of_the_database_forget_too(inbox: Inbox) -> None:
+    engine_table = "CREATE TABLE workflow_status (workflow_uuid TEXT, inputs TEXT)"
+    names = [
+        f"{kind}.{study}.1" for study in (KEY, records.key(OTHER)) for kind in ("study", "deliver")
+    ]
+    file = inbox.folder / "msnode.sqlite.0002.bak"
+    with (
+        closing(sqlite3.connect(inbox.folder / "msnode.sqlite")) as source,
+        closing(sqlite3.connect(file)) as copy,
+    ):
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+        copy.execute(engine_table)
+        copy.executemany("INSERT INTO workflow_status VALUES (?, '')", [(n,) for n in names])
+        copy.commit()
+    assert KEY.encode() in file.read_bytes()
+    assert forget(inbox).exit_code == 0
+    assert KEY.encode() not in file.read_bytes()
+    with closing(sqlite3.connect(file)) as copy:
+        assert copy.execute("SELECT study_key FROM studies").fetchall() == [(records.key(OTHER),)]
+        assert len(copy.execute("SELECT * FROM workflow_status").fetchall()) == 2
+
+
+def test_a_copy_that_is_none_is_named(inbox: Inbox) -> None:
+    (inbox.folder / "msnode.sqlite.0001.bak").write_bytes(b"no database" * 1000)
+    answer = forget(inbox)
+    assert answer.exit_code == 1
+    assert "copy of the database (*.bak): file is not a database" in answer.output
+    assert min(left(inbox, KEY).values()) > 0
+
+
+def test_the_audit_trail_hears_of_it(inbox: Inbox) -> None:
+    assert forget(inbox).exit_code == 0
+    (message,) = (inbox.folder / "audit").glob("*-delete.log")
+    text = message.read_text()
+    assert STUDY in text
+    assert "4711" in text, "the patient's ID"
 
 
 def test_sent_again_it_is_a_new_study(inbox: Inbox) -> None:

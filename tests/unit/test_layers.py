@@ -33,7 +33,7 @@ LAYERS = (
     {"flow"},
     {"engine"},
     {"service", "forget", "retention"},
-    {"cli", "cli_learn", "checks", "by_hand", "job_tables", "demo", "__main__"},
+    {"cli", "cli_learn", "checks", "by_hand", "job_tables", "deleting", "demo", "__main__"},
 )
 """Lowest first: a module imports only from lower layers."""
 
