@@ -100,9 +100,6 @@ class Flow:
         """
         return self._glance.call(bool, prepare.has_wanted, paths, self._runner.contract)
 
-        if analysis.reason is not None and study.is_partial:
-            reason = Sentence("images_deleted", reason=analysis.reason)
-            analysis = replace(analysis, reason=reason)
     def prepare(self, study_key: str, generation: int) -> Stage:
         """Choose the series and turn it into slices."""
         study = self._inbox.study(study_key, generation)
@@ -110,6 +107,9 @@ class Flow:
         analysis = prepared(study.paths, self._runner.contract, self._reader, folder)
         classify.save_info(self._runner.info, folder)
         prepare.save_series(analysis.series, folder)
+        if analysis.reason is not None and study.is_partial:
+            reason = Sentence("images_deleted", reason=analysis.reason)
+            analysis = replace(analysis, reason=reason)
         return _stage(analysis, "prepare")
 
     def classify(self, study_key: str, generation: int) -> Stage:

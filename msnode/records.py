@@ -37,16 +37,15 @@ class Study:
         completion: why it was taken as complete, in words for the log.
         paths: the files of this generation, earlier generations' included.
         last_instance_at: unix time in seconds of the last instance's arrival.
-    """
         stat: wanted at once, so it goes before routine studies.
         is_partial: images of earlier generations are not here any more (retention).
+    """
 
     study_instance_uid: str
     generation: int
     completion: str
     paths: tuple[Path, ...]
     last_instance_at: float
-
     stat: bool = False
     is_partial: bool = False
     @property

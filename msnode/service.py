@@ -22,8 +22,8 @@ from msnode.flow import Flow
 from msnode.http import Monitor
 from msnode.receive import Inbox, Listener
 from msnode.records import ModelInfo, Study
-from msnode.room import Level, Room
 from msnode.retention import DAY_S, Retention
+from msnode.room import Level, Room
 from msnode.twin import Twin
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ class Sweeper(threading.Thread):
         self, config: Config, inbox: Inbox, engine: Engine, flow: Flow, retention: Retention
     ) -> None:
         super().__init__(name="sweeper", daemon=True)
-        self._flow = flow
         self._retention = retention
+        self._flow = flow
         self._config = config
         self._inbox = inbox
         self._engine = engine

@@ -134,6 +134,11 @@ class Engine:
         if begun:
             log.warning("host=%s fell silent; took over workflows=%d", name, len(begun))
 
+    def unsettled(self) -> set[str]:
+        """Keys of the studies with a job that is open, dead or cancelled."""
+        found = DBOS.list_workflows(status=UNSETTLED, load_input=False, load_output=False)
+        return {study_of(workflow.workflow_id) for workflow in found}
+
     def sweep(self) -> None:
         """Delete the records of workflows that ended well long ago; DBOS never does.
 
@@ -152,11 +157,6 @@ class Engine:
     def stop(self) -> None:
         """Take no new work, give running steps a moment, leave the rest for the next start."""
         DBOS.destroy(workflow_completion_timeout_sec=STOP_S, destroy_registry=True)
-    def unsettled(self) -> set[str]:
-        """Keys of the studies with a job that is open, dead or cancelled."""
-        found = DBOS.list_workflows(status=UNSETTLED, load_input=False, load_output=False)
-        return {study_of(workflow.workflow_id) for workflow in found}
-
 
 
 def _deliveries(
