@@ -24,9 +24,12 @@ from msnode.records import (
     Slices,
     SourceFrame,
 )
+from msnode.sentences import Sentence, Text
+from msnode.strata import Acquisition, Strata, outside
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 SERIES = f"{STUDY}.2"
+STRATA = Strata((18, None), (1.5, 1.5), (6.4, 8.1), ("Toshiba",), ("2D",))
 MODEL = ModelInfo(
     name="hybrid",
     version="1.0.0",
@@ -36,7 +39,18 @@ MODEL = ModelInfo(
     specificity=0.84,
     measured_on="14 people of one site, split by person",
     notice="Trained on 14 people; not a medical device.",
+    strata=STRATA,
 )
+WHY = Sentence(
+    "wanted",
+    kind="FLAIR",
+    by=Sentence("times_inversion", inversion=2500.0, repetition=9000.0, echo=120.0),
+    origin=Sentence("original"),
+    plane=Sentence("axial"),
+    count=24,
+)
+LOCALIZER = Sentence("by_image_type", what=Sentence("localizer"), term="LOCALIZER")
+ACQUISITION = Acquisition(45.2, 3.0, 5.0, "SIEMENS", "2D")
 
 
 def head(count: int, size: int = 224) -> Float32Array:
@@ -142,11 +156,13 @@ def synthetic(
         thickness_mm=130 / max(count - 1, 1),
         reformatted=False,
         missing=0,
-        warnings=("the model was trained on slices of 6.4-8.1 mm",),
+        warnings=outside(STRATA, ACQUISITION, 130 / max(count - 1, 1)),
+        gate=0.93,
+        acquisition=ACQUISITION,
     )
     series = (
-        SeriesChoice(SERIES, "FLAIR tra", count, True, "FLAIR: TR 9000, TI 2500 ms; axial"),
-        SeriesChoice(f"{STUDY}.5", "localizer", 3, False, "ImageType says LOCALIZER"),
+        SeriesChoice(SERIES, "FLAIR tra", count, True, WHY),
+        SeriesChoice(f"{STUDY}.5", "localizer", 3, False, LOCALIZER),
     )
     paths = tuple(path for _, path in made)
     return _report(STUDY, paths, series, slices, decision, probability)
@@ -160,7 +176,7 @@ def real(folder: Path, decision: Decision = "present", probability: float = 0.87
     return _report(study, ready.paths, ready.series, ready.slices, decision, probability)
 
 
-def not_analysed(report: Report, reason: str) -> Report:
+def not_analysed(report: Report, reason: Text) -> Report:
     """The same study without a finding."""
     series = tuple(replace(choice, chosen=False, why=reason) for choice in report.series)
     return replace(report, finding=None, slices=None, scores=None, reason=reason, series=series)

@@ -24,6 +24,7 @@ from msnode.classify.contract import CLASSES, Classifier, build
 from msnode.classify.decision import Calibration, StudyRule
 from msnode.errors import ConfigError
 from msnode.records import InputContract, ModelInfo
+from msnode.strata import Strata
 
 PART_BYTES = 45 * 1000 * 1000
 """Largest part of the weights: below the 50 MB at which code hosts begin to warn."""
@@ -65,6 +66,7 @@ class Manifest:
         specificity: likewise.
         measured_on: the people, split and date behind the two.
         notice: the sentence on training data and licence that every reader of a result must see.
+        strata: of the training data; a study outside of them is reported with a warning.
         figures: everything else that was measured, as in CARD.md.
         digest: sha256 hex digest; written by ``save_bundle``.
     """
@@ -84,6 +86,7 @@ class Manifest:
     specificity: float | None = None
     measured_on: str = ""
     notice: str = ""
+    strata: Strata = Strata()  # noqa: RUF009 - frozen
     training_data: tuple[DataSource, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
     digest: str = ""
@@ -93,7 +96,11 @@ RESULT = (
     "architecture", "arguments", "classes", "input", "calibration", "rule", "threshold",
     "undetermined", "saliency",
 )  # fmt: skip
-"""The keys of bundle.yaml that bear on a result and are part of the digest."""
+"""The keys of bundle.yaml that bear on a result and are part of the digest.
+
+The rest says what is known of the model: a figure or a stratum that is learned of later changes
+what is written beside a result, not the result.
+"""
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ class Bundle:
         m = self.manifest
         return ModelInfo(
             m.name, m.version, m.digest, m.threshold, m.undetermined,
-            m.sensitivity, m.specificity, m.measured_on, m.notice,
+            m.sensitivity, m.specificity, m.measured_on, m.notice, m.strata,
         )  # fmt: skip
 
 

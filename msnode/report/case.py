@@ -15,7 +15,7 @@ from msnode.config import Describe, Form
 from msnode.records import Finding, Predecessor, Report, Scores, SliceFinding, Slices, SourceFrame
 from msnode.report import header
 from msnode.report.header import Header
-from msnode.report.text import Words
+from msnode.report.text import Words, localised
 from msnode.report.uids import legal, uid
 
 PROGRAM = "msnode"
@@ -44,6 +44,7 @@ class Case:
     """Everything the builders of the objects need.
 
     Attributes:
+        report: the result, its reasons and warnings in the configured language.
         header: what the results take from a source image.
         images: the evidence that is DICOM and of this study, by SOPInstanceUID.
     """
@@ -53,6 +54,10 @@ class Case:
     header: Header
     images: Mapping[str, Image]
     form: Form = USUAL
+
+    def __post_init__(self) -> None:
+        """Put what earlier stages found into the reader's language."""
+        object.__setattr__(self, "report", localised(self.report, self.describe.language))
 
     @property
     def say(self) -> Words:

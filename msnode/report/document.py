@@ -4,7 +4,7 @@ from highdicom import sr
 from pydicom.dataset import Dataset
 
 from msnode.records import SourceFrame
-from msnode.report import base, codes
+from msnode.report import base, codes, facts
 from msnode.report.case import Case
 
 
@@ -47,9 +47,17 @@ def text(name: sr.CodedConcept, value: str) -> sr.TextContentItem:
     return sr.TextContentItem(name, value, sr.RelationshipTypeValues.CONTAINS)
 
 
-def reason_item(case: Case) -> sr.TextContentItem:
-    """Why the study was not analysed."""
-    return text(codes.COMMENT, f"{case.say('not_analysed')}: {case.report.reason}")
+def remarks(case: Case) -> list[sr.TextContentItem]:
+    """Why the study was not analysed, how the result came about, what else the reader must know."""
+    reason = case.report.reason
+    comments = [f"{case.say('not_analysed')}: {reason}"] if reason is not None else []
+    if case.report.finding is not None:
+        comments.append(facts.performance(case))
+    comments += facts.notes(case)
+    return [
+        *(text(codes.COMMENT, comment) for comment in comments),
+        *(text(codes.PROCEDURE_DESCRIPTION, line) for line in facts.method(case)),
+    ]
 
 
 def image(name: sr.CodedConcept, frame: SourceFrame) -> sr.ImageContentItem:

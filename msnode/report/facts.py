@@ -1,6 +1,6 @@
 """The sentences that montage, readable report and PDF share."""
 
-from msnode.records import Predecessor, SeriesChoice, SliceFinding
+from msnode.records import ModelInfo, Predecessor, SeriesChoice, SliceFinding
 from msnode.report.case import VERSION, Case, image_label, matter
 
 
@@ -39,17 +39,25 @@ def quality(case: Case) -> str:
     if slices is None:
         return "–"
     say = case.say
-    parts = [
-        say(
-            "input",
-            count=len(slices.pixels),
-            thickness=say.number(slices.thickness_mm),
-        )
-    ]
+    distance = say.number(slices.thickness_mm)
+    parts = [say("input", count=len(slices.pixels), thickness=distance)]
     if slices.missing:
         parts.append(say("missing", count=slices.missing))
     if slices.reformatted:
         parts.append(say("reformatted"))
+    return ", ".join(parts)
+
+
+def all_quality(case: Case) -> str:
+    """What `quality` says, and all else that was measured of the input."""
+    slices, say = case.slices, case.say
+    parts = [quality(case)]
+    if slices.acquisition.slice_mm is not None:
+        parts.append(say("thickness", thickness=say.number(slices.acquisition.slice_mm)))
+    if not slices.missing:
+        parts.append(say("none_missing"))
+    if slices.gate is not None:
+        parts.append(say("gate", score=say.number(slices.gate, 2)))
     return ", ".join(parts)
 
 
@@ -112,7 +120,7 @@ def outcome(case: Case) -> list[str]:
         ]
     return [
         f"{say('pattern')}: {say(finding.decision)}. "
-        f"{say('probability')} {say.percent(finding.probability)} ({threshold(case)}).",
+        f"{say('calibrated')} {say.percent(finding.probability)} ({threshold(case)}).",
         performance(case),
         f"{say('priority')}: {priority(case)}",
     ]
@@ -141,18 +149,32 @@ def slice_lines(case: Case, most: int) -> list[str]:
     ]
 
 
+def parameters(info: ModelInfo) -> list[str]:
+    """The operating point for machines: ``name=value``, in every language the same."""
+    found = [f"digest={info.digest}", f"threshold={info.threshold:.4f}"]
+    if info.undetermined is not None:
+        found.append("undetermined={:.4f}..{:.4f}".format(*info.undetermined))
+    if info.sensitivity is not None and info.specificity is not None:
+        found.append(f"sensitivity={info.sensitivity:.4f}")
+        found.append(f"specificity={info.specificity:.4f}")
+        found.append(f"measured_on={info.measured_on}")
+    return found
+
+
 def method(case: Case) -> list[str]:
     """How the result came about: series, input quality, model, time."""
     say, report = case.say, case.report
     lines = [f"{say('model')}: {model(case)}"]
     if used(case) is not None:
-        lines += [f"{say('series_used')}: {series(case)}", f"{quality(case)}"]
+        lines.append(f"{say('series_used')}: {series(case)}")
+    if report.slices is not None:
+        lines.append(f"{say('quality')}: {all_quality(case)}")
     lines += [
         f"{named(case, choice)} – {say('considered', why=choice.why)}"
         for choice in report.series
         if not choice.chosen
     ]
     if report.seconds:
-        steps = ", ".join(f"{step} {say.number(s)} s" for step, s in report.seconds.items())
+        steps = ", ".join(f"{say(step)} {say.number(s)} s" for step, s in report.seconds.items())
         lines.append(f"{say('time')}: {steps}")
     return lines

@@ -7,9 +7,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
 from msnode.records import Float64Array, SliceFinding, SourceFrame
-from msnode.report import base, codes
+from msnode.report import base, codes, facts
 from msnode.report.case import PROGRAM, Case, image_label, matter
-from msnode.report.document import document, reason_item
+from msnode.report.document import document, remarks
 from msnode.report.uids import uid
 
 Graphic = tuple[sr.GraphicTypeValues, Float64Array]
@@ -59,13 +59,10 @@ def observer(case: Case) -> sr.ObserverContext:
 def algorithm(case: Case) -> sr.AlgorithmIdentification:
     """TID 4019: the model, and the operating point as its parameters."""
     model = case.report.model
-    parameters = [f"digest={model.digest}", f"threshold={model.threshold:.4f}"]
-    if model.undetermined is not None:
-        parameters.append("undetermined={:.4f}..{:.4f}".format(*model.undetermined))
     return sr.AlgorithmIdentification(
         name=model.name,
         version=model.version,
-        parameters=parameters,
+        parameters=facts.parameters(model),
         family=codes.ARTIFICIAL_INTELLIGENCE,
         manufacturer=PROGRAM,
     )
@@ -92,8 +89,7 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
         measurements=measurements,
         qualitative_evaluations=evaluations,
     )
-    if case.report.reason is not None:
-        group[0].ContentSequence.append(reason_item(case))
+    group[0].ContentSequence.extend(remarks(case))
     return group
 
 

@@ -60,7 +60,7 @@ def read(path: Path) -> Summary:
     return Summary(
         decision=_decision(first),
         probability=numbers[0].value / 100 if numbers else None,
-        reason=_text(first[0], codes.COMMENT),
+        reason=None if numbers else _text(first[0], codes.COMMENT),
         algorithm=(
             _text(first[0], codes.ALGORITHM_NAME) or "",
             _text(first[0], codes.ALGORITHM_VERSION) or "",
