@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msnode.sentences import Text
+from msnode.strata import Acquisition, Strata
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
@@ -48,6 +49,7 @@ class Study:
     last_instance_at: float
     stat: bool = False
     is_partial: bool = False
+
     @property
     def key(self) -> str:
         """The study's UID, shortened: for logs and file names."""
@@ -60,8 +62,7 @@ class InputContract:
 
     Attributes:
         sequences: acceptable kinds of image, best first, e.g. ``("FLAIR",)``.
-        rows: of a prepared slice, pixels.
-        cols: of a prepared slice, pixels.
+        rows: of a prepared slice, pixels; likewise ``cols``.
         channels: 3 repeats the grey image, as ImageNet backbones want.
         normalisation: ``minmax`` (to [0, 1] per image) or ``zscore`` (mean 0, sd 1 per image).
         min_tissue: fraction of a slice that must be head for the slice to be classified.
@@ -103,8 +104,7 @@ class SourceFrame:
 
     Attributes:
         frame: 1-based frame number of a multi-frame instance, None of a single-frame one.
-        rows: pixels.
-        columns: pixels.
+        rows: pixels; likewise ``columns``.
         affine: (4, 4) float64, (column, row, 0, 1) -> (x, y, z, 1) in LPS mm.
     """
 
@@ -147,6 +147,7 @@ class Slices:
         missing: number of frames that a gap in the source positions suggests.
         warnings: what the reader of the result should know about the input.
         gate: how much it looks like a head, from 0 (just so) to 1; None where not known.
+        acquisition: how the series was acquired.
     """
 
     pixels: Float32Array
@@ -158,6 +159,7 @@ class Slices:
     missing: int
     warnings: tuple[Text, ...] = ()
     gate: float | None = None
+    acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
 
     def source(self, index: int) -> SourceFrame:
         """The source frame of a slice."""
@@ -167,13 +169,11 @@ class Slices:
         """Where a pixel of a prepared slice lies on the nearest source frame."""
         point = self.affines[index] @ np.array([column, row, 0.0, 1.0])
         candidates = self.frames if self.reformatted else (self.source(index),)
-        best = min(candidates, key=lambda frame: abs(_off_plane(frame, point)))
-        x, y, *_ = np.linalg.solve(_cube(best.affine), point)
-        return SourcePoint(
-            best,
-            float(np.clip(x, 0, best.columns - 1)),
-            float(np.clip(y, 0, best.rows - 1)),
-        )
+        indices = [np.linalg.solve(_cube(frame.affine), point) for frame in candidates]
+        nearest = min(range(len(indices)), key=lambda i: abs(indices[i][2]))
+        best, (x, y, *_) = candidates[nearest], indices[nearest]
+        inside = np.clip([x, y], 0, [best.columns - 1, best.rows - 1])
+        return SourcePoint(best, *inside.tolist())
 
 
 def _cube(affine: Float64Array) -> Float64Array:
@@ -182,11 +182,6 @@ def _cube(affine: Float64Array) -> Float64Array:
     normal = np.cross(affine[:3, 0], affine[:3, 1])
     cube[:3, 2] = normal / np.linalg.norm(normal)
     return cube
-
-
-def _off_plane(frame: SourceFrame, point: Float64Array) -> float:
-    """Distance in mm of a point from a frame's plane."""
-    return float(np.linalg.solve(_cube(frame.affine), point)[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +219,8 @@ class ModelInfo:
         threshold: study probability from which the decision is "present".
         undetermined: half-open interval of study probabilities without a decision, or None.
         sensitivity: at the threshold, as measured in CARD.md, with what it was measured on in
-            ``measured_on``; None where not measured.
-        specificity: likewise.
+            ``measured_on``; None where not measured; likewise ``specificity``.
+        strata: of the training data; studies outside of them are reported with a warning.
         notice: the sentence on training data and licence that the reader must see.
     """
 
@@ -238,6 +233,7 @@ class ModelInfo:
     specificity: float | None = None
     measured_on: str = ""
     notice: str = ""
+    strata: Strata = Strata()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)

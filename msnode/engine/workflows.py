@@ -79,7 +79,7 @@ def _stage(name: str, function: Callable[[str, int], "Stage"], study_key: str, n
     try:
         return _step(name, function, study_key, n)
     except Exception as error:  # noqa: BLE001 - recorded by DBOS; a study must never end in silence
-        reason = Sentence("step_failed", step=name, error=type(error).__name__)
+        reason = Sentence("step_failed", step=Sentence(name), error=type(error).__name__)
         return {"reason": to_json(reason), "seconds": 0.0}
 
 

@@ -1,8 +1,10 @@
 """What a file's header says of its series, classic and Enhanced MR alike."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from pydicom.sequence import Sequence
 
 from msnode.errors import NotAnalysable
 from msnode.sentences import Sentence
+from msnode.strata import Acquisition
 
 # Values outside their VR's repertoire are no reason to refuse a study, and pydicom's warnings
 # about them would carry patient data into the log.
@@ -36,6 +39,11 @@ _ATTRIBUTES = (
     *("RepetitionTime", "EchoTime", "InversionTime", "ImageType", "AcquisitionContrast"),
     *("BodyPartExamined", "ImageOrientationPatient", "NumberOfFrames", "ContrastBolusAgent"),
     *("ContrastBolusAgentSequence", "AnatomicalOrientationType"),
+)
+
+_ACQUISITION = (
+    *("PatientAge", "PatientBirthDate", "StudyDate", "MagneticFieldStrength", "SliceThickness"),
+    *("Manufacturer", "MRAcquisitionType"),
 )
 
 
@@ -127,6 +135,34 @@ def read_header(path: Path) -> Header:
         agent=bool(find("ContrastBolusAgent", "ContrastBolusAgentSequence")),
         animal=text(find("AnatomicalOrientationType")).upper() == "QUADRUPED",
     )
+
+
+def read_acquisition(path: Path) -> Acquisition:
+    """Read how a series was acquired, and of whom.
+
+    Raises:
+        NotAnalysable: as `read`.
+    """
+    find = _Finder(list(_places(read(path, *_ACQUISITION, *_GROUPS))))
+    return Acquisition(
+        age_years=_age(find),
+        field_strength_t=number(find("MagneticFieldStrength")),
+        slice_mm=number(find("SliceThickness")),
+        manufacturer=text(find("Manufacturer")),
+        dimensions=text(find("MRAcquisitionType")).upper(),
+    )
+
+
+def _age(find: "_Finder") -> float | None:
+    """PatientAge (PS3.5 6.2: 045Y, 018M, …) in years, else from the dates."""
+    if found := re.fullmatch(r"(\d{3})([DWMY])", text(find("PatientAge")).upper()):
+        return int(found[1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[found[2]]
+    dates = text(find("PatientBirthDate")), text(find("StudyDate"))
+    try:
+        born, seen = (datetime.strptime(day, "%Y%m%d") for day in dates)
+    except ValueError:
+        return None
+    return max((seen - born).days / 365.25, 0.0)
 
 
 def value(dataset: Dataset, keyword: str) -> Any:

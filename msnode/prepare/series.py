@@ -8,13 +8,14 @@ from pathlib import Path
 from msnode.errors import NotAnalysable
 from msnode.prepare.contrast import by_words, contrast, unsuitable
 from msnode.prepare.frames import Frame, read_frames
-from msnode.prepare.header import Header, read, read_header
+from msnode.prepare.header import Header, read, read_acquisition, read_header
 from msnode.prepare.nifti import is_nifti, load_nifti
 from msnode.prepare.pixels import read_pixels
 from msnode.prepare.stack import stack
 from msnode.prepare.volume import Volume
 from msnode.records import InputContract, SeriesChoice
 from msnode.sentences import Sentence, Text
+from msnode.strata import Acquisition
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,10 @@ class Candidate:
             NotAnalysable: naming the attribute for which there is none.
         """
         return load_nifti(self.paths[0]) if is_nifti(self.paths[0]) else load_dicom(self.paths)
+
+    def acquisition(self) -> Acquisition:
+        """How it was acquired; NIfTI does not say."""
+        return Acquisition() if is_nifti(self.paths[0]) else read_acquisition(self.paths[0])
 
 
 def survey(paths: Iterable[Path], contract: InputContract) -> list[Candidate]:

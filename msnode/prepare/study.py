@@ -39,6 +39,7 @@ def prepare(paths: Sequence[Path], contract: InputContract) -> Prepared:
             break
         try:
             slices = volume_slices(candidate.load(), contract)
+            slices = replace(slices, acquisition=candidate.acquisition())
         except NotAnalysable as refusal:
             why = Sentence("tried", why=candidate.choice.why, refusal=refusal.reason)
             tried.append(replace(candidate.choice, why=why))
