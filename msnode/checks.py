@@ -17,9 +17,7 @@ from msnode.database import open_database
 from msnode.deliver import webhook
 from msnode.deliver.peer import tls_context
 from msnode.errors import MsnodeError
-from msnode.receive.classes import accepted, contexts
-from msnode.receive.policy import Policy
-from msnode.receive.tls import server_context
+from msnode.tls import ServerTls
 
 GIGABYTE = 1024**3
 
@@ -83,11 +81,9 @@ def _classifier(config: Classify) -> None:
 
 def _listener(receive: Receive) -> None:
     """All that the listener is made of, except its port, which a running node holds."""
-    Policy(receive)
-    contexts(accepted(receive.accept))
     if receive.tls is not None:
         _readable("receive.tls", receive.tls)
-        server_context(receive.tls)
+        ServerTls(receive.tls)
     _bind("receive.address", receive.address)
 
 

@@ -9,6 +9,10 @@ CONFLICTS = Counter(
     "msnode_conflicts_total", "Instances stored whose UID was here already with other content."
 )
 RECEIVED_BYTES = Counter("msnode_received_bytes_total", "Bytes of the datasets stored.")
+REFUSALS = Counter(
+    "msnode_refusals_total", "Associations, messages and instances kept out, by rule.", ["rule"]
+)  # as in docs/metrics.md
+TLS_STALE = Gauge("msnode_tls_stale", "1 while the listener's TLS files cannot be used.")
 ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])
 # present, absent, undetermined, not_analysed

@@ -31,6 +31,7 @@ RANGES: dict[type, dict[str, tuple[float, float]]] = {
         "warn_free_bytes": (0, math.inf),
         "min_free_bytes": (0, math.inf),
         "max_instance_bytes": (1, math.inf),
+        "max_study_instances": (1, math.inf),
     },
     settings.Decode: {"memory_bytes": (2**28, math.inf)},
     settings.Classify: {"batch": (1, 4096), "threads": (0, 1024)},
@@ -133,6 +134,12 @@ def _storage_classes() -> list[str]:
     return [name for name in classes if name.endswith("Storage")]
 
 
+def _subjects(receive: settings.Receive) -> Iterator[str]:
+    for i, caller in enumerate(receive.callers):
+        if caller.subject is not None and receive.tls is None:
+            yield f"callers.{i}.subject: is in no certificate without TLS; set tls, or delete it"
+
+
 def _caller(caller: settings.Caller) -> Iterator[str]:
     yield from _title(caller.ae_title)
     if caller.address is not None and not _is_network(caller.address):
@@ -140,6 +147,10 @@ def _caller(caller: settings.Caller) -> Iterator[str]:
             f"address: {caller.address!r} is neither an IP address nor a network; "
             "write it like 10.1.2.3 or 10.1.2.0/24"
         )
+    if not caller.rights:
+        yield "rights: there are none; delete the caller, or give it echo or store"
+    if caller.max_associations is not None and caller.max_associations < 1:
+        yield f"max_associations: {caller.max_associations} is out of range; use 1 or more"
 
 
 def _complete(complete: settings.Complete) -> Iterator[str]:

@@ -4,6 +4,8 @@ from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+Conflicts = Literal["keep", "refuse", "replace"]
+
 BUNDLE = Path(__file__).resolve().parents[2] / "models" / "hybrid"
 """The bundle beside the sources; a packaged installation names its own in the configuration."""
 
@@ -28,6 +30,13 @@ class Caller:
     """Calling AE title (PS3.8 9.3.2), 1 to 16 characters."""
     address: str | None = None
     """Address or CIDR network it must call from; null: any, as AE titles alone prove little."""
+    subject: str | None = None
+    """With TLS: a name that its certificate must carry, as subjectAltName or CN; null: any name, as
+    long as the site's CA signed it."""
+    rights: tuple[Literal["echo", "store"], ...] = ("echo", "store")
+    """What it may do: C-ECHO, C-STORE. Reports on storage commitment are a destination's right."""
+    max_associations: int | None = None
+    """At once; null: only the limit of ``receive`` counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +54,26 @@ class Receive:
     tls: Tls | None = None
     """Null: plain TCP, for a closed network segment."""
     max_associations: int = 32
-    """At once; more are rejected as "local limit exceeded" (PS3.8 9.3.4)."""
+    """At once; more are rejected as "local limit exceeded" (PS3.8 9.3.4). One address alone gets
+    half of them, so that it keeps out nobody else."""
     max_pdu: int = 131072
     """Longest PDU we accept, bytes; a whole 256x256 slice in one PDU saves half the work."""
     network_timeout_s: float = 60.0
-    """An association that stays silent for so long is aborted."""
+    """A peer may take so long for each PDU, silence before it included; then it is aborted."""
+    max_association_s: float = 21600.0
+    """An association that lasts longer is aborted, even a lively one."""
     warn_free_bytes: int = 20 * 1024**3
     """Below this much free space on the data disk an alert is due: a day's images or more."""
     min_free_bytes: int = 2 * 1024**3
     """Below this much instances are refused with 0xA700; it is left to the work under way."""
     max_instance_bytes: int = 4 * 1024**3
     """A larger object is refused with 0xA700 before it fills the disk."""
+    max_study_instances: int = 20000
+    """More instances of one study are refused with 0xA700; a 4D study may have some thousands."""
+    conflicts: Conflicts = "keep"
+    """Other content under a known SOPInstanceUID. keep: beside the first, which stays the study's
+    (unless that could not be analysed); refuse: 0xC002; replace: it takes the first one's place,
+    and a study that has a result gets a revised one."""
     accept: tuple[str, ...] = ()
     """Storage classes accepted beyond MR images and what a brain MRI study brings along (SC, SR,
     PR, KO, raw data, PDF): keywords as in pydicom.uid, e.g. CTImageStorage. They are stored and

@@ -6,8 +6,6 @@ from pydicom import uid
 from pynetdicom import build_context
 from pynetdicom.presentation import PresentationContext
 
-from msnode.errors import ConfigError
-
 ANALYSED = frozenset(
     {
         uid.MRImageStorage,
@@ -68,25 +66,23 @@ TRANSFER_SYNTAXES = (
 )
 
 
-def accepted(extra: Iterable[str]) -> frozenset[str]:
-    """SOP classes accepted: ours and those named in ``receive.accept``.
+VERIFICATION = uid.UID("1.2.840.10008.1.1")
+STORAGE_COMMITMENT = uid.UID("1.2.840.10008.1.20.1")
 
-    Raises:
-        ConfigError: a name is no storage class in pydicom.uid.
-    """
-    named = set()
-    for keyword in extra:
-        value = getattr(uid, keyword, None)
-        if not isinstance(value, uid.UID) or not keyword.endswith("Storage"):
-            raise ConfigError(
-                f"receive.accept: {keyword!r} is no storage class; "
-                "use a keyword of pydicom.uid such as CTImageStorage"
-            )
-        named.add(value)
-    return ANALYSED | COMPANIONS | named
+
+def accepted(extra: Iterable[str]) -> frozenset[str]:
+    """SOP classes accepted: ours and those named in ``receive.accept``, as config checked them."""
+    return ANALYSED | COMPANIONS | {getattr(uid, keyword) for keyword in extra}
+
+
+def right(sop_class_uid: str) -> str | None:
+    """Which of ``config.Caller.rights`` a class needs; reports on commitment have another rule."""
+    if sop_class_uid == VERIFICATION:
+        return "echo"
+    return None if sop_class_uid == STORAGE_COMMITMENT else "store"
 
 
 def contexts(classes: Iterable[str]) -> list[PresentationContext]:
     """The presentation contexts we support: verification, and storage in every syntax."""
     storage = [build_context(name, list(TRANSFER_SYNTAXES)) for name in sorted(classes)]
-    return [build_context("1.2.840.10008.1.1"), *storage]
+    return [build_context(VERIFICATION), *storage]

@@ -6,12 +6,15 @@ from pathlib import Path
 from msnode.files import fsync
 from msnode.receive.part10 import Spool
 
+REMEMBERED = 10_000
+"""Folders; more are forgotten, and looked at again when a file comes."""
+
 
 class Folders:
     """The folders that received files go to."""
 
     def __init__(self) -> None:
-        self._durable: set[Path] = set()  # folders whose own names are fsynced
+        self._counts: dict[Path, int] = {}  # files in folders whose own names are fsynced
         self._lock = threading.Lock()
         self._linked = 0  # files so far
         self._dirty: set[Path] = set()  # folders with names that are not fsynced
@@ -30,6 +33,8 @@ class Folders:
         self._make(place.parent)
         is_new = spool.link(place)
         with self._lock:
+            if place.parent in self._counts:
+                self._counts[place.parent] += is_new
             self._dirty.add(place.parent)
             self._linked += 1
             mine = self._linked
@@ -38,12 +43,21 @@ class Folders:
                 self._sync()
         return is_new
 
+    def count(self, folder: Path) -> int:
+        """How many files are in a folder, as far as they came through here since it was made."""
+        if folder in self._counts:
+            return self._counts[folder]
+        return _files(folder) if folder.is_dir() else 0
+
     def _make(self, folder: Path) -> None:
         """The folder of a study, with a durable name."""
-        if folder not in self._durable or not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
-            fsync(folder.parent)
-            self._durable.add(folder)
+        if folder in self._counts and folder.is_dir():
+            return
+        folder.mkdir(mode=0o700, exist_ok=True)
+        fsync(folder.parent)
+        if len(self._counts) > REMEMBERED:
+            self._counts.clear()
+        self._counts[folder] = _files(folder)
 
     def _sync(self) -> None:
         """Make all names given so far durable."""
@@ -58,3 +72,7 @@ class Folders:
                 self._dirty |= dirty
             raise
         self._synced = upto
+
+
+def _files(folder: Path) -> int:
+    return sum(1 for _ in folder.iterdir())

@@ -1,17 +1,17 @@
-"""How many connections may be open at once, shared out among the addresses they come from."""
+"""How many connections or associations may be open at once, shared out among addresses."""
 
 import collections
 import threading
 
 
 class Gate:
-    """Counts open connections.
+    """Counts what is open.
 
     An address gets another one while it has fewer than there are free places. So however many
     addresses flood us, some places stay free for the next: one alone takes half of all.
 
     Args:
-        places: open connections, of all addresses together.
+        places: of all addresses together.
     """
 
     def __init__(self, places: int) -> None:
@@ -20,7 +20,7 @@ class Gate:
         self._lock = threading.Lock()
 
     def enter(self, address: str) -> bool:
-        """Take a place for a connection; False if the address has its share."""
+        """Take a place; False if the address has its share."""
         with self._lock:
             if self._held[address] >= self._free:
                 return False

@@ -60,10 +60,17 @@ class Inbox(Studies):
         engine: the database, migrated.
         folder: the data folder; gets ``incoming/``, ``instances/`` and ``patient.key``.
         room: on its disk, with the watermarks that are to be kept; by default none.
+        conflicts: ``config.Receive.conflicts``.
     """
 
-    def __init__(self, engine: sa.Engine, folder: Path, room: Room | None = None) -> None:
-        super().__init__(engine, folder)
+    def __init__(
+        self,
+        engine: sa.Engine,
+        folder: Path,
+        room: Room | None = None,
+        conflicts: config.Conflicts = "keep",
+    ) -> None:
+        super().__init__(engine, folder, conflicts)
         for name in ("incoming", "instances", "quarantine"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._incoming, self._lock_file = _own_folder(folder / "incoming")
@@ -97,6 +104,11 @@ class Inbox(Studies):
         """Whether no image of a study was seen lately: its header tells more than the next ones."""
         return study_key not in self._patients
 
+    def is_full(self, arrival: Arrival, limit: int) -> bool:
+        """Whether an arrival would be one too many for its study; what is here already never is."""
+        place = self.folder / arrival.place
+        return self._folders.count(place.parent) >= limit and not place.exists()
+
     def store(self, arrival: Arrival, spool: Spool) -> str:
         """Keep an instance; returns when it is safe.
 
@@ -106,11 +118,11 @@ class Inbox(Studies):
 
         Returns:
             ``stored``, ``duplicate`` (already here) or ``own`` (our result coming back: not kept).
-            Other content under a known UID is kept beside the first, counted as a conflict, and
-            takes its place if the study could not be analysed with the first.
+            Other content under a known UID is a conflict: counted, and kept beside the first. It
+            takes its place if that is the policy, or if the study could not be analysed with it.
 
         Raises:
-            StoreRefused: 0xA900, the study belongs to another patient.
+            StoreRefused: 0xA900, the study belongs to another patient; 0xC002, a conflict.
             OSError: the disk did not take it.
             TryLater: the database did not take it.
         """
@@ -135,7 +147,8 @@ class Inbox(Studies):
     def _is_routine(self, arrival: Arrival) -> bool:
         """Whether there is nothing to decide: an image for a known study of the same patient."""
         return (
-            arrival.header.sop_class_uid in ANALYSED
+            self.conflicts != "refuse"
+            and arrival.header.sop_class_uid in ANALYSED
             and self._patients.get(arrival.study_key) == arrival.patient_key
             and len(self._late) < BACKLOG
         )
@@ -183,7 +196,7 @@ class Inbox(Studies):
             return
         arrivals = [job.arrival for job in jobs]
         with self._relaxed.begin() as connection:
-            ledger = Ledger(connection, arrivals)
+            ledger = Ledger(connection, arrivals, refuses=self.conflicts == "refuse")
             outcomes = [ledger.add(arrival) for arrival in arrivals]
             ledger.write()
             for study_key in sorted({arrival.study_key for arrival in ledger.conflicts}):

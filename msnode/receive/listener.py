@@ -8,17 +8,20 @@ import time
 from typing import Any
 
 from msnode import config, metrics
+from msnode.audit import SILENT, Trail
 from msnode.receive.classes import accepted, contexts
 from msnode.receive.commitment import Reports
 from msnode.receive.gate import Gate
+from msnode.receive.guard import Guard
 from msnode.receive.inbox import Inbox
 from msnode.receive.policy import Policy
-from msnode.receive.session import Session
-from msnode.receive.tls import server_context
-from msnode.receive.upper_layer import ARTIM_S, Connection
+from msnode.receive.session import Services, Session
+from msnode.receive.upper_layer import Connection
+from msnode.tls import ServerTls
 
 log = logging.getLogger(__name__)
 
+WATCH_S = 1.0
 PENDING = 128  # connections beyond the associations: they negotiate, linger, or only pretend to
 
 
@@ -29,25 +32,31 @@ class Listener:
         receive: the configuration.
         inbox: where instances go.
         reports: where reports on storage commitment go, None if nobody is to send any.
+        trail: the audit trail.
 
     Raises:
-        ConfigError: a setting cannot be used.
+        ConfigError: the TLS files cannot be used.
     """
 
     def __init__(
-        self, receive: config.Receive, inbox: Inbox, reports: Reports | None = None
+        self,
+        receive: config.Receive,
+        inbox: Inbox,
+        reports: Reports | None = None,
+        trail: Trail = SILENT,
     ) -> None:
         self._config = receive
-        self._inbox = inbox
-        self._reports = reports
-        self._policy = Policy(receive)
-        self._supported = contexts(accepted(receive.accept))
-        self._supported += reports.contexts() if reports is not None else []
-        self._tls = server_context(receive.tls) if receive.tls else None
+        supported = contexts(accepted(receive.accept))
+        supported += reports.contexts() if reports is not None else []
+        self.guard = Guard(trail)
+        self._services = Services(
+            receive, inbox, reports, Policy(receive), supported, trail, self.guard
+        )
+        self._tls = ServerTls(receive.tls) if receive.tls else None
         self._lock = threading.Lock()
-        self._slots = threading.Semaphore(receive.max_associations)
         self._sessions: set[Session] = set()
         self._server: _Server | None = None
+        self._watched = 0.0
 
     @property
     def port(self) -> int:
@@ -62,8 +71,7 @@ class Listener:
         Raises:
             OSError: the address cannot be listened on.
         """
-        # twice, as one address may open all associations and gets half of the places
-        gate = Gate(2 * self._config.max_associations + PENDING)
+        gate = Gate(self._config.max_associations + PENDING)
         self._server = _Server(self, gate, self._config.address, self._config.port)
         threading.Thread(target=self._server.serve_forever, name="listener", daemon=True).start()
         log.info("listening ae_title=%s port=%d", self._config.ae_title, self.port)
@@ -86,23 +94,27 @@ class Listener:
         with self._lock:
             return list(self._sessions)
 
+    def watch(self) -> None:
+        """Give up peers whose time is over, and look for new TLS files; called often."""
+        now = time.monotonic()
+        if now < self._watched + WATCH_S:
+            return
+        self._watched = now
+        for session in self._open_sessions():
+            session.connection.check(now)
+        if self._tls is not None:
+            self._tls.refresh()
+
     def serve(self, sock: socket.socket, address: str) -> None:
         """A connection from the TLS handshake to its end, in its own thread."""
-        sock.settimeout(ARTIM_S)
         if self._tls is not None:
-            # here and not in accept(): a peer that stays silent must not hold up the others
-            sock = self._tls.wrap_socket(sock, server_side=True)
-        connection = Connection(sock, self._config.network_timeout_s, self._config.max_pdu)
-        session = Session(
-            connection,
-            address,
-            self._config,
-            self._inbox,
-            self._reports,
-            self._policy,
-            self._supported,
-            self._slots,
-        )
+            # the handshake itself is the session's: it must hold up nobody else
+            sock = self._tls.context.wrap_socket(
+                sock, server_side=True, do_handshake_on_connect=False
+            )
+        timeout, longest = self._config.network_timeout_s, self._config.max_association_s
+        connection = Connection(sock, timeout, self._config.max_pdu, longest)
+        session = Session(connection, address, self._services)
         with self._lock:
             self._sessions.add(session)
         try:
@@ -132,8 +144,12 @@ class _Server(socketserver.ThreadingTCPServer):
         if self._gate.enter(client_address[0]):
             return True
         metrics.ASSOCIATIONS.labels("no_connection").inc()
-        log.warning("connection refused peer=%s: too many are open", client_address[0])
+        self._listener.guard.refuse(client_address[0], "", "connections", "too many are open")
         return False
+
+    def service_actions(self) -> None:
+        """Called between connections, and twice a second."""
+        self._listener.watch()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the connection's thread, if there can be one more."""
@@ -152,12 +168,10 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection."""
-        address = client_address[0]
         try:
-            self._listener.serve(request, address)
-        except OSError as error:
-            metrics.ASSOCIATIONS.labels("no_connection").inc()
-            log.warning("connection failed peer=%s error=%s", address, error)
+            self._listener.serve(request, client_address[0])
+        except OSError as error:  # gone before it began
+            log.debug("connection lost peer=%s error=%s", client_address[0], error)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Anything else is our own fault; the other connections go on."""

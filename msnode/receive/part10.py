@@ -77,7 +77,8 @@ class Spool:
         """
         self._room -= len(fragment)
         if self._room < 0:
-            raise StoreRefused(OUT_OF_RESOURCES, "Larger than receive.max_instance_bytes")
+            why = "Larger than receive.max_instance_bytes"
+            raise StoreRefused(OUT_OF_RESOURCES, why, "max_instance_bytes")
         if len(self._head) < HEAD:
             self._head += fragment[:HEAD]
         self._digest.update(fragment)

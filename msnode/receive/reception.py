@@ -5,13 +5,15 @@ import time
 
 from msnode import config, metrics, records
 from msnode.errors import TryLater
+from msnode.receive.classes import right
 from msnode.receive.dimse import HIGH, Command
-from msnode.receive.header import check_uid, patient_key
+from msnode.receive.header import Header, check_uid, patient_key
 from msnode.receive.inbox import Inbox
 from msnode.receive.part10 import Spool, file_meta
 from msnode.receive.rows import Arrival
 from msnode.receive.status import (
     CLASS_NOT_SUPPORTED,
+    CONFLICT,
     OUT_OF_RESOURCES,
     SUCCESS,
     WRONG_CLASS,
@@ -42,19 +44,23 @@ class Reception:
         self._context = context
         self._caller = caller
         self._inbox = inbox
+        self._limits = receive
+        self.header: Header | None = None  # once read
         self._spool: Spool | None = None
         self._refused: StoreRefused | None = None
         try:
-            self._spool = self._open(receive)
+            self._spool = self._open()
         except StoreRefused as refused:
             self._refuse(refused)
         except OSError as error:
             self._refuse(refusal(error))
 
-    def _open(self, receive: config.Receive) -> Spool:
+    def _open(self) -> Spool:
         """The file it goes to, if what the command says is acceptable."""
         if self._command.sop_class_uid != self._context.sop_class_uid:
             raise StoreRefused(CLASS_NOT_SUPPORTED, "AffectedSOPClassUID is not the context's")
+        if right(self._command.sop_class_uid) != "store":
+            raise StoreRefused(CLASS_NOT_SUPPORTED, "AffectedSOPClassUID is no storage class")
         check_uid("AffectedSOPInstanceUID", self._command.sop_instance_uid)
         self._ask_for_room()
         meta = file_meta(
@@ -63,12 +69,14 @@ class Reception:
             self._context.transfer_syntax_uid,
             self._caller,
         )
-        return Spool(self._inbox.new_path(), meta, receive.max_instance_bytes)
+        return Spool(self._inbox.new_path(), meta, self._limits.max_instance_bytes)
 
     def _ask_for_room(self) -> None:
         """Refuse what comes while the disk is as full as it may become."""
         if self._inbox.room.level() == Level.FULL:
-            raise StoreRefused(OUT_OF_RESOURCES, "Less free space than receive.min_free_bytes")
+            raise StoreRefused(
+                OUT_OF_RESOURCES, "Less free space than receive.min_free_bytes", "min_free_bytes"
+            )
 
     def _refuse(self, refused: StoreRefused) -> None:
         self._refused = refused
@@ -111,7 +119,7 @@ class Reception:
         return (
             status,
             comment,
-            "refused" if status in (CLASS_NOT_SUPPORTED, WRONG_CLASS) else "failed",
+            "refused" if status in (CLASS_NOT_SUPPORTED, WRONG_CLASS, CONFLICT) else "failed",
         )
 
     def _keep(self) -> str:
@@ -119,7 +127,7 @@ class Reception:
         if self._spool is None:
             raise self._refused or StoreRefused(WRONG_CLASS, "No dataset")
         syntax = self._context.transfer_syntax_uid
-        header = self._spool.header(syntax)
+        self.header = header = self._spool.header(syntax)
         if header.sop_class_uid != self._command.sop_class_uid:
             raise StoreRefused(WRONG_CLASS, "SOPClassUID is not the AffectedSOPClassUID")
         if header.sop_instance_uid != self._command.sop_instance_uid:
@@ -136,10 +144,18 @@ class Reception:
             stat=self._command.priority == HIGH
             or (self._inbox.is_first(study_key) and self._spool.is_urgent(syntax)),
         )
+        if self._inbox.is_full(arrival, self._limits.max_study_instances):
+            why = "More instances than receive.max_study_instances"
+            raise StoreRefused(OUT_OF_RESOURCES, why, "max_study_instances")
         outcome = self._inbox.store(arrival, self._spool)
         if outcome == "stored":
             metrics.RECEIVED_BYTES.inc(self._spool.dataset_size)
         return outcome
+
+    @property
+    def limit(self) -> str:
+        """The limit that it was refused by, "" if none."""
+        return self._refused.limit if self._refused is not None else ""
 
     def close(self) -> None:
         """Delete what did not become part of the inbox."""

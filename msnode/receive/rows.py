@@ -11,7 +11,7 @@ from msnode import records
 from msnode.database import instances, receipts, studies
 from msnode.receive.classes import ANALYSED
 from msnode.receive.header import Header, same_patient
-from msnode.receive.status import WRONG_CLASS, StoreRefused
+from msnode.receive.status import CONFLICT, WRONG_CLASS, StoreRefused
 
 Outcome = str | StoreRefused
 """``stored``, ``conflict``, ``duplicate``, ``own``, or why it was refused."""
@@ -84,12 +84,16 @@ class Ledger:
     Args:
         connection: in a transaction.
         arrivals: the batch.
+        refuses: whether other content under a known SOPInstanceUID is refused.
 
     Attributes:
         conflicts: arrivals with other content than an earlier one of the same SOPInstanceUID.
     """
 
-    def __init__(self, connection: sa.Connection, arrivals: Sequence[Arrival]) -> None:
+    def __init__(
+        self, connection: sa.Connection, arrivals: Sequence[Arrival], *, refuses: bool = False
+    ) -> None:
+        self._refuses = refuses
         self.conflicts: list[Arrival] = []
         self._connection = connection
         self._studies: dict[str, dict[str, Any]] = {}
@@ -128,6 +132,9 @@ class Ledger:
         conflict = bool(contents)
         if conflict:
             self.conflicts.append(arrival)
+            if self._refuses:
+                why = "Other content under a known SOPInstanceUID"
+                return StoreRefused(CONFLICT, why, "conflicts")
         contents.add(arrival.sha256)
         self._new.append(_instance_values(arrival, conflict))
         self._touch(study, arrival, wakes=not conflict)

@@ -1,18 +1,26 @@
 """One association from its request to its end, in the thread that waits on its socket."""
 
 import collections
+import contextlib
 import logging
-import threading
+import ssl
+from dataclasses import dataclass
 
+from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
 from msnode import config, metrics
+from msnode.audit import Node, Trail
 from msnode.receive import dimse, upper_layer
+from msnode.receive.classes import right
 from msnode.receive.commitment import EventReport, Reports
+from msnode.receive.guard import Guard
 from msnode.receive.inbox import Inbox
-from msnode.receive.policy import Policy
+from msnode.receive.policy import Peer, Policy
 from msnode.receive.reception import Reception
+from msnode.receive.request import NO_CONTEXT_NAME, Rejected, read_request
 from msnode.receive.status import SUCCESS, UNRECOGNIZED_OPERATION
+from msnode.receive.tally import Tally
 from msnode.receive.upper_layer import (
     INVALID_PARAMETER,
     UNEXPECTED_PDU,
@@ -25,7 +33,31 @@ from msnode.receive.upper_layer import (
 
 log = logging.getLogger(__name__)
 
+OVERDUE = {"timeout": "network_timeout_s", "expired": "max_association_s"}
 LONGEST_COMMAND = 1 << 16  # bytes; a C-STORE-RQ takes some 200
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all associations share.
+
+    Attributes:
+        receive: the configuration.
+        inbox: where instances go.
+        reports: where reports on storage commitment go; None refuses them.
+        policy: who may call.
+        supported: the presentation contexts we support.
+        trail: the audit trail.
+        guard: told of all that is kept out.
+    """
+
+    receive: config.Receive
+    inbox: Inbox
+    reports: Reports | None
+    policy: Policy
+    supported: list[PresentationContext]
+    trail: Trail
+    guard: Guard
 
 
 class Session:
@@ -34,61 +66,52 @@ class Session:
     Args:
         connection: the peer's.
         address: the peer's IP address.
-        receive: the configuration.
-        inbox: where instances go.
-        reports: where reports on storage commitment go, None if nobody is to send any.
-        policy: who may call.
-        supported: the presentation contexts we support.
-        slots: one for each association that may be open at once.
+        services: what it shares with all others.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        address: str,
-        receive: config.Receive,
-        inbox: Inbox,
-        reports: Reports | None,
-        policy: Policy,
-        supported: list[PresentationContext],
-        slots: threading.Semaphore,
-    ) -> None:
+    def __init__(self, connection: Connection, address: str, services: Services) -> None:
         self.connection = connection
         self.is_idle = True
         self.is_stopping = False
-        self._address = address
-        self._config = receive
-        self._inbox = inbox
-        self._reports = reports
-        self._policy = policy
-        self._supported = supported
-        self._slots = slots
-        self._has_slot = False
+        self._peer = Peer(address)
+        self._services = services
         self._contexts: dict[int, Context] = {}
         self._caller = ""
         self._encoded = bytearray()  # of a command set, so far
         self._request: dimse.Command | None = None  # whose dataset is coming in
         self._reception: Reception | EventReport | None = None
         self._outcomes: collections.Counter[str] = collections.Counter()
+        self._tally: Tally | None = None
 
     def run(self) -> None:
         """Negotiate and serve until the association ends; raises nothing on account of the peer."""
         end = "failed"
         try:
             end = self._serve()
+        except Rejected as rejected:
+            end = "rejected"
+            self._refuse(rejected.rule, rejected.why.name)
+            with contextlib.suppress(AssociationEnd):
+                self.connection.reject(rejected.why)
         except AssociationEnd as over:
             end = str(over)
-            if end == "timeout" or self.is_stopping:
+            if end in OVERDUE:
+                self._refuse(OVERDUE[end], "too slow" if end == "timeout" else "too long")
+            if end in OVERDUE or self.is_stopping:
                 self.connection.abort()
         except ProtocolError as error:
             end = "violation"
-            log.warning("protocol violation peer=%s error=%r", self._address, str(error))
+            self._refuse("protocol", str(error))
             self.connection.abort(error.reason)
+        except OSError as error:
+            end = "no_connection"
+            if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                self._refuse("tls", str(error.reason))
         finally:
             if self._reception is not None:
                 self._reception.close()
-            if self._has_slot:
-                self._slots.release()
+            if self._tally is not None:
+                self._tally.close()
             self._report(end)
 
     def stop(self) -> None:
@@ -98,20 +121,37 @@ class Session:
             self.connection.interrupt()
 
     def _serve(self) -> str:
-        """Answer the request, then the messages; returns how it ended."""
-        request = upper_layer.read_request(self.connection)
-        self._caller = str(request.calling_ae_title).strip()
-        why = self._policy.objection(request, self._address)
-        if why is None:
-            self._has_slot = self._slots.acquire(blocking=False)
-            why = None if self._has_slot else upper_layer.LIMIT_EXCEEDED
-        if why is not None:
-            log.warning("association rejected peer=%s reason=%s", self._address, why.name)
-            self.connection.reject(why)
-            return "rejected"
-        self._contexts = upper_layer.accept(
-            self.connection, request, self._supported, self._config.max_pdu
-        )
+        """Let the peer in, if it may; returns how the association ended."""
+        services = self._services
+        self.connection.shake_hands()
+        self._peer = Peer(self._peer.address, self.connection.names())
+        request = read_request(self.connection)
+        self._caller = request.calling
+        caller = services.policy.admit(request, self._peer)
+        with services.policy.place(caller, self._peer):
+            whole = request.decode()
+            if whole.application_context_name != upper_layer.APPLICATION_CONTEXT:
+                raise Rejected(NO_CONTEXT_NAME, "application_context")
+            contexts = self._allowed(caller, whole)
+            self._contexts = upper_layer.accept(
+                self.connection, whole, contexts, services.receive.max_pdu
+            )
+            self._tally = Tally(services.trail, Node(request.calling, self._peer.address))
+            return self._answer_messages()
+
+    def _allowed(self, caller: config.Caller, request: A_ASSOCIATE) -> list[PresentationContext]:
+        """The presentation contexts we support, as far as this caller may use them."""
+        supported = self._services.supported
+        allowed = [context for context in supported if _may_use(context, caller)]
+        barred = {context.abstract_syntax for context in supported}
+        barred -= {context.abstract_syntax for context in allowed}
+        offered = request.presentation_context_definition_list
+        if any(context.abstract_syntax in barred for context in offered):
+            self._refuse("rights", f"may only {' and '.join(caller.rights)}")
+        return allowed
+
+    def _answer_messages(self) -> str:
+        """Answer message after message, until we are told to stop."""
         for fragment in self.connection.fragments():
             self.is_idle = False
             self._take(fragment)
@@ -144,9 +184,11 @@ class Session:
         self._encoded.clear()
         context = self._contexts[context_id]
         if command.field == dimse.C_STORE_RQ:
-            self._reception = Reception(command, context, self._caller, self._config, self._inbox)
-        elif command.field == dimse.N_EVENT_REPORT_RQ and self._reports is not None:
-            self._reception = self._reports.take(command, context, self._caller, self._address)
+            inbox, receive = self._services.inbox, self._services.receive
+            self._reception = Reception(command, context, self._caller, receive, inbox)
+        elif command.field == dimse.N_EVENT_REPORT_RQ and self._services.reports is not None:
+            reports, address = self._services.reports, self._peer.address
+            self._reception = reports.take(command, context, self._caller, address)
         if command.has_dataset:
             self._request = command
         else:
@@ -165,10 +207,10 @@ class Session:
         status, comment = SUCCESS, ""
         if self._reception is not None:
             status, comment, outcome = self._reception.finish()
-            self._reception = None
             self._outcomes[outcome] += 1
-            if command.field == dimse.C_STORE_RQ:
-                metrics.INSTANCES.labels(outcome).inc()
+            if isinstance(self._reception, Reception):
+                self._note(self._reception, outcome)
+            self._reception = None
         elif command.field != dimse.C_ECHO_RQ:
             status = UNRECOGNIZED_OPERATION
         if command.field != dimse.C_CANCEL_RQ:
@@ -176,8 +218,28 @@ class Session:
             self.connection.send_command(context_id, response)
         self.is_idle = True
 
+    def _note(self, reception: Reception, outcome: str) -> None:
+        """Put an instance on record."""
+        metrics.INSTANCES.labels(outcome).inc()
+        if reception.limit:
+            self._refuse(reception.limit, "instance refused")
+        if reception.header is not None and self._tally is not None:
+            self._tally.add(reception.header, outcome)
+
+    def _refuse(self, rule: str, why: str) -> None:
+        self._services.guard.refuse(self._peer.address, self._caller, rule, why)
+
     def _report(self, end: str) -> None:
-        """Count and log how it ended."""
+        """Count how it ended, and log it if it had come about at all."""
         metrics.ASSOCIATIONS.labels(end).inc()
+        if self._tally is None:
+            return
         counts = " ".join(f"{name}={count}" for name, count in sorted(self._outcomes.items()))
-        log.info("association %s peer=%s caller=%r %s", end, self._address, self._caller, counts)
+        address, caller = self._peer.address, self._caller
+        log.info("association %s peer=%s caller=%r %s", end, address, caller, counts)
+
+
+def _may_use(context: PresentationContext, caller: config.Caller) -> bool:
+    """Whether a caller has the right that a presentation context is for."""
+    needed = right(str(context.abstract_syntax))
+    return needed is None or needed in caller.rights

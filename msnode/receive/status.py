@@ -17,6 +17,7 @@ OUT_OF_RESOURCES = 0xA700
 WRONG_CLASS = 0xA900
 NOT_UNDERSTOOD = 0xC000
 WRITE_FAILED = 0xC001
+CONFLICT = 0xC002
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -27,12 +28,14 @@ class StoreRefused(Refused):
     Attributes:
         status: DIMSE status.
         comment: the reason, for ErrorComment (0000,0902): LO, at most 64 characters.
+        limit: the setting that it went beyond, as in ``metrics.REFUSALS``, "" if none.
     """
 
-    def __init__(self, status: int, comment: str) -> None:
+    def __init__(self, status: int, comment: str, limit: str = "") -> None:
         super().__init__(f"0x{status:04X} {comment}")
         self.status = status
         self.comment = comment[:64]
+        self.limit = limit
 
 
 def refusal(error: OSError) -> StoreRefused:

@@ -23,11 +23,15 @@ class Studies:
     Args:
         engine: the database, migrated.
         folder: the data folder.
+        conflicts: ``config.Receive.conflicts``.
     """
 
-    def __init__(self, engine: sa.Engine, folder: Path) -> None:
+    def __init__(
+        self, engine: sa.Engine, folder: Path, conflicts: config.Conflicts = "keep"
+    ) -> None:
         self.engine = engine
         self.folder = folder
+        self.conflicts = conflicts
         self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its newest image, wanted?)
 
     def complete(
@@ -219,15 +223,16 @@ class Studies:
             connection.execute(studies.update().where(this).values(again))
 
     def _take_newer(self, connection: sa.Connection, key: str, generation: int) -> None:
-        """Of conflicting contents the first is the study's; the last, if the first was no good.
+        """Of conflicting contents the first is the study's, or the last if that is the policy.
 
-        An image that was cut off on its way in, and then sent again whole, is such a case.
+        Likewise if the first was no good: an image that was cut off on its way in, and then sent
+        again whole.
         """
         columns = instances.c
         outcome = sa.select(results.c.outcome).where(
             results.c.study_key == key, results.c.generation == generation
         )
-        if connection.scalar(outcome) != "not_analysed":
+        if self.conflicts != "replace" and connection.scalar(outcome) != "not_analysed":
             return
         ours = sa.and_(columns.study_key == key, columns.sop_class_uid.in_(ANALYSED))
         newest = sa.select(sa.func.max(columns.id)).where(ours).group_by(columns.sop_instance_uid)

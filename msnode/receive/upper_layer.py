@@ -6,7 +6,9 @@ a thousand times a second and copies every fragment five times (see bench/receiv
 
 import contextlib
 import logging
+import math
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ from typing import Any
 
 from pydicom.uid import UID
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu import A_ASSOCIATE_AC
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
     ImplementationClassUIDNotification,
@@ -25,11 +27,13 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
+from msnode import metrics
+
 log = logging.getLogger(__name__)
 
 ASSOCIATE_RQ, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 1, 3, 4, 5, 6, 7
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
-LONGEST_REQUEST = 1 << 20  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 16 syntaxes take 130 kB
+LONGEST_REQUEST = 1 << 18  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 16 syntaxes take 130 kB
 BUFFER = 1 << 18  # bytes
 SHORTEST_PDU = 64  # bytes; no sender means less, whatever it says
 LINGER_S = 5.0  # seconds
@@ -37,7 +41,10 @@ ARTIM_S = 30.0  # seconds for the A-ASSOCIATE-RQ to come (PS3.8 9.1.5)
 
 
 class AssociationEnd(Exception):
-    """The association is over; how is in the message: released, aborted, closed, timeout."""
+    """The association is over; how is in the message: released, aborted, closed, timeout, expired.
+
+    Of these the last two are our doing: a PDU took too long, or the association as a whole.
+    """
 
 
 class ProtocolError(Exception):
@@ -61,13 +68,6 @@ class Rejection:
     name: str
 
 
-NO_CONTEXT_NAME = Rejection(1, 1, 2, "application-context-name-not-supported")
-CALLING_UNKNOWN = Rejection(1, 1, 3, "calling-ae-title-not-recognized")
-CALLED_UNKNOWN = Rejection(1, 1, 7, "called-ae-title-not-recognized")
-NO_PROTOCOL = Rejection(1, 2, 2, "protocol-version-not-supported")
-LIMIT_EXCEEDED = Rejection(2, 3, 2, "local-limit-exceeded")
-
-
 @dataclass(frozen=True, slots=True)
 class Fragment:
     """A presentation data value (PS3.8 9.3.5.1, E.2)."""
@@ -81,34 +81,79 @@ class Fragment:
 class Connection:
     """PDUs over one socket.
 
+    A socket's own timeout starts again with every byte. So that none can be held by sending a byte
+    now and then, ``check`` is called from outside every second or so.
+
     Args:
-        sock: connected; TLS is its own business.
-        timeout: seconds of silence after which the peer counts as gone.
+        sock: connected; with TLS, its handshake is still to be done.
+        timeout: seconds that the peer may take for each PDU, silence before it included.
         max_pdu: longest P-DATA-TF PDU we said we take, bytes.
+        longest: seconds that the connection may last.
     """
 
-    def __init__(self, sock: socket.socket, timeout: float, max_pdu: int) -> None:
+    def __init__(
+        self, sock: socket.socket, timeout: float, max_pdu: int, longest: float = math.inf
+    ) -> None:
         self._socket = sock
         self._max_pdu = max_pdu
         self._timeout = timeout
+        self._end = time.monotonic() + longest
+        self._due = time.monotonic() + ARTIM_S  # for the handshake and the request together
+        self._is_established = False
+        self._verdict = ""
         sock.settimeout(min(timeout, ARTIM_S))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._stream = sock.makefile("rb", buffering=BUFFER)
         self._peer_max_pdu = 0
 
+    def shake_hands(self) -> None:
+        """Do the TLS handshake, if TLS is spoken.
+
+        Raises:
+            OSError: it failed, or took too long.
+        """
+        if isinstance(self._socket, ssl.SSLSocket):
+            self._socket.do_handshake()
+
+    def names(self) -> frozenset[str]:
+        """What the peer's certificate calls it: subjectAltName (RFC 5280 4.2.1.6) and CN."""
+        if not isinstance(self._socket, ssl.SSLSocket):
+            return frozenset()
+        certificate: Any = self._socket.getpeercert() or {}
+        alternatives = [name for _, name in certificate.get("subjectAltName", ())]
+        pairs = [pair for group in certificate.get("subject", ()) for pair in group]
+        return frozenset([*alternatives, *(name for key, name in pairs if key == "commonName")])
+
+    def check(self, now: float) -> None:
+        """Called by another thread: give up a peer whose time is over, by the monotonic clock."""
+        if self._verdict or now < min(self._due, self._end):
+            return
+        self._verdict = "expired" if now >= self._end else "timeout"
+        self.interrupt()
+
     def read_pdu(self) -> tuple[int, bytes]:
         """Wait for a PDU; returns its type and what follows its length field.
 
         Raises:
-            AssociationEnd: the peer is gone or silent.
+            AssociationEnd: the peer is gone, silent or slow.
             ProtocolError: it is of no known type, or longer than agreed.
         """
+        if self._is_established:
+            self._due = time.monotonic() + self._timeout
+        try:
+            return self._read_pdu()
+        finally:
+            if self._is_established:
+                self._due = math.inf  # what we do with it is not the peer's fault
+
+    def _read_pdu(self) -> tuple[int, bytes]:
         kind, length = struct.unpack(">BxI", self._read(6))
         if not ASSOCIATE_RQ <= kind <= ABORT:
             raise ProtocolError(UNRECOGNIZED_PDU, f"PDU type {kind}")
         # a P-DATA-TF within max_pdu is what we agreed; some peers count the six bytes of its head
         limit = self._max_pdu + 6 if kind == P_DATA else LONGEST_REQUEST
         if length > limit:
+            metrics.REFUSALS.labels("max_pdu").inc()
             raise ProtocolError(INVALID_PARAMETER, f"PDU of {length} bytes")
         return kind, self._read(length)
 
@@ -118,14 +163,16 @@ class Connection:
         except TimeoutError as error:
             raise AssociationEnd("timeout") from error
         except OSError as error:
-            raise AssociationEnd("closed") from error
+            raise AssociationEnd(self._verdict or "closed") from error
         if len(data) < size:
-            raise AssociationEnd("closed")
+            raise AssociationEnd(self._verdict or "closed")
         return data
 
     def establish(self, peer_max_pdu: int) -> None:
         """The association is open: its limits count from now on."""
         self._peer_max_pdu = peer_max_pdu
+        self._is_established = True
+        self._due = math.inf
         self._socket.settimeout(self._timeout)
 
     def send(self, pdu: bytes) -> None:
@@ -183,6 +230,7 @@ class Connection:
 
     def close(self) -> None:
         """Let the peer close first (PS3.8 9.2, Sta13), or it may lose our last PDU; then close."""
+        self._due = self._end = math.inf
         end = time.monotonic() + LINGER_S
         self._socket.settimeout(LINGER_S)
         with contextlib.suppress(OSError):
@@ -204,28 +252,6 @@ def _values(body: memoryview) -> Iterator[Fragment]:
             raise ProtocolError(INVALID_PARAMETER, "data value is cut off")
         yield Fragment(context_id, bool(control & 1), bool(control & 2), body[position + 6 : end])
         position = end
-
-
-def read_request(connection: Connection) -> A_ASSOCIATE:
-    """Wait for the A-ASSOCIATE-RQ.
-
-    Raises:
-        AssociationEnd, ProtocolError: as ``read_pdu``; or it is no request.
-    """
-    kind, body = connection.read_pdu()
-    if kind == ABORT:
-        raise AssociationEnd("aborted")
-    if kind != ASSOCIATE_RQ:
-        raise ProtocolError(UNEXPECTED_PDU, f"PDU type {kind} before an association")
-    pdu = A_ASSOCIATE_RQ()
-    try:
-        pdu.decode(struct.pack(">BxI", kind, len(body)) + body)
-        request = pdu.to_primitive()
-    except Exception as error:
-        raise ProtocolError(INVALID_PARAMETER, f"request: {type(error).__name__}") from error
-    if not pdu.protocol_version & 1:
-        request.result = NO_PROTOCOL.result
-    return request
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,7 @@
 import pytest
 from pydicom.uid import CTImageStorage, MRImageStorage
 
-from msnode.errors import ConfigError
-from msnode.receive.classes import ANALYSED, COMPANIONS, accepted, contexts
+from msnode.receive.classes import ANALYSED, COMPANIONS, accepted, contexts, right
 
 
 def test_a_class_is_analysed_or_a_companion() -> None:
@@ -17,10 +16,12 @@ def test_the_configuration_adds_classes() -> None:
     assert accepted(["CTImageStorage"]) == ANALYSED | COMPANIONS | {CTImageStorage}
 
 
-@pytest.mark.parametrize("keyword", ["CTStorage", "ExplicitVRLittleEndian", "UID", "1.2.3"])
-def test_what_is_no_storage_class_is_a_configuration_error(keyword: str) -> None:
-    with pytest.raises(ConfigError, match=r"receive\.accept"):
-        accepted([keyword])
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [("1.2.840.10008.1.1", "echo"), (MRImageStorage, "store"), ("1.2.840.10008.1.20.1", None)],
+)
+def test_the_right_that_a_class_needs(name: str, needed: str | None) -> None:
+    assert right(name) == needed
 
 
 def test_every_class_can_be_proposed_in_every_syntax() -> None:

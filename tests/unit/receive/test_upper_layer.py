@@ -1,20 +1,23 @@
 """PDUs from a peer that may send anything."""
 
+import contextlib
 import socket
 import struct
+import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from msnode.receive.request import read_request
 from msnode.receive.upper_layer import (
     BUFFER,
     AssociationEnd,
     Connection,
     Fragment,
     ProtocolError,
-    read_request,
 )
 
 Peer = Callable[[bytes], Connection]
@@ -92,7 +95,7 @@ def test_any_bytes_end_in_order(heard: Peer, body: bytes, kind: int, framed: boo
     with pytest.raises((AssociationEnd, ProtocolError)):
         list(heard(data).fragments())
     with pytest.raises((AssociationEnd, ProtocolError)):
-        read_request(heard(data))
+        read_request(heard(data)).decode()
 
 
 def test_silence_is_a_timeout() -> None:
@@ -103,5 +106,62 @@ def test_silence_is_a_timeout() -> None:
         connection = Connection(listener.accept()[0], 0.05, 16_384)
         with pytest.raises(AssociationEnd, match="timeout"):
             connection.read_pdu()
+        peer.close()
+        connection.close()
+
+
+def drip(peer: socket.socket, data: bytes, pause: float, stop: threading.Event) -> None:
+    """Send a byte now and then."""
+    for byte in data:
+        if stop.wait(pause):
+            return
+        with contextlib.suppress(OSError):
+            peer.send(bytes([byte]))
+
+
+@pytest.mark.parametrize(
+    ("timeout", "longest", "end"), [(0.3, 60.0, "timeout"), (60.0, 0.3, "expired")]
+)
+def test_a_byte_now_and_then_is_not_enough(timeout: float, longest: float, end: str) -> None:
+    stop = threading.Event()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as peer,
+    ):
+        connection = Connection(listener.accept()[0], timeout, 16_384, longest)
+        connection.establish(0)
+        data = pdu(4, value(1, 0, bytes(1000)))
+        dripping = threading.Thread(target=drip, args=(peer, data, 0.05, stop))
+        watching = threading.Thread(target=watch, args=(connection, stop))
+        dripping.start()
+        watching.start()
+        start = time.monotonic()
+        with pytest.raises(AssociationEnd, match=end):
+            connection.read_pdu()
+        assert 0.2 < time.monotonic() - start < 2
+        stop.set()
+        dripping.join()
+        watching.join()
+        peer.close()
+        connection.close()
+
+
+def watch(connection: Connection, stop: threading.Event) -> None:
+    """As the listener does."""
+    while not stop.wait(0.05):
+        connection.check(time.monotonic())
+
+
+def test_what_we_do_ourselves_takes_no_time_of_the_peers() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as peer,
+    ):
+        connection = Connection(listener.accept()[0], 0.05, 16_384)
+        connection.establish(0)
+        for _ in range(2):
+            peer.sendall(pdu(4, value(1, 0, b"data")))
+            assert connection.read_pdu()[0] == 4
+            connection.check(time.monotonic() + 10)  # ten seconds of work
         peer.close()
         connection.close()
