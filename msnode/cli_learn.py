@@ -64,11 +64,30 @@ def run_options(command: F) -> F:
 
 @click.command()
 @run_options
-@click.option("--scheme", type=click.Choice(["holdout", "leaking"]), default="holdout")
-def train(index: Path, out: Path, preset: str, changes: tuple[str, ...], scheme: str) -> None:
-    """Train on 75:10:15 persons of INDEX (CSV) and write a model bundle."""
+@click.option("--scheme", type=click.Choice(["holdout", "leaking", "everyone"]), default="holdout")
+@click.option(
+    "--measured",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Of everyone: a finished run of the same recipe, whose test persons calibrate the model.",
+)
+def train(
+    index: Path,
+    out: Path,
+    preset: str,
+    changes: tuple[str, ...],
+    scheme: str,
+    measured: Path | None,
+) -> None:
+    """Train on 75:10:15 persons of INDEX (CSV), or on everyone, and write a model bundle."""
     from msnode import learn
 
+    if scheme == "everyone":
+        with _progress() as progress:
+            learn.train_on_everyone(index, out, _plan(preset, changes), measured, progress)
+        click.echo(f"bundle and card are in {out / 'bundle'}")
+        return
+    if measured:
+        raise click.UsageError("--measured is for --scheme everyone; other schemes test persons")
     with _progress() as progress:
         outcome = learn.train(index, out, _plan(preset, changes), scheme, progress)
     show(outcome)

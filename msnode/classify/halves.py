@@ -27,15 +27,19 @@ class Half(Classifier):
     def __init__(self, branch: Branch, features: int, dropout: float) -> None:
         super().__init__()
         self.branch = branch
-        self.top = nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(features, 2))
+        self.fusion = nn.Sequential(nn.Flatten(), nn.Dropout(dropout), nn.Linear(features, 2))
 
     def maps(self, images: Tensor) -> tuple[Tensor, ...]:
         """(n, 3, 224, 224) in [0, 1] to the backbone's last map."""
         return (self.branch.backbone(images),)
 
+    def sequence(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """The map to its locations (n, h x w, 512), as ``Hybrid.sequence``."""
+        return self.branch.sequence(maps[0])
+
     def head(self, maps: tuple[Tensor, ...]) -> Tensor:
         """The map to logits (n, 2)."""
-        logits: Tensor = self.top(self.branch.sequence(maps[0]))
+        logits: Tensor = self.fusion(self.sequence(maps))
         return logits
 
     def locations(self, maps: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -2,6 +2,7 @@
 
 from msnode.learn.check import Findings, check
 from msnode.learn.cohort import SCHEMES, Cohort, open_cohort
+from msnode.learn.everyone import train_on_everyone
 from msnode.learn.experiments import baseline, crossval, evaluate, train
 from msnode.learn.plan import PRESETS, Plan, plan
 from msnode.learn.replicate import replicate
@@ -22,4 +23,5 @@ __all__ = [
     "plan",
     "replicate",
     "train",
+    "train_on_everyone",
 ]

@@ -35,6 +35,11 @@ class Augment:
     """Largest gain of local contrast, up to a quarter of it lost; coils and sequences differ."""
     scalp: float = 0.9
     """Largest part by which what lies outside the brain is darkened; some protocols do."""
+    filled: float = 0.45
+    """Part of the slices whose lesions are filled in, to serve as their own controls; above 0,
+    places without lesions are filled in 7 of 10 slices, so that filling gives nothing away."""
+    moved: float = 0.5
+    """Part of the slices into which lesions of another head are moved."""
     crop: int = 0
     """Rows and columns of a random crop around the head; 0 keeps the whole slice."""
 

@@ -1,17 +1,14 @@
 """The learning commands: train, crossval, evaluate, baseline and the comparison with the papers."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
-import cattrs
 import numpy as np
 
-from msnode import __version__
-from msnode.classify import Bundle, Classifier, Manifest, load_bundle, save_bundle
+from msnode.classify import Bundle, Manifest, load_bundle
 from msnode.classify.decision import Calibration, StudyRule
 from msnode.errors import ConfigError
-from msnode.learn import calibrate, folds, loop, network, runs, twins
+from msnode.learn import bundling, calibrate, folds, kept, loop, network, runs, twins
 from msnode.learn.cohort import Cohort, contract_of, open_cohort
 from msnode.learn.folds import Tested
 from msnode.learn.judge import Judgement
@@ -46,6 +43,7 @@ def train(
     cohort = _cohort(index, out, plan, progress)
     split = cohort.splits(scheme, seed=plan.seed)[0]
     tested = folds.run(cohort, plan, split, out / "fold-1", progress)
+    kept.write(out / "fold-1", tested)
     outcome = runs.finish(out, cohort, [tested])
     if tested.model is not None and scheme != "leaking":
         _bundle(out / "bundle", plan, tested, outcome)
@@ -84,23 +82,10 @@ def crossval(
 
 def _fold(cohort: Cohort, plan: Plan, split: Split, folder: Path, progress: Progress) -> Tested:
     """A fold, from its result file if it was finished before."""
-    file = folder / "tested.json"
-    if not file.exists():
+    if (tested := kept.read(folder)) is None:
         tested = folds.run(cohort, plan, split, folder, progress)
-        runs.write_json(file, cattrs.unstructure(replace(tested, model=None)))
-        return replace(tested, model=None)
-    return _converter().structure(json.loads(file.read_text(encoding="utf-8")), Tested)
-
-
-def _converter() -> cattrs.Converter:
-    """JSON's lists back to arrays; a fold's model is not kept."""
-    converter = cattrs.Converter()
-    converter.register_structure_hook_func(
-        lambda kind: getattr(kind, "__origin__", None) is np.ndarray,
-        lambda value, _: np.array(value),
-    )
-    converter.register_structure_hook(Classifier | None, lambda _, __: None)
-    return converter
+        kept.write(folder, tested)
+    return replace(tested, model=None)
 
 
 def evaluate(
@@ -133,6 +118,7 @@ def evaluate(
         loaded.model,
         _twins(cohort, plan, loaded),
     )
+    kept.write(out / "fold-1", tested)
     return runs.finish(out, cohort, [tested])
 
 
@@ -192,40 +178,14 @@ def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome) -> Manif
     """Write the trained model with its measured figures."""
     if tested.model is None:
         raise ConfigError(f"{plan.architecture} is for comparison only; it has no bundle")
-    located = plan.target == "lesions" and plan.two_stage
-    manifest = Manifest(
-        name=plan.architecture,
-        version=__version__,
-        architecture=plan.architecture,
-        input=contract_of(plan),
-        arguments=plan.arguments,
-        calibration=tested.judgement.calibration,
-        rule=tested.judgement.rule,
-        threshold=tested.judgement.study_threshold,
-        saliency="locations" if located and tested.model.grids else "grad-cam",
-        sensitivity=_known(outcome.studies["sensitivity"].value),
-        specificity=_known(outcome.studies["specificity"].value),
-        measured_on=f"the test persons of this run's {tested.fold}",
+    tables = {
+        "Per image": outcome.slices,
+        "Per study": outcome.studies,
+        "Naive classifier, per image": outcome.naive,
+        "Against lesion-filled twins, position held fixed": outcome.matched,
+    }
+    card = bundling.card(plan, tables, outcome.warnings)
+    where = f"the test persons of this run's {tested.fold}"
+    return bundling.write(
+        folder, plan, tested.model, tested.judgement, outcome.studies, where, card
     )
-    return save_bundle(folder, tested.model, manifest, card(plan, outcome))
-
-
-def _known(value: float) -> float | None:
-    """None for what was not measured."""
-    return None if np.isnan(value) else value
-
-
-def card(plan: Plan, outcome: Outcome) -> str:
-    """CARD.md of a user's own model."""
-    lines = [f"# {plan.architecture}", "", "Research use only; not a medical device.", ""]
-    for name, part in (
-        ("Per image", outcome.slices),
-        ("Per study", outcome.studies),
-        ("Naive classifier, per image", outcome.naive),
-        ("Against lesion-filled twins, position held fixed", outcome.matched),
-    ):
-        if not part:
-            continue
-        lines += [f"## {name}", "", "| measure | value (95 % interval over persons) |", "|---|---|"]
-        lines += [f"| {measure} | {figure} |" for measure, figure in part.items()] + [""]
-    return "\n".join([*lines, *(f"- {warning}" for warning in outcome.warnings), ""])

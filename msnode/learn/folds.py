@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msnode.classify import Classifier
+from msnode.errors import ConfigError
 from msnode.learn import calibrate, classical, frozen, naive, network, staged, taught, twins
 from msnode.learn.cohort import Cohort
 from msnode.learn.judge import Evidence, Judgement, judge, with_twins
@@ -72,6 +73,20 @@ def run(cohort: Cohort, plan: Plan, split: Split, folder: Path, progress: Progre
         model,
         pairs.scaled(scale.slope, scale.bias) if pairs else None,
     )
+
+
+def everyone(cohort: Cohort, plan: Plan, folder: Path, progress: Progress) -> Classifier:
+    """Train on every person; nobody is left to calibrate on or to test.
+
+    Raises:
+        ConfigError: one of the rivals, which have no network.
+    """
+    if plan.architecture in classical.KINDS:
+        raise ConfigError(f"{plan.architecture} is for comparison only; it has no bundle")
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = np.arange(len(cohort.labels))
+    task = cohort.task(Split("everyone", rows, rows[:0], rows[:0]))
+    return _trainer(plan)(task, plan, folder, progress)
 
 
 def _logits(

@@ -7,13 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from msnode.classify.backbones import DENSENET_GRID, INCEPTION_GRID
+from msnode.classify.halves import Half
 from msnode.classify.hybrid import Hybrid
 from msnode.learn.augment import Augment, mixup
 from msnode.learn.heads import Heads, bearing, compose
 from msnode.learn.loop import Schedule, run
 from msnode.learn.teach import cells
 
-SIDES = (5, 7)
+SIDES = {INCEPTION_GRID: 5, DENSENET_GRID: 7}
 """Locations along each side of the two maps."""
 
 BATCH = 32
@@ -25,9 +27,9 @@ class Features:
     """Cached output of the extractors.
 
     Attributes:
-        sequences: (n, 74, 512) float16.
+        sequences: (n, 74, 512) float16; 25 or 49 locations of one half alone.
         labels: (n,) float32, 1 for lesion-bearing.
-        cells: (n, 74) float16, amount of lesion at every location; nan where unknown.
+        cells: (n, locations) float16, amount of lesion at every location; nan where unknown.
     """
 
     sequences: Tensor
@@ -41,7 +43,7 @@ def as_input(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def extract(model: Hybrid, images: Tensor, batch: int = 16) -> Tensor:
+def extract(model: Hybrid | Half, images: Tensor, batch: int = 16) -> Tensor:
     """Run the frozen extractors.
 
     Args:
@@ -61,7 +63,7 @@ def extract(model: Hybrid, images: Tensor, batch: int = 16) -> Tensor:
 
 
 def cache(
-    model: Hybrid, heads: Heads, examples: int, a: Augment, seed: int = 0, batch: int = 16
+    model: Hybrid | Half, heads: Heads, examples: int, a: Augment, seed: int = 0, batch: int = 16
 ) -> Iterable[Features]:
     """Features of freshly composed examples, batch by batch.
 
@@ -76,8 +78,7 @@ def cache(
     for start in range(0, examples, batch):
         torch.manual_seed(seed * 1_000_003 + start)
         images, masks = compose(heads, torch.randint(0, len(heads), (batch,)), a)
-        grids = zip(model.grids, SIDES, strict=True)
-        amounts = [cells(masks, grid, side).flatten(1) for grid, side in grids]
+        amounts = [cells(masks, grid, SIDES[grid]).flatten(1) for grid in model.grids]
         yield Features(extract(model, images, batch), bearing(masks), torch.cat(amounts, 1).half())
 
 
@@ -92,7 +93,7 @@ def joined(parts: Iterable[Features]) -> Features:
 
 
 def train_fusion(
-    model: Hybrid, features: Features, steps: int, alpha: float = 0.2, seed: int = 0
+    model: Hybrid | Half, features: Features, steps: int, alpha: float = 0.2, seed: int = 0
 ) -> None:
     """Train the LSTM and its dense blocks on cached features.
 
@@ -133,24 +134,25 @@ def recombined(features: Features, rows: Tensor, exchange: float = 0.3) -> tuple
         exchange: largest fraction of locations taken from another image.
 
     Returns:
-        (n, 74, 512) float32 and (n,) float32.
+        (n, locations, 512) float32 and (n,) float32.
     """
     other = torch.randint(0, len(features.labels), (len(rows),))
-    taken = torch.rand(len(rows), 74) < torch.rand(len(rows), 1) * exchange
+    count = features.cells.shape[1]
+    taken = torch.rand(len(rows), count) < torch.rand(len(rows), 1) * exchange
     sequences = torch.where(
         taken[..., None], features.sequences[other], features.sequences[rows]
     ).float()
     amounts = torch.where(taken, features.cells[other], features.cells[rows])
-    first = SIDES[0] ** 2
-    keys = torch.rand(len(rows), 74)
-    keys[:, first:] += 1  # each map keeps its part of the sequence
+    keys = torch.rand(len(rows), count)
+    if count > SIDES[DENSENET_GRID] ** 2:
+        keys[:, SIDES[INCEPTION_GRID] ** 2 :] += 1  # each map keeps its part of the sequence
     order = keys.argsort(1)
     sequences = sequences.gather(1, order[..., None].expand_as(sequences))
     return sequences, (amounts.float().amax(1) > 0.9).float()
 
 
 @torch.inference_mode()
-def logits(model: Hybrid, sequences: Tensor) -> Tensor:
+def logits(model: Hybrid | Half, sequences: Tensor) -> Tensor:
     """(n,) difference of the two logits of cached (n, 74, 512) features."""
     where = next(model.parameters()).device
     out: Tensor = model.fusion.eval()(sequences.to(where).float()).cpu()

@@ -20,6 +20,9 @@ from msnode.records import Float32Array
 LESION_PIXELS = 6
 """An example counts as lesion-bearing from so many pixels of a 224x224 slice on."""
 
+DECOYED = 0.7
+"""Part of the examples with lesion-free places filled in."""
+
 BRAIN_PART = 0.15
 """Below this fraction of brain a slice shows the skull base: no lesion is moved in there."""
 
@@ -77,28 +80,25 @@ def _edits(
     return inner, clean - image, other - image
 
 
-def compose(
-    heads: Heads, rows: Tensor, a: Augment, transplant: float = 0.5
-) -> tuple[Tensor, Tensor]:
+def compose(heads: Heads, rows: Tensor, a: Augment) -> tuple[Tensor, Tensor]:
     """Make one batch.
 
     Args:
         heads: the pool.
         rows: (n,) int64, which slices to start from.
         a: ranges of the augmentation.
-        transplant: probability that lesions of another slice are moved in.
 
     Returns:
         images (n, 1, size, size) float32 in [0, 1] and lesion masks (n, 1, size, size) float32.
     """
     n, width = len(rows), heads.images.shape[-1]
-    kept = _coin(n, 0.55)
+    kept = _coin(n, 1 - a.filled)
     image = heads.images[rows].float()
     image = image + (1 - kept) * heads.filled[rows].float()
-    image = image + _coin(n, 0.7) * heads.decoyed[rows].float()
+    image = image + _coin(n, DECOYED if a.filled else 0) * heads.decoyed[rows].float()
     mask = heads.lesions[rows].float() * kept
     signal, shape = _moved(heads, n)
-    room = heads.tissue[rows].float() * _coin(n, transplant)
+    room = heads.tissue[rows].float() * _coin(n, a.moved)
     image, mask = image + room * signal, torch.maximum(mask, room * shape)
     image = darkened(image, heads.tissue[rows].float(), a)
     size = a.crop or width

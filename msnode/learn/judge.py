@@ -41,19 +41,31 @@ class Evidence:
         logits: (n,).
         labels: (n,) 0 or 1.
         studies: (n,) which study each belongs to.
+        counted: (n,) which images the calibration of slices counts; None counts all.
     """
 
     logits: Float64Array
     labels: Labels
     studies: NDArray[np.str_]
+    counted: NDArray[np.bool_] | None = None
+
+    @property
+    def slices(self) -> NDArray[np.int64]:
+        """Rows of the images that count as slices."""
+        everything = np.arange(len(self.logits))
+        return everything if self.counted is None else everything[self.counted]
 
 
 def with_twins(s: Scored) -> Evidence:
-    """Scans and their lesion-filled twins, as studies of their own."""
+    """Scans and their lesion-filled twins, as studies of their own.
+
+    A lesion-free slice is the same in both; among the slices it counts once.
+    """
     return Evidence(
         np.concatenate([s.real, s.twin]),
         np.concatenate([s.bearing, np.zeros(len(s.twin))]).astype(np.int64),
         np.concatenate([s.persons, np.char.add(s.persons, " filled")]),
+        np.concatenate([np.ones(len(s.real), np.bool_), s.bearing]),
     )
 
 
@@ -64,7 +76,8 @@ def judge(evidence: Evidence, sensitivity: float) -> Judgement:
         evidence: of the validation persons.
         sensitivity: wanted; the highest thresholds that reach it are taken.
     """
-    calibration = Calibration(*_platt(evidence.logits, evidence.labels))
+    rows = evidence.slices
+    calibration = Calibration(*_platt(evidence.logits[rows], evidence.labels[rows]))
     scaled = calibration.slope * evidence.logits + calibration.bias
     studies, truths = by_study(Evidence(scaled, evidence.labels, evidence.studies))
     rule = StudyRule(TOP, *_platt(studies, truths))
@@ -72,7 +85,7 @@ def judge(evidence: Evidence, sensitivity: float) -> Judgement:
     return Judgement(
         calibration,
         rule,
-        threshold_for(evidence.labels, calibrate.sigmoid(scaled), sensitivity),
+        threshold_for(evidence.labels[rows], calibrate.sigmoid(scaled[rows]), sensitivity),
         threshold_for(truths, study_scores, sensitivity),
     )
 

@@ -24,7 +24,7 @@ from msnode.records import Float64Array
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, steps done, and steps in all."""
-GENTLE = Augment(bias=0.1, noise=0.01, blur=0.0, saturate=0.0, gamma=0.2)
+GENTLE = Augment(bias=0.1, noise=0.01, blur=0.0, saturate=0.0, gamma=0.2, detail=0.0)
 """For a whole class of images; the shipped bundle's slices are varied more."""
 
 

@@ -31,7 +31,12 @@ class Plan:
     augment: bool = True
     """Rotation, flip, scale and intensity changes of training images."""
     locations: float = 1.0
-    """Weight of the location-wise loss where rows have lesion masks; 0 is without."""
+    """Weight of the location-wise loss where rows have lesion masks; 0 is without, and then
+    ``two_stage`` on lesions learns from the label of the slice alone."""
+    pseudo_controls: float = 0.45
+    """``two_stage`` on lesions: part of the slices whose lesions are filled in."""
+    moved: float = 0.5
+    """``two_stage`` on lesions: part of the slices that get lesions of another head."""
     two_stage: bool = False
     """``hybrid``: train the extractors, cache their features, train the LSTM on them."""
     examples: int = 2000

@@ -6,6 +6,7 @@ recombined location by location (see ``fuse``).
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from msnode.classify import build
+from msnode.classify.halves import Half
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
 from msnode.learn import checkpoints, fuse, heads
@@ -22,7 +24,7 @@ from msnode.learn.augment import Augment
 from msnode.learn.loop import Schedule, device, run
 from msnode.learn.network import Progress, Task
 from msnode.learn.plan import Plan
-from msnode.learn.teach import Taught, location_loss, taught
+from msnode.learn.teach import Taught, label_loss, location_loss, taught
 
 CROPS = {"inception": 144, "densenet": 128}
 """Rows and columns of the crops that most steps see: a third of the work of whole slices."""
@@ -31,33 +33,43 @@ WHOLE = 0.85
 EVERY = 50
 """Steps between checkpoints; each is 400 MB."""
 MILD = Augment(rotation_deg=12, scale=0.12)
-"""For the cached features."""
+"""For the cached features; with the plan's parts of filled and moved lesions."""
 
 
-def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid:
-    """Train the hybrid on lesion masks, in two stages; goes on where a killed run stopped.
+def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid | Half:
+    """Train on lesion masks in two stages; goes on where a killed run stopped.
 
     Args:
         task: slices with lesion masks.
-        plan: ``architecture`` must be ``hybrid``; its epochs are of each half.
+        plan: ``architecture`` is ``hybrid`` or one of its halves; its epochs are of each half.
         folder: gets the halves' checkpoints and ``features.safetensors``.
         progress: told after every epoch.
 
     Raises:
         ConfigError: another architecture, or slices without masks.
     """
-    if plan.architecture != "hybrid" or not task.masked[task.train].all():
-        raise ConfigError("teaching by lesions needs architecture hybrid and a mask in every row")
+    if plan.architecture not in ("hybrid", *CROPS) or not task.masked[task.train].all():
+        raise ConfigError(
+            "teaching by lesions needs a mask in every row, and architecture hybrid, inception or"
+            " densenet"
+        )
     torch.manual_seed(plan.seed)
-    model = cast(Hybrid, build("hybrid", plan.arguments))
+    model = cast(Hybrid | Half, build(plan.architecture, plan.arguments))
     pool = _pool(task, plan)
-    for half in CROPS:
+    for half, branch in _branches(model, plan).items():
         trained = _extractor(half, pool, plan, folder / f"{half}.safetensors", progress)
-        getattr(model, half).load_state_dict(trained.branch.state_dict())
+        branch.load_state_dict(trained.branch.state_dict())
     model.eval().to(memory_format=torch.channels_last).to(device())
     features = _features(model, pool, plan, folder / "features.safetensors")
     fuse.train_fusion(model, features, plan.fusion_steps, plan.mixup, plan.seed)
     return model.eval()
+
+
+def _branches(model: Hybrid | Half, plan: Plan) -> dict[str, nn.Module]:
+    """The extractors to be taught."""
+    if isinstance(model, Hybrid):
+        return {"inception": model.inception, "densenet": model.densenet}
+    return {plan.architecture: model.branch}
 
 
 def _pool(task: Task, plan: Plan) -> heads.Heads:
@@ -96,19 +108,23 @@ def _loss(
     def loss(model: nn.Module, step: int) -> Tensor:
         whole = step >= WHOLE * steps
         rows = torch.randint(0, len(pool), (max(2, plan.batch // 2) if whole else plan.batch,))
-        images, masks = heads.compose(pool, rows, Augment(crop=0 if whole else crop))
+        ranges = Augment(crop=0 if whole else crop, filled=plan.pseudo_controls, moved=plan.moved)
+        images, masks = heads.compose(pool, rows, ranges)
         inputs, grids = fuse.as_input(images.to(device())), cast(Taught, model).grids
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
             maps = model(inputs)
-        return location_loss(maps, masks.to(device()), grids)
+        if not plan.locations:
+            return label_loss(maps, masks.to(device()))
+        return plan.locations * location_loss(maps, masks.to(device()), grids)
 
     return loss
 
 
-def _features(model: Hybrid, pool: heads.Heads, plan: Plan, file: Path) -> fuse.Features:
+def _features(model: Hybrid | Half, pool: heads.Heads, plan: Plan, file: Path) -> fuse.Features:
     """Features of composed slices, from the file if an earlier run wrote it."""
     if not file.exists():
-        made = fuse.joined(fuse.cache(model, pool, plan.examples, MILD, plan.seed))
+        ranges = replace(MILD, filled=plan.pseudo_controls, moved=plan.moved)
+        made = fuse.joined(fuse.cache(model, pool, plan.examples, ranges, plan.seed))
         parts = {"sequences": made.sequences, "labels": made.labels, "cells": made.cells}
         save_file(parts, file)
     return fuse.Features(**load_file(file))

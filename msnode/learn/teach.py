@@ -17,6 +17,7 @@ from msnode.classify.backbones import (
     inception_branch,
 )
 from msnode.classify.contract import Grid
+from msnode.learn.heads import bearing
 
 
 def cells(masks: Tensor, grid: Grid, count: int) -> Tensor:
@@ -94,15 +95,30 @@ def location_loss(
     return torch.stack(losses).mean()
 
 
+def label_loss(logits: list[Tensor], masks: Tensor) -> Tensor:
+    """Cross-entropy of "a lesion somewhere?", answered by each map's highest location.
+
+    What remains of the question where nobody says which location it is (multiple-instance
+    learning); for comparison with ``location_loss``.
+
+    Args:
+        logits: from ``Taught``.
+        masks: (n, 1, rows, cols) float32.
+    """
+    wanted = bearing(masks)
+    losses = [
+        functional.binary_cross_entropy_with_logits(out.float().flatten(1).amax(1), wanted)
+        for out in logits
+    ]
+    return torch.stack(losses).mean()
+
+
 def taught(half: str) -> Taught:
-    """A fresh ``inception`` or ``densenet`` branch, He-initialised, with its lesion heads."""
+    """A fresh ``inception`` or ``densenet`` branch with its lesion heads."""
     if half == "inception":
         taps = {"Mixed_5d": (288, Grid(8, 13)), "Mixed_6e": (768, Grid(16, 21))}
         model = Taught(inception_branch(), taps, INCEPTION_GRID)
     else:
         taps = {"denseblock2": (512, Grid(8, 2)), "denseblock3": (1024, Grid(16, 6))}
         model = Taught(densenet_branch(), taps, DENSENET_GRID)
-    for layer in model.branch.backbone.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     return model

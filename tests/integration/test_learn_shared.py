@@ -82,6 +82,22 @@ def test_the_shipped_recipe_resumes_where_it_was_killed(discs: Cohort, tmp_path:
         assert torch.equal(value, again.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("ingredients", [{}, {"locations": 0.0, "pseudo_controls": 0.0}])
+def test_one_half_learns_alone(
+    discs: Cohort, tmp_path: Path, ingredients: dict[str, float]
+) -> None:
+    quick = plan("shipped", architecture="densenet", epochs=1, batch=4, examples=16, **ingredients)
+    split = Split("all", np.arange(8), np.arange(0), np.arange(0))
+    model = taught.fit(discs.task(split), replace(quick, fusion_steps=3), tmp_path, lambda *_: None)
+    onward = replace(quick, start=str(tmp_path), fusion_steps=3)
+    (tmp_path / "on").mkdir()
+    again = taught.fit(discs.task(split), onward, tmp_path / "on", lambda *_: None)
+    images = discs.examples.pixels[:2, None].float().expand(-1, 3, -1, -1)
+    with torch.inference_mode():
+        assert torch.isfinite(model(images)).all()
+        assert not torch.equal(model(images), again(images))
+
+
 def test_synthetic_pairs_differ_in_their_lesions_alone(shared: Path) -> None:
     tissues, _ = synthesis.canonical(min((shared / "volumes/oasis").glob("*_tissues*")))
     masks = sorted((shared / "lesion_masks_mni").glob("*.nii.gz"))

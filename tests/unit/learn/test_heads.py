@@ -40,7 +40,7 @@ def test_labels_follow_the_lesions(pool: heads.Heads) -> None:
 
 def test_crops_and_flips_keep_image_and_mask_together(pool: heads.Heads) -> None:
     torch.manual_seed(1)
-    images, masks = heads.compose(pool, torch.randint(0, 8, (32,)), Augment(crop=64), 0.0)
+    images, masks = heads.compose(pool, torch.randint(0, 8, (32,)), Augment(crop=64, moved=0))
     assert images.shape == masks.shape == (32, 1, 64, 64)
     assert 0 <= float(images.min()) <= float(images.max()) <= 1
     for image, mask in zip(images, masks, strict=True):

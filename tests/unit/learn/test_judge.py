@@ -1,5 +1,6 @@
 """Calibration, study rule, operating points, and lesion-filled twins of a cohort."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import torch
 from torch import Tensor
 
 from msnode.classify import Classifier
-from msnode.errors import Refused
-from msnode.learn import calibrate, data, judge, plan, twins
+from msnode.errors import ConfigError, Refused
+from msnode.learn import calibrate, data, everyone, folds, judge, kept, plan, twins
 from msnode.learn.cohort import Cohort
 from msnode.learn.images import Examples
 from msnode.learn.matched import Scored, against_twins
@@ -106,3 +107,36 @@ def test_scaling_keeps_the_rest() -> None:
     s = Scored(np.array([1.0]), np.array([2.0]), np.array([True]), np.array(["a"]), np.array([3.0]))
     t = s.scaled(2, 1)
     assert (t.real[0], t.twin[0], t.heights_mm[0]) == (3, 5, 3)
+
+
+def test_a_lesion_free_slice_counts_once(discs: Cohort) -> None:
+    evidence = judge.with_twins(twins.scored(discs, Brightest(), np.arange(24), seed=0))
+    assert len(evidence.logits) == 48
+    assert len(evidence.slices) == 36  # 24 slices and the filled copies of the 12 with lesions
+
+
+def test_each_person_is_calibrated_by_the_others(discs: Cohort) -> None:
+    raw = twins.scored(discs, Brightest(), np.arange(24), seed=0)
+    found = everyone.held_back(raw, sensitivity=0.9)
+    assert found.slices["auc"].value == found.studies["auc"].value == 1
+    assert found.studies["sensitivity"].value == found.studies["specificity"].value == 1
+    shifted = replace(raw, real=raw.real.copy(), twin=raw.twin.copy())
+    odd = raw.persons == "p3"
+    shifted.real[odd] += 30  # a person whose scan and twin both look ill to the others
+    shifted.twin[odd] += 30
+    assert everyone.held_back(shifted, 0.9).studies["specificity"].value == pytest.approx(5 / 6)
+
+
+def test_a_finished_fold_gives_its_plain_logits_back(discs: Cohort, tmp_path: Path) -> None:
+    raw = twins.scored(discs, Brightest(), np.arange(24), seed=0)
+    verdict = judge.judge(judge.with_twins(raw), 0.9)
+    scaled = raw.scaled(verdict.calibration.slope, verdict.calibration.bias)
+    tested = folds.Tested("fold 1", np.arange(24), raw.real, raw.real, verdict, Brightest(), scaled)
+    assert kept.read(tmp_path / "fold-1") is None
+    kept.write(tmp_path / "fold-1", tested)
+    again = kept.raw_twins(tmp_path)
+    assert np.allclose(again.real, raw.real)
+    assert np.allclose(again.twin, raw.twin)
+    assert list(again.persons) == list(raw.persons)
+    with pytest.raises(ConfigError, match="no finished fold"):
+        kept.raw_twins(tmp_path / "fold-1")
