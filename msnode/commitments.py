@@ -6,7 +6,7 @@ another host's. Whoever hears it writes it down here; whoever delivers reads it 
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,6 +16,7 @@ from pydicom import Dataset
 from msnode.database import commitments as table
 from msnode.errors import Refused, TryLater
 from msnode.records import Commitment
+
 
 class State(StrEnum):
     """Of a request, in the order in which they follow one another."""
@@ -62,11 +63,6 @@ class Commitments:
         with self._engine.begin() as connection:
             connection.execute(table.insert().values(row))
 
-    def withdraw(self, transaction_uid: str) -> None:
-        """Drop a request that the peer did not take."""
-        with self._engine.begin() as connection:
-            connection.execute(table.delete().where(table.c.transaction_uid == transaction_uid))
-
     def report(self, commitment: Commitment, destinations: Collection[str]) -> bool:
         """Keep a report; the first one counts.
 
@@ -97,27 +93,19 @@ class Commitments:
 
     def of(self, destination: str, study_key: str, generation: int) -> tuple[Request, ...]:
         """The requests about one result at one destination, oldest first."""
-        return self._where(
-            table.c.study_key == study_key,
-            table.c.generation == generation,
-            table.c.destination == destination,
-        )
+        return self._where(*_about(destination, study_key, generation))
 
     def reported(self) -> tuple[Request, ...]:
         """Requests whose report nobody has read yet, oldest first."""
         return self._where(table.c.state == State.REPORTED)
 
-    def expire(self, destination: str, study_key: str, generation: int) -> None:
-        """Expect no report on a result any more."""
+    def expire(self, transaction_uids: Iterable[str]) -> None:
+        """Expect no report any more."""
+        mine = table.c.transaction_uid.in_(list(transaction_uids))
         with self._engine.begin() as connection:
             connection.execute(
                 table.update()
-                .where(
-                    table.c.study_key == study_key,
-                    table.c.generation == generation,
-                    table.c.destination == destination,
-                    table.c.state == State.REQUESTED,
-                )
+                .where(mine, table.c.state == State.REQUESTED)
                 .values(state=State.EXPIRED)
             )
 
@@ -134,12 +122,29 @@ class Commitments:
         parts = json.loads(said)
         return Commitment(transaction_uid, frozenset(parts["committed"]), parts["failed"])
 
+    def is_last(self, connection: sa.Connection, request: Request) -> bool:
+        """Whether the peer was not asked again about the same result."""
+        later = sa.select(sa.literal(1)).where(
+            *_about(request.destination, request.study_key, request.generation),
+            table.c.requested_at > request.requested_at,
+        )
+        return connection.scalar(later.limit(1)) is None
+
     def _where(self, *conditions: sa.ColumnElement[bool]) -> tuple[Request, ...]:
         columns = [column for column in table.c if column.name != "report"]
         query = sa.select(*columns).where(*conditions).order_by(table.c.requested_at)
         with self._engine.connect() as connection:
             rows = connection.execute(query).mappings().all()
         return tuple(Request(**{**row, "state": State(row["state"])}) for row in rows)
+
+
+def _about(destination: str, study_key: str, generation: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """Requests about one result at one destination."""
+    return (
+        table.c.study_key == study_key,
+        table.c.generation == generation,
+        table.c.destination == destination,
+    )
 
 
 def read_report(information: Dataset) -> Commitment:

@@ -8,7 +8,6 @@ returns plain JSON values. A step that runs twice (after a crash) does the same 
 import json
 import logging
 import shutil
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,10 +18,11 @@ from msnode import classify, deliver, metrics, prepare, report
 from msnode.analysis import Analysis, compose, opinion, prepared, timed, unexpected
 from msnode.config import Config, Destination
 from msnode.confined import Confined
+from msnode.deliver import Attempt
 from msnode.errors import Refused
 from msnode.files import replacing
 from msnode.receive import Inbox
-from msnode.records import Decision, Predecessor, Receipt, Report, Study, key
+from msnode.records import Decision, Predecessor, Report, Study, key
 from msnode.sentences import Sentence, from_json, to_json
 from msnode.twin import Entry, Twin
 
@@ -51,13 +51,6 @@ class Stage(TypedDict):
     seconds: float
 
 
-class Attempt(TypedDict):
-    """What one attempt at a destination came to, and when the next is due (None: never)."""
-
-    delivered: bool
-    pause_s: float | None
-
-
 class Flow:
     """The steps of a study's way through the node."""
 
@@ -66,14 +59,14 @@ class Flow:
         config: Config,
         inbox: Inbox,
         runner: classify.Runner,
-        receipts: deliver.Receipts,
+        deliveries: deliver.Deliveries,
         twin: Twin,
     ) -> None:
         self.destinations = {d.name: d for d in config.destinations}
         self._config = config
         self._inbox = inbox
         self._runner = runner
-        self._receipts = receipts
+        self.deliveries = deliveries
         self._twin = twin
         self._reader = Confined(config.decode, READING)
         glance_s = min(GLANCE_S, config.decode.time_s)
@@ -182,10 +175,16 @@ class Flow:
     ) -> Attempt:
         """Send what is missing, keep the receipts, judge them."""
         study = self._inbox.study(study_key, generation)
-        paths = self._unsent(study, destination, attempt)
-        for receipt in deliver.deliver(paths, destination, self._config.receive.ae_title):
-            self._receipts.save(replace(receipt, attempts=attempt), study_key, generation)
-        return self._judged(study, destination, attempt)
+        files = {deliver.identify(path): path for path in self._objects(study, destination)}
+        delivery = deliver.Delivery(
+            destination,
+            study_key,
+            generation,
+            files,
+            self._config.receive.ae_title,
+            study.last_instance_at,
+        )
+        return self.deliveries.attempt(delivery, attempt)
 
     def _folder(self, study_key: str, generation: int) -> Path:
         folder = self._config.data / "work" / study_key / str(generation)
@@ -246,19 +245,6 @@ class Flow:
             folder=str(self._folder(study.key, study.generation).relative_to(self._config.data)),
         )
 
-    def _unsent(self, study: Study, destination: Destination, attempt: int) -> list[Path]:
-        """The result objects that this destination does not have yet and did not refuse for good.
-
-        The first attempt, also of a series begun by hand, includes the refused ones.
-        """
-        settled = {
-            receipt.sop_instance_uid
-            for receipt in self._of(study, destination)
-            if receipt.delivered or (attempt > 1 and not receipt.retry)
-        }
-        found = self._objects(study, destination)
-        return [path for path in found if deliver.identify(path) not in settled]
-
     def _objects(self, study: Study, destination: Destination) -> list[Path]:
         """All that a destination gets of a result.
 
@@ -272,30 +258,6 @@ class Flow:
         if not found:
             raise Refused(f"the study was reported before {destination.name} was configured so")
         return found
-
-    def _of(self, study: Study, destination: Destination) -> list[Receipt]:
-        """The receipts of a result at one destination."""
-        receipts = self._receipts.of(study.key, study.generation)
-        return [receipt for receipt in receipts if receipt.destination == destination.name]
-
-    def _judged(self, study: Study, destination: Destination, attempt: int) -> Attempt:
-        """Delivered, due again after a pause, or given up."""
-        missing = [receipt for receipt in self._of(study, destination) if not receipt.delivered]
-        if not missing:
-            waited = time.time() - study.last_instance_at
-            metrics.RESULT_SECONDS.labels(destination.name).observe(max(waited, 0.0))
-            return {"delivered": True, "pause_s": None}
-        due = sum(receipt.retry for receipt in missing)
-        pause = deliver.pause(destination.retry, attempt) if due else None
-        if pause is None:  # those refused for good were counted when they were
-            metrics.DELIVERIES.labels(destination.name, "dead").inc(due)
-        log.log(
-            logging.ERROR if pause is None else logging.WARNING,
-            "study=%s destination=%s attempt=%d undelivered=%d %s detail=%r",
-            study.key, destination.name, attempt, len(missing),
-            "gave up" if pause is None else f"again in {pause:.1f} s", missing[0].detail,
-        )  # fmt: skip
-        return {"delivered": False, "pause_s": pause}
 
 
 def _stage(analysis: Analysis, name: str) -> Stage:

@@ -40,7 +40,12 @@ DELIVERIES = Counter(
     "msnode_deliveries_total",
     "Result objects by destination and outcome.",
     ["destination", "outcome"],
-)  # delivered, retried, dead
+)  # sent (its proof is outstanding), delivered, retried, dead
+COMMITMENTS = Counter(
+    "msnode_commitments_total",
+    "Requests for storage commitment by destination and outcome.",
+    ["destination", "outcome"],
+)  # requested, committed, incomplete (the report names failures), unanswered
 QUARANTINED = Counter(
     "msnode_quarantined_total", "Files and results kept back, by reason.", ["reason"]
 )

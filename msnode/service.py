@@ -15,12 +15,13 @@ import torch
 
 from msnode import __version__, classify, deliver, metrics
 from msnode.analysis import unexpected
+from msnode.commitments import Commitments
 from msnode.config import Config
 from msnode.database import migrate, open_database
 from msnode.engine import Engine
 from msnode.flow import Flow
 from msnode.http import Monitor
-from msnode.receive import Inbox, Listener
+from msnode.receive import Inbox, Listener, Reports
 from msnode.records import ModelInfo, Study
 from msnode.retention import DAY_S, Retention
 from msnode.room import Level, Room
@@ -75,6 +76,7 @@ class Sweeper(threading.Thread):
             self._next_beat = time.monotonic() + BEAT_S
             self._engine.beat()
             self._submit_queued()
+        self._settle_reports()
         if time.monotonic() > self._next_cleaning:
             self._clean()
 
@@ -169,7 +171,7 @@ class Service:
         if self._work:
             words += self._start_work(stack, database, inbox)
         if self._receive:
-            listener = Listener(config.receive, inbox)
+            listener = Listener(config.receive, inbox, Reports(config, Commitments(database)))
             stack.callback(listener.stop, GRACE_S)
             listener.start()
             words += [f"ae_title={config.receive.ae_title}", f"port={listener.port}"]
@@ -182,7 +184,8 @@ class Service:
         config = self._config
         runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
         stack.callback(runner.close)
-        flow = Flow(config, inbox, runner, deliver.Receipts(database), Twin(database))
+        deliveries = deliver.Deliveries(database)
+        flow = Flow(config, inbox, runner, deliveries, Twin(database))
         stack.callback(flow.stop)
         runner.warm_up()
         flow.warm_up()

@@ -21,10 +21,17 @@ def pause(retry: Retry, attempt: int, random: Random = _RANDOM) -> float | None:
     Example:
         With the defaults about 10, 20, 40, 80, 160, 320, 640, 900, 900 … seconds for two days.
     """
+    seconds = steady_pause(retry, attempt)
+    if seconds is None:
+        return None
+    return min(seconds * random.uniform(1 - JITTER, 1 + JITTER), retry.longest_s)
+
+
+def steady_pause(retry: Retry, attempt: int) -> float | None:
+    """As `pause`, without jitter: the same whenever it is asked for."""
     if sum(_nominal(retry, earlier) for earlier in range(1, attempt)) >= retry.give_up_s:
         return None
-    varied = _nominal(retry, attempt) * random.uniform(1 - JITTER, 1 + JITTER)
-    return min(varied, retry.longest_s)
+    return _nominal(retry, attempt)
 
 
 def pauses(retry: Retry, random: Random = _RANDOM) -> Iterator[float]:

@@ -1,41 +1,34 @@
 """Storage commitment (PS3.4 J): the peer takes over the responsibility for keeping objects."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from threading import Event as Flag
 
 from pydicom import Dataset
 from pynetdicom import build_context, evt
-from pynetdicom.events import Event
+from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
 )
 
+from msnode.commitments import read_report
 from msnode.config import Destination
 from msnode.deliver.peer import associate
 from msnode.deliver.store import read_item
 from msnode.errors import Refused, TryLater
+from msnode.records import Commitment
 
 REQUEST = 1
 """Action Type ID of Request Storage Commitment (PS3.4 J.3.2)."""
 
+WAIT_S = 5.0
+"""The association stays open so long for a report; most peers open one of their own anyway."""
 
-@dataclass(frozen=True, slots=True)
-class Commitment:
-    """What a peer reports on a request; a peer may report on it at any later time.
-
-    Attributes:
-        transaction_uid: of the request.
-        committed: SOPInstanceUIDs that the peer keeps.
-        failed: SOPInstanceUID to FailureReason (PS3.3 C.14.1.1), e.g. 0x0112 for one that the
-            peer does not have; to be sent again.
-    """
-
-    transaction_uid: str
-    committed: frozenset[str]
-    failed: Mapping[str, int]
+LOOK_S = 0.1
+"""Between looks for a report, wherever it came in."""
 
 
 def request_commitment(
@@ -43,8 +36,9 @@ def request_commitment(
     destination: Destination,
     calling_ae_title: str,
     transaction_uid: str,
-    wait_s: float = 2.0,
-) -> Commitment | None:
+    keep: Callable[[Commitment], bool],
+    is_reported: Callable[[], bool],
+) -> None:
     """Ask a peer to commit itself to objects that it has been sent (N-ACTION, PS3.4 J.3.2).
 
     Args:
@@ -52,18 +46,20 @@ def request_commitment(
         destination: the peer.
         calling_ae_title: ours; the peer opens an association to it for a later report.
         transaction_uid: identifies the request in the report; never used before.
-        wait_s: how long the association stays open for a report.
-
-    Returns:
-        The report, or None if the peer will send it over an association of its own.
+        keep: called, in another thread, with a report that comes over the request's association;
+            says whether that was expected.
+        is_reported: whether the report is here, however it came.
 
     Raises:
         TryLater: the peer cannot be reached, or fails to take the request.
         Refused: the peer does not support storage commitment, or a file is no DICOM file.
     """
-    reports: SimpleQueue[Commitment] = SimpleQueue()
     contexts = [build_context(StorageCommitmentPushModel)]
-    handlers = [(evt.EVT_N_EVENT_REPORT, _take, [reports])]
+    unanswered = Flag()
+    handlers: list[EventHandlerType] = [
+        (evt.EVT_N_EVENT_REPORT, _take, [keep, unanswered]),
+        (evt.EVT_PDU_SENT, _sent, [unanswered]),
+    ]
     with associate(destination, calling_ae_title, contexts, handlers) as association:
         if not association.is_established:
             raise Refused(f"{destination.name} does not support storage commitment")
@@ -77,28 +73,24 @@ def request_commitment(
         if status != 0x0000:
             said = "nothing" if status is None else f"status 0x{status:04X}"
             raise TryLater(f"{destination.name} answered a commitment request with {said}")
-        try:
-            return reports.get(timeout=wait_s)
-        except Empty:
-            return None
+        until = time.monotonic() + WAIT_S
+        while association.is_established and (
+            unanswered.is_set() or (time.monotonic() < until and not is_reported())
+        ):
+            time.sleep(LOOK_S)
 
 
-def read_report(information: Dataset) -> Commitment:
-    """Read the Event Information of an N-EVENT-REPORT (PS3.4 J.3.3), event type 1 or 2.
+def supports_commitment(destination: Destination, calling_ae_title: str) -> None:
+    """Negotiate storage commitment with a peer and ask for nothing.
 
     Raises:
-        Refused: an attribute is missing.
+        TryLater: the peer cannot be reached.
+        Refused: it does not support storage commitment.
     """
-    try:
-        committed = information.get("ReferencedSOPSequence") or []
-        failed = information.get("FailedSOPSequence") or []
-        return Commitment(
-            str(information.TransactionUID),
-            frozenset(str(item.ReferencedSOPInstanceUID) for item in committed),
-            {str(item.ReferencedSOPInstanceUID): int(item.FailureReason) for item in failed},
-        )
-    except AttributeError as error:
-        raise Refused(f"the commitment report is incomplete: {error}") from error
+    contexts = [build_context(StorageCommitmentPushModel)]
+    with associate(destination, calling_ae_title, contexts) as association:
+        if not association.is_established:
+            raise Refused(f"{destination.name} does not support storage commitment")
 
 
 def _request(paths: Sequence[Path], transaction_uid: str) -> Dataset:
@@ -118,10 +110,19 @@ def _reference(path: Path) -> Dataset:
     return reference
 
 
-def _take(event: Event, reports: SimpleQueue[Commitment]) -> tuple[int, None]:
-    """Answer a report that comes over the request's own association."""
+def _take(event: Event, keep: Callable[[Commitment], bool], unanswered: Flag) -> tuple[int, None]:
+    """Answer a report that comes over the request's own association; kept, then acknowledged."""
+    unanswered.set()
     try:
-        reports.put(read_report(event.event_information))
+        known = keep(read_report(event.event_information))
     except Refused:
-        return 0x0120, None  # Missing Attribute (PS3.7 C.5.13)
-    return 0x0000, None
+        known = False
+    except TryLater:
+        return 0x0110, None  # Processing Failure (PS3.7 C.5.15)
+    return 0x0000 if known else 0x0115, None  # Invalid Argument Value (PS3.7 C.5.9)
+
+
+def _sent(event: Event, unanswered: Flag) -> None:
+    """The answer to a report is out: before, a release would break the association."""
+    if isinstance(event.pdu, P_DATA_TF):
+        unanswered.clear()

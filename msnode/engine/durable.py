@@ -107,6 +107,24 @@ class Engine:
             job = DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
         return STATES[job.get_status().status] not in ("dead", "cancelled")
 
+    def is_delivering(self, study_key: str, generation: int, destination: str) -> bool:
+        """Whether an attempt at a destination runs, or is about to."""
+        return bool(_deliveries(study_key, generation, destination, "PENDING", "ENQUEUED"))
+
+    def hasten(self, study_key: str, generation: int, destination: str, delay_s: float) -> None:
+        """Bring the next attempt at a destination forward, if there is to be one.
+
+        Args:
+            study_key: of the study.
+            generation: of its result.
+            destination: its name.
+            delay_s: seconds from now.
+        """
+        until = (time.time() + delay_s) * 1000
+        for job in _deliveries(study_key, generation, destination, "DELAYED"):
+            if (job.delay_until_epoch_ms or 0) > until:
+                DBOS.set_workflow_delay(job.workflow_id, delay_seconds=delay_s)
+
     def beat(self) -> None:
         """Say that this host is alive, and take over what a host that fell silent was doing.
 

@@ -18,7 +18,7 @@ from pydicom.uid import (
 
 from msnode.config import Config, Destination, Form
 from msnode.database import migrate, open_database
-from msnode.deliver import Receipts
+from msnode.deliver import Deliveries
 from msnode.flow import Flow
 from msnode.records import Report, Study
 from msnode.twin import Twin
@@ -39,7 +39,7 @@ class Node:
         inbox: Any = SimpleNamespace(study=lambda *_: self.study)
         runner: Any = SimpleNamespace(info=self.made.model)
         config = Config(data=self.folder, destinations=destinations)
-        return Flow(config, inbox, runner, Receipts(self.database), Twin(self.database))
+        return Flow(config, inbox, runner, Deliveries(self.database), Twin(self.database))
 
     def report(self, flow: Flow) -> str:
         return flow.report(self.study.key, 1, None, {}, 1_700_000_000.0)

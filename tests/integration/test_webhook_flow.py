@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from msnode.config import Config, Destination
 from msnode.database import migrate, open_database
-from msnode.deliver import Receipts
+from msnode.deliver import Deliveries, Receipts
 from msnode.flow import Flow
 from msnode.records import Receipt, Study
 from msnode.twin import Twin
@@ -97,7 +97,7 @@ def node(ris: Ris, database: sa.Engine, tmp_path: Path) -> Node:
     inbox: Any = SimpleNamespace(study=lambda *_: study)
     runner: Any = SimpleNamespace(info=made.model)
     receipts = Receipts(database)
-    flow = Flow(config, inbox, runner, receipts, Twin(database))
+    flow = Flow(config, inbox, runner, Deliveries(database), Twin(database))
     return Node(flow, study, receipts, tmp_path / "archive")
 
 

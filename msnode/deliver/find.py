@@ -1,0 +1,81 @@
+"""C-FIND (PS3.4 C): does a peer show the objects that it has been sent?"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pynetdicom import build_context
+from pynetdicom.association import Association
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StudyRootQueryRetrieveInformationModelFind,
+)
+
+from msnode.config import Destination
+from msnode.deliver.peer import associate
+from msnode.errors import Refused, TryLater
+
+PENDING = (0xFF00, 0xFF01)
+"""A match, with more to come (PS3.4 C.4.1.1.4)."""
+
+NEVER = (0x0122, 0xA900)
+"""SOP Class Not Supported; Identifier Does Not Match SOP Class."""
+
+Series = tuple[str, str]
+"""StudyInstanceUID and SeriesInstanceUID."""
+
+
+def find(paths: Sequence[Path], destination: Destination, calling_ae_title: str) -> frozenset[str]:
+    """Ask a peer for objects: Study Root, IMAGE level, one query a series.
+
+    Args:
+        paths: the files of the objects.
+        destination: the peer.
+        calling_ae_title: ours.
+
+    Returns:
+        The SOPInstanceUIDs among them that the peer shows.
+
+    Raises:
+        TryLater: the peer cannot be reached, or fails to answer.
+        Refused: the peer does not support the query.
+    """
+    wanted = _by_series(paths)
+    contexts = [build_context(StudyRootQueryRetrieveInformationModelFind)]
+    with associate(destination, calling_ae_title, contexts) as association:
+        if not association.is_established:
+            raise Refused(f"{destination.name} does not support C-FIND, Study Root")
+        found = [
+            _matches(association, series, uids, destination.name) for series, uids in wanted.items()
+        ]
+    return frozenset().union(*found)
+
+
+def _by_series(paths: Sequence[Path]) -> Mapping[Series, set[str]]:
+    """The SOPInstanceUIDs of each series, which a hierarchical query wants one by one."""
+    wanted: dict[Series, set[str]] = {}
+    tags = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
+    for path in paths:
+        header = dcmread(path, stop_before_pixels=True, specific_tags=tags)
+        series = str(header.StudyInstanceUID), str(header.SeriesInstanceUID)
+        wanted.setdefault(series, set()).add(str(header.SOPInstanceUID))
+    return wanted
+
+
+def _matches(association: Association, series: Series, uids: set[str], name: str) -> set[str]:
+    """Which objects of a series the peer shows; all are asked for, as few peers take lists."""
+    query = Dataset()
+    query.QueryRetrieveLevel = "IMAGE"
+    query.StudyInstanceUID, query.SeriesInstanceUID = series
+    query.SOPInstanceUID = ""
+    found: set[str] = set()
+    model = StudyRootQueryRetrieveInformationModelFind
+    for answer, match in association.send_c_find(query, model):
+        status = answer.get("Status")
+        if status in PENDING and match is not None:
+            found.add(str(match.get("SOPInstanceUID", "")))
+        elif status in NEVER:
+            raise Refused(f"{name} answered a C-FIND with status 0x{status:04X}")
+        elif status != 0x0000:
+            said = "nothing" if status is None else f"status 0x{status:04X}"
+            raise TryLater(f"{name} answered a C-FIND with {said}")
+    return found & uids
