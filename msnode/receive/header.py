@@ -28,7 +28,7 @@ WANTED = {
 }
 _PRIORITY = {"RequestedProcedurePriority": 0x00401003}
 _URGENT = ("STAT", "HIGH")  # of the defined terms of PS3.3 C.4.11
-INFLATED_HEADER = 4 * 1024**2  # bytes; far more than any header, far less than a zip bomb
+LONGEST = 1024**2  # bytes of a header, more than any has; the worst takes 2 s and 100 MB to parse
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
@@ -89,12 +89,12 @@ def is_urgent(head: bytes, transfer_syntax_uid: str) -> bool:
 
 def _read(stream: BinaryIO, syntax: UID, wanted: Mapping[str, int]) -> dict[str, str]:
     """The wanted elements as text; "" for one that is absent. Stops behind the last of them."""
+    head = stream.read(LONGEST)
     if syntax.is_deflated:
-        deflated = stream.read(INFLATED_HEADER)
-        stream = BytesIO(zlib.decompressobj(-15).decompress(deflated, INFLATED_HEADER))
+        head = zlib.decompressobj(-15).decompress(head, LONGEST)
     last = max(wanted.values())
     elements = data_element_generator(
-        stream,
+        BytesIO(head),
         syntax.is_implicit_VR,
         syntax.is_little_endian,
         stop_when=lambda tag, _vr, _length: int(tag) > last,
