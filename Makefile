@@ -39,7 +39,7 @@ PACKAGES := \
 	systemd-analyze=systemd \
 	mkfs.ext4=e2fsprogs
 
-.PHONY: demo test setup lint lock bench clean
+.PHONY: demo test setup lint lock soak bench clean
 
 demo: setup
 	@$(BIN)/msnode demo
@@ -88,6 +88,13 @@ lock: | $(BIN)/python
 		awk "$$split !torch" $(VENV)/run.lock >requirements.lock; \
 		awk "$$split torch || /^#/" $(VENV)/run.lock >requirements-torch.lock; \
 		awk "$$split !torch" $(VENV)/all.lock >requirements-dev.lock
+
+# nodes under load and faults for MINUTES, then everything is counted; tests/soak says what
+MINUTES ?= 30
+soak: $(VENV)/.installed-dev
+	@.ci/packages /usr/sbin/Orthanc=orthanc storescu=dcmtk /usr/lib/postgresql=postgresql \
+		mkfs.ext4=e2fsprogs
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(SOAK)
 
 bench: setup
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
