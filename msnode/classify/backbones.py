@@ -45,6 +45,9 @@ def inception() -> nn.Sequential:
     only undoes the other standardisation of its own pipeline, and is not needed here.
     """
     whole = inception_v3(weights=None, aux_logits=False, init_weights=False)
+    for layer in whole.modules():
+        if isinstance(layer, nn.Conv2d):  # its signal would die out on the way, as DenseNet's not
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
     kept = [(n, m) for n, m in whole.named_children() if n not in ("avgpool", "dropout", "fc")]
     return nn.Sequential(OrderedDict([("input", Standardize((0.5,) * 3, (0.5,) * 3)), *kept]))
 

@@ -14,6 +14,7 @@ from msnode.classify import build
 from msnode.errors import ConfigError
 from msnode.learn import Plan, crossval, evaluate, frozen, network, open_cohort, plan, train
 from msnode.learn.cohort import Cohort
+from msnode.learn.metrics import auc
 
 Tiles = Callable[..., Path]
 QUICK = plan("shallow-cnn", lr=3e-3, epochs=12, batch=16, patience=0, sensitivity=0.9)
@@ -62,6 +63,18 @@ def test_a_planted_signal_is_learned(tiles: Tiles, tmp_path: Path, how: Plan) ->
     assert outcome.slices["auc"].value > 0.9
     assert (outcome.folder / "curves.png").stat().st_size > 10_000
     assert (outcome.folder / "metrics.json").exists()
+
+
+@pytest.mark.parametrize("architecture", ["swin", "densenet", "inception"])
+def test_deep_networks_learn_a_planted_signal(
+    tiles: Tiles, tmp_path: Path, architecture: str
+) -> None:
+    how = Plan(architecture=architecture, lr=1e-3, epochs=5, batch=8, patience=0, augment=False)
+    cohort = open_cohort(tiles(persons=4, each=2, spot=0.9), how)
+    task = cohort.task(cohort.splits("holdout")[0])
+    model = network.fit(task, how, tmp_path, lambda *_: None)
+    everyone = np.arange(len(cohort.labels))
+    assert auc(cohort.labels, network.predict(model, task, everyone)) > 0.8
 
 
 def test_a_bundle_is_written_and_measures_the_same(tiles: Tiles, tmp_path: Path) -> None:
@@ -155,7 +168,7 @@ def test_frozen_backbones_are_run_once_for_all_folds(tiles: Tiles, tmp_path: Pat
     for name, source in files.items():
         save_file(source.state_dict(), tmp_path / f"{name}.safetensors")
     names = ",".join(str(tmp_path / f"{name}.safetensors") for name in files)
-    how = plan("hybrid-section-5.5", frozen=True, weights=names, examples=24, fusion_steps=4)
+    how = plan("hybrid-section-5.5", frozen=True, weights=names, examples=24, fusion_steps=30)
     index = tiles(persons=3, each=2)
     told: list[tuple[str, int, int]] = []
     outcome = crossval(
@@ -168,6 +181,8 @@ def test_frozen_backbones_are_run_once_for_all_folds(tiles: Tiles, tmp_path: Pat
     model = frozen.fit(
         cohort.task(split), replace(how, batch=4), tmp_path / "run" / "fold-1", lambda *_: None
     )
+    everyone = np.arange(len(cohort.labels))
+    assert auc(cohort.labels, network.predict(model, cohort.task(split), everyone)) > 0.8
     kept = files["densenet121"].features.conv0.weight
     assert torch.equal(model.state_dict()["densenet.backbone.conv0.weight"], kept)
     with pytest.raises(ConfigError, match="fits one backbone only"):
