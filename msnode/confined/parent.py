@@ -187,13 +187,12 @@ class _Process:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to it and to whatever it started; nothing if it has ended."""
-        if wait([self._process.sentinel], 0):
-            return
+        """SIGKILL to it and to whatever it started."""
         assert self._process.pid is not None  # noqa: S101 - it was started
+        if not wait([self._process.sentinel], 0):  # before its setsid() it has no group of its own
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
         with suppress(ProcessLookupError):
-            os.kill(self._process.pid, signal.SIGKILL)
-        with suppress(ProcessLookupError):  # before its setsid() it has no group of its own
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> None:
