@@ -15,6 +15,7 @@ import torch
 
 from msnode import __version__, classify, deliver, metrics
 from msnode.analysis import unexpected
+from msnode.audit import open_trail
 from msnode.commitments import Commitments
 from msnode.config import Config
 from msnode.database import migrate, open_database
@@ -154,6 +155,10 @@ class Service:
         config = self._config
         began = time.perf_counter()
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._trail = trail = open_trail(config, self._role)
+        stack.callback(trail.close)
+        trail.started()
+        stack.callback(trail.stopped)
         self._database = database = open_database(config.database_url)
         stack.callback(database.dispose)
         migrate(database)
@@ -161,7 +166,7 @@ class Service:
             config.data, config.receive.warn_free_bytes, config.receive.min_free_bytes
         )
         self._room.watch()
-        inbox = Inbox(database, config.data, self._room)
+        inbox = Inbox(database, config.data, self._room, config.receive.conflicts)
         stack.callback(inbox.close)
         inbox.rebuild()
         monitor = Monitor(config.http, self._ready, self._alive)
@@ -171,13 +176,21 @@ class Service:
         if self._work:
             words += self._start_work(stack, database, inbox)
         if self._receive:
-            listener = Listener(config.receive, inbox, Reports(config, Commitments(database)))
+            reports = Reports(config, Commitments(database))
+            listener = Listener(config.receive, inbox, reports, trail)
             stack.callback(listener.stop, GRACE_S)
             listener.start()
             words += [f"ae_title={config.receive.ae_title}", f"port={listener.port}"]
         self._started = True
         log.info("ready %s seconds=%.1f", " ".join(words), time.perf_counter() - began)
         _notify("READY=1")
+
+    @property
+    def _role(self) -> str:
+        """What this process does of a node's work, as the command is called."""
+        if self._receive and self._work:
+            return "serve"
+        return "receive" if self._receive else "work"
 
     def _start_work(self, stack: ExitStack, database: sa.Engine, inbox: Inbox) -> list[str]:
         """Model, engine and sweeper; returns words for the "ready" line."""
@@ -193,7 +206,8 @@ class Service:
         engine = Engine(database, config.name, flow, keep_s=keep_s)
         stack.callback(engine.stop)
         engine.launch()
-        retention = Retention(database, config.data, config.retention, engine.unsettled)
+        rules = config.retention
+        retention = Retention(database, config.data, rules, engine.unsettled, self._trail)
         self._sweeper = Sweeper(config, inbox, engine, flow, retention)
         stack.callback(self._sweeper.stop)
         self._sweeper.start()

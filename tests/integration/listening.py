@@ -12,6 +12,7 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 
 from msnode import config
+from msnode.audit import open_trail
 from msnode.database import instances, migrate, open_database
 from msnode.receive import Inbox, Listener
 from msnode.room import Room
@@ -19,15 +20,16 @@ from tests.acceptance.peers import dcmtk
 
 
 class Receiver:
-    """A listener with its inbox."""
+    """A listener with its inbox and an audit trail."""
 
     def __init__(self, url: str, folder: Path, receive: config.Receive) -> None:
         self.engine = open_database(url)
         migrate(self.engine)
         self.folder = folder
         room = Room(folder, min_bytes=receive.min_free_bytes)
-        self.inbox = Inbox(self.engine, folder, room)
-        self.listener = Listener(receive, self.inbox)
+        self.inbox = Inbox(self.engine, folder, room, receive.conflicts)
+        self.trail = open_trail(config.Config(data=folder, receive=receive), "receive")
+        self.listener = Listener(receive, self.inbox, trail=self.trail)
         self.listener.start()
 
     @property
@@ -43,9 +45,15 @@ class Receiver:
         with self.engine.connect() as connection:
             return list(connection.execute(query.order_by(columns.id)))
 
+    def audited(self) -> list[str]:
+        """The audit messages so far, one XML document each; some follow a moment later."""
+        file = self.folder / "audit" / "msnode-receive.log"
+        return file.read_text().splitlines() if file.exists() else []
+
     def close(self) -> None:
         """Stop in the service's order."""
         self.listener.stop(2)
+        self.trail.close()
         self.inbox.close()
         self.engine.dispose()
 
