@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, Union
 PHRASES = Path(__file__).with_name("phrases")
 
 Value: TypeAlias = Union[str, float, "Sentence", Sequence["Value"]]
-"""What fills a placeholder; several are put one after the other, with semicolons."""
+"""What fills a placeholder; several are put one after the other, with a separator."""
 
 
 @cache
@@ -104,4 +104,4 @@ def _shown(value: Value, language: str) -> str | float:
         return value if language == "en" else _Comma(value)
     if isinstance(value, int):
         return value
-    return "; ".join(str(_shown(one, language)) for one in value)
+    return phrases(language)["separator"].join(str(_shown(one, language)) for one in value)

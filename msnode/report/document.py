@@ -50,7 +50,7 @@ def text(name: sr.CodedConcept, value: str) -> sr.TextContentItem:
 def remarks(case: Case) -> list[sr.TextContentItem]:
     """Why the study was not analysed, how the result came about, what else the reader must know."""
     reason = case.report.reason
-    comments = [f"{case.say('not_analysed')}: {reason}"] if reason is not None else []
+    comments = [case.say.label("not_analysed", reason)] if reason is not None else []
     if case.report.finding is not None:
         comments.append(facts.performance(case))
     comments += facts.notes(case)

@@ -93,21 +93,26 @@ def revision(case: Case, before: Predecessor) -> str:
     """Which result this one replaces, what it said, and why there is a new one."""
     say = case.say
     result = say(before.decision or "not_analysed")
+    result = result[0].lower() + result[1:]
     if before.probability is not None:
         result += f", {say.percent(before.probability)}"
     cause = "new_images" if before.digest == case.report.model.digest else "new_model"
     return say("replaces", number=before.generation, result=result, cause=say(cause))
 
 
-def notes(case: Case) -> list[str]:
-    """What the reader must know beside the result: warnings, revisions, the model's notice."""
+def warnings(case: Case) -> list[str]:
+    """What sets this result apart: it replaces another, its input is unusual."""
     report = case.report
     found = list(report.slices.warnings) if report.slices is not None else []
     if report.predecessor is not None:
         found.insert(0, revision(case, report.predecessor))
-    if report.model.notice:
-        found.append(report.model.notice)
     return found
+
+
+def notes(case: Case) -> list[str]:
+    """What the reader must know beside the result: its warnings and the model's notice."""
+    notice = case.report.model.notice
+    return [*warnings(case), *([notice] if notice else [])]
 
 
 def outcome(case: Case) -> list[str]:
@@ -116,13 +121,13 @@ def outcome(case: Case) -> list[str]:
     if finding is None:
         return [
             f"{headline(case)}. {say('no_result')}",
-            f"{say('reason')}: {case.report.reason or '–'}",
+            say.label("reason", case.report.reason or "–"),
         ]
     return [
-        f"{say('pattern')}: {say(finding.decision)}. "
+        f"{say.label('pattern', say(finding.decision))}. "
         f"{say('calibrated')} {say.percent(finding.probability)} ({threshold(case)}).",
         performance(case),
-        f"{say('priority')}: {priority(case)}",
+        say.label("priority", priority(case)),
     ]
 
 
@@ -130,7 +135,7 @@ def where(case: Case, found: SliceFinding) -> str:
     """A slice by its image number and by its place among the slices."""
     place = case.say("slice_of", number=found.index + 1, count=len(case.finding.slices))
     image = image_label(case, found.source)
-    return f"{image} ({place})" if image else place
+    return f"{image} · {place}" if image else place
 
 
 def slice_lines(case: Case, most: int) -> list[str]:
@@ -164,11 +169,11 @@ def parameters(info: ModelInfo) -> list[str]:
 def method(case: Case) -> list[str]:
     """How the result came about: series, input quality, model, time."""
     say, report = case.say, case.report
-    lines = [f"{say('model')}: {model(case)}"]
+    lines = [say.label("model", model(case))]
     if used(case) is not None:
-        lines.append(f"{say('series_used')}: {series(case)}")
+        lines.append(say.label("series_used", series(case)))
     if report.slices is not None:
-        lines.append(f"{say('quality')}: {all_quality(case)}")
+        lines.append(say.label("quality", all_quality(case)))
     lines += [
         f"{named(case, choice)} – {say('considered', why=choice.why)}"
         for choice in report.series
@@ -176,5 +181,5 @@ def method(case: Case) -> list[str]:
     ]
     if report.seconds:
         steps = ", ".join(f"{say(step)} {say.number(s)} s" for step, s in report.seconds.items())
-        lines.append(f"{say('time')}: {steps}")
+        lines.append(say.label("time", steps))
     return lines

@@ -251,14 +251,13 @@ def _not_analysed(canvas: Canvas, case: Case) -> None:
 
 
 def _footer(canvas: Canvas, case: Case) -> None:
-    """Why this series, how good the model is, what else to know."""
-    lines = [" · ".join(facts.notes(case))]
+    """What to be warned of, how good the model is, why this series."""
+    lines = [(" ".join(facts.warnings(case)), BANNER), (case.report.model.notice, FAINT)]
     if case.report.finding is not None:
-        lines = [
-            f"{case.say('series_used')}: {facts.series(case)}",
-            facts.performance(case),
-            *lines,
-        ]
-    y = 906.0
-    for line in lines:
-        y = canvas.paragraph((MARGIN, y), line, 13, RIGHT - MARGIN - 130, 2, FAINT)
+        lines.insert(1, (facts.performance(case), FAINT))
+        lines.append((case.say.label("series_used", facts.series(case)), FAINT))
+    y, end = 906.0, 996.0
+    for line, colour in lines:
+        if line and y < end - 9:
+            most = min(2, round((end - y) / 18))
+            y = canvas.paragraph((MARGIN, y), line, 13, RIGHT - MARGIN, most, colour)

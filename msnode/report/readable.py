@@ -5,7 +5,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedSRStorage
 
-from msnode.report import base, codes, facts
+from msnode.report import base, codes, facts, trend
 from msnode.report.case import Case, matter
 from msnode.report.document import document, image, text
 from msnode.report.sr import MOST_SLICES, observer
@@ -15,15 +15,16 @@ CONTAINS = sr.RelationshipTypeValues.CONTAINS
 
 
 def build(case: Case) -> Dataset:
-    """The report in sentences: method, findings with up to three images, impression."""
+    """The report in sentences: impression, findings with up to three images, method."""
     root = sr.ContainerContentItem(codes.IMAGING_REPORT, template_id="2000")
     root.ContentSequence = sr.ContentSequence(
         [
             *sr.LanguageOfContentItemAndDescendants(codes.LANGUAGES[case.describe.language]),
             *sr.ObservationContext(observer_device_context=observer(case)),
-            _section(codes.PROCEDURE_DESCRIPTIONS, codes.PROCEDURE_DESCRIPTION, facts.method(case)),
-            _findings(case),
             _section(codes.IMPRESSIONS, codes.IMPRESSION, _impression(case)),
+            _findings(case),
+            *_previous(case),
+            _section(codes.PROCEDURE_DESCRIPTIONS, codes.PROCEDURE_DESCRIPTION, facts.method(case)),
         ]
     )
     dataset = base.new(case, "readable", EnhancedSRStorage)
@@ -49,6 +50,12 @@ def _findings(case: Case) -> sr.ContainerContentItem:
     return section
 
 
+def _previous(case: Case) -> list[sr.ContainerContentItem]:
+    """What earlier studies of the patient came to; no section where none is known."""
+    lines = trend.lines(case)
+    return [_section(codes.PREVIOUS_FINDINGS, codes.PREVIOUS_FINDING, lines)] if lines else []
+
+
 def _impression(case: Case) -> list[str]:
-    """The result again, and that nobody has verified it."""
-    return [facts.outcome(case)[0], f"{case.say('banner')}. {case.say('limits')}"]
+    """First of all that nobody has verified it; then the result in short."""
+    return [f"{case.say('banner')}. {case.say('limits')}", facts.outcome(case)[0]]

@@ -18,6 +18,10 @@ class Words:
         """A phrase with its placeholders filled."""
         return words(phrase, self.language, **values)
 
+    def label(self, phrase: str, value: str) -> str:
+        """A value behind what it is."""
+        return self("labelled", label=self(phrase), value=value)
+
     def number(self, value: float, digits: int = 1) -> str:
         """A number with the language's decimal sign."""
         text = f"{value:.{digits}f}"
