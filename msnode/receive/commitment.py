@@ -1,6 +1,5 @@
 """Reports on storage commitment (PS3.4 J.3.3) that a destination sends over its own association."""
 
-import ipaddress
 import logging
 import socket
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from msnode.commitments import Commitments, read_report
 from msnode.config import Config, Destination
 from msnode.errors import Refused, TryLater
 from msnode.receive.dimse import Command
+from msnode.receive.policy import Host, Peer
 from msnode.receive.status import (
     INVALID_ARGUMENT,
     NO_SUCH_CLASS,
@@ -60,26 +60,25 @@ class Reports:
         context.scu_role, context.scp_role = False, True
         return [context]
 
-    def take(self, command: Command, context: Context, caller: str, address: str) -> "EventReport":
+    def take(self, command: Command, context: Context, caller: str, peer: Peer) -> "EventReport":
         """Begin to take a report.
 
         Args:
             command: the N-EVENT-REPORT-RQ.
             context: the presentation context it came on.
             caller: calling AE title.
-            address: the peer's IP address.
+            peer: where it is.
         """
-        names = [d.name for d in self._destinations if self._speaks_for(d, caller, address)]
+        names = [d.name for d in self._destinations if self._speaks_for(d, caller, peer)]
         return EventReport(command, context, names, self._commitments)
 
-    def _speaks_for(self, destination: Destination, title: str, address: str) -> bool:
+    def _speaks_for(self, destination: Destination, title: str, peer: Peer) -> bool:
         """Whether a peer is a destination: by its title, and its host or its entry in callers."""
         if destination.ae_title is None or destination.ae_title.strip() != title:
             return False
-        peer = _plain(address)
-        networks = [c.address for c in self._callers if c.ae_title.strip() == title and c.address]
-        return peer in _addresses(destination.host or "") or any(
-            peer in ipaddress.ip_network(network, strict=False) for network in networks
+        entries = [c for c in self._callers if c.ae_title.strip() == title and c.address]
+        return any(peer.is_at(caller.address) for caller in entries) or peer.host in _hosts(
+            destination.host or ""
         )
 
 
@@ -151,16 +150,10 @@ class EventReport:
         self._encoded.clear()
 
 
-def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """An address without its zone, IPv4 out of IPv6."""
-    host = ipaddress.ip_address(address.partition("%")[0])
-    return getattr(host, "ipv4_mapped", None) or host
-
-
-def _addresses(host: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+def _hosts(name: str) -> set[Host]:
     """Where a destination is, by the name server of this moment."""
     try:
-        return {_plain(str(found[4][0])) for found in socket.getaddrinfo(host, None)}
+        return {Peer(str(found[4][0])).host for found in socket.getaddrinfo(name, None)}
     except OSError as error:
         log.warning("host of a destination cannot be looked up error=%s", error)
         return set()

@@ -21,6 +21,8 @@ from msnode.receive.request import (
 TITLE = re.compile(r"[ -\[\]-~]{1,16}")
 """PS3.5 6.2 AE: the default repertoire without backslash and control characters."""
 
+Host = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -35,7 +37,7 @@ class Peer:
     names: frozenset[str] = frozenset()
 
     @property
-    def host(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    def host(self) -> Host:
         """The address without its zone, IPv4 out of IPv6."""
         host = ipaddress.ip_address(self.address.partition("%")[0])
         return getattr(host, "ipv4_mapped", None) or host

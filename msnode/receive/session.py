@@ -187,8 +187,8 @@ class Session:
             inbox, receive = self._services.inbox, self._services.receive
             self._reception = Reception(command, context, self._caller, receive, inbox)
         elif command.field == dimse.N_EVENT_REPORT_RQ and self._services.reports is not None:
-            reports, address = self._services.reports, self._peer.address
-            self._reception = reports.take(command, context, self._caller, address)
+            reports = self._services.reports
+            self._reception = reports.take(command, context, self._caller, self._peer)
         if command.has_dataset:
             self._request = command
         else:
