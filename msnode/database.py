@@ -82,6 +82,9 @@ results = sa.Table(
     Column("model_digest", String(64), nullable=False),
     Column("created_at", Float, nullable=False),  # unix s
     Column("folder", Text, nullable=False),  # of the result objects, relative to the data folder
+    Column("study_date", String(8)),  # DA; null where the study has none
+    Column("model", Text),  # name and version
+    Column("threshold", Float),  # of the decision
 )
 
 receipts = sa.Table(

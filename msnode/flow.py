@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -22,7 +23,7 @@ from msnode.deliver import Attempt
 from msnode.errors import Refused
 from msnode.files import replacing
 from msnode.receive import Inbox
-from msnode.records import Decision, Predecessor, Report, Study, key
+from msnode.records import Decision, Predecessor, Prior, Report, Study, key
 from msnode.sentences import Sentence, from_json, to_json
 from msnode.twin import Entry, Twin
 
@@ -133,6 +134,8 @@ class Flow:
         analysis = replace(self._load(study, reason), seconds=seconds)
         info = classify.load_info(self._folder(study_key, generation)) or self._runner.info
         made = compose(study, analysis, info, now, _predecessor(before))
+        priors = self._twin.priors(study_key, report.study_date(made))
+        made = replace(made, priors=tuple(map(_prior, priors)))
         with timed("report"):
             made = self._write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
@@ -243,6 +246,9 @@ class Flow:
             model_digest=made.model.digest,
             created_at=made.created_at,
             folder=str(self._folder(study.key, study.generation).relative_to(self._config.data)),
+            study_date=report.study_date(made) or None,
+            model=f"{made.model.name} {made.model.version}",
+            threshold=made.model.threshold,
         )
 
     def _objects(self, study: Study, destination: Destination) -> list[Path]:
@@ -256,7 +262,7 @@ class Flow:
         name = sent.get(destination.name, destination.objects)
         found = sorted(folder.glob(SIGNAL if destination.url else f"{name}/*.dcm"))
         if not found:
-            raise Refused(f"the study was reported before {destination.name} was configured so")
+            raise Refused(f"no result of the study is there for {destination.name}")
         return found
 
 
@@ -277,3 +283,15 @@ def _predecessor(before: Entry | None) -> Predecessor | None:
         return None
     decision = cast("Decision | None", before.decision)
     return Predecessor(before.generation, before.model_digest, decision, before.probability)
+
+
+def _prior(entry: Entry) -> Prior:
+    """A patient's earlier study, as far as the trend shows it."""
+    return Prior(
+        study_date=datetime.strptime(entry.study_date or "", "%Y%m%d").date(),
+        decision=cast("Decision | None", entry.decision),
+        probability=entry.probability,
+        threshold=entry.threshold,
+        model=entry.model or "",
+        digest=entry.model_digest,
+    )

@@ -9,6 +9,7 @@ coordinates of SCOORD (PS3.3 C.18.6.1.1).
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -282,6 +283,26 @@ class Predecessor:
 
 
 @dataclass(frozen=True, slots=True)
+class Prior:
+    """The result of an earlier study of the same patient.
+
+    Attributes:
+        decision: None where that study was not analysed.
+        probability: in [0, 1], or None.
+        threshold: from which the decision was "present".
+        model: name and version of the model then.
+        digest: its ``ModelInfo.digest``; probabilities of different models do not compare.
+    """
+
+    study_date: date
+    decision: Decision | None
+    probability: float | None
+    threshold: float | None
+    model: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything the result objects are made of.
 
@@ -293,6 +314,7 @@ class Report:
         seconds: processing time by stage.
         created_at: unix time in seconds; fixed once, so that a retry writes the same bytes.
         predecessor: the result that this one replaces, or None.
+        priors: of earlier studies, as far as the node knows them, oldest first.
     """
 
     study_instance_uid: str
@@ -308,6 +330,7 @@ class Report:
     reason: Text | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     predecessor: Predecessor | None = None
+    priors: tuple[Prior, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

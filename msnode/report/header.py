@@ -21,6 +21,7 @@ from pydicom.multival import MultiValue
 from pydicom.valuerep import DSfloat
 
 from msnode.errors import Refused
+from msnode.records import Report
 from msnode.report.uids import legal
 
 IDENTITY = {"PatientID": 64, "IssuerOfPatientID": 64}
@@ -68,6 +69,15 @@ def read(path: Path, study_instance_uid: str) -> Header:
             return normalise(source, study_instance_uid)
     except (OSError, InvalidDicomError, EOFError) as error:
         raise Refused(f"the header of a source image cannot be read: {error}") from error
+
+
+def study_date(report: Report) -> str:
+    """StudyDate (DA) of a report's study, "" where it has none.
+
+    Raises:
+        Refused: see `read`.
+    """
+    return str(read(report.header, report.study_instance_uid).study.StudyDate)
 
 
 def normalise(source: Dataset, study_instance_uid: str) -> Header:

@@ -1,34 +1,36 @@
 """The result on one page, as an Encapsulated PDF (PS3.3 A.45.1)."""
 
-from collections.abc import Iterable
 from io import BytesIO
 
 from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage
 from reportlab import rl_config
-from reportlab.lib.colors import Color, HexColor, white
+from reportlab.lib.colors import white
 from reportlab.lib.pagesizes import A4
-from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Paragraph
 
-from msnode.report import base, codes, facts, montage
+from msnode.report import base, codes, facts, montage, trend
 from msnode.report.canvas import FONTS
 from msnode.report.case import Case, image_label
 from msnode.report.palette import BANNER, DECISION, window
+from msnode.report.paper import FAINT, FOOT, GREY, HEIGHT, INK, MARGIN, TEXT, WIDTH, colour, fitted
 
-WIDTH, HEIGHT = A4
-MARGIN = 42.0
-TEXT = WIDTH - 2 * MARGIN
 # Streams stay binary: as ASCII base 85 they take a quarter more room and five times the time. The
 # library has no parameter for it.
 rl_config.useA85 = 0
 
-INK = HexColor("#1b2430")
-GREY = HexColor("#667080")
+LARGEST = (TEXT - 3 * 8) / montage.TILES
+SMALLEST = 72.0
+"""Side of a slice's picture in points: text comes first, a picture can be looked at elsewhere."""
+
+BEFORE_TREND = 2
+"""Sections above the trend: the result and its slices."""
+
+CAPTIONS = 42.0
+"""Points that the pictures take beside their two rows."""
 
 
 def build(case: Case) -> Dataset:
@@ -58,20 +60,33 @@ def page(case: Case) -> bytes:
     canvas.setTitle(case.say("title"))
     _banner(canvas, case)
     y = _headline(canvas, case)
-    if case.report.finding is not None:
-        y = _pictures(canvas, case, y)
-    y = _lines(canvas, case.say("result"), facts.outcome(case), y)
-    y = _lines(canvas, case.say("slices"), facts.slice_lines(case, 6), y)
-    y = _lines(canvas, case.say("method"), facts.method(case), y)
-    _lines(canvas, case.say("warning"), [*facts.notes(case), case.say("limits")], y)
+    pictured = case.report.finding is not None
+    room = y - FOOT - trend.height(case) - pictured * (2 * SMALLEST + CAPTIONS)
+    sections, spare = fitted(_sections(case), room)
+    if pictured:
+        y = _pictures(canvas, case, y, min(SMALLEST + max(spare, 0.0) / 2, LARGEST))
+    for number, section in enumerate(sections):
+        if number == BEFORE_TREND:
+            y = trend.draw(canvas, case, y)
+        y = section.draw(canvas, y)
     canvas.showPage()
     canvas.save()
     return stream.getvalue()
 
 
+def _sections(case: Case) -> list[tuple[str, list[str]]]:
+    """What is said in words, the indispensable first: what does not fit is cut at the end."""
+    return [
+        (case.say("result"), facts.outcome(case)),
+        (case.say("slices"), facts.slice_lines(case, 6)),
+        (case.say("warning"), [*facts.notes(case), case.say("limits")]),
+        (case.say("method"), facts.method(case)),
+    ]
+
+
 def _banner(canvas: Canvas, case: Case) -> None:
     """Cannot be missed, at the top and at the foot."""
-    canvas.setFillColor(_colour(BANNER))
+    canvas.setFillColor(colour(BANNER))
     canvas.rect(0, HEIGHT - 34, WIDTH, 34, stroke=0, fill=1)
     canvas.rect(0, 0, WIDTH, 20, stroke=0, fill=1)
     canvas.setFillColor(INK)
@@ -94,9 +109,9 @@ def _headline(canvas: Canvas, case: Case) -> float:
     if finding is None:
         return y - 50
     canvas.drawRightString(WIDTH - MARGIN, y - 27, case.say.percent(finding.probability))
-    canvas.setFillColor(HexColor("#d9dee5"))
+    canvas.setFillColor(FAINT)
     canvas.rect(MARGIN, y - 46, TEXT, 9, stroke=0, fill=1)
-    canvas.setFillColor(_colour(DECISION[finding.decision]))
+    canvas.setFillColor(colour(DECISION[finding.decision]))
     canvas.rect(MARGIN, y - 46, TEXT * finding.probability, 9, stroke=0, fill=1)
     at = MARGIN + TEXT * finding.threshold
     canvas.setStrokeColor(INK)
@@ -108,12 +123,11 @@ def _headline(canvas: Canvas, case: Case) -> float:
     return y - 76
 
 
-def _pictures(canvas: Canvas, case: Case, y: float) -> float:
-    """The montage's slices, source above saliency; returns the y below."""
+def _pictures(canvas: Canvas, case: Case, y: float, size: float) -> float:
+    """The montage's slices, source above saliency, in a size in points; returns the y below."""
     shown, limits = montage.shown(case), window(case.slices)
-    size = (TEXT - 3 * 8) / montage.TILES
     for column, found in enumerate(shown):
-        x = MARGIN + column * (size + 8)
+        x = MARGIN + column * (TEXT - size) / (montage.TILES - 1)
         for row, picture in enumerate(montage.tile(case, found.index, limits)):
             bottom = y - (row + 1) * (size + 3)
             canvas.drawImage(ImageReader(picture), x, bottom, size, size)
@@ -130,31 +144,3 @@ def _pictures(canvas: Canvas, case: Case, y: float) -> float:
     canvas.setFillColor(GREY)
     canvas.drawString(MARGIN, y - 2 * (size + 3) - 21, case.say("saliency_note"))
     return y - 2 * (size + 3) - 36
-
-
-def _lines(canvas: Canvas, title: str, lines: Iterable[str], y: float) -> float:
-    """A heading and its lines, wrapped, down to the foot of the page; returns the y below."""
-    style = ParagraphStyle("line", fontName="Inter-Regular", fontSize=8.5, leading=11.5)
-    texts = [Paragraph(_escape(line), style) for line in lines]
-    if not texts:
-        return y
-    canvas.setFillColor(INK)
-    canvas.setFont("Inter-SemiBold", 9.5)
-    canvas.drawString(MARGIN, y - 9, title)
-    y -= 14
-    for text in texts:
-        _, height = text.wrap(TEXT, HEIGHT)
-        if y - height < 26:
-            break
-        text.drawOn(canvas, MARGIN, y - height)
-        y -= height + 1
-    return y - 6
-
-
-def _escape(line: str) -> str:
-    """Paragraphs take markup."""
-    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _colour(rgb: tuple[int, int, int]) -> Color:
-    return Color(*(value / 255 for value in rgb))

@@ -18,6 +18,9 @@ class Entry:
         model_digest: `records.ModelInfo.digest`.
         created_at: unix time in seconds.
         folder: of the result objects, relative to the data folder.
+        study_date: DA (PS3.5 6.2), None where the study has none.
+        model: name and version; None in entries of older versions of this program.
+        threshold: study probability from which the decision was "present"; None likewise.
     """
 
     study_key: str
@@ -29,6 +32,9 @@ class Entry:
     model_digest: str
     created_at: float
     folder: str
+    study_date: str | None = None
+    model: str | None = None
+    threshold: float | None = None
 
 
 class Twin:
@@ -57,6 +63,24 @@ class Twin:
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return Entry(**row._mapping) if row is not None else None
+
+    def priors(self, study_key: str, study_date: str) -> list[Entry]:
+        """The latest result of each earlier study of the same patient, oldest study first.
+
+        Args:
+            study_key: of the study that is being reported.
+            study_date: its date (DA); studies without a date, or of a later one, are no priors.
+        """
+        query = sa.select(studies.c.patient_key).where(studies.c.study_key == study_key)
+        with self._engine.connect() as connection:
+            patient = connection.scalar(query)
+        found = {
+            entry.study_key: entry  # a later generation replaces an earlier one
+            for entry in (self.history(patient) if patient else [])
+            if entry.study_key != study_key and entry.study_date
+        }
+        dated = [entry for entry in found.values() if str(entry.study_date) <= study_date]
+        return sorted(dated, key=lambda entry: str(entry.study_date))
 
     def history(self, patient_key: str) -> list[Entry]:
         """Every entry of a patient, oldest first."""

@@ -48,3 +48,28 @@ def test_a_history_is_one_patients_own_in_order(engine: sa.Engine) -> None:
     twin.record(replace(FIRST, created_at=200.0))
     twin.record(replace(FIRST, study_key="c" * 16))
     assert [entry.study_key[0] for entry in twin.history("p1")] == ["a", "b"]
+
+
+def test_priors_are_the_latest_results_of_the_patients_earlier_studies(engine: sa.Engine) -> None:
+    twin = Twin(engine)
+    now, before, other = "a" * 16, "b" * 16, "c" * 16
+    twin.record(replace(FIRST, study_key=before, study_date="20230101", probability=0.2))
+    twin.record(replace(FIRST, study_key=before, generation=2, study_date="20230101"))
+    twin.record(replace(FIRST, study_key=other, study_date="20220101"))
+    twin.record(replace(FIRST, study_key=now, study_date="20240101"))
+    assert [(one.study_key, one.probability) for one in twin.priors(now, "20240101")] == [
+        (before, 0.9)
+    ]
+    assert twin.priors(now, "20221231") == [], "a later study is no prior"
+    assert twin.priors(now, "") == [], "without a date nothing is known to be earlier"
+    assert twin.priors(other, "20240101") == []
+
+
+def test_studies_without_a_patient_or_a_date_are_nobodys_priors(engine: sa.Engine) -> None:
+    twin = Twin(engine)
+    twin.record(replace(FIRST, study_key="b" * 16))
+    assert twin.priors("a" * 16, "20240101") == []
+    twin.record(replace(FIRST, study_key="b" * 16, study_date="20230101"))
+    with engine.begin() as connection:
+        connection.execute(studies.update().values(patient_key=""))
+    assert twin.priors("a" * 16, "20240101") == []
