@@ -34,6 +34,7 @@ SWEEP_S = 0.5  # how often the inbox is asked for complete studies
 BEAT_S = 5.0  # between heartbeats; engine.SILENT_S of silence count as death
 CLEAN_S = 3600.0  # between removals of what is old
 HURRY_S = 5.0  # for one of them; what is left comes with the next sweep
+ORPHAN_S = 60.0  # after which a file without a row has no receiver that will write it
 GRACE_S = 2.0  # for associations under way at a stop; the peer sends again what we did not answer
 
 
@@ -82,12 +83,17 @@ class Sweeper(threading.Thread):
             self._clean()
 
     def _clean(self) -> None:
-        """Delete what is old, for some seconds; with the next sweep more, if there is more."""
+        """Delete what is old, for some seconds; with the next sweep more, if there is more.
+
+        At the end of it, look for images of a receiver that died for good before their rows came.
+        """
         began = time.monotonic()
         self._engine.sweep()
         deleted = len(list(self._retention.apply(HURRY_S)))
         is_all = not deleted or time.monotonic() < began + HURRY_S
         self._next_cleaning = time.monotonic() + (CLEAN_S if is_all else 0.0)
+        if is_all:
+            self._inbox.rebuild(ORPHAN_S)
 
     def _settle_reports(self) -> None:
         """Go on with deliveries on whose commitment their peer has reported."""

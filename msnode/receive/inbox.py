@@ -12,11 +12,13 @@ import contextlib
 import fcntl
 import itertools
 import logging
+import math
 import os
 import secrets
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -224,8 +226,11 @@ class Inbox(Studies):
         self.flush()
         return super().complete(now, rule, has_wanted)
 
-    def rebuild(self) -> int:
+    def rebuild(self, age_s: float = 0.0) -> int:
         """After a crash: rows for files that have none, and no half-received files.
+
+        Args:
+            age_s: younger files are left alone, as the host that received them may live.
 
         Returns:
             Number of instances found without a row.
@@ -237,8 +242,10 @@ class Inbox(Studies):
         found = 0
         files = (self.folder / "instances").glob("*/*.dcm")
         lost = [path for path in files if path.relative_to(self.folder).as_posix() not in known]
-        for path in sorted(lost, key=lambda path: path.lstat().st_mtime):  # in order of arrival
-            found += self._adopt(path)
+        latest = time.time() - age_s if age_s else math.inf
+        for at, path in sorted((path.lstat().st_mtime, path) for path in lost):  # as they arrived
+            if at <= latest:
+                found += self._adopt(path)
         if found:
             log.warning("inbox rebuilt instances=%d", found)
         return found

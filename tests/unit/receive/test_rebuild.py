@@ -1,6 +1,7 @@
 """What an inbox finds again after a crash."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ def test_rebuild_makes_the_rows_that_a_power_loss_took(
     assert sorted(plain, key=str) == sorted(after, key=str)
     assert inbox.rebuild() == 0
     assert store(inbox, images[0]) == "duplicate"
+
+
+def test_beside_living_receivers_only_old_files_are_adopted(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path
+) -> None:
+    store(inbox, mr())
+    with engine.begin() as connection:
+        connection.execute(instances.delete())
+    assert inbox.rebuild(age_s=60) == 0
+    (place,) = kept(tmp_path)
+    os.utime(place, (time.time() - 61,) * 2)
+    assert inbox.rebuild(age_s=60) == 1
 
 
 def test_rebuild_keeps_a_cut_off_file_aside(
