@@ -203,7 +203,7 @@ class Service:
         config = self._config
         runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
         stack.callback(runner.close)
-        deliveries = deliver.Deliveries(database)
+        deliveries = deliver.Deliveries(database, self._trail)
         flow = Flow(config, inbox, runner, deliveries, Twin(database))
         stack.callback(flow.stop)
         runner.warm_up()

@@ -11,12 +11,14 @@ from typing import TypedDict
 import sqlalchemy as sa
 
 from msnode import metrics
+from msnode.audit import SILENT, Trail
 from msnode.commitments import Commitments, Request
 from msnode.config import Destination
 from msnode.deliver.backoff import pause
 from msnode.deliver.folder import copy
 from msnode.deliver.receipts import Receipts, count
 from msnode.deliver.store import send
+from msnode.deliver.trail import begun, ended
 from msnode.deliver.verification import (
     ByCommitment,
     ByFind,
@@ -76,9 +78,11 @@ class Deliveries:
 
     Args:
         database: migrated.
+        trail: the audit trail.
     """
 
-    def __init__(self, database: sa.Engine) -> None:
+    def __init__(self, database: sa.Engine, trail: Trail = SILENT) -> None:
+        self._trail = trail
         self._receipts = receipts = Receipts(database)
         self._commitments = commitments = Commitments(database)
         self._by_commitment = ByCommitment(receipts, commitments)
@@ -99,8 +103,7 @@ class Deliveries:
         verification = self._verifications[delivery.destination.verify]
         self._try(delivery, partial(verification.review, delivery))
         paths = self._unsent(delivery, attempt)
-        for receipt in deliver(paths, delivery.destination, delivery.calling):
-            self._save(replace(receipt, attempts=attempt), delivery)
+        self._send(delivery, paths, attempt)
         self._try(delivery, partial(verification.prove, delivery, is_news=bool(paths)))
         return self._judged(delivery, verification, attempt)
 
@@ -127,6 +130,15 @@ class Deliveries:
         if not missing or destination is None:
             return 0.0
         return pause(destination.retry, max(r.attempts for r in missing)) or 0.0
+
+    def _send(self, delivery: Delivery, paths: Sequence[Path], attempt: int) -> None:
+        """Send objects and keep their receipts."""
+        if attempt == 1:
+            begun(self._trail, delivery, paths)
+        receipts = deliver(paths, delivery.destination, delivery.calling)
+        for receipt in receipts:
+            self._save(replace(receipt, attempts=attempt), delivery)
+        ended(self._trail, delivery, receipts)
 
     def _try(self, delivery: Delivery, step: Callable[[], None]) -> None:
         """A step of the verification; what goes wrong is in the receipts of what was sent."""

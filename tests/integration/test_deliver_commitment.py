@@ -11,6 +11,8 @@ from prometheus_client import REGISTRY
 from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from msnode import audit
+from msnode.audit import Trail
 from msnode.commitments import Commitments, State, read_report
 from msnode.config import Destination, Retry
 from msnode.database import migrate, open_database
@@ -311,3 +313,37 @@ def test_an_incomplete_report_names_what_is_missing() -> None:
     damaged.FailedSOPSequence = [item]
     with pytest.raises(Refused, match="FailureReason"):
         read_report(damaged)
+
+
+# --- the audit trail ---
+
+
+class Memory:
+    """Keeps audit messages."""
+
+    kind = "memory"
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    def write(self, message: bytes) -> None:
+        self.messages.append(message.decode())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_the_audit_trail_says_what_was_sent_where(node: Node, pacs: Pacs) -> None:
+    memory = Memory()
+    trail = Trail([memory], audit.Node("MSNODE"), "msnode@here")
+    node.deliveries = Deliveries(node.database, trail)
+    gone = replace(pacs.destination, port=peers.free_port())
+    node.attempt(gone)  # what never left is no transfer
+    node.attempt(pacs.destination, 2)
+    node.attempt(pacs.destination, 3)
+    trail.close()
+    begin, transferred = memory.messages
+    assert "Begin Transferring DICOM Instances" in begin
+    assert "DICOM Instances Transferred" in transferred
+    for said in ('"PACS"', '"127.0.0.1"', "4711", SecondaryCaptureImageStorage):
+        assert said in transferred
