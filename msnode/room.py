@@ -98,7 +98,7 @@ class Room:
 def is_full(error: BaseException) -> bool:
     """Whether an error of the file system or the database means that a disk is full."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
     if not isinstance(error, sa.exc.DBAPIError):
         return False
     code = getattr(error.orig, "sqlite_errorcode", None)

@@ -1,9 +1,12 @@
 """What running the workflows and looking at them have in common."""
 
+import logging
 import sqlite3
 
 import sqlalchemy as sa
 from dbos import DBOSPortableJSONSerializer
+
+log = logging.getLogger(__name__)
 
 STUDIES = "studies"
 """The queue of studies."""
@@ -45,4 +48,17 @@ def connections(database: sa.Engine) -> sa.Engine:
         for pragma in ("busy_timeout = 30000", "journal_mode = WAL", "synchronous = FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
+    sa.event.listen(engine, "handle_error", _as_locked)
     return engine
+
+
+def _as_locked(context: sa.engine.ExceptionContext) -> None:
+    """Make DBOS wait for a full or faulty disk, for as long as it takes, as for a locked database.
+
+    It would take the fault for the step's, whose work is done, and report the study as failed.
+    """
+    code = getattr(context.original_exception, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        log.error("the database cannot be written: work waits error=%s", context.original_exception)
+        fault = sqlite3.OperationalError(f"database is locked: {context.original_exception}")
+        raise sa.exc.OperationalError(context.statement, None, fault)

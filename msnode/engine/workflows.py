@@ -1,11 +1,17 @@
 """The workflows: the order of the flow's steps, each recorded as it ends.
 
-The names ``study.v1`` and ``deliver.v1`` stand for the order of the steps: a change of the order
-needs a new name, with the old one kept until its workflows are drained.
+The names ``study.v1`` and ``deliver.v1`` stand for the order of the steps, their names and what
+they return: DBOS replays a workflow that was interrupted by the records of its steps, so a job that
+the previous version of the program began is finished by this one. The rule: a step may change what
+it does, but takes what the old one left behind. A change of the order, or of a step's name,
+arguments or result, needs a new workflow name (``study.v2``), with the old one kept beside it until
+its workflows are drained. tests/integration/test_upgrade.py holds old jobs against it.
 """
 
+import logging
 import time
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -13,16 +19,25 @@ from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
 
 from msnode.engine.common import queue
 from msnode.errors import Refused, TryLater
+from msnode.room import is_full
 from msnode.sentences import Sentence, to_json
 
 if TYPE_CHECKING:  # the flow brings torch along, which who only looks at jobs does without
     from msnode.flow import Flow, Stage
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 RECOVERIES = 10
 """So often a workflow is begun again after a crash; then it counts as the cause and is dead."""
+
+PAUSE_S = 2.0
+"""Before a step's second attempt, doubled for each further one: in all a quarter of an hour."""
+
+ROOM_S = 5.0
+"""Between attempts of a step that finds the disk full."""
 
 TRANSIENT = (TryLater, OSError, sa.exc.OperationalError, sa.exc.InterfaceError)
 """Faults of disk, network, device and database that pass."""
@@ -88,9 +103,29 @@ def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
     options: StepOptions = {
         "name": name,
         "retries_allowed": True,
-        "interval_seconds": 2.0,
+        "interval_seconds": PAUSE_S,
         "backoff_rate": 2.0,
         "max_attempts": 9,
         "should_retry": lambda error: isinstance(error, TRANSIENT),
     }
-    return DBOS.run_step(options, function, *args, **kwargs)
+    return DBOS.run_step(options, _with_room(function), *args, **kwargs)
+
+
+def _with_room(function: Callable[P, R]) -> Callable[P, R]:
+    """The function again and again, for as long as it takes, while a disk is full.
+
+    That is no fault of the study, and whatever comes after it would find the disk full as well.
+    """
+
+    @wraps(function)
+    def waiting(*args: P.args, **kwargs: P.kwargs) -> R:
+        while True:
+            try:
+                return function(*args, **kwargs)
+            except (OSError, sa.exc.DBAPIError) as error:
+                if not is_full(error):
+                    raise
+                log.error("a disk is full: work waits for room error=%s", type(error).__name__)
+            time.sleep(ROOM_S)
+
+    return waiting

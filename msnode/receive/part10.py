@@ -1,6 +1,7 @@
 """Received datasets as Part 10 files (PS3.10 7.1): written as the bytes come in, read back."""
 
 import hashlib
+import logging
 import os
 import struct
 from io import BytesIO
@@ -12,6 +13,8 @@ from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_
 from msnode.receive.header import Header, is_urgent, patient_key, read_header
 from msnode.receive.rows import Arrival
 from msnode.receive.status import NOT_UNDERSTOOD, OUT_OF_RESOURCES, StoreRefused
+
+log = logging.getLogger(__name__)
 
 PREAMBLE = b"\0" * 128 + b"DICM"
 HEAD = 1 << 16  # bytes kept in memory; nearly every header is shorter
@@ -146,7 +149,10 @@ class Spool:
     def close(self) -> None:
         """Remove the file from ``incoming/``; a link in ``instances/`` stays."""
         os.close(self._file)
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:  # the answer stands; the next start removes it
+            log.error("left in incoming file=%s error=%s", self._path.name, error.strerror)
 
 
 def read_arrival(path: Path, secret: bytes) -> Arrival:

@@ -22,6 +22,13 @@ Answer = tuple[int, str, str]
 
 
 def receive(inbox: Inbox, dataset: Any, **said: Any) -> Answer:
+    """Pass a dataset through, which leaves nothing behind in incoming."""
+    answer = pass_through(inbox, dataset, **said)
+    assert list((inbox.folder / "incoming").glob("*/*.part")) == []
+    return answer
+
+
+def pass_through(inbox: Inbox, dataset: Any, **said: Any) -> Answer:
     """Pass a dataset through; ``said`` overrides what the command set says."""
     command: dict[str, Any] = {
         "field": C_STORE_RQ,
@@ -36,9 +43,7 @@ def receive(inbox: Inbox, dataset: Any, **said: Any) -> Answer:
     encoded = memoryview(encode(dataset))
     reception.write(encoded[:100])
     reception.write(encoded[100:])
-    answer = reception.finish()
-    assert list((inbox.folder / "incoming").glob("*/*.part")) == []
-    return answer
+    return reception.finish()
 
 
 def test_stored(inbox: Inbox, tmp_path: Path) -> None:
