@@ -1,0 +1,166 @@
+"""Everything a radiologist must know is in each of the documents, in the reader's language."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Paragraph
+
+from msnode.config import Describe
+from msnode.records import Predecessor, Report
+from msnode.report import case, pdf, readable, sr, text
+from msnode.report.case import Case
+from msnode.sentences import Sentence, phrases
+from tests import reports
+
+MakeReport = Callable[..., Report]
+
+NAMES = ("山田^太郎=やまだ^たろう", "Παπαδόπουλος^Γιώργος", "Иванов^Иван", "Müller^Änne")
+
+REASON = Sentence("no_head", faults=[Sentence("nothing_bright")])
+
+
+def job(made: Report, language: str) -> Case:
+    return case.load(made, Describe(language=language), case.USUAL)  # type: ignore[arg-type]
+
+
+def sentences(document: Dataset) -> list[str]:
+    """Every TEXT value, code meaning and number below a document."""
+    found: list[str] = []
+    for item in document.get("ContentSequence", ()):
+        found += [str(item.TextValue)] if "TextValue" in item else []
+        found += [code.CodeMeaning for code in item.get("ConceptCodeSequence", ())]
+        found += [f"{m.NumericValue} %" for m in item.get("MeasuredValueSequence", ())]
+        found += sentences(item)
+    return found
+
+
+def printed(made: Case, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is drawn on the page."""
+    found: list[str] = []
+    show, draw = Canvas.drawString, Paragraph.drawOn
+
+    def line(canvas: Canvas, x: float, y: float, words: str) -> None:
+        found.append(words)
+        show(canvas, x, y, words)
+
+    def paragraph(made: Paragraph, canvas: Canvas, x: float, y: float) -> None:
+        found.append(made.getPlainText())
+        draw(made, canvas, x, y)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Canvas, "drawString", line)
+        patch.setattr(Paragraph, "drawOn", paragraph)
+        pdf.page(made)
+    return found
+
+
+@pytest.fixture(scope="module")
+def revised(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A result that replaces another."""
+    made = reports.synthetic(tmp_path_factory.mktemp("source"), 8)
+    return replace(made, generation=2, predecessor=Predecessor(1, "0", "absent", 0.21))
+
+
+def strongest_line(made: Report, say: text.Words) -> str:
+    """What is said of the most suspicious slice."""
+    assert made.finding is not None
+    found = max(made.finding.slices, key=lambda one: one.probability)
+    number = found.index + 1
+    return say(
+        "slice_line",
+        where=f"{say('image', number=number)} · {say('slice_of', number=number, count=8)}",
+        probability=say.percent(found.probability),
+        column=round(found.peak.column) + 1,
+        row=round(found.peak.row) + 1,
+    )
+
+
+@pytest.mark.parametrize("language", text.LANGUAGES)
+def test_each_document_says_it_all(
+    revised: Report, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = job(revised, language)
+    found = {
+        "sr": "\n".join(sentences(sr.build(mine))),
+        "readable": "\n".join(sentences(readable.build(mine))),
+        "pdf": "\n".join(printed(mine, monkeypatch)),
+    }
+    say = text.Words(language)
+    everywhere = [
+        say.percent(0.91), say.percent(0.84), "14 people of one site",  # the operating point
+        "FLAIR tra", "InversionTime 2500 ms",  # the series, and why
+        "LOCALIZER",  # and why not another
+        say("input", count=8, thickness=say.number(130 / 7)),
+        say("thickness", thickness=say.number(5.0)), say("none_missing"),
+        say("gate", score=say.number(0.93, 2)),
+        f"{say.number(0.4)} s", f"{say.number(3.1)} s",  # processing times
+        "hybrid", "1.0.0", "c0ffeec0ffee",  # the model
+        say("outside_field", value=3.0, known=Sentence("exactly", low=1.5)),
+        "SIEMENS", "Toshiba",
+        say.percent(0.21), say("new_model"),  # the predecessor, and what changed
+        "not a medical device",
+    ]  # fmt: skip
+    for kind, words in found.items():
+        assert [one for one in everywhere if one not in words] == [], kind
+    for kind in ("readable", "pdf"):
+        words = found[kind]
+        assert say("banner") in words
+        assert say("limits") in words
+        assert f"{say('calibrated')} {say.percent(0.87)} ({say('threshold')}" in words
+        assert say.label("priority", say("urgent")) in words
+        assert strongest_line(revised, say) in words
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_what_machines_read_is_the_same_in_every_language(revised: Report, language: str) -> None:
+    words = "\n".join(sentences(sr.build(job(revised, language))))
+    for said in (
+        "87.0 %", "Present", "Urgent procedure", "Artificial Intelligence", "threshold=0.5000",
+        "sensitivity=0.9100", "specificity=0.8400", f"digest={reports.MODEL.digest}",
+    ):  # fmt: skip
+        assert said in words
+
+
+@pytest.mark.parametrize("language", text.LANGUAGES)
+def test_a_reason_is_said_in_the_readers_language(
+    make_report: MakeReport, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = job(reports.not_analysed(make_report(3), REASON), language)
+    said = phrases(language)["nothing_bright"]
+    for words in (
+        sentences(sr.build(mine)),
+        sentences(readable.build(mine)),
+        printed(mine, monkeypatch),
+    ):
+        joined = "\n".join(words)
+        assert said in joined
+        assert text.Words(language)("not_analysed") in joined
+        others = {phrases(other)["nothing_bright"] for other in text.LANGUAGES} - {said}
+        assert not [other for other in others if other in joined]
+
+
+def test_a_reason_that_an_older_version_stored_is_said_as_it_stands(
+    make_report: MakeReport,
+) -> None:
+    mine = job(reports.not_analysed(make_report(3), "the head is too small"), "de")
+    assert "Nicht ausgewertet: the head is too small" in sentences(sr.build(mine))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_in_any_script_stays_as_it_is(make_report: MakeReport, name: str) -> None:
+    made = make_report(3)
+    source = pydicom.dcmread(made.header)
+    source.SpecificCharacterSet, source.PatientName = "ISO_IR 192", name
+    source.save_as(made.header)
+    for build in (sr.build, readable.build, pdf.build):
+        document = build(job(made, "en"))
+        path = Path(made.header).with_name("result.dcm")
+        document.save_as(path, enforce_file_format=True)
+        read = pydicom.dcmread(path)
+        assert read.SpecificCharacterSet == "ISO_IR 192"
+        assert str(read.PatientName) == name
