@@ -15,9 +15,8 @@ from msnode.classify.device import choose
 from msnode.config import Classify, Config, Destination, Receive, Tls
 from msnode.database import open_database
 from msnode.deliver import webhook
-from msnode.deliver.peer import tls_context
 from msnode.errors import MsnodeError
-from msnode.tls import ServerTls
+from msnode.tls import ServerTls, client_context
 
 GIGABYTE = 1024**3
 
@@ -41,7 +40,7 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
     for destination in config.destinations:
         yield (
             f"destination {destination.name}",
-            _problem(partial(_prepare, destination))
+            _problem(partial(_prepare, destination, config.receive))
             or (_problem(partial(_reach, destination, config.receive.ae_title)) if peers else None),
         )
 
@@ -110,21 +109,29 @@ def _bind(where: str, address: str) -> None:
         raise MsnodeError(f"{where}: {address} is not of this host: {error.strerror}") from error
 
 
-def _prepare(destination: Destination) -> None:
-    """What a destination needs of this host: TLS files, or a folder that can be written."""
+def _prepare(destination: Destination, receive: Receive) -> None:
+    """What a destination needs of this host: TLS files, a folder, or leave to call back."""
     if destination.tls is not None:
         _readable("tls", destination.tls)
-        tls_context(destination.tls)
+        client_context(destination.tls)
     if destination.url is not None:
         webhook.context(destination)
     elif destination.folder is not None:
         destination.folder.mkdir(parents=True, exist_ok=True)
         _writable(destination.folder)
+    elif destination.verify == "commitment" and receive.callers:
+        title = str(destination.ae_title).strip()
+        if title not in {caller.ae_title.strip() for caller in receive.callers}:
+            raise MsnodeError(
+                f"verify: {title} is not among receive.callers, so its report on storage "
+                "commitment would be turned away; list it there"
+            )
 
 
 def _reach(destination: Destination, ae_title: str) -> None:
-    """Connect to a webhook, or C-ECHO a peer."""
+    """Connect to a webhook; C-ECHO a peer, and negotiate what its verification needs."""
     if destination.url is not None:
         deliver.reach(destination)
     elif destination.host is not None:
         deliver.echo(destination, ae_title)
+        deliver.negotiate(destination, ae_title)

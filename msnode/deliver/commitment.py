@@ -6,7 +6,8 @@ from pathlib import Path
 from threading import Event as Flag
 
 from pydicom import Dataset
-from pynetdicom import build_context, evt
+from pydicom.uid import UID
+from pynetdicom import evt
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -16,10 +17,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from msnode.commitments import read_report
 from msnode.config import Destination
-from msnode.deliver.peer import associate
+from msnode.deliver.peer import offering
 from msnode.deliver.store import read_item
 from msnode.errors import Refused, TryLater
 from msnode.records import Commitment
+
+COMMITMENT = UID(StorageCommitmentPushModel)
 
 REQUEST = 1
 """Action Type ID of Request Storage Commitment (PS3.4 J.3.2)."""
@@ -54,19 +57,16 @@ def request_commitment(
         TryLater: the peer cannot be reached, or fails to take the request.
         Refused: the peer does not support storage commitment, or a file is no DICOM file.
     """
-    contexts = [build_context(StorageCommitmentPushModel)]
     unanswered = Flag()
     handlers: list[EventHandlerType] = [
         (evt.EVT_N_EVENT_REPORT, _take, [keep, unanswered]),
         (evt.EVT_PDU_SENT, _sent, [unanswered]),
     ]
-    with associate(destination, calling_ae_title, contexts, handlers) as association:
-        if not association.is_established:
-            raise Refused(f"{destination.name} does not support storage commitment")
+    with offering(COMMITMENT, destination, calling_ae_title, handlers) as association:
         answer, _ = association.send_n_action(
             _request(paths, transaction_uid),
             REQUEST,
-            StorageCommitmentPushModel,
+            COMMITMENT,
             StorageCommitmentPushModelInstance,
         )
         status = answer.get("Status")
@@ -78,19 +78,6 @@ def request_commitment(
             unanswered.is_set() or (time.monotonic() < until and not is_reported())
         ):
             time.sleep(LOOK_S)
-
-
-def supports_commitment(destination: Destination, calling_ae_title: str) -> None:
-    """Negotiate storage commitment with a peer and ask for nothing.
-
-    Raises:
-        TryLater: the peer cannot be reached.
-        Refused: it does not support storage commitment.
-    """
-    contexts = [build_context(StorageCommitmentPushModel)]
-    with associate(destination, calling_ae_title, contexts) as association:
-        if not association.is_established:
-            raise Refused(f"{destination.name} does not support storage commitment")
 
 
 def _request(paths: Sequence[Path], transaction_uid: str) -> Dataset:

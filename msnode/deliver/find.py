@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pynetdicom import build_context
+from pydicom.uid import UID
 from pynetdicom.association import Association
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
 )
 
 from msnode.config import Destination
-from msnode.deliver.peer import associate
+from msnode.deliver.peer import offering
 from msnode.errors import Refused, TryLater
+
+FIND = UID(StudyRootQueryRetrieveInformationModelFind)
 
 PENDING = (0xFF00, 0xFF01)
 """A match, with more to come (PS3.4 C.4.1.1.4)."""
@@ -40,10 +42,7 @@ def find(paths: Sequence[Path], destination: Destination, calling_ae_title: str)
         Refused: the peer does not support the query.
     """
     wanted = _by_series(paths)
-    contexts = [build_context(StudyRootQueryRetrieveInformationModelFind)]
-    with associate(destination, calling_ae_title, contexts) as association:
-        if not association.is_established:
-            raise Refused(f"{destination.name} does not support C-FIND, Study Root")
+    with offering(FIND, destination, calling_ae_title) as association:
         found = [
             _matches(association, series, uids, destination.name) for series, uids in wanted.items()
         ]
@@ -68,8 +67,7 @@ def _matches(association: Association, series: Series, uids: set[str], name: str
     query.StudyInstanceUID, query.SeriesInstanceUID = series
     query.SOPInstanceUID = ""
     found: set[str] = set()
-    model = StudyRootQueryRetrieveInformationModelFind
-    for answer, match in association.send_c_find(query, model):
+    for answer, match in association.send_c_find(query, FIND):
         status = answer.get("Status")
         if status in PENDING and match is not None:
             found.add(str(match.get("SOPInstanceUID", "")))

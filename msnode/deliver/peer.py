@@ -2,21 +2,21 @@
 
 import re
 import socket
-import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Event as Flag
 
+from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from msnode.config import Destination, Tls
-from msnode.errors import ConfigError, TryLater
+from msnode.config import Destination
+from msnode.errors import ConfigError, Refused, TryLater
+from msnode.tls import client_context
 
 CONNECT_S = 10.0
 """For TCP and the TLS handshake."""
@@ -26,9 +26,6 @@ DIMSE_S = 120.0
 """For the answer to one request: a busy PACS may take its time over a large object."""
 STALL_S = 60.0
 """A peer that takes no byte for so long is given up; without it a send would block for ever."""
-
-CIPHERS = "ECDHE+AESGCM"
-"""TLS 1.2 suites of RFC 9325 (BCP 195) 4.2; those of TLS 1.3 are all acceptable."""
 
 
 def parse_peer(text: str) -> Destination:
@@ -45,28 +42,6 @@ def parse_peer(text: str) -> Destination:
         )
     title, host, port = match.groups()
     return Destination(name=text, ae_title=title.strip(), host=host.strip("[]"), port=int(port))
-
-
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """A client's TLS by BCP 195 (PS3.15 B.12): 1.2 or newer, both sides and the host name proven.
-
-    Raises:
-        ConfigError: a file is missing, unreadable or no PEM of its kind.
-    """
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(CIPHERS)
-    _load(tls.ca, lambda: context.load_verify_locations(tls.ca))
-    _load(tls.certificate, lambda: context.load_cert_chain(tls.certificate, tls.key))
-    return context
-
-
-def _load(path: Path, load: Callable[[], None]) -> None:
-    """Load a PEM file, or say which one cannot be used."""
-    try:
-        load()
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError(f"tls: {path}, or the key beside it, cannot be used: {error}") from error
 
 
 @contextmanager
@@ -97,6 +72,26 @@ def associate(
             association.release()
 
 
+@contextmanager
+def offering(
+    sop_class: UID,
+    destination: Destination,
+    calling_ae_title: str,
+    handlers: Sequence[EventHandlerType] = (),
+) -> Iterator[Association]:
+    """An association that is for one SOP Class alone.
+
+    Raises:
+        Refused: the peer does not support it.
+        TryLater, ConfigError: as `associate`.
+    """
+    contexts = [build_context(sop_class)]
+    with associate(destination, calling_ae_title, contexts, handlers) as association:
+        if not association.is_established:
+            raise Refused(f"{destination.name} does not support the {sop_class.name}")
+        yield association
+
+
 def _request(
     destination: Destination,
     calling_ae_title: str,
@@ -112,7 +107,7 @@ def _request(
             destination.port,
             contexts=list(contexts),
             ae_title=title,
-            tls_args=(tls_context(destination.tls), host) if destination.tls else None,
+            tls_args=(client_context(destination.tls), host) if destination.tls else None,
             evt_handlers=[(evt.EVT_CONN_OPEN, _opened, [opened]), *handlers],
         )
     except socket.gaierror as error:
@@ -164,7 +159,7 @@ def _trouble(destination: Destination) -> str:
     try:
         with socket.create_connection(peer, CONNECT_S) as plain:
             if destination.tls is not None:
-                context = tls_context(destination.tls)
+                context = client_context(destination.tls)
                 context.wrap_socket(plain, server_hostname=destination.host).close()
     except OSError as error:
         return str(error)

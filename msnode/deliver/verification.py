@@ -12,13 +12,30 @@ from msnode import metrics
 from msnode.commitments import Commitments, Request, State
 from msnode.config import Destination, Retry
 from msnode.deliver.backoff import pause, steady_pause
-from msnode.deliver.commitment import request_commitment
-from msnode.deliver.find import find
+from msnode.deliver.commitment import COMMITMENT, request_commitment
+from msnode.deliver.find import FIND, find
+from msnode.deliver.peer import offering
 from msnode.deliver.receipts import Receipts, count, proven
 from msnode.errors import Refused, TryLater
 from msnode.records import Commitment, Receipt
 
 NOT_FOUND = "the peer said that it stored it, but a C-FIND does not show it"
+
+
+NEEDED = {"find": FIND, "commitment": COMMITMENT}
+"""SOP Class by `Destination.verify`."""
+
+
+def negotiate(destination: Destination, calling_ae_title: str) -> None:
+    """Negotiate with a peer what its verification needs, and ask for nothing.
+
+    Raises:
+        TryLater: the peer cannot be reached.
+        Refused: it does not support it.
+    """
+    if (needed := NEEDED.get(destination.verify)) is not None:
+        with offering(needed, destination, calling_ae_title):
+            return
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from threading import Timer
 from urllib.parse import urlsplit
 
 from msnode.config import Destination
-from msnode.deliver.peer import tls_context
 from msnode.errors import ConfigError, Refused, TryLater
 from msnode.records import Receipt
+from msnode.tls import client_context
 
 AGENT = f"msnode/{version('msnode')}"
 
@@ -166,7 +166,7 @@ def context(destination: Destination) -> ssl.SSLContext:
         ConfigError: a file is missing, unreadable or no PEM of its kind.
     """
     if destination.tls is not None:
-        return tls_context(destination.tls)
+        return client_context(destination.tls)
     try:
         trusting = ssl.create_default_context(cafile=destination.ca)
     except OSError as error:  # ssl.SSLError is one

@@ -16,7 +16,7 @@ from msnode.audit import Trail
 from msnode.commitments import Commitments, State, read_report
 from msnode.config import Destination, Retry
 from msnode.database import migrate, open_database
-from msnode.deliver import Attempt, Deliveries, Delivery, Receipts, commitment, supports_commitment
+from msnode.deliver import Attempt, Deliveries, Delivery, Receipts, commitment, negotiate
 from msnode.errors import Refused
 from msnode.records import Receipt
 from tests.acceptance import peers
@@ -280,11 +280,14 @@ def test_a_peer_without_storage_commitment_is_no_destination_for_it(
         plain = Destination(
             "pacs", ae_title=scp.ae_title, host="127.0.0.1", port=scp.port, verify="commitment"
         )
-        with pytest.raises(Refused, match="does not support storage commitment"):
-            supports_commitment(plain, "MSNODE")
+        with pytest.raises(Refused, match="does not support the Storage Commitment"):
+            negotiate(plain, "MSNODE")
         assert node.attempt(plain) == {"delivered": False, "pause_s": None}
         assert node.states() == ["dead", "dead"]
-        assert "does not support storage commitment" in node.receipts.of(STUDY, 1)[0].detail
+        assert (
+            "does not support the Storage Commitment Push Model"
+            in node.receipts.of(STUDY, 1)[0].detail
+        )
         node.attempt(replace(plain, verify="none"), 1)
     assert node.states() == ["delivered", "delivered"]
 

@@ -147,5 +147,5 @@ def test_a_peer_without_c_find_is_no_destination_for_it(node: Node, tmp_path: Pa
     with peers.storescp(tmp_path) as scp:
         plain = Destination("a", scp.ae_title, "127.0.0.1", scp.port, verify="find")
         assert node.attempt(plain) == {"delivered": False, "pause_s": None}
-        assert "does not support C-FIND" in node.details()["2.25.1"]
+        assert "does not support the Study Root Query" in node.details()["2.25.1"]
         assert node.attempt(replace(plain, verify="none"))["delivered"]

@@ -4,8 +4,8 @@ import pytest
 
 from msnode.config import Tls
 from msnode.deliver import parse_peer
-from msnode.deliver.peer import tls_context
 from msnode.errors import ConfigError
+from msnode.tls import client_context
 
 
 @pytest.mark.parametrize(
@@ -47,4 +47,4 @@ def test_what_is_no_peer_is_said_with_the_fix(text: str) -> None:
 def test_unusable_tls_files_are_named(tmp_path: Path) -> None:
     absent = tmp_path / "absent.pem"
     with pytest.raises(ConfigError, match=r"absent\.pem"):
-        tls_context(Tls(certificate=absent, key=absent, ca=absent))
+        client_context(Tls(certificate=absent, key=absent, ca=absent))
