@@ -1,9 +1,11 @@
 """The hybrid as the paper describes it, and the geometry of its maps."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models import densenet121, inception_v3
 
 from msnode.classify import build
@@ -104,11 +106,14 @@ def test_relu_lstm_follows_its_equations() -> None:
 def test_cells_lie_where_the_grid_says(hybrid: Hybrid, number: int, grid: Grid) -> None:
     torch.manual_seed(0)
     images = torch.rand(2, 3, 224, 224, requires_grad=True)
-    backbone = (hybrid.inception, hybrid.densenet)[number].backbone
+    backbone = copy.deepcopy((hybrid.inception, hybrid.densenet)[number].backbone)
+    for layer in backbone.modules():
+        if isinstance(layer, nn.Conv2d):  # small weights: the border cuts off little of the field
+            layer.reset_parameters()
     cell = 2
     (gradient,) = torch.autograd.grad(backbone(images)[:, :, cell, cell + 1].sum(), images)
     weight = gradient.abs().sum((0, 1)).numpy()
     row = np.average(np.arange(224), weights=weight.sum(1))
     col = np.average(np.arange(224), weights=weight.sum(0))
-    assert row == pytest.approx(grid.first + grid.stride * cell, abs=8)
-    assert col == pytest.approx(grid.first + grid.stride * (cell + 1), abs=8)
+    assert row == pytest.approx(grid.first + grid.stride * cell, abs=6)
+    assert col == pytest.approx(grid.first + grid.stride * (cell + 1), abs=6)
