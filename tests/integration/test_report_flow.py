@@ -21,7 +21,7 @@ from msnode.database import migrate, open_database
 from msnode.deliver import Deliveries
 from msnode.flow import Flow
 from msnode.records import Report, Study
-from msnode.twin import Twin
+from msnode.twin import Entry, Twin
 from tests import reports
 from tests.flows import leave, register
 
@@ -96,3 +96,29 @@ def test_nothing_to_deliver_does_not_count_as_delivered(node: Node, tmp_path: Pa
     node.report(node.flow(known))
     late = Destination("late", folder=tmp_path / "late", profile="standard")
     assert not node.deliver(node.flow(known, late), "late")
+
+
+def test_an_earlier_study_of_the_patient_is_in_the_report(node: Node, tmp_path: Path) -> None:
+    earlier = Study("1.2.3", 1, "evidence", (), 0.0)
+    register(node.database, earlier)
+    entry = Entry(
+        earlier.key,
+        1,
+        "absent",
+        0.2,
+        "absent",
+        None,
+        "0" * 64,
+        1.0,
+        "",
+        "20230503",
+        "hybrid 0.9",
+        0.5,
+    )
+    Twin(node.database).record(entry)
+    flow = node.flow(Destination("pacs", folder=tmp_path / "pacs", profile="standard"))
+    node.report(flow)
+    [readable] = node.folder.glob("work/*/1/standard/readable.dcm")
+    assert "2023-05-03, Absent, 20%, hybrid 0.9" in pydicom.dcmread(readable).to_json()
+    mine = Twin(node.database).history("p")[-1]
+    assert (mine.study_date, mine.model, mine.threshold) == ("20250102", "hybrid 1.0.0", 0.5)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import highdicom
@@ -16,7 +17,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from msnode import report
 from msnode.config import Describe, Form
-from msnode.records import Predecessor, Report
+from msnode.records import Predecessor, Prior, Report
 from tests import reports
 from tests.acceptance import peers
 
@@ -60,7 +61,8 @@ def _case(source: Report, name: str) -> tuple[Report, str]:
         return reports.not_analysed(source, "no FLAIR: RepetitionTime is 500 ms"), "nl"
     if name == "revised":
         before = Predecessor(1, "0" * 64, "absent", 0.12)
-        return replace(source, generation=2, predecessor=before), "de"
+        priors = (Prior(date(2020, 2, 29), "absent", 0.2, 0.5, "hybrid 0.9.0", "0" * 64),)
+        return replace(source, generation=2, predecessor=before, priors=priors), "de"
     if name == "other_form":
         return source, "en"
     finding = replace(source.finding, decision=name, probability=0.4)  # type: ignore[arg-type]

@@ -69,7 +69,7 @@ def test_only_results_of_one_model_are_joined(
     assert joined(replace(made, priors=(OLDER,)), monkeypatch) == 0
     assert joined(replace(made, priors=(OLDER, UNKNOWN, PRIOR)), monkeypatch) == 1
     [note] = trend.notes(job(replace(made, priors=(OLDER, PRIOR))))
-    assert "different models do not compare" in note
+    assert note == "Results of different models do not compare."
 
 
 def test_earlier_studies_are_named_with_date_result_and_model(make_report: MakeReport) -> None:
