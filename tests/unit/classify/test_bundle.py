@@ -22,6 +22,7 @@ from msnode.classify import (
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
 from msnode.records import InputContract, ModelInfo
+from msnode.strata import Strata
 
 FULL = Manifest(
     name="shallow",
@@ -113,6 +114,7 @@ def test_the_digest_follows_weights_and_settings(tmp_path: Path, model: Classifi
 
     first = digest(FULL)
     assert digest(replace(FULL, figures={}, notice="", version="9")) == first
+    assert digest(replace(FULL, strata=Strata(age_years=(18, None)))) == first  # only warns
     assert digest(replace(FULL, threshold=0.43)) != first
     assert digest(replace(FULL, rule=StudyRule(5))) != first
     assert digest(replace(FULL, input=replace(FULL.input, min_tissue=0.1))) != first

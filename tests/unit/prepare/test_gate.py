@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from msnode import sample
 from msnode.errors import NotAnalysable
-from msnode.prepare import Volume, load_nifti
+from msnode.prepare import Volume, gate, load_nifti
 from msnode.prepare.gate import LIMITS, check_coverage, check_head, measure
 from msnode.prepare.head import find_head
 
@@ -92,6 +92,22 @@ def test_slab(flair: Volume) -> None:
     )
     with pytest.raises(NotAnalysable, match="the 10 slices cover 40 mm"):
         check_coverage(thin)
+
+
+def test_a_head_scores_1_and_less_the_nearer_it_is_to_a_limit(
+    flair: Volume, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = find_head(flair)
+    assert check_head(head) == 1
+    fill = measure(head)["fill"]
+    limits = {name: limit for name, limit in gate.LIMITS.items() if name != "fill"}
+    for near, score in ((0.04, 0.4), (0.1, 1.0), (0.0, 0.0)):
+        limit = gate.Limit(fill - near, 1.0, fill - near + 0.1, 0.9)
+        monkeypatch.setattr(gate, "LIMITS", limits | {"fill": limit})
+        assert check_head(head) == pytest.approx(score)
+        limit = gate.Limit(0.0, fill + near, 0.1, fill + near - 0.1)
+        monkeypatch.setattr(gate, "LIMITS", limits | {"fill": limit})
+        assert check_head(head) == pytest.approx(score)
 
 
 def test_brightness_and_offset_do_not_matter(flair: Volume) -> None:
