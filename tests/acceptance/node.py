@@ -74,6 +74,11 @@ class Node:
         lines = self.get("/metrics")[1].splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name}{{"))
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal, SIGSTOP or SIGCONT: as a host that hangs and comes back."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
     def kill(self) -> None:
         """SIGKILL, as a power loss would."""
         self._end(signal.SIGKILL)
