@@ -3,22 +3,21 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from msnode import classify, deliver, prepare, report
+from msnode import classify, prepare, report
 from msnode.analysis import Analysis, compose, examine
 from msnode.config import Classify, Decode, Describe
 from msnode.confined import Confined
 from msnode.errors import Crashed, MsnodeError
+from msnode.progress import progress
 from msnode.records import ModelInfo, SeriesChoice, Study, key
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ def predict(paths: Sequence[Path], model: Path, device: Any, out: Path | None, s
     reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
     runner = classify.Runner(classify.load_bundle(model), Classify(model, device=device))
     try:
-        with _progress("classifying", len(studies)) as advance:
+        with progress("classifying", len(studies)) as advance:
             for name, files in studies.items():
                 analysis = examine(files, runner, reader)
                 show(name, analysis, runner.info)
@@ -142,31 +141,11 @@ def explain(paths: Sequence[Path], model: Path) -> None:
             console.print(series_table(told))
 
 
-def send(paths: Sequence[Path], peer: str, calling: str) -> bool:
-    """Send files and folders; prints what did not arrive; True when everything did."""
-    files = [file for path in paths for file in _files(path)]
-    to = deliver.parse_peer(peer)
-    with _progress("sending", len(files)) as advance:
-        receipts = deliver.send(files, to, calling, lambda _: advance())
-    failed = [(f, r) for f, r in zip(files, receipts, strict=True) if not r.delivered]
-    console = Console()
-    for file, receipt in failed:
-        status = "no answer" if receipt.status is None else f"0x{receipt.status:04X}"
-        console.print(f"[red]not stored[/] {escape(str(file))} {status} {escape(receipt.detail)}")
-    console.print(f"{len(files) - len(failed)} of {len(files)} files stored by {peer}")
-    return not failed
-
-
 def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     studies = prepare.group_studies(paths)
     if not studies:
         raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
     return studies
-
-
-def _files(path: Path) -> list[Path]:
-    """Every file below a folder in a stable order, or the file itself."""
-    return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
 
 
 def _write(
@@ -182,12 +161,3 @@ def _write(
     written = report.write(made, Describe(), "minimal", folder)
     Image.fromarray(report.montage.render(made, Describe())).save(folder / "montage.png")
     Console(stderr=True).print(f"wrote {len(written)} objects and montage.png to {folder}")
-
-
-@contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on stderr, so that stdout stays clean for the result."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda: progress.advance(task)

@@ -7,56 +7,25 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 import yaml
 from rich.console import Console
 
-from msnode import __version__, cli_learn
+from msnode import __version__, cli_learn, cli_peers
 from msnode import config as configuration
-from msnode.errors import MsnodeError
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from msnode.cli_options import (
+    ANY,
+    FOLDER,
+    config_option,
+    json_option,
+    model_option,
+    plain_errors,
+)
 
 WATCH_S = 10.0  # between looks for systemd's watchdog
 EXIT_S = 8.0  # after SIGTERM, whatever still hangs; systemd and people wait for ten
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-ANY = click.Path(exists=True, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
-
-config_option = click.option(
-    "--config", "config_file", type=FILE, required=True, help="YAML file, see config/msnode.yaml."
-)
-model_option = click.option(
-    "--model",
-    type=FOLDER,
-    default=configuration.BUNDLE,
-    show_default=True,
-    help="Folder of the model bundle.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-title_option = click.option(
-    "--from", "calling", default="MSNODE", show_default=True, help="Our AE title."
-)
-
-
-def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Show an error that we understand as one message, without a traceback."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except MsnodeError as error:
-            raise click.ClickException(str(error)) from error
-
-    return wrapped
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -158,31 +127,6 @@ def explain(paths: tuple[Path, ...], model: Path) -> None:
     from msnode import by_hand
 
     by_hand.explain(paths, model)
-
-
-@main.command()
-@click.argument("paths", type=ANY, nargs=-1, required=True)
-@click.option("--to", "peer", required=True, metavar="AET@HOST:PORT", help="Who gets them.")
-@title_option
-@plain_errors
-def send(paths: tuple[Path, ...], peer: str, calling: str) -> None:
-    """Send DICOM files or folders by C-STORE, as they are."""
-    from msnode import by_hand
-
-    if not by_hand.send(paths, peer, calling):
-        sys.exit(1)
-
-
-@main.command()
-@click.argument("peer", metavar="AET@HOST:PORT")
-@title_option
-@plain_errors
-def echo(peer: str, calling: str) -> None:
-    """Ask a peer by C-ECHO whether it is there and lets us in."""
-    from msnode import deliver
-
-    seconds = deliver.echo(deliver.parse_peer(peer), calling)
-    click.echo(f"{peer} answered in {seconds * 1000:.0f} ms")
 
 
 @main.command()
@@ -292,7 +236,7 @@ def jobs_drain(config_file: Path, timeout: float) -> None:
     job_tables.drain(config_file, timeout)
 
 
-for command in cli_learn.COMMANDS:
+for command in (*cli_peers.COMMANDS, *cli_learn.COMMANDS):
     main.add_command(command)
 
 

@@ -33,7 +33,9 @@ LAYERS = (
     {"flow"},
     {"engine"},
     {"service", "forget", "retention"},
-    {"cli", "cli_learn", "checks", "by_hand", "job_tables", "deleting", "demo", "__main__"},
+    {"progress", "calling"},
+    {"cli", "cli_options", "cli_peers", "cli_learn", "checks", "by_hand", "job_tables", "deleting"}
+    | {"demo", "__main__"},
 )
 """Lowest first: a module imports only from lower layers."""
 
