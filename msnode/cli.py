@@ -176,7 +176,7 @@ def jobs() -> None:
 @click.option(
     "--state",
     "states",
-    type=click.Choice(["waiting", "queued", "running", "dead", "cancelled", "done", "all"]),
+    type=click.Choice(["waiting", "sent", "queued", "running", "dead", "cancelled", "done", "all"]),
     multiple=True,
     help="Only these; by default everything that is not done.",
 )
