@@ -39,7 +39,7 @@ PACKAGES := \
 	systemd-analyze=systemd \
 	mkfs.ext4=e2fsprogs
 
-.PHONY: demo test setup lint lock soak bench clean
+.PHONY: demo test setup lint lock sbom licences soak bench clean
 
 demo: setup
 	@$(BIN)/msnode demo
@@ -95,6 +95,19 @@ soak: $(VENV)/.installed-dev
 	@.ci/packages /usr/sbin/Orthanc=orthanc storescu=dcmtk /usr/lib/postgresql=postgresql \
 		mkfs.ext4=e2fsprogs
 	@$(BIN)/python -m tests.soak --minutes $(MINUTES) $(SOAK)
+
+# the bill of materials (CycloneDX) of what is locked, and the licences of what is installed
+SBOM ?= build/sbom.json
+sbom: $(VENV)/.installed-dev
+	@mkdir -p $(dir $(SBOM))
+	@cat requirements.lock requirements-torch.lock | $(BIN)/python -W ignore -m cyclonedx_py \
+		requirements - --pyproject pyproject.toml --output-reproducible -o $(SBOM)
+
+LICENCES ?= build/licences.md
+licences: $(VENV)/.installed-dev
+	@mkdir -p $(dir $(LICENCES))
+	@$(BIN)/pip-licenses --from=mixed --with-urls --format=markdown --output-file=$(LICENCES) \
+		--packages $$(grep -ohE '^[a-z][a-z0-9-]+' requirements.lock requirements-torch.lock)
 
 bench: setup
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
