@@ -48,15 +48,20 @@ def text(name: sr.CodedConcept, value: str) -> sr.TextContentItem:
 
 
 def remarks(case: Case) -> list[sr.TextContentItem]:
-    """Why the study was not analysed, how the result came about, what else the reader must know."""
-    reason = case.report.reason
-    comments = [case.say.label("not_analysed", reason)] if reason is not None else []
-    if case.report.finding is not None:
-        comments.append(facts.performance(case))
-    comments += facts.notes(case)
+    """Why the study was not analysed, or what its result must not be taken for, and all the rest.
+
+    Comments are what OHIF writes on the image: few and short.
+    """
+    say, report = case.say, case.report
+    if report.finding is None:
+        comments = [say.label("not_analysed", report.reason or "–")]
+    else:
+        comments = [say("banner"), say("whole_study")]
+    lines = [facts.performance(case), report.model.notice, *facts.method(case)]
     return [
-        *(text(codes.COMMENT, comment) for comment in comments),
-        *(text(codes.PROCEDURE_DESCRIPTION, line) for line in facts.method(case)),
+        *(text(codes.COMMENT, comment) for comment in [*comments, *facts.changes(case)]),
+        *(text(codes.QUALITY_ISSUE, issue) for issue in facts.issues(case)),
+        *(text(codes.PROCEDURE_DESCRIPTION, line) for line in lines if line),
     ]
 
 

@@ -102,11 +102,19 @@ def revision(case: Case, before: Predecessor) -> str:
 
 def warnings(case: Case) -> list[str]:
     """What sets this result apart: it replaces another, its input is unusual."""
-    report = case.report
-    found = list(report.slices.warnings) if report.slices is not None else []
-    if report.predecessor is not None:
-        found.insert(0, revision(case, report.predecessor))
-    return found
+    return [*changes(case), *issues(case)]
+
+
+def changes(case: Case) -> list[str]:
+    """Which result this one replaces, if any."""
+    before = case.report.predecessor
+    return [revision(case, before)] if before is not None else []
+
+
+def issues(case: Case) -> list[str]:
+    """What is unusual about the input."""
+    slices = case.report.slices
+    return [str(warning) for warning in slices.warnings] if slices is not None else []
 
 
 def notes(case: Case) -> list[str]:

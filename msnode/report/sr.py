@@ -9,7 +9,7 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 from msnode.records import Float64Array, SliceFinding, SourceFrame
 from msnode.report import base, codes, facts
 from msnode.report.case import PROGRAM, Case, image_label, matter
-from msnode.report.document import document, remarks
+from msnode.report.document import document, remarks, text
 from msnode.report.uids import uid
 
 Graphic = tuple[sr.GraphicTypeValues, Float64Array]
@@ -99,7 +99,7 @@ def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitati
         "slice_of", number=found.index + 1, count=len(case.finding.slices)
     )
     label = case.say("peak", image=image, probability=case.say.percent(found.probability))
-    return sr.MeasurementsAndQualitativeEvaluations(
+    group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(case, f"slice {found.index}", label),
         finding_type=codes.SALIENCY,
         finding_sites=[sr.FindingSite(codes.BRAIN)],
@@ -109,6 +109,8 @@ def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitati
             )
         ],
     )
+    group[0].ContentSequence.append(text(codes.COMMENT, case.say("peak_only")))
+    return group
 
 
 def _tracking(case: Case, what: str, label: str) -> sr.TrackingIdentifier:
