@@ -218,6 +218,7 @@ def _chart(canvas: Canvas, case: Case) -> None:
     """Every slice's probability, so that 3 and 200 slices look alike."""
     top, bottom = 812, 890
     canvas.text((MARGIN, 790), case.say("by_slice"), 14, FAINT)
+    canvas.text((RIGHT, 790), f"{case.say.rate(0)} – {case.say.rate(1)}", 14, FAINT, anchor="ra")
     canvas.draw.rectangle((MARGIN, top, RIGHT, bottom), PANEL)
     found = sorted(case.finding.slices, key=lambda s: s.index)
     step = (RIGHT - MARGIN) / len(found)
