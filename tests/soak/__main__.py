@@ -49,6 +49,7 @@ class Soak:
     happened: list[str] = field(default_factory=list)
     backlog: int = 0
     end: threading.Event = field(default_factory=threading.Event)
+    error: BaseException | None = None
 
     def break_things(self) -> None:
         """One fault after the other, at random, with calm between them; all mended at the end."""
@@ -58,7 +59,11 @@ class Soak:
             bag = bag or self.dice.sample(sorted(possible), len(possible))
             name = bag.pop()
             self.say(f"fault: {name}")
-            possible[name](self.site, self.dice)
+            try:
+                possible[name](self.site, self.dice)
+            except BaseException as error:
+                self.error = error
+                raise
             self.happened.append(name)
 
     def look(self) -> None:
@@ -136,9 +141,9 @@ def run(soak: Soak, minutes: float, folder: Path, seed: int, scanners: int) -> N
     soak.end.set()
     breaker.join()
     soak.say("no more studies, no more faults: waiting for the last results")
-    failed = [sender for sender in senders if sender.error is not None]
-    if failed:
-        raise RuntimeError(f"{failed[0].name} failed") from failed[0].error
+    for thread in (*senders, soak):
+        if thread.error is not None:
+            raise RuntimeError("the soak itself failed") from thread.error
 
 
 def report(soak: Soak, account: Account, growth: Trend) -> None:
@@ -193,6 +198,7 @@ def soak(
         account = reconcile(running.truth, database, site.data, site.pacs)
         database.dispose()
         account.expect("jobs that never ended", set() if settled else {"see msnode jobs list"})
+        account.expect("processes left behind by a dead node", site.orphans)
         account.expect("dead jobs", {name for name in running.happened if "dead job" in name})
         growth = trend(*running.watch.longest())
         account.expect(

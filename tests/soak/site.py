@@ -16,6 +16,7 @@ import psycopg
 from tests.acceptance import peers
 from tests.acceptance.node import Node
 from tests.integration.disk import Disk
+from tests.soak.watch import family
 
 LEASE_S = 30.0  # engine.SILENT_S
 ROOM = 200 << 20  # bytes that a full disk has left: less than receive.min_free_bytes
@@ -74,6 +75,7 @@ class Site:
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.disk = disk
+        self.orphans: set[str] = set()
         self.data = (disk.folder if disk else folder) / "data"
         self.pacs = peers.configure_orthanc(folder / "pacs")
         self.archive = Server(self.pacs.command, folder / "orthanc.log", self.pacs.answers)
@@ -147,8 +149,12 @@ def _takes_queries(url: str) -> bool:
 def kill_node(site: Site, dice: random.Random) -> None:
     """A node dies; the others take over what it was doing if it stays away for long."""
     node = dice.choice(site.mortal)
+    assert node.process is not None
+    its = family(node.process.pid)
     node.kill()
-    time.sleep(dice.choice([0, 5, LEASE_S + 10]) if len(site.nodes) > 1 else 0)
+    time.sleep(2)
+    site.orphans |= {f"{node.folder.name} {pid}" for pid in its if Path(f"/proc/{pid}").exists()}
+    time.sleep(dice.choice([0, 3, LEASE_S + 10]) if len(site.nodes) > 1 else 0)
     node.start()
 
 

@@ -1,5 +1,6 @@
 """Memory, file handles and threads of the nodes over time, from /proc."""
 
+import contextlib
 import statistics
 import time
 from collections import defaultdict
@@ -13,12 +14,27 @@ FILES = 8  # more of them at the end than in the second quarter
 
 @dataclass(frozen=True)
 class Sample:
-    """A process at a moment."""
+    """A process at a moment; its memory with that of the processes it started."""
 
     at: float
     rss_mb: float
     files: int
     threads: int
+
+
+def family(pid: int) -> list[int]:
+    """A process and its descendants, while they live."""
+    found = [pid]
+    for process in found:
+        for task in Path(f"/proc/{process}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # it has just ended
+                found += map(int, task.read_text().split())
+    return found
+
+
+def _status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":", 1) for line in lines)
 
 
 class Watch:
@@ -29,16 +45,12 @@ class Watch:
 
     def look(self, name: str, pid: int) -> None:
         """Take a sample; a process that has just gone leaves none."""
-        proc = Path(f"/proc/{pid}")
         try:
-            status = dict(line.split(":", 1) for line in (proc / "status").read_text().splitlines())
-            sample = Sample(
-                time.monotonic(),
-                int(status["VmRSS"].split()[0]) / 1024,
-                len(list((proc / "fd").iterdir())),
-                int(status["Threads"]),
-            )
-        except (OSError, KeyError):
+            status = [_status(process) for process in family(pid)]
+            rss_mb = sum(int(one["VmRSS"].split()[0]) for one in status) / 1024
+            files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+            sample = Sample(time.monotonic(), rss_mb, files, int(status[0]["Threads"]))
+        except (OSError, KeyError, IndexError):
             return
         self.samples[name, pid].append(sample)
 
