@@ -6,7 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    ComprehensiveSRStorage,
+    ExplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+)
 from pynetdicom import AE, build_role, evt
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -113,7 +117,8 @@ def _send(association: object, information: Dataset, kind: int) -> int:
 def pacs(react: Reaction = lambda *_: None) -> Iterator[Pacs]:
     """A storage and storage commitment SCP."""
     entity = AE(ae_title="PACS")
-    entity.add_supported_context(SecondaryCaptureImageStorage, ExplicitVRLittleEndian)
+    for name in (SecondaryCaptureImageStorage, ComprehensiveSRStorage):
+        entity.add_supported_context(name, ExplicitVRLittleEndian)
     entity.add_supported_context(StorageCommitmentPushModel)
     port = peers.free_port()
     destination = Destination(
