@@ -141,9 +141,9 @@ def run(soak: Soak, minutes: float, folder: Path, seed: int, scanners: int) -> N
     soak.end.set()
     breaker.join()
     soak.say("no more studies, no more faults: waiting for the last results")
-    for thread in (*senders, soak):
-        if thread.error is not None:
-            raise RuntimeError("the soak itself failed") from thread.error
+    for error in (*(sender.error for sender in senders), soak.error):
+        if error is not None:
+            raise RuntimeError("the soak itself failed") from error
 
 
 def report(soak: Soak, account: Account, growth: Trend) -> None:
