@@ -25,7 +25,7 @@ from msnode.http import Monitor
 from msnode.receive import Inbox, Listener, Reports
 from msnode.records import ModelInfo, Study
 from msnode.retention import DAY_S, Retention
-from msnode.room import Level, Room
+from msnode.room import Level, Room, is_full
 from msnode.twin import Twin
 
 log = logging.getLogger(__name__)
@@ -56,13 +56,26 @@ class Sweeper(threading.Thread):
 
     def run(self) -> None:
         """Sweep until stopped; what fails once (a locked database) is tried at the next sweep."""
+        trouble = ""
         while not self._stopping.wait(SWEEP_S):
             try:
                 self._sweep()
             except Exception as error:  # noqa: BLE001 - one study must not end the sweeps of all
-                unexpected(error, "sweeping the inbox")
+                trouble = self._note(error, trouble)
             else:
+                trouble = ""
                 self.last_sweep = time.monotonic()
+
+    def _note(self, error: Exception, before: str) -> str:
+        """Say once what keeps sweeps from their end; to be restarted would not help a full disk."""
+        trouble = "a disk is full" if is_full(error) else type(error).__name__
+        if is_full(error):
+            self.last_sweep = time.monotonic()
+            if trouble != before:
+                log.error("a disk is full: work waits for room error=%s", type(error).__name__)
+        elif trouble != before:
+            unexpected(error, "sweeping the inbox")
+        return trouble
 
     def stop(self) -> None:
         """Finish the sweep under way, unless the database makes it wait for long."""
