@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 READING = ("msnode.prepare", "msnode.report")
 """The stages that open received files, and therefore run in processes of their own."""
 
-GLANCE_S = 5.0
-"""For a look at one header of each series."""
+GLANCE_S = 10.0
+"""For a look at a few headers."""
 
 SIGNAL = "signal.json"
 """What webhooks get, beside the folders with the objects of the other destinations."""
@@ -134,12 +134,13 @@ class Flow:
         analysis = replace(self._load(study, reason), seconds=seconds)
         info = classify.load_info(self._folder(study_key, generation)) or self._runner.info
         made = compose(study, analysis, info, now, _predecessor(before))
-        priors = self._twin.priors(study_key, report.study_date(made))
+        made, study_date = self._dated(made)
+        priors = self._twin.priors(study_key, study_date)
         made = replace(made, priors=tuple(map(_prior, priors)))
         with timed("report"):
             made = self._write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
-        self._twin.record(self._entry(made, study, outcome))
+        self._twin.record(self._entry(made, study, outcome, study_date))
         metrics.STUDIES.labels(outcome).inc()
         # the reason quotes descriptions, which are free text: it is in the result, not in the log
         log.info("study=%s generation=%d outcome=%s", study_key, generation, outcome)
@@ -203,6 +204,15 @@ class Flow:
         scores, finding = classify.load_scores(folder)
         return Analysis(series, prepare.load(folder), scores, finding)
 
+    def _dated(self, made: Report) -> tuple[Report, str]:
+        """The report with a header that can be read, if there is one, and the study's date."""
+        uid = made.study_instance_uid
+        for path in dict.fromkeys((made.header, *_some(made.evidence))):
+            with suppress(Refused):
+                date = self._glance.call(str, report.study_date, path, uid)
+                return replace(made, header=path), date
+        return made, ""
+
     def _write(self, made: Report) -> Report:
         """Write the objects; a result that fails its validation becomes "not analysed"."""
         try:
@@ -233,7 +243,7 @@ class Flow:
             report.write_signal(made, written, folder / SIGNAL)
         return made
 
-    def _entry(self, made: Report, study: Study, outcome: str) -> Entry:
+    def _entry(self, made: Report, study: Study, outcome: str, study_date: str) -> Entry:
         """The result as the longitudinal record keeps it."""
         finding = made.finding
         return Entry(
@@ -246,7 +256,7 @@ class Flow:
             model_digest=made.model.digest,
             created_at=made.created_at,
             folder=str(self._folder(study.key, study.generation).relative_to(self._config.data)),
-            study_date=report.study_date(made) or None,
+            study_date=study_date or None,
             model=f"{made.model.name} {made.model.version}",
             threshold=made.model.threshold,
         )
@@ -273,8 +283,8 @@ def _stage(analysis: Analysis, name: str) -> Stage:
 
 
 def _some(paths: Sequence[Path]) -> list[Path]:
-    """A few of a study's files: the first, the last and one in between."""
-    return sorted({paths[0], paths[len(paths) // 2], paths[-1]})
+    """A few of a study's files; the first one last, as it is the one that was tried."""
+    return list(dict.fromkeys((paths[-1], paths[len(paths) // 2], paths[0])))
 
 
 def _predecessor(before: Entry | None) -> Predecessor | None:

@@ -97,7 +97,7 @@ class Decode:
     """What reading a study's files may take; each study is read in a process of its own."""
 
     memory_bytes: int = 3 * 1024**3
-    """More, and the study is not analysed: the largest that is accepted takes about two thirds."""
+    """More, and the study is not analysed; the largest that is accepted takes three quarters."""
     time_s: float = 120.0
     """More, and the study is not analysed; a usual one takes less than one."""
 

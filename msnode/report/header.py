@@ -21,7 +21,6 @@ from pydicom.multival import MultiValue
 from pydicom.valuerep import DSfloat
 
 from msnode.errors import Refused
-from msnode.records import Report
 from msnode.report.uids import legal
 
 IDENTITY = {"PatientID": 64, "IssuerOfPatientID": 64}
@@ -71,13 +70,13 @@ def read(path: Path, study_instance_uid: str) -> Header:
         raise Refused(f"the header of a source image cannot be read: {error}") from error
 
 
-def study_date(report: Report) -> str:
-    """StudyDate (DA) of a report's study, "" where it has none.
+def study_date(path: Path, study_instance_uid: str) -> str:
+    """StudyDate (DA) of the study that a source image belongs to, "" where it has none.
 
     Raises:
         Refused: see `read`.
     """
-    return str(read(report.header, report.study_instance_uid).study.StudyDate)
+    return str(read(path, study_instance_uid).study.StudyDate)
 
 
 def normalise(source: Dataset, study_instance_uid: str) -> Header:
