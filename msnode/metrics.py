@@ -12,6 +12,9 @@ RECEIVED_BYTES = Counter("msnode_received_bytes_total", "Bytes of the datasets s
 REFUSALS = Counter(
     "msnode_refusals_total", "Associations, messages and instances kept out, by rule.", ["rule"]
 )  # as in docs/metrics.md
+PACED_SECONDS = Counter(
+    "msnode_paced_seconds_total", "Waits of peers that ask much and bring nothing."
+)
 TLS_STALE = Gauge("msnode_tls_stale", "1 while the listener's TLS files cannot be used.")
 ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])

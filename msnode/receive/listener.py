@@ -14,6 +14,7 @@ from msnode.receive.commitment import Reports
 from msnode.receive.gate import Gate
 from msnode.receive.guard import Guard
 from msnode.receive.inbox import Inbox
+from msnode.receive.pace import Pace
 from msnode.receive.policy import Policy
 from msnode.receive.session import Services, Session
 from msnode.receive.upper_layer import Connection
@@ -49,8 +50,9 @@ class Listener:
         supported = contexts(accepted(receive.accept))
         supported += reports.contexts() if reports is not None else []
         self.guard = Guard(trail)
+        self._pace = Pace()
         self._services = Services(
-            receive, inbox, reports, Policy(receive), supported, trail, self.guard
+            receive, inbox, reports, Policy(receive), supported, trail, self.guard, self._pace
         )
         self._tls = ServerTls(receive.tls) if receive.tls else None
         self._lock = threading.Lock()
@@ -80,6 +82,7 @@ class Listener:
         """Take no more associations; messages under way are answered, within ``grace_s``."""
         if self._server is None:
             return
+        self._pace.stop()
         self._server.shutdown()
         self._server.server_close()
         end = time.monotonic() + grace_s
@@ -131,7 +134,7 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
+    request_queue_size = 1024  # one that comes while it is full waits for seconds
 
     def __init__(self, listener: Listener, gate: Gate, address: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -16,6 +16,7 @@ from msnode.receive.classes import right
 from msnode.receive.commitment import EventReport, Reports
 from msnode.receive.guard import Guard
 from msnode.receive.inbox import Inbox
+from msnode.receive.pace import Pace
 from msnode.receive.policy import Peer, Policy
 from msnode.receive.reception import Reception
 from msnode.receive.request import NO_CONTEXT_NAME, Rejected, read_request
@@ -34,6 +35,7 @@ from msnode.receive.upper_layer import (
 log = logging.getLogger(__name__)
 
 OVERDUE = {"timeout": "network_timeout_s", "expired": "max_association_s"}
+COSTS = {"stored": -1.0, "duplicate": 0.0, "own": 0.0, "refused": 1.0, "failed": 1.0}
 LONGEST_COMMAND = 1 << 16  # bytes; a C-STORE-RQ takes some 200
 
 
@@ -49,6 +51,7 @@ class Services:
         supported: the presentation contexts we support.
         trail: the audit trail.
         guard: told of all that is kept out.
+        pace: who has to wait.
     """
 
     receive: config.Receive
@@ -58,6 +61,7 @@ class Services:
     supported: list[PresentationContext]
     trail: Trail
     guard: Guard
+    pace: Pace
 
 
 class Session:
@@ -123,6 +127,7 @@ class Session:
     def _serve(self) -> str:
         """Let the peer in, if it may; returns how the association ended."""
         services = self._services
+        services.pace.wait(self._peer.address)
         self.connection.shake_hands()
         self._peer = Peer(self._peer.address, self.connection.names())
         request = read_request(self.connection)
@@ -211,8 +216,9 @@ class Session:
             if isinstance(self._reception, Reception):
                 self._note(self._reception, outcome)
             self._reception = None
-        elif command.field != dimse.C_ECHO_RQ:
-            status = UNRECOGNIZED_OPERATION
+        else:
+            status = SUCCESS if command.field == dimse.C_ECHO_RQ else UNRECOGNIZED_OPERATION
+            self._services.pace.wait(self._peer.address)
         if command.field != dimse.C_CANCEL_RQ:
             response = dimse.encode_response(command, status, comment)
             self.connection.send_command(context_id, response)
@@ -221,12 +227,14 @@ class Session:
     def _note(self, reception: Reception, outcome: str) -> None:
         """Put an instance on record."""
         metrics.INSTANCES.labels(outcome).inc()
+        self._services.pace.wait(self._peer.address, COSTS[outcome])
         if reception.limit:
             self._refuse(reception.limit, "instance refused")
         if reception.header is not None and self._tally is not None:
             self._tally.add(reception.header, outcome)
 
     def _refuse(self, rule: str, why: str) -> None:
+        self._services.pace.charge(self._peer.address)
         self._services.guard.refuse(self._peer.address, self._caller, rule, why)
 
     def _report(self, end: str) -> None:

@@ -5,7 +5,6 @@ a thousand times a second and copies every fragment five times (see bench/receiv
 """
 
 import contextlib
-import logging
 import math
 import socket
 import ssl
@@ -29,14 +28,13 @@ from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
 from msnode import metrics
 
-log = logging.getLogger(__name__)
-
 ASSOCIATE_RQ, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 1, 3, 4, 5, 6, 7
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 LONGEST_REQUEST = 1 << 18  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 16 syntaxes take 130 kB
 BUFFER = 1 << 18  # bytes
 SHORTEST_PDU = 64  # bytes; no sender means less, whatever it says
 LINGER_S = 5.0  # seconds
+LINGER_BYTES = 1 << 22  # about what is on its way to us; who sends more does not listen
 ARTIM_S = 30.0  # seconds for the A-ASSOCIATE-RQ to come (PS3.8 9.1.5)
 
 
@@ -231,11 +229,11 @@ class Connection:
     def close(self) -> None:
         """Let the peer close first (PS3.8 9.2, Sta13), or it may lose our last PDU; then close."""
         self._due = self._end = math.inf
-        end = time.monotonic() + LINGER_S
+        end, room = time.monotonic() + LINGER_S, LINGER_BYTES
         self._socket.settimeout(LINGER_S)
         with contextlib.suppress(OSError):
-            while self._socket.recv(BUFFER) and time.monotonic() < end:
-                log.debug("bytes after the end of an association ignored")
+            while room > 0 and time.monotonic() < end and (ignored := self._socket.recv(BUFFER)):
+                room -= len(ignored)
         self._stream.close()
         self._socket.close()
 

@@ -1,0 +1,52 @@
+"""Slows down who asks much and brings nothing, so that the others keep the processor."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from msnode import metrics
+
+RATE = 20.0  # a second, of each address in the long run: connections, echoes, what is refused
+BURST = 200.0  # so many at once
+LONGEST_S = 10.0  # for one of them to wait
+KEYS = 10_000  # addresses remembered; of more, those silent for longest are forgotten
+
+
+class Pace:
+    """A token bucket for each address. What is stored costs nothing, and pays for a connection.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, when
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+
+    def charge(self, address: str, tokens: float = 1.0) -> float:
+        """Take tokens from an address, or with a negative number give it some.
+
+        Returns:
+            Seconds that it has to wait for what it asks.
+        """
+        now = self._clock()
+        with self._lock:
+            left, then = self._buckets.pop(address, (BURST, now))
+            left = min(left + (now - then) * RATE, BURST) - tokens
+            self._buckets[address] = max(left, -LONGEST_S * RATE), now
+            if len(self._buckets) > KEYS:
+                self._buckets.popitem(last=False)
+        return min(max(-left / RATE, 0.0), LONGEST_S)
+
+    def wait(self, address: str, tokens: float = 1.0) -> None:
+        """Take tokens from an address, and let the thread that serves it wait where they lack."""
+        if seconds := self.charge(address, tokens):
+            metrics.PACED_SECONDS.inc(seconds)
+            self._stopping.wait(seconds)
+
+    def stop(self) -> None:
+        """Let nobody wait any more."""
+        self._stopping.set()
