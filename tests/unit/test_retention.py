@@ -26,12 +26,12 @@ KEY = records.key(STUDY)
 class Node:
     """An inbox with a clock, and what flow and deliveries leave behind."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, url: str = "") -> None:
         self.folder = folder
         self.now = NOW
         self.unsettled: set[str] = set()
         self.told: list[tuple[str, str]] = []
-        self.engine = database.open_database(config.Config(data=folder).database_url)
+        self.engine = database.open_database(url or config.Config(data=folder).database_url)
         database.migrate(self.engine)
         self.inbox = Inbox(self.engine, folder)
         monkeypatch.setattr("msnode.retention.time.time", lambda: self.now)
