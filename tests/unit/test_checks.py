@@ -55,6 +55,14 @@ def test_nobody_may_call_and_nobody_gets_results(sound: Config) -> None:
     assert set(wrong(lonely)) == {"callers", "destinations"}
 
 
+def test_a_peer_that_must_call_back_has_to_be_let_in(sound: Config) -> None:
+    pacs = Destination("pacs", ae_title="PACS", host="localhost", verify="commitment")
+    assert wrong(replace(sound, destinations=(pacs,))) == {}
+    other = replace(sound.receive, callers=(Caller("SCANNER"),))
+    found = wrong(replace(sound, destinations=(pacs,), receive=other))
+    assert "PACS is not among receive.callers" in found["destination pacs"]
+
+
 @pytest.mark.parametrize("name", ["certificate", "key", "ca"])
 def test_an_absent_tls_file_is_named(sound: Config, tls: Tls, tmp_path: Path, name: str) -> None:
     absent = replace(tls, **{name: tmp_path / "absent.pem"})

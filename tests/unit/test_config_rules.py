@@ -171,6 +171,8 @@ def test_a_name_is_a_label(name: str) -> None:
         (to(PEER, ca="ca.pem"), "ca"),
         (to(FOLDER, ae_title="PACS"), "ae_title"),
         (to(WEBHOOK, profile="full"), "profile"),
+        (to(PEER, verify_s=60.0), "verify_s"),
+        (to(FOLDER, verify="find"), "verify"),
         (to(WEBHOOK, ca="c", tls={"certificate": "a", "key": "b", "ca": "c"}), "ca"),
     ],
 )

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from msnode.config import Retry
 from msnode.deliver import pause, pauses
+from msnode.deliver.backoff import steady_pause
 
 
 class Middle(Random):
@@ -39,6 +40,12 @@ def test_a_pause_is_positive_and_never_too_long(attempt: int, seed: int) -> None
     seconds = pause(retry, attempt, Random(seed))
     assert seconds is not None
     assert 1.6 <= seconds <= 60.0
+
+
+@given(st.integers(1, 50))
+def test_a_steady_pause_is_the_middle_of_the_others(attempt: int) -> None:
+    retry = Retry(first_s=2.0, longest_s=60.0, give_up_s=1000.0)
+    assert steady_pause(retry, attempt) == pause(retry, attempt, Middle())
 
 
 def test_it_gives_up_for_good() -> None:

@@ -1,9 +1,9 @@
 import pytest
 
-from msnode.deliver.status import DELIVERED, REFUSED, describe, outcome
+from msnode.deliver.status import DELIVERED, REFUSED, describe, outcome, remedy
 
 
-@pytest.mark.parametrize("status", [0x0000, 0xB000, 0xB006, 0xB007, 0xB123, 0x0107, 0x0116])
+@pytest.mark.parametrize("status", [0x0000, 0x0001, 0xB000, 0xB006, 0xB007, 0xB123, 0x0107, 0x0116])
 def test_success_and_warnings_are_delivered(status: int) -> None:
     assert outcome(status) == "delivered"
 
@@ -30,3 +30,21 @@ def test_no_status_means_two_things() -> None:
 def test_a_status_is_described_by_the_standard() -> None:
     assert describe(0xA700) == "0xA700 Refused: Out of Resources"
     assert describe(0xB123) == "0xB123 not in PS3.4 B.2.3"
+
+
+@pytest.mark.parametrize(
+    ("reason", "helps"),
+    [
+        (0x0112, "resend"),
+        (0x0110, "ask"),
+        (0x0213, "ask"),
+        (0x0131, "ask"),
+        (0x0119, "none"),
+        (0x0122, "none"),
+        (0xA700, "resend"),
+    ],
+)
+def test_what_helps_depends_on_the_reason_of_the_failure(reason: int, helps: str) -> None:
+    text, remedied = remedy(reason)
+    assert remedied == helps
+    assert f"not committed: 0x{reason:04X} " in text
