@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pydicom
 import sqlalchemy as sa
 
 from msnode import audit, metrics
 from msnode.config import Retention as Rules
 from msnode.database import instances, receipts, results, studies
 from msnode.files import fsync
+from msnode.receive.part10 import read_arrival
+from msnode.receive.status import StoreRefused
 
 log = logging.getLogger(__name__)
 
@@ -215,9 +216,8 @@ def _latest() -> sa.ColumnElement[float]:
 
 def patient_id(path: Path) -> str:
     """Of an image, for the audit trail; "" where it cannot be read."""
-    with contextlib.suppress(Exception):
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["PatientID"])
-        return str(header.get("PatientID", ""))
+    with contextlib.suppress(OSError, StoreRefused):
+        return read_arrival(path, b"").header.patient_id  # takes no more memory than at reception
     return ""
 
 
