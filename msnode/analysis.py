@@ -114,7 +114,7 @@ def compose(
         model=model,
         created_at=created_at,
         finding=analysis.finding,
-        slices=_warned(analysis.prepared.slices, model) if analysis.prepared is not None else None,
+        slices=_warned(analysis.prepared.slices, model, study) if analysis.prepared else None,
         scores=analysis.scores,
         reason=analysis.reason,
         seconds=analysis.seconds,
@@ -122,10 +122,12 @@ def compose(
     )
 
 
-def _warned(slices: Slices, model: ModelInfo) -> Slices:
-    """The slices, with a warning where the model never saw the like."""
+def _warned(slices: Slices, model: ModelInfo, study: Study) -> Slices:
+    """The slices, with a warning where the model never saw the like, or images contradict."""
     outside = strata.outside(model.strata, slices.acquisition, slices.thickness_mm)
-    return replace(slices, warnings=(*slices.warnings, *outside))
+    count = study.conflicts
+    conflicts = [Sentence("conflicts", count=count)] if count else []
+    return replace(slices, warnings=(*slices.warnings, *conflicts, *outside))
 
 
 @contextmanager

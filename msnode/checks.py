@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from msnode import classify, deliver
+from msnode import audit, classify, deliver
 from msnode.classify.device import choose
-from msnode.config import Classify, Config, Destination, Receive, Tls
+from msnode.config import Classify, Config, Destination, Receive, Syslog, Tls
 from msnode.database import open_database
 from msnode.deliver import webhook
 from msnode.errors import MsnodeError
@@ -26,13 +26,15 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
 
     Args:
         config: already validated for itself.
-        peers: also C-ECHO every peer, and connect to every webhook.
+        peers: also C-ECHO every peer, and connect to every webhook and to the syslog server.
     """
     yield "data folder", _problem(partial(_room, config))
     yield "database", _problem(lambda: open_database(config.database_url).connect().close())
     yield "model bundle", _problem(partial(_classifier, config.classify))
     yield "listener", _problem(partial(_listener, config.receive))
     yield "http", _problem(partial(_bind, "http.address", config.http.address))
+    if config.audit.syslog is not None:
+        yield "audit", _problem(partial(_syslog, config.audit.syslog, peers=peers))
     if not config.receive.callers:
         yield "callers", "none listed: only this host may send; list the scanners and the PACS"
     if not config.destinations:
@@ -84,6 +86,15 @@ def _listener(receive: Receive) -> None:
         _readable("receive.tls", receive.tls)
         ServerTls(receive.tls)
     _bind("receive.address", receive.address)
+
+
+def _syslog(syslog: Syslog, *, peers: bool) -> None:
+    """The syslog server's TLS files, and the server itself."""
+    if syslog.tls is not None:
+        _readable("audit.syslog.tls", syslog.tls)
+    server = audit.Syslog(syslog, "check")
+    if peers:
+        server.reach()
 
 
 def _readable(where: str, tls: Tls) -> None:

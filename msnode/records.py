@@ -41,6 +41,7 @@ class Study:
         last_instance_at: unix time in seconds of the last instance's arrival.
         stat: wanted at once, so it goes before routine studies.
         is_partial: images of earlier generations are not here any more (retention).
+        conflicts: number of images that came with more than one content under one SOPInstanceUID.
     """
 
     study_instance_uid: str
@@ -50,6 +51,7 @@ class Study:
     last_instance_at: float
     stat: bool = False
     is_partial: bool = False
+    conflicts: int = 0
 
     @property
     def key(self) -> str:

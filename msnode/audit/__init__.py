@@ -5,6 +5,7 @@ its own, and never passes through the log.
 """
 
 from msnode.audit.messages import AlertType, Node, Transfer
+from msnode.audit.targets import Syslog
 from msnode.audit.trail import SILENT, Trail, open_trail
 
-__all__ = ["SILENT", "AlertType", "Node", "Trail", "Transfer", "open_trail"]
+__all__ = ["SILENT", "AlertType", "Node", "Syslog", "Trail", "Transfer", "open_trail"]

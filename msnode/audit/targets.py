@@ -83,7 +83,8 @@ class Syslog:
     def __init__(self, syslog: config.Syslog, host: str) -> None:
         self._server = syslog
         self._host = host
-        self._tls = client_context(syslog.tls) if syslog.tls else None
+        if syslog.tls is not None:
+            client_context(syslog.tls)  # a mistake shows now
         self._socket: socket.socket | None = None
 
     def write(self, message: bytes) -> None:
@@ -102,13 +103,24 @@ class Syslog:
             self.close()
             raise
 
+    def reach(self) -> None:
+        """Connect and hang up; over UDP nobody answers.
+
+        Raises:
+            OSError: the server cannot be reached.
+            ConfigError: the TLS files cannot be used.
+        """
+        self._connect().close()
+
     def _connect(self) -> socket.socket:
+        """Connect, with the TLS files of this moment: they may have been renewed."""
         server = self._server.host, self._server.port
         if self._server.transport == "tcp":
+            context = client_context(self._server.tls) if self._server.tls else None
             plain = socket.create_connection(server, SEND_S)
-            if self._tls is None:
+            if context is None:
                 return plain
-            return self._tls.wrap_socket(plain, server_hostname=self._server.host)
+            return context.wrap_socket(plain, server_hostname=self._server.host)
         family, kind, *_, address = socket.getaddrinfo(*server, type=socket.SOCK_DGRAM)[0]
         datagrams = socket.socket(family, kind)
         datagrams.connect(address)

@@ -77,9 +77,8 @@ class Reports:
         if destination.ae_title is None or destination.ae_title.strip() != title:
             return False
         entries = [c for c in self._callers if c.ae_title.strip() == title and c.address]
-        return any(peer.is_at(caller.address) for caller in entries) or peer.host in _hosts(
-            destination.host or ""
-        )
+        listed = any(peer.is_at(entry.address) and peer.shows(entry.subject) for entry in entries)
+        return listed or peer.host in _hosts(destination.host or "")
 
 
 class EventReport:

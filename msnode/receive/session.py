@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 OVERDUE = {"timeout": "network_timeout_s", "expired": "max_association_s"}
 COSTS = {"stored": -1.0, "duplicate": 0.0, "own": 0.0, "refused": 1.0, "failed": 1.0}
+CHEAP_REQUEST = 1 << 13  # bytes; one of a few contexts has hundreds, to decode 256 kB takes 0.4 s
 LONGEST_COMMAND = 1 << 16  # bytes; a C-STORE-RQ takes some 200
 
 
@@ -133,6 +134,7 @@ class Session:
         request = read_request(self.connection)
         self._caller = request.calling
         caller = services.policy.admit(request, self._peer)
+        services.pace.wait(self._peer.address, len(request.body) // CHEAP_REQUEST)
         with services.policy.place(caller, self._peer):
             whole = request.decode()
             if whole.application_context_name != upper_layer.APPLICATION_CONTEXT:

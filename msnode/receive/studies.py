@@ -172,6 +172,7 @@ class Studies:
         with self.engine.connect() as connection:
             row = connection.execute(query).one_or_none()
             newest = connection.scalar(sa.select(sa.func.max(instances.c.received_at)).where(mine))
+            conflicts = connection.scalar(_conflicts(study_key, generation))
         files = self._files(study_key, generation)
         if row is None or newest is None:
             raise LookupError(f"no generation {generation} of study {study_key}")
@@ -183,6 +184,7 @@ class Studies:
             last_instance_at=newest,
             stat=row.stat,
             is_partial=row.images_deleted_at is not None,
+            conflicts=conflicts or 0,
         )
 
     def queued(self) -> list[records.Study]:
@@ -248,3 +250,14 @@ class Studies:
             counts = {row[0]: row[1] for row in connection.execute(query)}
         for state in ("receiving", "queued"):
             metrics.QUEUE_DEPTH.labels(state).set(counts.get(state, 0))
+
+
+def _conflicts(key: str, generation: int) -> sa.Select[Any]:
+    """How many images of a study had more than one content, up to a generation."""
+    columns = instances.c
+    return sa.select(sa.func.count(columns.sop_instance_uid.distinct())).where(
+        columns.study_key == key,
+        columns.generation <= generation,
+        columns.conflict,
+        columns.sop_class_uid.in_(ANALYSED),
+    )

@@ -1,5 +1,6 @@
 """What `msnode check` finds before `msnode serve` or a delivery would."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import trustme
 
 from msnode import checks
-from msnode.config import Caller, Classify, Config, Destination, Http, Receive, Tls
+from msnode.config import Audit, Caller, Classify, Config, Destination, Http, Receive, Syslog, Tls
 
 
 @pytest.fixture
@@ -80,6 +81,17 @@ def test_files_of_another_kind_are_no_tls_files(sound: Config, tls: Tls) -> None
     found = wrong(replace(sound, receive=receive, destinations=(hook,)))
     assert found["listener"].startswith("receive.tls: ")
     assert found["destination ris"].startswith("ca: ")
+
+
+def test_the_syslog_server_is_looked_at(sound: Config, tls: Tls, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = Syslog("127.0.0.1", server.getsockname()[1])
+        good = replace(sound, audit=Audit(syslog=there))
+        assert dict(checks.problems(good, peers=True))["audit"] is None
+    assert "refused" in (dict(checks.problems(good, peers=True))["audit"] or "")
+    absent = replace(tls, ca=tmp_path / "absent.pem")
+    bad = replace(sound, audit=Audit(syslog=replace(there, tls=absent)))
+    assert wrong(bad)["audit"].startswith("audit.syslog.tls.ca: ")
 
 
 def test_an_address_of_another_host_cannot_be_listened_on(sound: Config) -> None:

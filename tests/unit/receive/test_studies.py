@@ -161,9 +161,11 @@ def test_a_conflict_begins_nothing_and_is_not_analysed(inbox: Inbox) -> None:
     store(inbox, mr(SOPInstanceUID="1.2.3", Rows=9), at=101)
     (study,) = complete(inbox, 110)
     assert len(study.paths) == 1
+    assert study.conflicts == 1
     inbox.finish(KEY, 1)
     store(inbox, mr(SOPInstanceUID="1.2.3", Rows=10), at=200)
     assert complete(inbox, 9999) == []
+    assert inbox.study(KEY, 1).conflicts == 1, "what came since is not this generation's"
 
 
 def test_finishing_twice_or_another_generation_changes_nothing(inbox: Inbox) -> None:
