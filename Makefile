@@ -26,6 +26,7 @@ PACKAGES := \
 	git=git \
 	/usr/sbin/Orthanc=orthanc \
 	/usr/share/orthanc/plugins/libOrthancDicomWeb.so=orthanc-dicomweb \
+	/usr/share/orthanc/plugins/libOrthancWebViewer.so=orthanc-webviewer \
 	storescu=dcmtk \
 	dciodvfy=dicom3tools \
 	/usr/share/java/pixelmed.jar=pixelmed-apps \

@@ -182,20 +182,32 @@ class Orthanc:
             self.get("/instances", path.read_bytes(), "application/dicom")
 
 
+def plugin(name: str, package: str) -> str:
+    """Path of a plugin of Orthanc's."""
+    path = Path("/usr/share/orthanc/plugins", name)
+    if not path.exists():
+        pytest.fail(f"{name} is missing: install Debian package {package}")
+    return str(path)
+
+
 def configure_orthanc(
-    folder: Path, node_port: int = 0, route: bool = False, tls: Tls | None = None
+    folder: Path,
+    node_port: int = 0,
+    route: bool = False,
+    tls: Tls | None = None,
+    web_viewer: bool = False,
 ) -> Orthanc:
     """An Orthanc that is yet to be started: its folder, with its settings."""
-    plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
-    if not plugin.exists():
-        pytest.fail(f"{plugin.name} is missing: install Debian package orthanc-dicomweb")
+    plugins = [plugin("libOrthancDicomWeb.so", "orthanc-dicomweb")]
+    if web_viewer:
+        plugins.append(plugin("libOrthancWebViewer.so", "orthanc-webviewer"))
     folder.mkdir(parents=True, exist_ok=True)
     pacs = Orthanc(free_port(), free_port(), folder)
     settings = {
         "Name": "PACS",
         "StorageDirectory": str(folder),
         "IndexDirectory": str(folder),
-        "Plugins": [str(plugin)],
+        "Plugins": plugins,
         "LuaScripts": [str(ROUTE)] if route else [],
         "HttpPort": pacs.http_port,
         "DicomPort": pacs.port,
@@ -222,6 +234,7 @@ def configure_orthanc(
         "StableAge": 1,
         "SynchronousCMove": True,
         "DicomWeb": {"Enable": True, "StudiesMetadata": "Full"},
+        "WebViewer": {"CachePath": str(folder / "cache"), "CacheSize": 10, "Threads": 1},
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     return pacs
@@ -229,10 +242,14 @@ def configure_orthanc(
 
 @contextmanager
 def orthanc(
-    folder: Path, node_port: int = 0, route: bool = False, tls: Tls | None = None
+    folder: Path,
+    node_port: int = 0,
+    route: bool = False,
+    tls: Tls | None = None,
+    web_viewer: bool = False,
 ) -> Iterator[Orthanc]:
     """Orthanc with DICOMweb as the PACS, with the node as its modality."""
-    pacs = configure_orthanc(folder, node_port, route, tls)
+    pacs = configure_orthanc(folder, node_port, route, tls, web_viewer)
     with program(pacs.command, folder / "orthanc.log"):
         wait(pacs.answers, 20, "Orthanc to answer")
         yield pacs

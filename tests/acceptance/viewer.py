@@ -99,25 +99,37 @@ def served(pacs: peers.Orthanc) -> Iterator[str]:
         thread.join()
 
 
-def shown(
-    url: str, study: str, series: Sequence[dict[str, Any]], pictures: Path
-) -> dict[str, dict[str, Any]]:
-    """Open each series and tell, by its file name, the page's text and errors."""
+Pages = dict[str, dict[str, Any]]
+"""The text and the errors of pages by their series' file names."""
+
+
+def shown(url: str, study: str, series: Sequence[dict[str, Any]], pictures: Path) -> Pages:
+    """Open each series of a study in OHIF."""
+    return _told("open.mjs", {"url": url, "study": study}, series, pictures)
+
+
+def web_viewer(url: str, series: Sequence[dict[str, Any]], pictures: Path) -> Pages:
+    """Open each series in Orthanc's web viewer."""
+    install()  # for the browser's driver
+    return _told("webviewer.mjs", {"url": url}, series, pictures)
+
+
+def _told(
+    script: str, wanted: dict[str, str], series: Sequence[dict[str, Any]], pictures: Path
+) -> Pages:
+    """Let a script open series in Chromium; it prints one line for each."""
     pictures.mkdir(parents=True, exist_ok=True)
     job = {
         "module": str(CACHE),
         "chromium": peers.tool("chromium", "chromium"),
-        "url": url,
-        "study": study,
-        "series": series,
         "pictures": str(pictures),
+        "series": series,
     }
-    node = peers.tool("node", "nodejs")
     done = subprocess.run(
-        [node, str(HERE / "open.mjs"), json.dumps(job)],
+        [peers.tool("node", "nodejs"), str(HERE / script), json.dumps(job | wanted)],
         capture_output=True,
         text=True,
-        timeout=60 + 120 * len(series),
+        timeout=60 + 60 * len(series),
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,41 @@
+// Chromium for the viewer tests: one browser, one page, one job from the command line.
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+export const job = JSON.parse(process.argv[2]);
+const { chromium } = createRequire(job.module + '/')('playwright-core');
+const browser = await chromium.launch({
+  executablePath: job.chromium,
+  headless: true,
+  args: [
+    '--no-sandbox', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader',
+    '--ignore-gpu-blocklist', '--disable-background-networking', '--disable-component-update',
+    '--disable-sync', '--no-first-run', '--disable-dev-shm-usage',
+  ],
+});
+export const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+
+let errors = [];
+page.on('console', line => line.type() === 'error' && errors.push(line.text()));
+page.on('pageerror', error => errors.push(String(error)));
+
+// Wait for the words of a series on the page, let the picture settle, then keep and tell it:
+// {"text": …, "errors": […]} as one JSON line.
+export async function tell(series, settle) {
+  const body = page.locator('body');
+  for (const end = Date.now() + 40000; Date.now() < end; await page.waitForTimeout(300)) {
+    const text = await body.innerText();
+    if (series.expect.every(words => text.includes(words))) break;
+  }
+  await page.waitForTimeout(settle);
+  for (let i = 0; i < (series.up ?? 0); i++) {
+    await page.keyboard.press('ArrowUp');
+    await page.waitForTimeout(200);
+  }
+  const text = await body.innerText();
+  await page.screenshot({ path: path.join(job.pictures, `${series.file}.png`) });
+  console.log(JSON.stringify({ text, errors }));
+  errors = [];
+}
+
+export const close = () => browser.close();
