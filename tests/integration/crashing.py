@@ -14,12 +14,9 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy.engine.default import DefaultDialect
-
-from msnode.receive.upper_layer import Connection
 
 SHUTDOWN = 0x8004587D  # EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32)
 NO_LOG_FLUSH = 2  # EXT4_GOING_FLAGS_NOLOGFLUSH: what the journal has not on the disk is lost
@@ -40,11 +37,23 @@ def cut_power(folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function that a point lies before or after."""
+    """A function that a point lies before or after.
 
-    owner: Any
+    Attributes:
+        owner: where it is looked up, ``module`` or ``module:Class``; imported when a stop is armed.
+        name: in there.
+        is_meant: of a call's arguments.
+    """
+
+    owner: str
     name: str
     is_meant: Callable[..., bool] = lambda *_, **__: True
+
+    def place(self) -> Any:
+        """The module or class that holds it."""
+        module, _, name = self.owner.partition(":")
+        found = import_module(module)
+        return getattr(found, name) if name else found
 
 
 def _is_file(descriptor: int, *_: object) -> bool:
@@ -59,21 +68,28 @@ def _makes_part(path: object, flags: int, *_: object, **__: object) -> bool:
     return bool(flags & os.O_CREAT) and str(path).endswith(".part")
 
 
-CALLS = {
-    "create": Call(os, "open", _makes_part),
-    "write": Call(os, "write", _is_file),
-    "mkdir": Call(os, "mkdir"),
-    "link": Call(os, "link"),
-    "fsync": Call(os, "fsync", _is_file),
-    "fsync-folder": Call(os, "fsync", _is_folder),
-    "commit": Call(DefaultDialect, "do_commit"),
-    "unlink": Call(os, "unlink"),
-    "answer": Call(Connection, "send_command"),
+RECEIVING = {
+    "create": Call("os", "open", _makes_part),
+    "write": Call("os", "write", _is_file),
+    "mkdir": Call("os", "mkdir"),
+    "link": Call("os", "link"),
+    "fsync": Call("os", "fsync", _is_file),
+    "fsync-folder": Call("os", "fsync", _is_folder),
+    "commit": Call("sqlalchemy.engine.default:DefaultDialect", "do_commit"),
+    "unlink": Call("os", "unlink"),
+    "answer": Call("msnode.receive.upper_layer:Connection", "send_command"),
 }
-POINTS = (
-    *(f"{when} {name}" for name in CALLS for when in ("before", "after")),
-    "torn write",
-)
+WORKING = {
+    "prepare": Call("msnode.flow:Flow", "prepare"),
+    "classify": Call("msnode.flow:Flow", "classify"),
+    "report": Call("msnode.flow:Flow", "report"),
+    "enqueue": Call("dbos:DBOS", "enqueue_workflow"),
+    "deliver": Call("msnode.flow:Flow", "deliver"),
+    "receipt": Call("msnode.deliver.receipts:Receipts", "save"),
+    "finish": Call("msnode.flow:Flow", "finish"),
+}
+CALLS = RECEIVING | WORKING
+POINTS = (*(f"{when} {name}" for name in RECEIVING for when in ("before", "after")), "torn write")
 """Where the receive path can be stopped."""
 
 
@@ -82,7 +98,7 @@ class Stop:
     """When a process stops.
 
     Attributes:
-        point: one of POINTS.
+        point: ``before``, ``after`` or ``torn``, and a name of CALLS.
         count: at which passage of the point, from 1.
         power: a folder whose file system loses its power then; None: only the process dies.
     """
@@ -95,7 +111,8 @@ class Stop:
         """From now on this process, when it passes the point for the ``count``-th time, stops."""
         when, name = self.point.split()
         call = CALLS[name]
-        real = getattr(call.owner, call.name)
+        place = call.place()
+        real = getattr(place, call.name)
         lock, passed = threading.Lock(), itertools.count(1)
 
         def is_now(*args: Any, **kwargs: Any) -> bool:
@@ -115,7 +132,7 @@ class Stop:
                 if now:
                     self._stop()
 
-        setattr(call.owner, call.name, stopping)
+        setattr(place, call.name, stopping)
 
     def _stop(self) -> None:
         if self.power is not None:

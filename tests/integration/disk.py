@@ -39,6 +39,10 @@ class Disk:
         if mounted.returncode:
             pytest.skip(f"no loop device to be had: {mounted.stderr.decode().strip()}")
 
+    def sync(self) -> None:
+        """What is on it now is to stay."""
+        subprocess.run(["sync", "-f", self.folder], check=True)
+
     def cut(self) -> None:
         """Power off and on; nobody may have a file open."""
         cut_power(self.folder)
