@@ -26,6 +26,8 @@ DIMSE_S = 120.0
 """For the answer to one request: a busy PACS may take its time over a large object."""
 STALL_S = 60.0
 """A peer that takes no byte for so long is given up; without it a send would block for ever."""
+SLOWEST = 10_000
+"""Bytes a second that a peer must take: an object has `DIMSE_S` and the time that this means."""
 
 
 def parse_peer(text: str) -> Destination:

@@ -23,7 +23,7 @@ from pynetdicom.association import Association
 from pynetdicom.dsutils import split_dataset
 
 from msnode.config import Destination
-from msnode.deliver.peer import ACSE_S, associate
+from msnode.deliver import peer
 from msnode.deliver.status import describe, outcome
 from msnode.errors import Refused, TryLater
 from msnode.records import Receipt
@@ -167,7 +167,7 @@ def _send(batch: list[Item], destination: Destination, calling: str) -> Iterator
     while rest and fruitless < MAX_FRUITLESS:
         done = 0
         try:
-            with associate(destination, calling, contexts) as association:
+            with peer.associate(destination, calling, contexts) as association:
                 for receipt in _over(association, rest, destination):
                     done += 1
                     yield receipt
@@ -188,7 +188,7 @@ def _over(
         receipt = _store(association, item, destination, number % 65535 + 1)
         yield receipt
         if receipt.status is None and receipt.retry:
-            association.join(ACSE_S)  # until it has noticed that it is over
+            association.join(peer.ACSE_S)  # until it has noticed that it is over
             return
 
 
@@ -207,6 +207,8 @@ def _store(
     try:
         as_it_is = offer[1] == item.transfer_syntax_uid
         data = item.path if as_it_is else _decoded(item)
+        # counts from when the object is queued, not from when its last byte has left
+        association.dimse_timeout = peer.DIMSE_S + item.path.stat().st_size / peer.SLOWEST
         status = association.send_c_store(data, msg_id=message_id).get("Status")
     except UNREADABLE as error:
         detail = f"the file cannot be sent: {type(error).__name__}: {error}"
