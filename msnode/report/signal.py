@@ -57,6 +57,7 @@ class Signal:
         created_at: ISO 8601, UTC.
         results: what other destinations get.
         predecessor_generation: the result that this one replaces, or None.
+        warnings: what is unusual about the images, in English.
     """
 
     schema_version: int
@@ -73,6 +74,7 @@ class Signal:
     created_at: str
     results: tuple[Result, ...]
     predecessor_generation: int | None
+    warnings: tuple[str, ...] = ()
 
 
 def build(report: Report, results: Iterable[Path]) -> Signal:
@@ -97,11 +99,12 @@ def build(report: Report, results: Iterable[Path]) -> Signal:
         probability=float(finding.probability) if finding is not None else None,
         threshold=info.threshold,
         priority=_priority(finding.decision == "present") if finding is not None else None,
-        reason=report.reason,
+        reason=str(report.reason) if report.reason is not None else None,
         model=Model(info.name, info.version, info.digest),
         created_at=datetime.fromtimestamp(report.created_at, UTC).isoformat(timespec="seconds"),
         results=tuple(sorted({_result(path) for path in results}, key=lambda one: one.kind)),
         predecessor_generation=before.generation if before is not None else None,
+        warnings=tuple(map(str, report.slices.warnings)) if report.slices is not None else (),
     )
 
 

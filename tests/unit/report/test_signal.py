@@ -19,6 +19,7 @@ from msnode.files import decode, encode
 from msnode.records import Predecessor, Report
 from msnode.report import signal
 from msnode.report.base import SERIES
+from msnode.sentences import Sentence
 from tests import reports
 
 MakeReport = Callable[..., Report]
@@ -40,6 +41,7 @@ SIGNALS = st.builds(
     created_at=TEXT,
     results=st.lists(st.builds(signal.Result, TEXT, TEXT, TEXT)).map(tuple),
     predecessor_generation=st.none() | st.integers(1, 99),
+    warnings=st.lists(TEXT).map(tuple),
 )
 
 
@@ -92,6 +94,18 @@ def test_a_study_that_was_not_analysed_has_no_priority(make_report: MakeReport) 
     told = signal.build(reports.not_analysed(make_report(3), "Modality is CT"), [])
     assert (told.outcome, told.probability, told.priority) == ("not_analysed", None, None)
     assert told.reason == "Modality is CT"
+
+
+def test_reasons_and_warnings_are_plain_english(make_report: MakeReport, tmp_path: Path) -> None:
+    made = make_report(3)
+    for one in (made, reports.not_analysed(made, Sentence("modality", modality="CT"))):
+        report.write_signal(one, [], tmp_path / "signal.json")
+        told = json.loads((tmp_path / "signal.json").read_bytes())
+        if one.finding is None:
+            assert (told["reason"], told["warnings"]) == ("Modality is CT, not MR", [])
+        else:
+            [warning] = told["warnings"]
+            assert warning.startswith("Outside of the training data, less reliable: field")
 
 
 def test_a_signal_is_known_by_generation_and_model(make_report: MakeReport) -> None:
