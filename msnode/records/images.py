@@ -1,4 +1,4 @@
-"""The frozen records that travel from stage to stage; stages share these and nothing else.
+"""Images on their way to the classifier, and where they lie in the patient.
 
 Coordinates are DICOM patient coordinates (LPS: x to the left, y to the back, z to the head, mm).
 Pixel coordinates are ``(column, row)`` with (0, 0) at the *centre* of the first pixel, as in the
@@ -7,9 +7,7 @@ coordinates of SCOORD (PS3.3 C.18.6.1.1).
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -17,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msnode.sentences import Text
-from msnode.strata import Acquisition, Strata
+from msnode.strata import Acquisition
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
-Decision = Literal["present", "absent", "undetermined"]
 
 
 def key(uid: str) -> str:
@@ -198,177 +195,3 @@ class Prepared:
     slices: Slices
     series: tuple[SeriesChoice, ...]
     paths: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What the classifier says of each slice.
-
-    Attributes:
-        probabilities: (slices,) float32 in [0, 1], calibrated probability of an MS pattern.
-        saliency: (slices, rows, cols) float32 in [0, 1], on one scale for the whole study.
-    """
-
-    probabilities: Float32Array
-    saliency: Float32Array
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """Which model spoke; goes into every result.
-
-    Attributes:
-        digest: sha256 hex digest of weights and contract: it changes when the model does.
-        threshold: study probability from which the decision is "present".
-        undetermined: half-open interval of study probabilities without a decision, or None.
-        sensitivity: at the threshold, as measured in CARD.md, with what it was measured on in
-            ``measured_on``; None where not measured; likewise ``specificity``.
-        strata: of the training data; studies outside of them are reported with a warning.
-        notice: the sentence on training data and licence that the reader must see.
-    """
-
-    name: str
-    version: str
-    digest: str
-    threshold: float
-    undetermined: tuple[float, float] | None = None
-    sensitivity: float | None = None
-    specificity: float | None = None
-    measured_on: str = ""
-    notice: str = ""
-    strata: Strata = Strata()  # noqa: RUF009 - frozen
-
-
-@dataclass(frozen=True, slots=True)
-class SliceFinding:
-    """One slice's part in the result.
-
-    Attributes:
-        index: 0-based, from the feet to the head.
-        probability: in [0, 1].
-        source: the source frame it came from.
-        peak: where the saliency peaks, on the source images.
-        peak_value: the saliency there, in [0, 1].
-    """
-
-    index: int
-    probability: float
-    source: SourceFrame
-    peak: SourcePoint
-    peak_value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The study's result: calibrated probability, decision, and the slices behind it."""
-
-    probability: float
-    threshold: float
-    decision: Decision
-    slices: tuple[SliceFinding, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Predecessor:
-    """The earlier result of the same study that a revised one replaces.
-
-    Attributes:
-        digest: ``ModelInfo.digest`` of the model that made it.
-        decision: None where the study was not analysed then.
-        probability: of the study then, in [0, 1], or None.
-    """
-
-    generation: int
-    digest: str
-    decision: Decision | None = None
-    probability: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """The result of an earlier study of the same patient.
-
-    Attributes:
-        decision: None where that study was not analysed.
-        probability: in [0, 1], or None.
-        threshold: from which the decision was "present".
-        model: name and version of the model then.
-        digest: its ``ModelInfo.digest``; probabilities of different models do not compare.
-    """
-
-    study_date: date
-    decision: Decision | None
-    probability: float | None
-    threshold: float | None
-    model: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Everything the result objects are made of.
-
-    Attributes:
-        header: a file of the study whose patient and study attributes the results copy: one of
-            the chosen series, or any image of the study where none was chosen.
-        evidence: files of the study that were looked at, for the evidence sequences.
-        finding: None where the study could not be analysed; then ``reason`` says why.
-        seconds: processing time by stage.
-        created_at: unix time in seconds; fixed once, so that a retry writes the same bytes.
-        predecessor: the result that this one replaces, or None.
-        priors: of earlier studies, as far as the node knows them, oldest first.
-    """
-
-    study_instance_uid: str
-    generation: int
-    header: Path
-    evidence: tuple[Path, ...]
-    series: tuple[SeriesChoice, ...]
-    model: ModelInfo
-    created_at: float
-    finding: Finding | None = None
-    slices: Slices | None = None
-    scores: Scores | None = None
-    reason: Text | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    predecessor: Predecessor | None = None
-    priors: tuple[Prior, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Commitment:
-    """What a peer reports on a request for storage commitment (PS3.4 J.3.3).
-
-    Attributes:
-        transaction_uid: of the request.
-        committed: SOPInstanceUIDs that the peer keeps.
-        failed: SOPInstanceUID to FailureReason (PS3.3 C.14.1.1), e.g. 0x0112 for one that the
-            peer does not have.
-    """
-
-    transaction_uid: str
-    committed: frozenset[str]
-    failed: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of one result object at one destination.
-
-    Attributes:
-        status: DIMSE status of the last attempt (PS3.7 C), None where no association came about.
-        delivered: the destination has it; where ``Destination.verify`` asks for proof, proven.
-        attempts: how often it was sent.
-        detail: what the last attempt said, for the administrator; names no patient.
-        retry: not delivered, but the same object may get through later.
-        sent: the peer said that it stored the object, the proof is outstanding.
-    """
-
-    destination: str
-    sop_instance_uid: str
-    status: int | None
-    delivered: bool
-    attempts: int
-    detail: str = ""
-    retry: bool = False
-    sent: bool = False

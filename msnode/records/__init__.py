@@ -1,0 +1,48 @@
+"""The frozen records that travel from stage to stage; stages share these and nothing else."""
+
+from msnode.records.deliveries import Commitment, Receipt
+from msnode.records.images import (
+    Float32Array,
+    Float64Array,
+    InputContract,
+    Prepared,
+    SeriesChoice,
+    Slices,
+    SourceFrame,
+    SourcePoint,
+    Study,
+    key,
+)
+from msnode.records.results import (
+    Decision,
+    Finding,
+    ModelInfo,
+    Predecessor,
+    Prior,
+    Report,
+    Scores,
+    SliceFinding,
+)
+
+__all__ = [
+    "Commitment",
+    "Decision",
+    "Finding",
+    "Float32Array",
+    "Float64Array",
+    "InputContract",
+    "ModelInfo",
+    "Predecessor",
+    "Prepared",
+    "Prior",
+    "Receipt",
+    "Report",
+    "Scores",
+    "SeriesChoice",
+    "SliceFinding",
+    "Slices",
+    "SourceFrame",
+    "SourcePoint",
+    "Study",
+    "key",
+]

@@ -1,0 +1,147 @@
+"""What a model says of a study, and everything the result objects are made of."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from msnode.records.images import Float32Array, SeriesChoice, Slices, SourceFrame, SourcePoint
+from msnode.sentences import Text
+from msnode.strata import Strata
+
+Decision = Literal["present", "absent", "undetermined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the classifier says of each slice.
+
+    Attributes:
+        probabilities: (slices,) float32 in [0, 1], calibrated probability of an MS pattern.
+        saliency: (slices, rows, cols) float32 in [0, 1], on one scale for the whole study.
+    """
+
+    probabilities: Float32Array
+    saliency: Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model spoke; goes into every result.
+
+    Attributes:
+        digest: sha256 hex digest of weights and contract: it changes when the model does.
+        threshold: study probability from which the decision is "present".
+        undetermined: half-open interval of study probabilities without a decision, or None.
+        sensitivity: at the threshold, as measured in CARD.md, with what it was measured on in
+            ``measured_on``; None where not measured; likewise ``specificity``.
+        strata: of the training data; studies outside of them are reported with a warning.
+        notice: the sentence on training data and licence that the reader must see.
+    """
+
+    name: str
+    version: str
+    digest: str
+    threshold: float
+    undetermined: tuple[float, float] | None = None
+    sensitivity: float | None = None
+    specificity: float | None = None
+    measured_on: str = ""
+    notice: str = ""
+    strata: Strata = Strata()  # noqa: RUF009 - frozen
+
+
+@dataclass(frozen=True, slots=True)
+class SliceFinding:
+    """One slice's part in the result.
+
+    Attributes:
+        index: 0-based, from the feet to the head.
+        probability: in [0, 1].
+        source: the source frame it came from.
+        peak: where the saliency peaks, on the source images.
+        peak_value: the saliency there, in [0, 1].
+    """
+
+    index: int
+    probability: float
+    source: SourceFrame
+    peak: SourcePoint
+    peak_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The study's result: calibrated probability, decision, and the slices behind it."""
+
+    probability: float
+    threshold: float
+    decision: Decision
+    slices: tuple[SliceFinding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """The earlier result of the same study that a revised one replaces.
+
+    Attributes:
+        digest: ``ModelInfo.digest`` of the model that made it.
+        decision: None where the study was not analysed then.
+        probability: of the study then, in [0, 1], or None.
+    """
+
+    generation: int
+    digest: str
+    decision: Decision | None = None
+    probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """The result of an earlier study of the same patient.
+
+    Attributes:
+        decision: None where that study was not analysed.
+        probability: in [0, 1], or None.
+        threshold: from which the decision was "present".
+        model: name and version of the model then.
+        digest: its ``ModelInfo.digest``; probabilities of different models do not compare.
+    """
+
+    study_date: date
+    decision: Decision | None
+    probability: float | None
+    threshold: float | None
+    model: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything the result objects are made of.
+
+    Attributes:
+        header: a file of the study whose patient and study attributes the results copy: one of
+            the chosen series, or any image of the study where none was chosen.
+        evidence: files of the study that were looked at, for the evidence sequences.
+        finding: None where the study could not be analysed; then ``reason`` says why.
+        seconds: processing time by stage.
+        created_at: unix time in seconds; fixed once, so that a retry writes the same bytes.
+        predecessor: the result that this one replaces, or None.
+        priors: of earlier studies, as far as the node knows them, oldest first.
+    """
+
+    study_instance_uid: str
+    generation: int
+    header: Path
+    evidence: tuple[Path, ...]
+    series: tuple[SeriesChoice, ...]
+    model: ModelInfo
+    created_at: float
+    finding: Finding | None = None
+    slices: Slices | None = None
+    scores: Scores | None = None
+    reason: Text | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    predecessor: Predecessor | None = None
+    priors: tuple[Prior, ...] = ()
