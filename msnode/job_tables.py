@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import sqlalchemy as sa
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -64,8 +65,12 @@ def show_all(config_file: Path, states: Sequence[str], *, as_json: bool) -> None
         for job in found:
             click.echo(json.dumps(asdict(job)))
         return
-    table = Table("job", "state", "next attempt", "changed", "host")
-    table.columns[0].overflow = "fold"  # an ID is there to be copied
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("job", no_wrap=True)  # an ID is there to be copied
+    table.add_column("state", min_width=len("commitment"))
+    for name in ("next attempt", "changed"):
+        table.add_column(name, min_width=len("00:00:00"))
+    table.add_column("host", overflow="fold")
     for job in found:
         state, due, changed = _state(job, settings), _when(job.due_at), _when(job.updated_at)
         table.add_row(job.id, state, due, changed, job.host or "")
