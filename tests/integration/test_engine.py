@@ -15,7 +15,8 @@ from msnode.errors import MsnodeError
 
 STUDY = "0123456789abcdef"
 HOST = Path(__file__).with_name("engine_host.py")
-STEPS = ("prepare", "classify", "report", "finish", "deliver archive 1", "deliver pacs 2")
+STEPS = ("prepare", "classify", "report", "finish", "deliver archive 1", "deliver pacs 1",
+         "deliver pacs 2")  # fmt: skip
 ALL = ("prepare", "classify", "report", "finish", "deliver pacs 1", "deliver archive 1",
        "deliver pacs 2")  # fmt: skip
 
