@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from msnode import audit, classify, deliver
 from msnode.classify.device import choose
 from msnode.config import Classify, Config, Destination, Receive, Syslog, Tls
-from msnode.database import open_database
+from msnode.database import open_database, revisions
 from msnode.deliver import webhook
 from msnode.errors import MsnodeError
 from msnode.tls import ServerTls, client_context
@@ -29,7 +29,7 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
         peers: also C-ECHO every peer, and connect to every webhook and to the syslog server.
     """
     yield "data folder", _problem(partial(_room, config))
-    yield "database", _problem(lambda: open_database(config.database_url).connect().close())
+    yield "database", _problem(partial(_database, config))
     yield "model bundle", _problem(partial(_classifier, config.classify))
     yield "listener", _problem(partial(_listener, config.receive))
     yield "http", _problem(partial(_bind, "http.address", config.http.address))
@@ -66,6 +66,15 @@ def _room(config: Config) -> None:
             f"{free / GIGABYTE:.1f} GB free, but receive.min_free_bytes asks for "
             f"{config.receive.min_free_bytes / GIGABYTE:.1f} GB: images would be refused"
         )
+
+
+def _database(config: Config) -> None:
+    """The database answers, and is of this program's version or an older one."""
+    database = open_database(config.database_url)
+    try:
+        revisions(database)
+    finally:
+        database.dispose()
 
 
 def _writable(folder: Path) -> None:

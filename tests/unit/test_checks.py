@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import trustme
 
 from msnode import checks
 from msnode.config import Audit, Caller, Classify, Config, Destination, Http, Receive, Syslog, Tls
+from msnode.database import migrate, open_database
 
 
 @pytest.fixture
@@ -110,3 +112,12 @@ def test_a_folder_that_takes_no_file_is_said(sound: Config, tmp_path: Path) -> N
 def test_a_full_disk_is_said(sound: Config) -> None:
     receive = replace(sound.receive, min_free_bytes=2**62)
     assert "images would be refused" in wrong(replace(sound, receive=receive))["data folder"]
+
+
+def test_the_database_of_a_newer_version_is_named(sound: Config) -> None:
+    engine = open_database(sound.database_url)
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    assert "has schema 9999, of a newer msnode" in wrong(sound)["database"]

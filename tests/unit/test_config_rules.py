@@ -88,6 +88,8 @@ def test_other_tokens_are_errors(token: str) -> None:
         ({"classify": {"batch": 0}}, "classify.batch"),
         ({"classify": {"threads": -1}}, "classify.threads"),
         ({"http": {"port": -1}}, "http.port"),
+        ({"retention": {"images_days": 0}}, "retention.images_days"),
+        ({"retention": {"jobs_days": float("inf")}}, "retention.jobs_days"),
         (to(PEER, port=0), "destinations.0.port"),
         (to(PEER, port=65536), "destinations.0.port"),
         (to(PEER, retry={"give_up_s": float("inf")}), "destinations.0.retry.give_up_s"),
@@ -115,6 +117,18 @@ def test_numbers_have_a_range(raw: object, key: str) -> None:
 )  # fmt: skip
 def test_times_are_in_order(raw: object, problem: str) -> None:
     assert problems(raw) == [problem]
+
+
+def test_the_alert_comes_before_the_refusal() -> None:
+    (problem,) = problems({"receive": {"warn_free_bytes": 1}})
+    assert problem.startswith("receive.warn_free_bytes: 1 is below min_free_bytes")
+    raw = {"receive": {"warn_free_bytes": 0, "min_free_bytes": 0}}
+    assert config.parse(raw, BASE).receive.warn_free_bytes == 0
+
+
+def test_retention_may_be_for_ever() -> None:
+    kept = config.parse({"retention": {"images_days": None, "results_days": 7}}, BASE).retention
+    assert (kept.images_days, kept.results_days) == (None, 7.0)
 
 
 def test_accepted_classes_are_storage_classes() -> None:
@@ -179,6 +193,23 @@ def test_a_name_is_a_label(name: str) -> None:
 def test_no_setting_of_a_destination_does_nothing(destination: object, key: str) -> None:
     (problem,) = problems(destination)
     assert problem.startswith(f"destinations.0.{key}: does nothing ")
+
+
+def test_a_form_is_named_in_the_fields_own_terms() -> None:
+    form = {"sr": "comprehensive-3d", "transfer_syntax": "JPEG2000Lossless"}
+    made = config.parse(to(PEER, form=form), BASE).destinations[0]
+    assert made.form == config.Form("comprehensive-3d", "single-frame", "JPEG2000Lossless")
+    (problem,) = problems(to(PEER, form={"transfer_syntax": "JPEG2000Lossles"}))
+    assert problem.endswith('did you mean "JPEG2000Lossless"?')
+    (problem,) = problems(to(WEBHOOK, form=form))
+    assert problem.startswith("destinations.0.form: does nothing ")
+
+
+def test_an_overlay_has_a_form_only_where_there_is_one() -> None:
+    form = {"overlay": "multi-frame"}
+    assert config.parse(to(PEER, profile="standard", form=form), BASE)
+    (problem,) = problems(to(PEER, form=form))
+    assert problem.startswith("destinations.0.form.overlay: does nothing for the profile minimal")
 
 
 def test_hosts_that_share_a_database_have_names() -> None:

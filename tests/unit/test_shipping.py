@@ -68,6 +68,7 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
     assert full.report == config.Describe()
     assert full.destinations[0].retry == config.Retry()
     assert full.http == config.Http()
+    assert full.retention == config.Retention()
     assert replace(full.audit, syslog=None) == config.Audit()
     assert full.audit.syslog is not None
     assert replace(full.audit.syslog, tls=None) == config.Syslog("syslog.example.org")

@@ -19,7 +19,7 @@ from pydicom.uid import (
     JPEG2000Lossless,
 )
 
-from msnode.receive.header import LONGEST, patient_key, read_header, same_patient
+from msnode.receive.header import LONGEST, is_urgent, patient_key, read_header, same_patient
 from msnode.receive.status import StoreRefused
 from tests.unit.receive.datasets import STUDY, encode, mr, raw_element
 
@@ -156,3 +156,15 @@ def test_a_patient_id_that_no_result_could_carry_is_refused() -> None:
         dataset = mr(PatientID="1" * 65)
     with pytest.raises(StoreRefused, match="PatientID is longer than 64"):
         read_header(BytesIO(encode(dataset)), ExplicitVRLittleEndian)
+
+
+@pytest.mark.parametrize(
+    ("priority", "urgent"),
+    [("STAT", True), ("HIGH", True), ("ROUTINE", False), ("MEDIUM", False), ("", False)],
+)
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_the_requested_procedure_may_say_so(priority: str, urgent: bool, syntax: str) -> None:
+    encoded = encode(mr(RequestedProcedurePriority=priority), syntax)
+    assert is_urgent(encoded, syntax) is urgent
+    assert not is_urgent(encoded[:60], syntax)
+    assert not is_urgent(encode(mr(), syntax), syntax)
