@@ -1,7 +1,7 @@
 """What was acknowledged survives kill -9 and power loss, whole and exactly once.
 
-CI stops once at each point. `MSNODE_KILLS=200 pytest tests/integration/test_receive_crash.py` is the
-long run; `MSNODE_SEED` repeats one that failed.
+CI stops once at each point. The long run is `MSNODE_KILLS=200 pytest` with this file;
+`MSNODE_SEED` repeats one that failed.
 """
 
 import itertools
