@@ -23,6 +23,8 @@ class Node:
     settings: dict[str, Any]
     folder: Path
     role: str = "serve"
+    on: tuple[str, ...] = ()
+    """Command that runs it on another host."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -40,7 +42,7 @@ class Node:
         """Start it and wait until it is ready."""
         file = self.folder / "msnode.yaml"
         file.write_text(yaml.safe_dump(self.settings))
-        command = [sys.executable, "-m", "msnode", self.role, "--config", str(file)]
+        command = [*self.on, sys.executable, "-m", "msnode", self.role, "--config", str(file)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         wait(self._ready_or_dead, 180, "the node to be ready")
@@ -53,7 +55,8 @@ class Node:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and text of an HTTP endpoint; status 0 where nobody listens."""
-        url = f"http://127.0.0.1:{self.settings['http']['port']}{path}"
+        http = self.settings["http"]
+        url = f"http://{http.get('address', '127.0.0.1')}:{http['port']}{path}"
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return answer.status, answer.read().decode()

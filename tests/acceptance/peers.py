@@ -262,17 +262,18 @@ class Postgresql:
     folder: Path
     port: int
     user: str | None
+    addresses: tuple[str, ...]
 
     @property
     def url(self) -> str:
-        """Of its database."""
-        return f"postgresql://msnode@127.0.0.1:{self.port}/postgres"
+        """Of its database, at the last of its addresses."""
+        return f"postgresql://msnode@{self.addresses[-1]}:{self.port}/postgres"
 
     @property
     def command(self) -> list[str]:
         """That starts it."""
         home = str(self.folder)
-        listen = ["-k", home, "-h", "127.0.0.1", "-p", str(self.port)]
+        listen = ["-k", home, "-h", ",".join(self.addresses), "-p", str(self.port)]
         return [_postgresql("postgres"), "-D", home, *listen, "-F"]
 
 
@@ -284,21 +285,26 @@ def _postgresql(name: str) -> str:
     return str(homes[-1] / name)
 
 
-def configure_postgresql(folder: Path) -> Postgresql:
-    """A server that is yet to be started; its user must be able to reach the folder."""
+def configure_postgresql(folder: Path, *addresses: str) -> Postgresql:
+    """A server that is yet to be started; its user must be able to reach the folder.
+
+    It listens on 127.0.0.1, and on further addresses whose networks it trusts.
+    """
     user = "postgres" if os.geteuid() == 0 else None
     if user is not None:
         shutil.chown(folder, user)
     initdb = [_postgresql("initdb"), "-D", str(folder), "-A", "trust", "-U", "msnode", "-N"]
     subprocess.run(initdb, user=user, check=True, capture_output=True, timeout=60)
-    return Postgresql(folder, free_port(), user)
+    with (folder / "pg_hba.conf").open("a") as trusted:
+        trusted.writelines(f"host all all {address}/24 trust\n" for address in addresses)
+    return Postgresql(folder, free_port(), user, ("127.0.0.1", *addresses))
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """A fresh PostgreSQL server; yields the URL of its database."""
+def postgresql(*addresses: str) -> Iterator[str]:
+    """A fresh PostgreSQL server, at further addresses too; yields the URL of its database."""
     with tempfile.TemporaryDirectory(prefix="msnode-pg-") as name:
-        server = configure_postgresql(Path(name))
+        server = configure_postgresql(Path(name), *addresses)
         with program(server.command, server.folder / "server.log", user=server.user):
             wait(lambda: listening(server.port), 20, "PostgreSQL to listen")
             yield server.url
