@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 READING = ("msnode.prepare", "msnode.report")
 """The stages that open received files, and therefore run in processes of their own."""
 
-GLANCE_S = 10.0
+GLANCE_S = 5.0
 """For a look at a few headers."""
 
 SIGNAL = "signal.json"

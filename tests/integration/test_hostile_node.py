@@ -44,6 +44,7 @@ def store(receiver: Receiver, path: Path, syntax: str, after: bytes = b"") -> tu
     whole = path.read_bytes()
     start = 144 + struct.unpack_from("<I", whole, 140)[0]
     client = AE("PYTHON")
+    client.dimse_timeout = 120
     client.add_requested_context(MRImageStorage, syntax)
     association = client.associate("127.0.0.1", receiver.listener.port, ae_title="MSNODE")
     request = C_STORE()
@@ -87,7 +88,7 @@ def test_a_bomb_is_answered_and_costs_the_receiver_little(
     status, seconds = store(receiver, path, syntax, LONG_ID if bomb == "id" else b"")
     # the deflated one has a sound header, whose UIDs are not those of the command
     assert status in (0xA900, 0xC000), hex(status)
-    assert seconds < 30  # on a loaded machine; 2 s otherwise
+    assert seconds < 60  # on a loaded machine; 3 s otherwise
     # what the parser took is given back late; the client holds the bomb as well
     assert resident() - before < (256 << 20) + 3 * path.stat().st_size
     assert receiver.rows() == []
