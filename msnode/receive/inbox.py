@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 LAG_S = 0.02  # a row comes so much later than its file; a transaction takes as long as ten rows
 BACKLOG = 1000  # rows that may be late; with more the database has a problem, and senders wait
 RETRY_S = 1.0
+UNLOCKED_S = 60.0  # a folder without a lock for so long is of a process that died before it had one
 CLOSE_S = 3.0  # for the last rows at a stop; what is not written is rebuilt at the next start
 STUDIES = 10_000  # whose patients are remembered
 
@@ -304,7 +305,9 @@ def _own_folder(incoming: Path) -> tuple[Path, BinaryIO]:
 def _remove_abandoned(folder: Path) -> None:
     """Delete half-received files, unless the process that receives them lives."""
     if not (folder / "lock").exists():
-        return  # its process is just about to lock it
+        if folder.stat().st_mtime < time.time() - UNLOCKED_S:
+            folder.rmdir()
+        return  # else its process is just about to lock it
     with (folder / "lock").open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -106,5 +106,17 @@ def test_rebuild_deletes_what_a_dead_process_left(
     assert len(list((tmp_path / "incoming").glob("*/*.part"))) == 2
     inbox.rebuild()
     assert list((tmp_path / "incoming").iterdir()) == [inbox.new_path().parent]
+
+
+def test_the_folder_of_a_process_that_died_at_its_start_goes_too(
+    inbox: Inbox, tmp_path: Path
+) -> None:
+    beginning, dead = (tmp_path / "incoming" / name for name in ("beginning", "dead"))
+    for folder in (beginning, dead):
+        folder.mkdir()
+    os.utime(dead, (time.time() - 100,) * 2)
+    inbox.rebuild()
+    assert beginning.exists()
+    assert not dead.exists()
     left.close()
     living.close()
