@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from msnode import classify, prepare, report
+from msnode import classify, prepare, report, strata
 from msnode.analysis import Analysis, compose, examine
 from msnode.config import Classify, Decode, Describe
 from msnode.confined import Confined
@@ -92,6 +92,11 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
     console.print(series_table(analysis.series))
     if finding is not None:
         console.print(_slice_table(analysis))
+    if analysis.prepared is not None:
+        slices = analysis.prepared.slices
+        outside = strata.outside(model.strata, slices.acquisition, slices.thickness_mm)
+        for warning in (*slices.warnings, *outside):
+            console.print(f"[yellow]{escape(warning)}[/]")
     seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in analysis.seconds.items())
     console.print(f"[dim]model {model.name} {model.version} ({model.digest[:12]}); {seconds}[/]")
     console.print("[dim]AI result, not verified; for research, not a medical device[/]")
