@@ -106,6 +106,8 @@ def test_rebuild_deletes_what_a_dead_process_left(
     assert len(list((tmp_path / "incoming").glob("*/*.part"))) == 2
     inbox.rebuild()
     assert list((tmp_path / "incoming").iterdir()) == [inbox.new_path().parent]
+    left.close()
+    living.close()
 
 
 def test_the_folder_of_a_process_that_died_at_its_start_goes_too(
@@ -118,5 +120,3 @@ def test_the_folder_of_a_process_that_died_at_its_start_goes_too(
     inbox.rebuild()
     assert beginning.exists()
     assert not dead.exists()
-    left.close()
-    living.close()
