@@ -1,7 +1,7 @@
 """One result in the making: the report, the header it copies, the images it refers to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from msnode.report import header
 from msnode.report.header import Header
 from msnode.report.text import Words, localised
 from msnode.report.uids import legal, uid
+from msnode.sentences import Sentence
 
 PROGRAM = "msnode"
 VERSION = version(PROGRAM)
@@ -47,6 +48,8 @@ class Case:
         report: the result, its reasons and warnings in the configured language.
         header: what the results take from a source image.
         images: the evidence that is DICOM and of this study, by SOPInstanceUID.
+        outcome: present, absent, undetermined, not_analysed, or inadequate: the wanted series is
+            there, but its images cannot be used.
     """
 
     report: Report
@@ -54,9 +57,11 @@ class Case:
     header: Header
     images: Mapping[str, Image]
     form: Form = USUAL
+    outcome: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Put what earlier stages found into the reader's language."""
+        """Name the outcome; put what earlier stages found into the reader's language."""
+        object.__setattr__(self, "outcome", _outcome(self.report))
         object.__setattr__(self, "report", localised(self.report, self.describe.language))
 
     @property
@@ -109,6 +114,14 @@ class Case:
     def device_uid(self) -> str:
         """DeviceUID of the algorithm: changes when the model is retrained (IHE AIR 6.5.3.1)."""
         return uid("device", self.report.model.name, self.report.model.digest)
+
+
+def _outcome(report: Report) -> str:
+    """The phrase for what the study came to."""
+    if report.finding is not None:
+        return report.finding.decision
+    unusable = isinstance(report.reason, Sentence) and report.reason.code == "none_usable"
+    return "inadequate" if unusable else "not_analysed"
 
 
 def load(report: Report, describe: Describe, form: Form) -> Case:

@@ -54,7 +54,7 @@ def remarks(case: Case) -> list[sr.TextContentItem]:
     """
     say, report = case.say, case.report
     if report.finding is None:
-        comments = [say.label("not_analysed", report.reason or "–")]
+        comments = [say.label(case.outcome, report.reason or "–")]
     else:
         comments = [say("banner"), say("whole_study")]
     lines = [facts.performance(case), report.model.notice, *facts.method(case)]

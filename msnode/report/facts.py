@@ -5,9 +5,8 @@ from msnode.report.case import VERSION, Case, image_label, matter
 
 
 def headline(case: Case) -> str:
-    """The outcome in a word: the decision, or "not analysed"."""
-    finding = case.report.finding
-    word = case.say(finding.decision if finding is not None else "not_analysed")
+    """The outcome in a word: the decision, "not analysed", or "technically inadequate"."""
+    word = case.say(case.outcome)
     return word[0].upper() + word[1:]
 
 

@@ -144,6 +144,20 @@ def test_a_reason_is_said_in_the_readers_language(
         assert not [other for other in others if other in joined]
 
 
+@pytest.mark.parametrize("language", text.LANGUAGES)
+def test_images_that_cannot_be_used_are_technically_inadequate(
+    make_report: MakeReport, language: str
+) -> None:
+    unusable = Sentence("none_usable", series=[Sentence("named", name="FLAIR", why=REASON)])
+    mine = job(reports.not_analysed(make_report(3), unusable), language)
+    words = text.Words(language)
+    assert any(words("inadequate") in one for one in sentences(readable.build(mine)))
+    found = sentences(sr.build(mine))
+    assert any(one.startswith(words("inadequate")) for one in found)
+    assert not any(one.startswith(words("not_analysed")) for one in found)
+    assert "Undetermined" in found
+
+
 def test_a_reason_that_an_older_version_stored_is_said_as_it_stands(
     make_report: MakeReport,
 ) -> None:
