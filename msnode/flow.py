@@ -110,8 +110,10 @@ class Flow:
         """Classify the prepared slices and decide on the study."""
         folder = self._folder(study_key, generation)
         info = classify.load_info(folder)
-        if info is None or info.digest != self._runner.info.digest:
-            # the model was changed since: what is reported must be one model's from end to end
+        is_ours = info is not None and info.digest == self._runner.info.digest
+        if not is_ours or not prepare.is_saved(folder):
+            # the model was changed since: what is reported must be one model's from end to end;
+            # or `finish` has dropped the slices, and then the database was set back to a copy
             stage = self.prepare(study_key, generation)
             if stage["reason"] is not None:
                 return stage
@@ -198,6 +200,8 @@ class Flow:
     def _load(self, study: Study, reason: Any) -> Analysis:
         """What the steps before left behind."""
         folder = self._folder(study.key, study.generation)
+        if reason is None and not prepare.is_saved(folder):  # as in `classify`
+            reason = self.classify(study.key, study.generation)["reason"]
         series = prepare.load_series(folder)
         if reason is not None:
             return Analysis(series, reason=from_json(reason))

@@ -5,6 +5,7 @@ from msnode.prepare.series import has_wanted, load_dicom
 from msnode.prepare.slices import nifti_slices, volume_slices
 from msnode.prepare.store import (
     Outcome,
+    is_saved,
     load,
     load_series,
     prepare_into,
@@ -20,6 +21,7 @@ __all__ = [
     "explain",
     "group_studies",
     "has_wanted",
+    "is_saved",
     "load",
     "load_dicom",
     "load_nifti",

@@ -53,6 +53,11 @@ def save(prepared: Prepared, folder: Path) -> None:
         file.write(encode(rest))
 
 
+def is_saved(folder: Path) -> bool:
+    """Whether what `save` wrote is there, all of it."""
+    return (folder / RECORD).exists() and (folder / PIXELS).exists()
+
+
 def load(folder: Path) -> Prepared:
     """Read what `save` wrote.
 
