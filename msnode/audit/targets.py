@@ -9,7 +9,7 @@ import ssl
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from msnode import config
 from msnode.tls import client_context
@@ -17,6 +17,7 @@ from msnode.tls import client_context
 PRIORITY = 10 * 8 + 5  # facility security/authorization, severity notice (PS3.15 A.6)
 MESSAGE_ID = "DICOM+RFC3881"
 SEND_S = 10.0  # seconds to connect, and for the server to take a message
+CLOSE_S = 1.0
 BOM = b"\xef\xbb\xbf"
 
 
@@ -92,8 +93,23 @@ class Syslog:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         head = f"<{PRIORITY}>1 {now} {self._host} msnode {os.getpid()} {MESSAGE_ID} - "
         packet = head.encode("ascii", "replace") + BOM + message
-        if self._server.transport == "tcp":
-            packet = f"{len(packet)} ".encode() + packet
+        if self._server.transport == "udp":
+            self._send_datagram(packet)
+        else:
+            self._send_framed(f"{len(packet)} ".encode() + packet)
+
+    def _send_datagram(self, packet: bytes) -> None:
+        """Send it there; unconnected, so that what others answer is no error of the next one."""
+        family, kind, *_, address = self._look_up()
+        with socket.socket(family, kind) as sender:
+            sender.sendto(packet, address)
+
+    def _look_up(self) -> tuple[Any, ...]:
+        """The server's address, for datagrams."""
+        server = self._server.host, self._server.port
+        return socket.getaddrinfo(*server, type=socket.SOCK_DGRAM)[0]
+
+    def _send_framed(self, packet: bytes) -> None:
         if self._socket is None or self._is_closed(self._socket):
             self.close()
             self._socket = self._connect()
@@ -104,32 +120,27 @@ class Syslog:
             raise
 
     def reach(self) -> None:
-        """Connect and hang up; over UDP nobody answers.
+        """Connect and hang up; over UDP nobody answers, so only look the server up.
 
         Raises:
             OSError: the server cannot be reached.
             ConfigError: the TLS files cannot be used.
         """
-        self._connect().close()
+        if self._server.transport == "udp":
+            self._look_up()
+        else:
+            self._connect().close()
 
     def _connect(self) -> socket.socket:
         """Connect, with the TLS files of this moment: they may have been renewed."""
-        server = self._server.host, self._server.port
-        if self._server.transport == "tcp":
-            context = client_context(self._server.tls) if self._server.tls else None
-            plain = socket.create_connection(server, SEND_S)
-            if context is None:
-                return plain
-            return context.wrap_socket(plain, server_hostname=self._server.host)
-        family, kind, *_, address = socket.getaddrinfo(*server, type=socket.SOCK_DGRAM)[0]
-        datagrams = socket.socket(family, kind)
-        datagrams.connect(address)
-        return datagrams
+        context = client_context(self._server.tls) if self._server.tls else None
+        plain = socket.create_connection((self._server.host, self._server.port), SEND_S)
+        if context is None:
+            return plain
+        return context.wrap_socket(plain, server_hostname=self._server.host)
 
     def _is_closed(self, connection: socket.socket) -> bool:
         """Whether the server has hung up: what is sent then is lost without an error."""
-        if self._server.transport == "udp":
-            return False
         connection.settimeout(0)
         try:
             return not connection.recv(1)
@@ -141,8 +152,11 @@ class Syslog:
             connection.settimeout(SEND_S)
 
     def close(self) -> None:
-        """Close the connection, if there is one."""
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.close()
-            self._socket = None
+        """Close the connection, if there is one; TLS wants a word before (RFC 5425 4.4)."""
+        if self._socket is None:
+            return
+        with contextlib.suppress(OSError), self._socket:
+            if isinstance(self._socket, ssl.SSLSocket):
+                self._socket.settimeout(CLOSE_S)
+                self._socket.unwrap().close()
+        self._socket = None
