@@ -55,8 +55,10 @@ QUARANTINED = Counter(
 AUDIT = Counter("msnode_audit_total", "Audit messages by target.", ["target", "outcome"])
 # written, lost
 DECODER_DEATHS = Counter(
-    "msnode_decoder_deaths_total", "Processes lost while they read a study, by reason.", ["reason"]
-)  # crashed, memory, late
+    "msnode_decoder_deaths_total",
+    "Processes lost while they read a study, by what they did and why.",
+    ["function", "reason"],
+)  # has_wanted, prepare_into, study_date, write; crashed, memory, late
 FREE_BYTES = Gauge("msnode_data_free_bytes", "Free space on the data disk.")
 WATERMARK_BYTES = Gauge(
     "msnode_data_watermark_bytes", "Free space below which it is low or refused.", ["level"]

@@ -130,7 +130,7 @@ class Confined:
         else:
             how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
             why, reason = Sentence("decoder_crashed", how=how), "crashed"
-        metrics.DECODER_DEATHS.labels(reason).inc()
+        metrics.DECODER_DEATHS.labels(function.__name__, reason).inc()
         log.error("decoder lost reason=%r in=%s seconds=%.1f", str(why), function.__name__, seconds)
         return Crashed(Sentence("decoder_died", why=why))
 

@@ -88,6 +88,8 @@ def test_other_tokens_are_errors(token: str) -> None:
         ({"classify": {"batch": 0}}, "classify.batch"),
         ({"classify": {"threads": -1}}, "classify.threads"),
         ({"http": {"port": -1}}, "http.port"),
+        ({"retention": {"images_days": 0}}, "retention.images_days"),
+        ({"retention": {"jobs_days": float("inf")}}, "retention.jobs_days"),
         (to(PEER, port=0), "destinations.0.port"),
         (to(PEER, port=65536), "destinations.0.port"),
         (to(PEER, retry={"give_up_s": float("inf")}), "destinations.0.retry.give_up_s"),
@@ -115,6 +117,18 @@ def test_numbers_have_a_range(raw: object, key: str) -> None:
 )  # fmt: skip
 def test_times_are_in_order(raw: object, problem: str) -> None:
     assert problems(raw) == [problem]
+
+
+def test_the_alert_comes_before_the_refusal() -> None:
+    (problem,) = problems({"receive": {"warn_free_bytes": 1}})
+    assert problem.startswith("receive.warn_free_bytes: 1 is below min_free_bytes")
+    raw = {"receive": {"warn_free_bytes": 0, "min_free_bytes": 0}}
+    assert config.parse(raw, BASE).receive.warn_free_bytes == 0
+
+
+def test_retention_may_be_for_ever() -> None:
+    kept = config.parse({"retention": {"images_days": None, "results_days": 7}}, BASE).retention
+    assert (kept.images_days, kept.results_days) == (None, 7.0)
 
 
 def test_accepted_classes_are_storage_classes() -> None:
