@@ -306,18 +306,6 @@ def test_a_report_in_the_name_of_another_is_unknown(node: Node, pacs: Pacs) -> N
     assert node.settle(pacs.destination) == []
 
 
-def test_an_incomplete_report_names_what_is_missing() -> None:
-    with pytest.raises(Refused, match="TransactionUID"):
-        read_report(Dataset())
-    damaged = Dataset()
-    damaged.TransactionUID = "2.25.1"
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = SecondaryCaptureImageStorage, "1"
-    damaged.FailedSOPSequence = [item]
-    with pytest.raises(Refused, match="FailureReason"):
-        read_report(damaged)
-
-
 # --- the audit trail ---
 
 
