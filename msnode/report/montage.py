@@ -94,9 +94,10 @@ def _outcome(canvas: Canvas, case: Case) -> None:
     name = finding.decision if finding is not None else "not_analysed"
     canvas.text((MARGIN, 66), case.say("pattern" if finding else "title"), 17, FAINT)
     word = facts.headline(case)
-    canvas.text((MARGIN - 2, 86), word, 46, DECISION[name], bold=True, width=420)
     if finding is None:
+        canvas.text((MARGIN - 2, 90), word, 40, DECISION[name], bold=True, width=572)
         return
+    canvas.text((MARGIN - 2, 86), word, 46, DECISION[name], bold=True, width=420)
     shown = case.say.percent(finding.probability)
     canvas.text((572, 66), case.say("probability"), 17, FAINT, anchor="ra")
     canvas.text((572, 86), shown, 46, DECISION[name], bold=True, anchor="ra")
