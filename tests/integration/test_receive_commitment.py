@@ -4,23 +4,25 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import trustme
 from pydicom import Dataset
 from pydicom.uid import MRImageStorage
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
 from msnode.commitments import Commitments, State
-from msnode.config import Caller, Config, Destination, Receive
+from msnode.config import Caller, Config, Destination, Receive, Tls
 from msnode.database import migrate, open_database
 from msnode.deliver import Deliveries, Delivery
 from msnode.receive import Inbox, Listener, Reports
 from msnode.receive import commitment as receive_commitment
 from tests.acceptance import peers
 from tests.integration.committing import NO_SUCH_INSTANCE, Pacs, on_new_association, pacs
+from tests.integration.test_deliver_tls import issue
 
 STUDY = "0123456789abcdef"
 PACS = Destination("pacs", ae_title="PACS", host="localhost", verify="commitment")
@@ -54,8 +56,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Node]]:
     """Start a listener for the destination PACS, which was asked about transaction 2.25.7."""
     started: list[Node] = []
 
-    def make(*callers: Caller, destination: Destination = PACS) -> Node:
-        config = Config(receive=replace(RECEIVE, callers=callers), destinations=(destination,))
+    def make(*callers: Caller, destination: Destination = PACS, tls: Tls | None = None) -> Node:
+        receive = replace(RECEIVE, callers=callers, tls=tls)
+        config = Config(receive=receive, destinations=(destination,))
         node = Node(tmp_path / str(len(started)), config)
         node.commitments.add("2.25.7", "pacs", STUDY, 1)
         started.append(node)
@@ -80,6 +83,12 @@ def report(transaction_uid: str | None = "2.25.7") -> Dataset:
 def tell(node: Node, information: Dataset, title: str = "PACS", kind: int = 1) -> int:
     """Report as the SCP, over an association of its own; returns the status."""
     return Pacs(PACS).report(information, node.listener.port, title, kind)
+
+
+def two_objects(destination: Destination, save_dicom: Callable[..., Path]) -> Delivery:
+    """A result on its way."""
+    files = {uid: save_dicom(uid) for uid in ("2.25.1", "2.25.2")}
+    return Delivery(destination, STUDY, 1, files, "MSNODE", time.time())
 
 
 def test_a_report_is_kept_and_acknowledged(start: Callable[..., Node]) -> None:
@@ -169,10 +178,9 @@ def test_a_report_on_an_association_of_its_own_ends_the_wait(
     start: Callable[..., Node], save_dicom: Callable[..., Path]
 ) -> None:
     node = start()
-    files = {uid: save_dicom(uid) for uid in ("2.25.1", "2.25.2")}
     failed = {"2.25.2": NO_SUCH_INSTANCE}
     with pacs(on_new_association(node.listener.port, failed)) as peer:
-        delivery = Delivery(peer.destination, STUDY, 1, files, "MSNODE", time.time())
+        delivery = two_objects(peer.destination, save_dicom)
         began = time.monotonic()
         assert node.deliveries.attempt(delivery, 1)["pause_s"] is not None
         peer.react = on_new_association(node.listener.port)
@@ -182,17 +190,24 @@ def test_a_report_on_an_association_of_its_own_ends_the_wait(
     assert peer.statuses == [0x0000, 0x0000]
 
 
-@pytest.mark.parametrize("verify", ["commitment", "find"])
-def test_orthanc_proves_what_it_has(
-    start: Callable[..., Node],
-    save_dicom: Callable[..., Path],
-    tmp_path: Path,
-    verify: Literal["find", "commitment"],
+def test_orthanc_commits_over_tls(
+    start: Callable[..., Node], save_dicom: Callable[..., Path], tmp_path: Path
 ) -> None:
-    node = start(destination=replace(PACS, ae_title="ORTHANC"))
-    files = {uid: save_dicom(uid) for uid in ("2.25.1", "2.25.2")}
-    with peers.orthanc(tmp_path / "pacs", node_port=node.listener.port) as server:
-        orthanc = replace(PACS, ae_title="ORTHANC", port=server.port, verify=verify)
-        delivery = Delivery(orthanc, STUDY, 1, files, "MSNODE", time.time())
-        assert node.deliveries.attempt(delivery, 1) == {"delivered": True, "pause_s": None}
+    tls = issue(trustme.CA(), tmp_path / "tls", "localhost")
+    orthanc = replace(PACS, ae_title="ORTHANC", tls=tls)
+    node = start(destination=orthanc, tls=tls)
+    with peers.orthanc(tmp_path / "pacs", node_port=node.listener.port, tls=tls) as server:
+        result = two_objects(replace(orthanc, port=server.port), save_dicom)
+        assert node.deliveries.attempt(result, 1) == {"delivered": True, "pause_s": None}
+    assert node.states() == [State.REQUESTED, State.SETTLED], "the first was never made to it"
+
+
+def test_orthanc_shows_what_it_has(
+    start: Callable[..., Node], save_dicom: Callable[..., Path], tmp_path: Path
+) -> None:
+    node = start()
+    with peers.orthanc(tmp_path / "pacs") as server:
+        orthanc = replace(PACS, ae_title="ORTHANC", port=server.port, verify="find")
+        result = two_objects(orthanc, save_dicom)
+        assert node.deliveries.attempt(result, 1) == {"delivered": True, "pause_s": None}
         assert server.modalities("2.25.1") == ["OT", "OT"]
