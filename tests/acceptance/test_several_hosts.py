@@ -1,6 +1,7 @@
 """Two receivers and three workers, each a process of its own, one PostgreSQL, one folder.
 
-One of the workers hangs and one dies in the midst of their work; a third takes over.
+One of the workers hangs, and one is cut off from the network (or killed, where the test may not
+make networks) in the midst of their work; a third takes over; then they come back.
 """
 
 import signal
@@ -23,6 +24,7 @@ from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
 from tests.acceptance.node import Node
 from tests.acceptance.small_model import small_model
+from tests.integration.network import HERE, THERE, Cable, cable, is_possible
 
 NewStudy = Callable[[], Sent]
 
@@ -42,6 +44,8 @@ class Hosts:
     pacs: peers.Orthanc
     pacs_process: subprocess.Popen[bytes]
     database: sa.Engine
+    wire: Cable | None
+    """To the second worker."""
 
     def running(self) -> list[Job]:
         """Jobs in the hands of a worker."""
@@ -60,12 +64,13 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     bundle = small_model(folder / "model")
     pacs = peers.configure_orthanc(folder / "pacs")
     with ExitStack() as stack:
-        url = stack.enter_context(peers.postgresql())
+        wire = stack.enter_context(cable()) if is_possible() else None
+        url = stack.enter_context(peers.postgresql(*([HERE] if wire else [])))
         orthanc = peers.program(pacs.command, folder / "orthanc.log")
         process = stack.enter_context(orthanc)
         peers.wait(pacs.answers, 20, "Orthanc to answer")
 
-        def node(name: str, role: str) -> Node:
+        def node(name: str, role: str, wire: Cable | None = None) -> Node:
             (folder / name).mkdir()
             settings = {
                 "name": name,
@@ -76,21 +81,25 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
                 "classify": {"device": "cpu", "threads": 1, "bundle": str(bundle)},
                 "destinations": [
                     peers.destination("pacs", pacs.ae_title, pacs.port)
+                    | {"host": HERE if wire else "127.0.0.1"}
                     | {"retry": {"first_s": 1.0, "longest_s": 2.0}}
                 ],
-                "http": {"port": peers.free_port()},
+                "http": {
+                    "address": THERE if wire else "127.0.0.1",
+                    "port": peers.free_port(),
+                },
             }
-            return Node(settings, folder / name, role)
+            return Node(settings, folder / name, role, tuple(wire.command) if wire else ())
 
         receiver, both = node("receiver", "receive"), node("both", "serve")
-        workers = [node(f"worker-{n}", "work") for n in (1, 2)]
+        workers = [node("worker-1", "work"), node("worker-2", "work", wire)]
         for host in (receiver, both, *workers):
             stack.callback(host.kill_if_alive)
         with ThreadPoolExecutor() as starts:  # at once, onto an empty database and folder
             list(starts.map(Node.start, (receiver, both, *workers)))
         database = open_database(url)
         stack.callback(database.dispose)
-        yield Hosts([receiver, both], [*workers, both], pacs, process, database)
+        yield Hosts([receiver, both], [*workers, both], pacs, process, database, wire)
 
 
 def send(node: Node, *paths: Path) -> None:
@@ -114,10 +123,10 @@ def test_images_at_different_receivers_become_one_study_and_one_result(
     assert row.generation == 1
 
 
-def test_the_dead_are_taken_over_and_those_who_come_back_do_no_harm(
+def test_the_lost_are_taken_over_and_do_no_harm_when_they_come_back(
     hosts: Hosts, new_study: NewStudy
 ) -> None:
-    suspended, dead, heir = hosts.workers
+    suspended, lost, heir = hosts.workers
     sent = [new_study() for _ in range(STUDIES)]
     hosts.pacs_process.send_signal(signal.SIGSTOP)  # deliveries hang in the workers' hands
     for study in sent:
@@ -130,13 +139,13 @@ def test_the_dead_are_taken_over_and_those_who_come_back_do_no_harm(
     peers.wait(all_busy, 60, "every worker to deliver something")
     began = time.monotonic()
     suspended.send_signal(signal.SIGSTOP)
-    dead.kill()
+    hosts.wire.cut() if hosts.wire else lost.kill()
     hosts.pacs_process.send_signal(signal.SIGCONT)
     peers.wait(hosts.is_done, 2 * TAKEN_OVER_S, "the heir to finish everything")
     assert time.monotonic() - began < TAKEN_OVER_S
     assert "fell silent; took over" in heir.log.read_text()
     suspended.send_signal(signal.SIGCONT)
-    dead.start()
+    hosts.wire.mend() if hosts.wire else lost.start()
     send(hosts.receivers[1], *new_study().paths)
     time.sleep(5)  # for whatever those who came back still believe to have to do
     peers.wait(hosts.is_done, 60, "the last study")
