@@ -306,13 +306,15 @@ def _remove_abandoned(folder: Path) -> None:
     """Delete half-received files, unless the process that receives them lives."""
     if not (folder / "lock").exists():
         if folder.stat().st_mtime < time.time() - UNLOCKED_S:
-            folder.rmdir()
+            shutil.rmtree(folder)
         return  # else its process is just about to lock it
     with (folder / "lock").open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
+        for left in folder.glob("*.*"):  # the lock last: this process may die as well
+            left.unlink()
         shutil.rmtree(folder)
 
 

@@ -16,13 +16,13 @@ def main(folder: Path, ready: Connection, stop: Stop | None, lying: bool = False
     """Listen on a free port, tell it, and go on until killed.
 
     Args:
-        folder: the data folder.
+        folder: the data folder; what the process says goes into a file beside it.
         ready: gets the port.
         stop: where to die.
         lying: nothing is ever fsynced.
     """
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 2)
+    log = os.open(folder.with_suffix(".log"), os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
+    os.dup2(log, 2)
     logging.basicConfig(level=logging.INFO)
     if lying:
         os.fsync = lambda fd: None

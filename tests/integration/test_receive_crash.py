@@ -165,7 +165,8 @@ def kill_again_and_again(
                     threading.Timer(dice.uniform(0.02, 0.4), process.kill).start()
                 scanner.send(port, again + shares)
             process.join(20)
-            assert process.exitcode == -signal.SIGKILL, f"seed {SEED}: never came to {stop}"
+            said = folder.with_suffix(".log").read_text()[-3000:]
+            assert process.exitcode == -signal.SIGKILL, f"seed {SEED}: never came to {stop}\n{said}"
         if disk:
             disk.remount() if stop else disk.cut()
     with receiver(folder) as (_, port):
