@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,13 +103,17 @@ def rgb(dataset: Dataset, case: Case, frames: Iterable[UInt8Array]) -> None:
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit = 7
     dataset.PixelRepresentation = 0
-    encoded = []
+    encoded, data = [], BytesIO()  # pydicom writes a buffer to the file without copying it
     for frame in frames:
         dataset.Rows, dataset.Columns = frame.shape[:2]
-        encoded.append(frame.tobytes() if codec is None else codec.encode(frame))
+        if codec is None:
+            data.write(frame.tobytes())
+        else:
+            encoded.append(codec.encode(frame))
     if codec is None:
-        data = b"".join(encoded)
-        dataset.PixelData = data + b"\0" * (len(data) % 2)
+        data.write(b"\0" * (data.tell() % 2))
+        data.seek(0)
+        dataset.PixelData = data
     else:
         dataset.file_meta.TransferSyntaxUID = codec.syntax
         dataset.PixelData = encapsulate(encoded)

@@ -1,5 +1,7 @@
 """The saliency as numbers: a float32 Parametric Map on the slices (PS3.3 A.75)."""
 
+from io import BytesIO
+
 import numpy as np
 from highdicom.pm import RealWorldValueMapping
 from PIL import Image
@@ -103,13 +105,15 @@ def _derivation(source: SourceFrame) -> Dataset:
 
 def _pixels(dataset: Dataset, case: Case, grids: list[Grid]) -> None:
     """Floating Point Image Pixel module (PS3.3 C.7.6.24)."""
-    rows, columns = grids[0].rows, grids[0].columns
-    pixels = np.empty((len(grids), rows, columns), np.float32)
-    for index, grid in enumerate(grids):
-        saliency = Image.fromarray(case.scores.saliency[index].astype(np.float32))
-        pixels[index] = np.asarray(geometry.resample(saliency, case.slices.affines[index], grid))
-    dataset.Rows, dataset.Columns = rows, columns
+    data = BytesIO()
+    for saliency, affine, grid in zip(
+        case.scores.saliency, case.slices.affines, grids, strict=True
+    ):
+        frame = geometry.resample(Image.fromarray(saliency.astype(np.float32)), affine, grid)
+        data.write(np.asarray(frame, np.float32).tobytes())
+    data.seek(0)
+    dataset.Rows, dataset.Columns = grids[0].rows, grids[0].columns
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
     dataset.BitsAllocated = 32
-    dataset.FloatPixelData = pixels.tobytes()
+    dataset.FloatPixelData = data

@@ -6,6 +6,7 @@ that the evidence lists.
 """
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -152,8 +153,10 @@ def _pixels(dataset: Dataset, _: Report) -> Iterator[str]:
         return
     size = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
     size *= int(dataset.get("NumberOfFrames", 1))
-    if len(dataset[keyword].value) != size + size % 2:
-        yield f"{keyword} has {len(dataset[keyword].value)} bytes instead of {size + size % 2}"
+    value = dataset[keyword].value
+    length = len(value.getbuffer()) if isinstance(value, BytesIO) else len(value)
+    if length != size + size % 2:
+        yield f"{keyword} has {length} bytes instead of {size + size % 2}"
 
 
 CHECKS: tuple[Callable[[Dataset, Report], Iterator[str]], ...] = (
