@@ -62,8 +62,8 @@ def test_the_lesion_volume_comes_from_the_mask(tmp_path: Path) -> None:
     head = Path(sample.__file__).parent / "flair.nii.gz"
     voxels, affine = nifti.read(head)
     mask = np.zeros(voxels.shape, np.uint8)
-    middle = [side // 2 for side in mask.shape]
-    mask[tuple(slice(m, m + 4) for m in middle)] = 1
+    x, y, z = np.array(mask.shape) // 2
+    mask[x : x + 4, y : y + 4, z : z + 4] = 1
     nifti.write(tmp_path / "mask.nii.gz", mask, affine)
     index = tmp_path / "index.csv"
     index.write_text(f"path,person,label,lesions\n{head},p,ms,mask.nii.gz\n")
