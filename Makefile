@@ -38,7 +38,8 @@ PACKAGES := \
 	node=nodejs \
 	npm=npm \
 	systemd-analyze=systemd \
-	mkfs.ext4=e2fsprogs
+	mkfs.ext4=e2fsprogs \
+	ip=iproute2
 
 .PHONY: demo test setup lint lock sbom licences soak bench clean
 
