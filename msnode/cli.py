@@ -209,7 +209,7 @@ def jobs_retry(job_id: str, config_file: Path) -> None:
     """Do a dead or cancelled job again, or a waiting one now."""
     from msnode import job_tables
 
-    job_tables.jobs(config_file).retry(job_id)
+    job_tables.retry(config_file, job_id)
     click.echo(f"{job_id} is queued again")
 
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
+from msnode.commitments import Commitments
 from msnode.database import open_database, revisions
 from msnode.deliver import Receipts
 from msnode.engine import OPEN, Job, Jobs
@@ -118,6 +119,22 @@ def _delivered(receipt: Receipt) -> str:
     if receipt.sent:
         return "[yellow]sent[/]"
     return "[green]yes[/]" if receipt.delivered else "[red]no[/]"
+
+
+def retry(config_file: Path, job_id: str) -> None:
+    """Do a dead or cancelled job again, or a waiting one now; a peer that is silent is asked again.
+
+    Raises:
+        MsnodeError: it is queued, running or done.
+    """
+    database = _database(config.load(config_file))
+    queue = Jobs(database)
+    job = queue.get(job_id)
+    if job.state == "waiting" and job.destination is not None:
+        commitments = Commitments(database)
+        asked = commitments.of(job.destination, job.study, job.generation)
+        commitments.expire(request.transaction_uid for request in asked)
+    queue.retry(job_id)
 
 
 def drain(config_file: Path, timeout_s: float) -> None:
