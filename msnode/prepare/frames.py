@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 from msnode.errors import NotAnalysable
 from msnode.prepare.header import CLASSIC, number, numbers, read, text, texts, value
 from msnode.records import Float64Array, SourceFrame
+from msnode.sentences import Sentence
 
 #: 512 x 512 x 512: more than any brain protocol, 0.5 GiB as float32.
 MAX_VOXELS = 2**27
@@ -73,7 +74,7 @@ def _single(dataset: Dataset, path: Path) -> list[Frame]:
     """The frame of a classic image."""
     count = number(value(dataset, "NumberOfFrames")) or 1
     if count != 1:
-        raise NotAnalysable(f"NumberOfFrames is {count:g} in an MR Image, which has one frame")
+        raise NotAnalysable(Sentence("one_frame", count=count))
     volume = (
         float("P" in texts(value(dataset, "ImageType"))[2:3]),
         number(value(dataset, "EchoTime")) or 0.0,
@@ -88,10 +89,7 @@ def _multi(dataset: Dataset, path: Path) -> list[Frame]:
     count = int(number(value(dataset, "NumberOfFrames")) or 0)
     per_frame = value(dataset, "PerFrameFunctionalGroupsSequence") or []
     if not 0 < count == len(per_frame):
-        raise NotAnalysable(
-            f"NumberOfFrames is {count}, but PerFrameFunctionalGroupsSequence has"
-            f" {len(per_frame)} items"
-        )
+        raise NotAnalysable(Sentence("frame_groups", count=count, items=len(per_frame)))
     _bounded(count * _size(dataset, "Rows") * _size(dataset, "Columns"))
     shared = list(value(dataset, "SharedFunctionalGroupsSequence") or [])
     frames = []
@@ -153,10 +151,11 @@ def _affine(places: Sequence[Dataset]) -> Float64Array:
     cosines = _needed(places, "ImageOrientationPatient", 6)
     spacing = _needed(places, "PixelSpacing", 2)
     if spacing.min() <= 0:
-        raise NotAnalysable(f"PixelSpacing {spacing[0]:g}\\{spacing[1]:g} is not positive")
+        rows, columns = spacing.tolist()
+        raise NotAnalysable(Sentence("spacing_not_positive", rows=rows, columns=columns))
     x, y = cosines[:3], cosines[3:]
     if abs(x @ y) > 0.01 or abs(np.linalg.norm(x) - 1) > 0.01 or abs(np.linalg.norm(y) - 1) > 0.01:
-        raise NotAnalysable("ImageOrientationPatient does not hold two unit vectors at 90 degrees")
+        raise NotAnalysable(Sentence("orientation_broken"))
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = x * spacing[1], y * spacing[0]
     affine[:3, 2], affine[:3, 3] = np.cross(x, y), position
@@ -167,7 +166,7 @@ def _needed(places: Sequence[Dataset], keyword: str, count: int) -> Float64Array
     """The values of an attribute that a volume cannot be built without."""
     found = numbers(_macro(places, keyword))
     if len(found) != count:
-        raise NotAnalysable(f"{keyword} is missing or does not hold {count} numbers")
+        raise NotAnalysable(Sentence("not_numbers", keyword=keyword, count=count))
     return np.array(found)
 
 
@@ -175,13 +174,11 @@ def _size(dataset: Dataset, keyword: str) -> int:
     """Rows or Columns."""
     found = number(value(dataset, keyword))
     if found is None or not 0 < found < 65536:
-        raise NotAnalysable(f"{keyword} is missing or 0")
+        raise NotAnalysable(Sentence("missing_or_zero", keyword=keyword))
     return int(found)
 
 
 def _bounded(voxels: int) -> None:
     """Refuse a series before its pixels are decoded into too much memory."""
     if voxels > MAX_VOXELS:
-        raise NotAnalysable(
-            f"Rows x Columns x frames is {voxels}: more than the {MAX_VOXELS} voxels of any head"
-        )
+        raise NotAnalysable(Sentence("too_many_voxels", voxels=voxels, most=MAX_VOXELS))

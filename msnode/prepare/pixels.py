@@ -12,6 +12,7 @@ from msnode.errors import NotAnalysable
 from msnode.prepare.frames import Frame
 from msnode.prepare.header import number, read, text, value
 from msnode.records import Float32Array
+from msnode.sentences import Sentence
 
 _ATTRIBUTES = (
     *("PixelData", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated"),
@@ -47,16 +48,16 @@ def read_pixels(frames: Sequence[Frame]) -> Float32Array:
 def _usable(dataset: Dataset) -> None:
     """Refuse what is no grey image before it is decoded."""
     if not value(dataset, "PixelData"):
-        raise NotAnalysable("PixelData is missing or has zero length")
+        raise NotAnalysable(Sentence("no_pixels"))
     if number(value(dataset, "SamplesPerPixel")) != 1:
-        raise NotAnalysable("SamplesPerPixel is not 1: not a grey image")
+        raise NotAnalysable(Sentence("not_grey"))
     interpretation = text(value(dataset, "PhotometricInterpretation"))
     if interpretation not in ("MONOCHROME1", "MONOCHROME2"):
-        raise NotAnalysable(f"PhotometricInterpretation is {interpretation[:16]!r}, not MONOCHROME")
+        raise NotAnalysable(Sentence("photometric", found=interpretation[:16]))
     allocated = number(value(dataset, "BitsAllocated"))
     stored = number(value(dataset, "BitsStored"))
     if allocated not in (8, 16, 32) or not 0 < (stored or 0) <= allocated:
-        raise NotAnalysable(f"BitsAllocated {allocated} and BitsStored {stored} make no grey image")
+        raise NotAnalysable(Sentence("bits", allocated=str(allocated), stored=str(stored)))
 
 
 def _decoded(dataset: Dataset, indices: list[int]) -> Iterator[np.ndarray[Any, Any]]:
@@ -69,13 +70,14 @@ def _decoded(dataset: Dataset, indices: list[int]) -> Iterator[np.ndarray[Any, A
         yield from iter_pixels(dataset, indices=indices, raw=True)
     except Exception as error:  # codecs raise what they like
         name = dataset.file_meta.TransferSyntaxUID.name
-        raise NotAnalysable(f"PixelData cannot be decoded ({name}): {error}") from error
+        reason = Sentence("pixels_undecodable", syntax=name, error=str(error))
+        raise NotAnalysable(reason) from error
 
 
 def _physical(stored: np.ndarray[Any, Any], dataset: Dataset, frame: Frame) -> Float32Array:
     """Stored values of one frame as physical intensities."""
     if stored.shape != (frame.source.rows, frame.source.columns):
-        raise NotAnalysable(f"PixelData is {stored.shape}, other than Rows x Columns say")
+        raise NotAnalysable(Sentence("pixel_shape", shape=str(stored.shape)))
     stored = _without_overlay(stored, dataset)
     padding = _padding(stored, dataset)
     values = stored.astype(np.float32)

@@ -1,18 +1,22 @@
 """Sentences: the same in every language, on disk and in another process."""
 
+import ast
 import copy
 import string
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import msnode
 from msnode.errors import NotAnalysable
 from msnode.files import decode, encode
 from msnode.records import SeriesChoice
 from msnode.report.text import LANGUAGES
 from msnode.sentences import Sentence, from_json, phrases, to, to_json, words
 
+SOURCES = sorted(Path(msnode.__file__).parent.rglob("*.py"))
 WHY = Sentence(
     "tried",
     why=Sentence("described", word="flair"),
@@ -38,6 +42,23 @@ def test_every_language_has_every_phrase_with_the_same_placeholders(language: st
     for code, phrase in english.items():
         assert placeholders(other[code]) == placeholders(phrase), code
         assert other[code].strip()
+
+
+def used() -> set[str]:
+    """Every literal in the program: a phrase's code is one of them, or made of one."""
+    return {
+        node.value
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def test_no_phrase_is_left_over() -> None:
+    literals = used()
+    made = ("gate_", "_failed")  # gate_<name>, <stage>_failed
+    over = [c for c in phrases("en") if c not in literals and not any(m in c for m in made)]
+    assert over == []
 
 
 def test_a_sentence_is_english_until_it_is_put_into_another_language() -> None:
