@@ -99,8 +99,7 @@ class _Sender(threading.Thread):
         """Until stopped."""
         while (message := self._waiting.get()) is not None:
             while not self._deliver(message):
-                first, longest = PAUSE_S
-                if self._stopping.wait(min(first * 2 ** (self._failures - 1), longest)):
+                if self._stopping.wait(_pause(self._failures)):
                     self._lose(1)
                     break
         self._target.close()
@@ -130,6 +129,12 @@ class _Sender(threading.Thread):
         self.join(max(end - time.monotonic(), 0.0))
         if self.is_alive():
             self._lose(self._waiting.qsize())
+
+
+def _pause(failures: int) -> float:
+    """Seconds; the exponent's limit keeps a float from overflowing after a day."""
+    first, longest = PAUSE_S
+    return min(first * 2.0 ** min(failures - 1, 62), longest)
 
 
 def open_trail(node: config.Config, role: str) -> Trail:

@@ -71,6 +71,10 @@ def test_without_a_file_there_is_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_target_may_be_down_for_days() -> None:
+    assert [trail._pause(n) for n in (1, 2, 6, 7, 100_000)] == [1.0, 2.0, 32.0, 60.0, 60.0]
+
+
 def test_syslog_over_udp() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
