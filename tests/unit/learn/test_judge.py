@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
-from msnode.classify import Classifier
+from msnode.classify import Calibration, Classifier, StudyRule, load_bundle
 from msnode.errors import ConfigError, Refused
 from msnode.learn import calibrate, data, everyone, folds, judge, kept, plan, twins
 from msnode.learn.cohort import Cohort
@@ -140,3 +141,28 @@ def test_a_finished_fold_gives_its_plain_logits_back(discs: Cohort, tmp_path: Pa
     assert list(again.persons) == list(raw.persons)
     with pytest.raises(ConfigError, match="no finished fold"):
         kept.raw_twins(tmp_path / "fold-1")
+
+
+def test_everyone_trains_the_bundle_and_others_measure_it(discs: Cohort, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(8):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(rng.integers(0, 200, (32, 32)).astype(np.uint8)).save(path)
+        rows.append(data.Row(path, f"p{number}", "ms" if number % 2 else "control"))
+    data.write(tmp_path / "index.csv", rows)
+    raw = twins.scored(discs, Brightest(), np.arange(24), seed=0)
+    plain = judge.Judgement(Calibration(), StudyRule(), 0.5, 0.5)
+    tested = folds.Tested("fold 1", np.arange(24), raw.real, raw.real, plain, twins=raw)
+    kept.write(tmp_path / "measured" / "fold-1", tested)
+    how = plan("shallow-cnn", epochs=1)
+    index, measured = tmp_path / "index.csv", tmp_path / "measured"
+    alone = everyone.train_on_everyone(index, tmp_path / "alone", how)
+    assert (alone.calibration, alone.sensitivity) == (Calibration(), None)
+    found = everyone.train_on_everyone(index, tmp_path / "run", how, measured)
+    assert load_bundle(tmp_path / "run" / "bundle").manifest == found
+    assert found.calibration == judge.judge(judge.with_twins(raw), how.sensitivity).calibration
+    assert (found.sensitivity, found.specificity) == (1, 1)
+    assert "the run measured" in (tmp_path / "run" / "bundle" / "CARD.md").read_text()
+    with pytest.raises(ConfigError, match="for comparison only"):
+        everyone.train_on_everyone(index, tmp_path / "svm", plan("svm"))
