@@ -36,6 +36,12 @@ def spin() -> None:
         pass
 
 
+def nap(seconds: float) -> int:
+    """Take a while."""
+    time.sleep(seconds)
+    return int(seconds)
+
+
 def wait(started: Path) -> None:
     """Do nothing for ever."""
     started.write_text(str(os.getpid()))

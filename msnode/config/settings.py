@@ -99,7 +99,8 @@ class Decode:
     memory_bytes: int = 3 * 1024**3
     """More, and the study is not analysed; the largest that is accepted takes three quarters."""
     time_s: float = 120.0
-    """More, and the study is not analysed; a usual one takes less than one."""
+    """More, and the study is not analysed; a usual one takes less than one. Time for which others
+    have the processor does not count, up to ten times as much."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any, TypeVar
 
 from msnode import errors, metrics
@@ -33,6 +34,10 @@ LONGEST = 64 * 1024**2
 """Bytes of an answer: paths, reasons, a study's geometry; never pixels."""
 LOST = 255
 """What `multiprocessing` says if the fork server ended and took the exit status with it."""
+PATIENCE = 10
+"""So many times its time a call may take in all, where others keep the processor from it."""
+LOOK_S = 0.05
+"""The shortest time between two looks at how long it has waited for that."""
 LATE, MEMORY = 1001, 1002
 """Beside the exit statuses, which end at 255."""
 STOPPED = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, LOST}
@@ -151,6 +156,7 @@ class _Process:
 
     def __init__(self, limits: Decode, function: Callable[..., Any], args: Any) -> None:
         self._late = False
+        self._ended = threading.Event()
         self._seconds = limits.time_s
         self._reader, writer = _CONTEXT.Pipe(duplex=False)
         task = (writer, limits, function, args)
@@ -164,14 +170,13 @@ class _Process:
 
     def result(self) -> bytes | int:
         """Wait for the answer; the exit status, or `LATE`, where none comes."""
-        timer = threading.Timer(self._seconds, self._give_up)
-        timer.start()
+        threading.Thread(target=self._watch, name="confined", daemon=True).start()
         try:
             return self._reader.recv_bytes(LONGEST)
         except (EOFError, OSError):  # it ended, or its answer is too long to be one
             return self._status()
         finally:
-            timer.cancel()
+            self._ended.set()
 
     def _status(self) -> int:
         """The exit status; the pipe's end comes just before it."""
@@ -182,7 +187,14 @@ class _Process:
             self._process.join()
         return LATE if self._late else self._process.exitcode or 0
 
-    def _give_up(self) -> None:
+    def _watch(self) -> None:
+        """Kill it when its time is over; a machine that is overloaded delays it and no more."""
+        began, left = time.monotonic(), self._seconds
+        while left > 0:
+            if self._ended.wait(max(left, LOOK_S)):
+                return
+            allowed = min(self._seconds + _waited_s(self._process.pid), self._seconds * PATIENCE)
+            left = allowed - (time.monotonic() - began)
         self._late = True
         self.kill()
 
@@ -199,6 +211,15 @@ class _Process:
         """Leave nothing of it behind; it takes a moment to end, which nobody waits for."""
         self._reader.close()
         self.kill()
+
+
+def _waited_s(pid: int | None) -> float:
+    """Seconds for which a process could have run and others did (Linux, sched-stats)."""
+    try:
+        told = Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii")
+    except OSError:  # it has just ended, or this kernel does not say
+        return 0.0
+    return int(told.split()[1]) / 1e9
 
 
 def _replay(answer: Answer) -> None:
