@@ -25,6 +25,8 @@ class Node:
     role: str = "serve"
     on: tuple[str, ...] = ()
     """Command that runs it on another host."""
+    patience_s: float = 180.0
+    """For it to be ready."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -45,7 +47,7 @@ class Node:
         command = [*self.on, sys.executable, "-m", "msnode", self.role, "--config", str(file)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        wait(self._ready_or_dead, 180, "the node to be ready")
+        wait(self._ready_or_dead, self.patience_s, "the node to be ready")
         if self.process.poll() is not None:
             pytest.fail(f"the node stopped at its start:\n{self.log.read_text()[-3000:]}")
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.crashing import cut_power
 
-SIZE = 4 << 30  # bytes; the file is sparse
+SIZE = 4 << 30  # bytes
 
 
 class Disk:
@@ -20,13 +20,16 @@ class Disk:
         image: the file, made here.
         folder: where it is mounted, made here.
         tool: gives the path of a program, and names its package where it is missing.
+        size: of the file, bytes; it is sparse.
     """
 
-    def __init__(self, image: Path, folder: Path, tool: Callable[[str, str], str]) -> None:
+    def __init__(
+        self, image: Path, folder: Path, tool: Callable[[str, str], str], size: int = SIZE
+    ) -> None:
         self.folder = folder
         self._image = image
         with image.open("wb") as file:
-            file.truncate(SIZE)
+            file.truncate(size)
         folder.mkdir()
         subprocess.run([tool("mkfs.ext4", "e2fsprogs"), "-q", image], check=True)
         self.mount()

@@ -32,6 +32,7 @@ from tests.soak.watch import Trend, Watch, trend
 SAY_S = 10.0
 SAMPLE_S = 2.0
 BACKLOG = 6  # studies without a result, beyond which the scanners wait
+SIZE = 64 << 30  # of the nodes' disk, bytes; it takes 100 MB a minute at most
 SETTLE_S = 1200.0  # for what is still open at the end
 
 console = Console(highlight=False)
@@ -63,6 +64,8 @@ class Soak:
                 possible[name](self.site, self.dice)
             except BaseException as error:
                 self.error = error
+                self.end.set()
+                self.say(f"[red]the soak cannot go on:[/red] {error}")
                 raise
             self.happened.append(name)
 
@@ -133,7 +136,7 @@ def run(soak: Soak, minutes: float, folder: Path, seed: int, scanners: int) -> N
     watcher = threading.Thread(target=soak.look, name="watch", daemon=True)
     for thread in (*senders, breaker, watcher):
         thread.start()
-    time.sleep(minutes * 60)
+    soak.end.wait(minutes * 60)
     for sender in senders:
         sender.stop()
     for sender in senders:
@@ -185,7 +188,7 @@ def soak(
     with ExitStack() as stack:
         disk = None
         if is_possible():
-            disk = Disk(folder / "disk", folder / "mounted", tool)
+            disk = Disk(folder / "disk", folder / "mounted", tool, SIZE)
             stack.callback(disk.unmount)
         site = Site(folder / "site", nodes, nodes > 1, model, disk)
         stack.callback(site.stop)

@@ -108,7 +108,7 @@ class Site:
         }
         if self.database:
             own["database"] = self.url
-        return Node(own, folder)
+        return Node(own, folder, patience_s=900)
 
     @property
     def mortal(self) -> list[Node]:
