@@ -5,7 +5,6 @@ Plain functions over the stages; `flow` runs them as durable steps, `msnode pred
 
 import logging
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from msnode import classify, metrics, prepare, strata
 from msnode.confined import Confined
-from msnode.errors import Refused, TryLater, Unforeseen
+from msnode.errors import Refused, TryLater, origin
 from msnode.records import (
     Finding,
     InputContract,
@@ -146,20 +145,12 @@ def unexpected(error: Exception, doing: str) -> str:
     Returns:
         File and line.
     """
-    kind, where = _origin(error)
+    kind, where = origin(error)
     log.error("unexpected error=%s at=%s while=%r", kind, where, doing)
     return where
 
 
-def _origin(error: Exception) -> tuple[str, str]:
-    """The error's class, and file and line that raised it."""
-    if isinstance(error, Unforeseen):
-        return error.kind, error.where
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return type(error).__name__, f"{Path(frame.filename).name}:{frame.lineno}"
-
-
 def _failed(stage: str, error: Exception) -> Sentence:
     """The reason that an error which nobody foresaw becomes."""
-    kind, _ = _origin(error)
+    kind, _ = origin(error)
     return Sentence(f"{stage}_failed", error=kind, where=unexpected(error, stage))

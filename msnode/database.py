@@ -173,6 +173,15 @@ def open_database(url: str) -> sa.Engine:
     return engine
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database cannot be used now, whatever it was asked for."""
+    if isinstance(error, sa.exc.TimeoutError):  # all connections are in use
+        return True
+    if not isinstance(error, sa.exc.OperationalError):
+        return False
+    return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     """Write-ahead log, and thirty seconds of patience with other writers."""
     connection.isolation_level = None  # sqlite3 would begin transactions late and deferred

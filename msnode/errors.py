@@ -1,5 +1,7 @@
 """One hierarchy of errors; a class's docstring says what the message means to its reader."""
 
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,3 +63,12 @@ class Unforeseen(MsnodeError):
         super().__init__(f"{kind} at {where}")
         self.kind = kind
         self.where = where
+
+
+def origin(error: BaseException) -> tuple[str, str]:
+    """An error's class, and file and line that raised it: what may be logged of one not ours."""
+    if isinstance(error, Unforeseen):
+        return error.kind, error.where
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
+    return type(error).__name__, where

@@ -6,7 +6,6 @@ import logging
 import os
 import resource
 import signal
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from prometheus_client import Counter
 
 from msnode import metrics
 from msnode.config import Decode
-from msnode.errors import MsnodeError, Refused
+from msnode.errors import MsnodeError, Refused, origin
 from msnode.files import encode
 from msnode.sentences import Text
 
@@ -135,10 +134,9 @@ def _counted() -> Iterator[tuple[str, dict[str, str], float]]:
 
 def _failure(error: Exception) -> Failure:
     """An error with the place that raised it."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(frame.filename).name}:{frame.lineno}"
+    kind, where = origin(error)
     number = error.errno if isinstance(error, OSError) else None
-    return Failure(type(error).__name__, where, _message(error), number)
+    return Failure(kind, where, _message(error), number)
 
 
 def _message(error: Exception) -> Text:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import sqlalchemy as sa
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
 
+from msnode.database import is_away
 from msnode.engine.common import queue
-from msnode.errors import Refused, TryLater
+from msnode.errors import Refused, TryLater, origin
 from msnode.room import is_full
 from msnode.sentences import Sentence, to_json
 
@@ -37,7 +38,7 @@ PAUSE_S = 2.0
 """Before a step's second attempt, doubled for each further one: in all a quarter of an hour."""
 
 ROOM_S = 5.0
-"""Between attempts of a step that finds the disk full."""
+"""Between attempts of a step that finds the disk full or the database away."""
 
 TRANSIENT = (TryLater, OSError, sa.exc.OperationalError, sa.exc.InterfaceError)
 """Faults of disk, network, device and database that pass."""
@@ -106,15 +107,25 @@ def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
         "interval_seconds": PAUSE_S,
         "backoff_rate": 2.0,
         "max_attempts": 9,
-        "should_retry": lambda error: isinstance(error, TRANSIENT),
+        "should_retry": lambda error: _passes(name, error),
     }
-    return DBOS.run_step(options, _with_room(function), *args, **kwargs)
+    return DBOS.run_step(options, _patient(function), *args, **kwargs)
 
 
-def _with_room(function: Callable[P, R]) -> Callable[P, R]:
-    """The function again and again, for as long as it takes, while a disk is full.
+def _passes(name: str, error: BaseException) -> bool:
+    """Whether an error of a step may pass; the log gets what can be told of each."""
+    passes = isinstance(error, TRANSIENT)
+    log.log(
+        logging.WARNING if passes else logging.ERROR,
+        "job=%s step=%s failed error=%s at=%s", DBOS.workflow_id, name, *origin(error),
+    )  # fmt: skip
+    return passes
 
-    That is no fault of the study, and whatever comes after it would find the disk full as well.
+
+def _patient(function: Callable[P, R]) -> Callable[P, R]:
+    """The function again and again, for as long as it takes, while disk or database are no use.
+
+    That is no fault of the study, and whatever comes after it would find them like that as well.
     """
 
     @wraps(function)
@@ -122,10 +133,11 @@ def _with_room(function: Callable[P, R]) -> Callable[P, R]:
         while True:
             try:
                 return function(*args, **kwargs)
-            except (OSError, sa.exc.DBAPIError) as error:
-                if not is_full(error):
+            except (OSError, sa.exc.SQLAlchemyError) as error:
+                if not (is_full(error) or is_away(error)):
                     raise
-                log.error("a disk is full: work waits for room error=%s", type(error).__name__)
+                what = "a disk is full" if is_full(error) else "the database is away"
+                log.error("%s: work waits error=%s", what, type(error).__name__)
             time.sleep(ROOM_S)
 
     return waiting
