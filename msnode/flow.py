@@ -20,7 +20,7 @@ from msnode.analysis import Analysis, compose, opinion, prepared, timed, unexpec
 from msnode.config import Config, Destination
 from msnode.confined import Confined
 from msnode.deliver import Attempt
-from msnode.errors import Refused
+from msnode.errors import Refused, Unforeseen
 from msnode.files import replacing
 from msnode.receive import Inbox
 from msnode.records import Decision, Predecessor, Prior, Report, Study, key
@@ -28,6 +28,9 @@ from msnode.sentences import Sentence, from_json, to_json
 from msnode.twin import Entry, Twin
 
 log = logging.getLogger(__name__)
+
+NOT_SO = (Refused, Unforeseen)
+"""What writing a result raises where another try, of less or from another header, may succeed."""
 
 READING = ("msnode.prepare", "msnode.report")
 """The stages that open received files, and therefore run in processes of their own."""
@@ -212,7 +215,7 @@ class Flow:
         """The report with a header that can be read, if there is one, and the study's date."""
         uid = made.study_instance_uid
         for path in dict.fromkeys((made.header, *_some(made.evidence))):
-            with suppress(Refused):
+            with suppress(*NOT_SO):
                 date = self._glance.call(str, report.study_date, path, uid)
                 return replace(made, header=path), date
         return made, ""
@@ -221,14 +224,15 @@ class Flow:
         """Write the objects; a result that fails its validation becomes "not analysed"."""
         try:
             return self._written(made)
-        except Refused as refusal:
+        except NOT_SO as refusal:
             log.error("study=%s result kept back: %s", key(made.study_instance_uid), refusal)
             failed = refusal
         if made.finding is not None:
-            reason = Sentence("kept_back", problems=failed.reason)
+            problems = failed.reason if isinstance(failed, Refused) else str(failed)
+            reason = Sentence("kept_back", problems=problems)
             return self._write(replace(made, finding=None, reason=reason))
         for path in _some(made.evidence):  # its header may be whole where others are not
-            with suppress(Refused):
+            with suppress(*NOT_SO):
                 return self._written(replace(made, header=path, evidence=(path,)))
         raise failed
 

@@ -16,9 +16,12 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from msnode import report
 from msnode.config import Config, Destination, Form
+from msnode.confined import Confined
 from msnode.database import migrate, open_database
 from msnode.deliver import Deliveries
+from msnode.errors import Unforeseen
 from msnode.flow import Flow
 from msnode.records import Report, Study
 from msnode.twin import Entry, Twin
@@ -89,6 +92,27 @@ def test_a_study_is_delivered_in_the_form_that_it_was_reported_in(
     after = replace(before, profile="full", form=Form("comprehensive-3d"))
     assert node.deliver(node.flow(after), "pacs")
     assert classes(tmp_path / "pacs") == [SecondaryCaptureImageStorage, ComprehensiveSRStorage]
+
+
+def test_an_error_that_nobody_foresaw_is_in_the_report(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, first = Confined.call, node.made.evidence[-1]
+
+    def stumbling(self: Confined, returns: Any, function: Any, *args: Any) -> Any:
+        if function is report.write and args[0].finding is not None:
+            raise Unforeseen("KeyError", "montage.py:7")
+        if function is report.study_date and args[0] == first:
+            raise Unforeseen("RecursionError", "header.py:7")
+        return call(self, returns, function, *args)
+
+    monkeypatch.setattr(Confined, "call", stumbling)
+    node.made = replace(node.made, header=first)
+    assert node.report(node.flow(Destination("pacs", folder=tmp_path / "pacs"))) == "not_analysed"
+    [entry] = Twin(node.database).history("p")
+    assert entry.study_date == "20250102"
+    assert "the result was kept back: KeyError at montage.py:7" in str(entry.reason)
+    assert len(list(node.folder.glob("work/*/1/minimal/*.dcm"))) == 2
 
 
 def test_nothing_to_deliver_does_not_count_as_delivered(node: Node, tmp_path: Path) -> None:
