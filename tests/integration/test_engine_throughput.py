@@ -13,7 +13,7 @@ from tests.acceptance.peers import wait
 from tests.integration.waiting_host import WAIT_S
 
 HOST = Path(__file__).with_name("waiting_host.py")
-STUDIES = 12
+STUDIES = 8
 AT_ONCE = 2  # studies a worker
 
 

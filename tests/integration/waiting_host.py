@@ -7,7 +7,7 @@ from typing import Any
 from msnode.database import migrate, open_database
 from msnode.engine import Engine
 
-WAIT_S = 1.0
+WAIT_S = 2.0
 
 
 class WaitingFlow:
