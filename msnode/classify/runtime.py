@@ -162,14 +162,10 @@ class Runner:
                 self.warm_up()
                 images = torch.cat([r.images[first:last] for r, first, last in batch])
                 with metrics.INFERENCE_SECONDS.time():
-                    logits, grids = self._compute(images)
+                    explained = self._compute(images)
+                _hand_out(batch, explained)
             except BaseException as error:  # noqa: BLE001 - handed to the studies' own threads
                 self._fail(batch, error)
-                continue
-            done = 0
-            for request, first, last in batch:
-                part = slice(done, done := done + last - first)
-                request.add((logits[part], tuple(g[part] for g in grids)))
 
     def _next(self) -> list[tuple[_Request, int, int]]:
         """Wait for slices; the oldest study's first, filled up from the next. Empty: closed."""
@@ -201,4 +197,14 @@ class Runner:
             for request, _, _ in batch:
                 if request in self._waiting:
                     self._waiting.remove(request)
-                request.result.set_exception(error)
+                if not request.result.done():
+                    request.result.set_exception(error)
+
+
+def _hand_out(batch: list[tuple[_Request, int, int]], explained: Explained) -> None:
+    """Give each study of a batch its own slices' outputs."""
+    logits, grids = explained
+    done = 0
+    for request, first, last in batch:
+        part = slice(done, done := done + last - first)
+        request.add((logits[part], tuple(g[part] for g in grids)))

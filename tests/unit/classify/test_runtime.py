@@ -12,7 +12,7 @@ import torch
 from prometheus_client import REGISTRY
 from torch import Tensor
 
-from msnode.classify import Bundle, Runner, device
+from msnode.classify import Bundle, Runner, device, runtime, saliency
 from msnode.classify.decision import slice_probabilities
 from msnode.classify.device import Compute, phantom
 from msnode.config import Classify
@@ -175,6 +175,25 @@ def test_a_bug_is_no_device_failure(runner: Runner, as_slices: Maker) -> None:
     with pytest.raises(RuntimeError, match="shapes do not match"):
         runner.score(study)
     assert not runner._waiting, "the rest of the study is not computed"
+
+
+def test_whatever_fails_the_device_goes_on(
+    runner: Runner, as_slices: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what comes after the device's work: without its thread each later study would hang."""
+    add, failing = runtime._Request.add, [MemoryError(), MemoryError()]
+
+    def short(self: runtime._Request, part: saliency.Explained) -> None:
+        add(self, part)
+        if failing:
+            raise failing.pop()
+
+    runner.warm_up()
+    monkeypatch.setattr(runtime._Request, "add", short)
+    runner.score(as_slices(planted(2, np.random.default_rng(0))[0]))
+    with pytest.raises(MemoryError):
+        runner.score(as_slices(planted(20, np.random.default_rng(0))[0]))
+    runner.score(as_slices(planted(2, np.random.default_rng(0))[0]))
 
 
 def test_bfloat16_where_it_decides_the_same(bundle: Bundle) -> None:
