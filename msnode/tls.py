@@ -70,6 +70,15 @@ class ServerTls:
         return states
 
 
+def _no_password() -> str:
+    """Instead of OpenSSL's question on the terminal, for which a service would wait for ever.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError("the key is encrypted; decrypt it: openssl pkey -in KEY -out PLAIN")
+
+
 def _prepared(side: int, tls: config.Tls, where: str) -> ssl.SSLContext:
     """What both sides have in common."""
     context = ssl.SSLContext(side)
@@ -80,8 +89,8 @@ def _prepared(side: int, tls: config.Tls, where: str) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         raise ConfigError(f"{where}: {tls.ca} cannot be used: {error}") from error
     try:
-        context.load_cert_chain(tls.certificate, tls.key)
-    except OSError as error:
+        context.load_cert_chain(tls.certificate, tls.key, _no_password)
+    except (OSError, ConfigError) as error:
         raise ConfigError(
             f"{where}: {tls.certificate}, or {tls.key}, cannot be used: {error}"
         ) from error

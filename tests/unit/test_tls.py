@@ -3,7 +3,9 @@
 import contextlib
 import socket
 import ssl
+import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,14 @@ def test_the_first_files_must_be_good(tmp_path: Path, authority: trustme.CA) -> 
     files.key.write_text("")
     with pytest.raises(ConfigError, match=r"key\.pem"):
         ServerTls(files)
+
+
+def test_an_encrypted_key_is_refused_without_a_question(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    files = issue(authority, tmp_path / "server", "localhost")
+    locked = tmp_path / "locked.pem"
+    command = ["openssl", "pkey", "-aes256", "-passout", "pass:secret", "-in", str(files.key)]
+    subprocess.run([*command, "-out", str(locked)], check=True)
+    with pytest.raises(ConfigError, match=r"locked\.pem, cannot be used: the key is encrypted"):
+        client_context(replace(files, key=locked))
