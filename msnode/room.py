@@ -59,7 +59,7 @@ class Room:
         """Free space, on the fullest of the disks, at most a second old."""
         now = time.monotonic()
         if now >= self._until:
-            self._free = min(self._disks())
+            self._free = self._measured()
             self._until = now + FRESH_S
             self._turn(self._free)
         return self._free
@@ -68,6 +68,14 @@ class Room:
         """How much room there is, at most a second ago."""
         self.free_bytes()
         return self._level
+
+    def _measured(self) -> int:
+        """Free bytes now; none on a disk that does not answer, as a network's may not."""
+        try:
+            return min(self._disks(), default=0)
+        except OSError as error:
+            log.error("the data disk does not say how full it is error=%s", error.strerror)
+            return 0
 
     def _disks(self) -> Iterator[int]:
         """Free bytes where the parts of the data folder lie."""

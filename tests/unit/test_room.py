@@ -1,6 +1,8 @@
 """Watermarks of the data disk: said once, kept with some slack, left by themselves."""
 
+import errno
 import logging
+import os
 from collections import namedtuple
 from pathlib import Path
 
@@ -51,6 +53,21 @@ def test_the_fullest_disk_counts(disk: Disk, tmp_path: Path) -> None:
     disk.free = {"instances": 5 * GB, "work": 1 * GB}
     assert watched.free_bytes() == 1 * GB
     assert watched.level() == Level.FULL
+
+
+def test_a_disk_that_does_not_answer_has_no_room(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Room(tmp_path, 20 * GB, 2 * GB)
+
+    def stale(path: Path) -> Usage:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+
+    monkeypatch.setattr("shutil.disk_usage", stale)
+    assert (watched.level(), watched.free_bytes()) == (Level.FULL, 0)
+    monkeypatch.setattr("shutil.disk_usage", disk.usage)
+    assert watched.level() == Level.AMPLE
+    assert Room(tmp_path / "gone", 20 * GB, 2 * GB).level() == Level.FULL
 
 
 def test_a_level_is_logged_once(
