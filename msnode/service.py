@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 SWEEP_S = 0.5  # how often the inbox is asked for complete studies
 BEAT_S = 5.0  # between heartbeats; engine.SILENT_S of silence count as death
 CLEAN_S = 3600.0  # between removals of what is old
+AGAIN_S = 60.0  # after one that failed
 HURRY_S = 5.0  # for one of them; what is left comes with the next sweep
 ORPHAN_S = 60.0  # after which a file without a row has no receiver that will write it
 GRACE_S = 2.0  # for associations under way at a stop; the peer sends again what we did not answer
@@ -52,7 +53,7 @@ class Sweeper(threading.Thread):
         self._engine = engine
         self._stopping = threading.Event()
         self.last_sweep = time.monotonic()
-        self._next_beat = self._next_cleaning = 0.0
+        self._next_beat = self._next_look = self._next_cleaning = 0.0
 
     def run(self) -> None:
         """Sweep until stopped; what fails once (a locked database) is tried at the next sweep."""
@@ -87,13 +88,19 @@ class Sweeper(threading.Thread):
         complete = self._inbox.complete(time.time(), self._config.complete, self._has_wanted)
         for study in complete:
             self._submit(study)
-        if time.monotonic() > self._next_beat:
-            self._next_beat = time.monotonic() + BEAT_S
-            self._engine.beat()
+        self._beat()
+        if time.monotonic() > self._next_look:
+            self._next_look = time.monotonic() + BEAT_S
             self._submit_queued()
         self._settle_reports()
         if time.monotonic() > self._next_cleaning:
             self._clean()
+
+    def _beat(self) -> None:
+        """Say every few seconds that this host is alive."""
+        if time.monotonic() > self._next_beat:
+            self._next_beat = time.monotonic() + BEAT_S
+            self._engine.beat()
 
     def _clean(self) -> None:
         """Delete what is old, for some seconds; with the next sweep more, if there is more.
@@ -101,6 +108,7 @@ class Sweeper(threading.Thread):
         At the end of it, look for images of a receiver that died for good before their rows came.
         """
         began = time.monotonic()
+        self._next_cleaning = began + AGAIN_S  # whatever stops it must not stop the sweeps
         self._engine.sweep()
         deleted = len(list(self._retention.apply(HURRY_S)))
         is_all = not deleted or time.monotonic() < began + HURRY_S
@@ -131,6 +139,8 @@ class Sweeper(threading.Thread):
     def _has_wanted(self, paths: Sequence[Path]) -> bool:
         """Whether the model's series is there; a hostile file that takes long is no standstill."""
         self.last_sweep = time.monotonic()
+        with suppress(sa.exc.SQLAlchemyError):  # the next beat tells of it
+            self._beat()
         return self._flow.has_wanted(paths)
 
 
@@ -150,6 +160,7 @@ class Service:
         self._work = work
         self._stack = ExitStack()
         self._sweeper: Sweeper | None = None
+        self._listener: Listener | None = None
         self._started = False
 
     def __enter__(self) -> Self:
@@ -196,7 +207,7 @@ class Service:
             words += self._start_work(stack, database, inbox)
         if self._receive:
             reports = Reports(config, Commitments(database))
-            listener = Listener(config.receive, inbox, reports, trail)
+            self._listener = listener = Listener(config.receive, inbox, reports, trail)
             stack.callback(listener.stop, GRACE_S)
             listener.start()
             words += [f"ae_title={config.receive.ae_title}", f"port={listener.port}"]
@@ -255,7 +266,9 @@ class Service:
         return alive, reason if room == Level.AMPLE else f"{reason}; room on the disk is low"
 
     def _alive(self) -> tuple[bool, str]:
-        """Alive while the sweeper sweeps; starting counts as alive."""
+        """Alive while the listener listens and the sweeper sweeps; starting counts as alive."""
+        if self._started and self._listener is not None and not self._listener.is_alive:
+            return False, "the listener has ended"
         if self._sweeper is None:
             return True, "receiving" if self._started else "starting"
         idle = time.monotonic() - self._sweeper.last_sweep

@@ -58,6 +58,7 @@ class Listener:
         self._lock = threading.Lock()
         self._sessions: set[Session] = set()
         self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
         self._watched = 0.0
 
     @property
@@ -67,6 +68,11 @@ class Listener:
             return self._config.port
         return int(self._server.server_address[1])
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it listens."""
+        return self._thread is not None and self._thread.is_alive()
+
     def start(self) -> None:
         """Listen, in threads of its own.
 
@@ -75,7 +81,9 @@ class Listener:
         """
         gate = Gate(self._config.max_associations + PENDING)
         self._server = _Server(self, gate, self._config.address, self._config.port)
-        threading.Thread(target=self._server.serve_forever, name="listener", daemon=True).start()
+        listening = self._server.serve_forever
+        self._thread = threading.Thread(target=listening, name="listener", daemon=True)
+        self._thread.start()
         log.info("listening ae_title=%s port=%d", self._config.ae_title, self.port)
 
     def stop(self, grace_s: float) -> None:

@@ -96,6 +96,16 @@ def test_a_caller_without_the_right_to_store_stores_nothing(listen: Listen, tmp_
     assert "Use of Restricted Function" in alerts(receiver)[0]
 
 
+def test_a_listener_that_has_ended_says_so(listen: Listen) -> None:
+    listener = listen().listener
+    assert listener.is_alive
+    assert listener._server is not None
+    assert listener._thread is not None
+    listener._server.shutdown()
+    listener._thread.join(5)
+    assert not listener.is_alive
+
+
 def test_nothing_is_stored_as_a_verification(listen: Listen, tmp_path: Path) -> None:
     """A C-STORE on the only context that a caller with the right to echo gets."""
     receiver = listen(callers=(config.Caller("PYTHON", rights=("echo",)),))

@@ -1,0 +1,79 @@
+"""The sweeper: one thing that fails keeps no other from being done."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from msnode import service
+from msnode.config import Config
+from msnode.service import Service, Sweeper
+
+
+def sweeper(
+    sweep: Callable[[], None] = lambda: None, beat: Callable[[], None] = lambda: None
+) -> Sweeper:
+    """Of a node without studies."""
+    engine: Any = SimpleNamespace(sweep=sweep, beat=beat)
+    inbox: Any = SimpleNamespace(complete=lambda *_: [], queued=list, rebuild=lambda _: 0)
+    deliveries = SimpleNamespace(reported=lambda: ())
+    flow: Any = SimpleNamespace(deliveries=deliveries, has_wanted=lambda _: True)
+    retention: Any = SimpleNamespace(apply=lambda _: [])
+    return Sweeper(Config(), inbox, engine, flow, retention)
+
+
+def run_for(made: Sweeper, seconds: float) -> None:
+    made.start()
+    time.sleep(seconds)
+    made.stop()
+
+
+def test_cleaning_that_fails_does_not_stop_the_sweeps(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else the watchdog would start the node again and again."""
+    tried = []
+
+    def sweep() -> None:
+        tried.append(time.monotonic())
+        raise KeyError("Doe^Jane")
+
+    monkeypatch.setattr(service, "SWEEP_S", 0.01)
+    made = sweeper(sweep)
+    with caplog.at_level(logging.INFO):
+        run_for(made, 0.5)
+    assert len(tried) == 1, "it is tried again a minute later"
+    assert made.last_sweep > tried[0]
+    assert "error=KeyError" in caplog.text
+    assert "Doe" not in caplog.text
+
+
+def test_a_host_is_alive_however_many_studies_it_looks_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "BEAT_S", 0.01)
+    beats = []
+
+    def beat() -> None:
+        beats.append(1)
+        raise sa.exc.OperationalError("UPDATE", {}, Exception("away"))
+
+    made = sweeper(beat=beat)
+    for _ in range(3):
+        assert made._has_wanted([Path("image")])
+        time.sleep(0.02)
+    assert len(beats) == 3
+
+
+def test_a_listener_that_has_ended_is_unhealthy() -> None:
+    node = Service(Config(), work=False)
+    listener: Any = SimpleNamespace(is_alive=True)
+    node._started, node._listener = True, listener
+    assert node._alive() == (True, "receiving")
+    listener.is_alive = False
+    assert node._alive() == (False, "the listener has ended")
