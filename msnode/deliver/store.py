@@ -211,7 +211,9 @@ def _store(
         association.dimse_timeout = peer.DIMSE_S + item.path.stat().st_size / peer.SLOWEST
         status = association.send_c_store(data, msg_id=message_id).get("Status")
     except UNREADABLE as error:
-        detail = f"the file cannot be sent: {type(error).__name__}: {error}"
+        # what pydicom says of a value quotes it
+        why = f": {error}" if isinstance(error, OSError | RuntimeError) else ""
+        detail = f"the file cannot be sent: {type(error).__name__}{why}"
         return Receipt(name, item.sop_instance_uid, None, False, 1, detail)
     if status is None:
         return _missed(name, item, "the peer aborted the association, or did not answer in time")

@@ -3,12 +3,14 @@
 import logging
 import socket
 import socketserver
+import sys
 import threading
 import time
 from typing import Any
 
 from msnode import config, metrics
 from msnode.audit import SILENT, Trail
+from msnode.errors import origin
 from msnode.receive.classes import accepted, contexts
 from msnode.receive.commitment import Reports
 from msnode.receive.gate import Gate
@@ -186,4 +188,6 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Anything else is our own fault; the other connections go on."""
-        log.error("connection broke off peer=%s", client_address[0], exc_info=True)
+        error = sys.exc_info()[1]
+        told = origin(error) if error is not None else ("", "")  # its text may quote a header
+        log.error("connection broke off peer=%s error=%s at=%s", client_address[0], *told)

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydicom.uid import (
@@ -15,7 +17,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from msnode.deliver.store import Item, batches, read_item
+from msnode.config import Destination
+from msnode.deliver.store import Item, _store, batches, read_item
 from msnode.errors import Refused
 
 SaveDicom = Callable[..., Path]
@@ -78,3 +81,29 @@ def test_what_cannot_be_sent_is_refused_with_the_reason(tmp_path: Path) -> None:
     bare.write_bytes(bytes(128) + b"DICM")
     with pytest.raises(Refused, match="MediaStorageSOPClassUID"):
         read_item(bare)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("invalid value for VR DA: 'Doe^Jane'"), "the file cannot be sent: ValueError"),
+        (OSError(5, "I/O error"), "the file cannot be sent: OSError: [Errno 5] I/O error"),
+    ],
+    ids=repr,
+)
+def test_what_cannot_be_sent_is_told_without_its_values(
+    error: Exception, told: str, save_dicom: SaveDicom
+) -> None:
+    sent = read_item(save_dicom("2.25.7"))
+    association: Any = SimpleNamespace(is_established=True)
+    context = SimpleNamespace(
+        abstract_syntax=sent.sop_class_uid, transfer_syntax=[sent.transfer_syntax_uid]
+    )
+    association.accepted_contexts = [context]
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    association.send_c_store = fail
+    receipt = _store(association, sent, Destination("pacs"), 1)
+    assert (receipt.detail, receipt.delivered, receipt.retry) == (told, False, False)
