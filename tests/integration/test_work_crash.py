@@ -79,6 +79,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 def configure(folder: Path, database: str, data: Path, pacs: peers.Orthanc, bundle: Path) -> Path:
     """Write the worker's configuration."""
     settings = {
+        "name": "worker",
         "data": str(data),
         "database": None if database == "sqlite" else database,
         "classify": {"device": "cpu", "threads": 1, "bundle": str(bundle)},
