@@ -28,6 +28,7 @@ from tests.unit.receive.datasets import store
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([main.__module__])
+PATIENCE_S = 240.0  # for a worker, on a machine that has much else to do
 ALL = [
     (database, *stop)
     for database in ("sqlite", "postgresql")
@@ -108,13 +109,14 @@ def work(file: Path, stop: Stop | None) -> int:
     """Run the worker to its end; returns its exit status."""
     process = PROCESSES.Process(target=main, args=(file, stop))
     process.start()
-    process.join(90)
+    process.join(PATIENCE_S)
     process.kill()
     process.join()
     assert process.exitcode is not None
     return process.exitcode
 
 
+@pytest.mark.timeout(3 * PATIENCE_S)
 @pytest.mark.parametrize(("database", "point", "count"), CHOSEN)
 def test_one_result_whatever_step_dies(
     database: str,
