@@ -123,7 +123,7 @@ def compose(
 
 def _warned(slices: Slices, model: ModelInfo, study: Study) -> Slices:
     """The slices, with a warning where the model never saw the like, or images contradict."""
-    outside = strata.outside(model.strata, slices.acquisition, slices.thickness_mm)
+    outside = strata.outside(model.strata, slices.acquisition, slices.distance_mm)
     count = study.conflicts
     conflicts = [Sentence("conflicts", count=count)] if count else []
     return replace(slices, warnings=(*slices.warnings, *conflicts, *outside))

@@ -94,7 +94,7 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
         console.print(_slice_table(analysis))
     if analysis.prepared is not None:
         slices = analysis.prepared.slices
-        outside = strata.outside(model.strata, slices.acquisition, slices.thickness_mm)
+        outside = strata.outside(model.strata, slices.acquisition, slices.distance_mm)
         for warning in (*slices.warnings, *outside):
             console.print(f"[yellow]{escape(warning)}[/]")
     seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in analysis.seconds.items())

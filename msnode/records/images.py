@@ -161,6 +161,14 @@ class Slices:
     gate: float | None = None
     acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
 
+    @property
+    def distance_mm(self) -> float:
+        """Between neighbouring slices; a reformatted series' frames lie otherwise."""
+        if not self.reformatted or len(self.affines) < 2:
+            return self.thickness_mm
+        normal = _cube(self.affines[0])[:3, 2]
+        return float(np.median(np.abs(np.diff(self.affines[:, :3, 3] @ normal))))
+
     def source(self, index: int) -> SourceFrame:
         """The source frame of a slice."""
         return self.frames[self.nearest[index]]

@@ -1,5 +1,6 @@
 """Drawing text and bars on a picture; Inter (SIL Open Font License) lies beside this file."""
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -40,6 +41,10 @@ class Canvas:
         shown = text if width is None else shorten(text, chosen, width)
         self.draw.text(at, shown, colour, chosen, anchor)
         return chosen.getlength(shown)
+
+    def fitting(self, text: str, sizes: Sequence[int], width: float) -> int:
+        """The first of some sizes in which a line fits a width, else the last."""
+        return next((s for s in sizes if font(s).getlength(text) <= width), sizes[-1])
 
     def paragraph(
         self,

@@ -198,3 +198,9 @@ def matter(case: Case, most: int, least: int = 3) -> list[SliceFinding]:
         if min(away, default=np.inf) > NEIGHBOURS_MM:
             chosen.append(candidate)
     return chosen
+
+
+def peaks(case: Case, most: int) -> list[SourceFrame]:
+    """The images on which the saliency of the slices that matter peaks, each once."""
+    found = (one.peak.source for one in matter(case, most))
+    return list({(frame.sop_instance_uid, frame.frame): frame for frame in found}.values())

@@ -38,7 +38,7 @@ def quality(case: Case) -> str:
     if slices is None:
         return "–"
     say = case.say
-    distance = say.number(slices.thickness_mm)
+    distance = say.number(slices.distance_mm)
     parts = [say("input", count=len(slices.pixels), thickness=distance)]
     if slices.missing:
         parts.append(say("missing", count=slices.missing))
@@ -63,11 +63,18 @@ def all_quality(case: Case) -> str:
 def threshold(case: Case) -> str:
     """The operating point."""
     info, say = case.report.model, case.say
-    text = f"{say('threshold')} {say.percent(info.threshold)}"
+    text = f"{say('threshold')} {say.limit(info.threshold)}"
     if info.undetermined is not None:
-        low, high = map(say.percent, info.undetermined)
+        low, high = map(say.limit, info.undetermined)
         text += "; " + say("undetermined_zone", low=low, high=high)
     return text
+
+
+def probability(case: Case) -> str:
+    """The study's probability, told apart from the operating point."""
+    info = case.report.model
+    limits = (info.threshold, *(info.undetermined or ()))
+    return case.say.percent(case.finding.probability, *limits)
 
 
 def performance(case: Case) -> str:
@@ -94,7 +101,7 @@ def revision(case: Case, before: Predecessor) -> str:
     result = say(before.decision or "not_analysed")
     result = result[0].lower() + result[1:]
     if before.probability is not None:
-        result += f", {say.percent(before.probability)}"
+        result += f", {say.percent(before.probability, case.report.model.threshold)}"
     cause = "new_images" if before.digest == case.report.model.digest else "new_model"
     return say("replaces", number=before.generation, result=result, cause=say(cause))
 
@@ -132,17 +139,27 @@ def outcome(case: Case) -> list[str]:
         ]
     return [
         f"{say.label('pattern', say(finding.decision))}. "
-        f"{say('calibrated')} {say.percent(finding.probability)} ({threshold(case)}).",
+        f"{say('calibrated')} {probability(case)} ({threshold(case)}).",
         performance(case),
         say.label("priority", priority(case)),
     ]
 
 
 def where(case: Case, found: SliceFinding) -> str:
-    """A slice by its image number and by its place among the slices."""
-    place = case.say("slice_of", number=found.index + 1, count=len(case.finding.slices))
-    image = image_label(case, found.source)
-    return f"{image} · {place}" if image else place
+    """A slice by the image that its saliency peaks on and by its place among the slices."""
+    image = image_label(case, found.peak.source)
+    return f"{image} · {place(case, found)}" if image else place(case, found)
+
+
+def place(case: Case, found: SliceFinding) -> str:
+    """A slice's place among the slices, from the feet."""
+    return case.say("slice_of", number=found.index + 1, count=len(case.finding.slices))
+
+
+def name(case: Case, found: SliceFinding) -> str:
+    """A slice by its image; one that was reformatted is none of them."""
+    label = "" if case.slices.reformatted else image_label(case, found.source)
+    return label or place(case, found)
 
 
 def slice_lines(case: Case, most: int) -> list[str]:

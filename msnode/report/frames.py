@@ -31,7 +31,7 @@ def _shared(case: Case, grid: Grid) -> Dataset:
     shared = Dataset()
     shared.PixelMeasuresSequence = [measures := Dataset()]
     measures.PixelSpacing = geometry.spacing(grid.affine)
-    measures.SliceThickness = geometry.decimal(case.slices.thickness_mm)
+    measures.SliceThickness = geometry.decimal(case.slices.distance_mm)
     shared.PlaneOrientationSequence = [direction := Dataset()]
     direction.ImageOrientationPatient = geometry.orientation(grid.affine, case.header.orientation)
     return shared

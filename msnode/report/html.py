@@ -5,6 +5,9 @@ from html import escape
 
 from pydicom import Dataset
 
+from msnode.report.text import LANGUAGES
+from msnode.sentences import words
+
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
@@ -40,13 +43,24 @@ def render(document: Dataset) -> str:
     """
     title = escape(_meaning(document, "ConceptNameCodeSequence") or "Structured Report")
     verified = document.get("VerificationFlag") == "VERIFIED"
-    banner = "" if verified else '<p class="banner">AI result — not verified by a physician</p>'
+    language = _language(document)
+    notice = escape(words("banner", language))
+    banner = "" if verified else f'<p class="banner">{notice}</p>'
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{title}</title>'
         f"<style>{STYLE}</style><h1>{title}</h1>{banner}"
         f'<table class="header">{"".join(_header(document))}</table>'
         f"<ul>{''.join(_items(document))}</ul></html>"
     )
+
+
+def _language(document: Dataset) -> str:
+    """In which language we write the document (TID 1204), English if in none of ours."""
+    for item in document.get("ContentSequence", ()):
+        for code in item.get("ConceptCodeSequence", ()):
+            if item.ConceptNameCodeSequence[0].get("CodeValue") == "121049":
+                return code.CodeValue if code.CodeValue in LANGUAGES else "en"
+    return "en"
 
 
 def _header(document: Dataset) -> Iterator[str]:

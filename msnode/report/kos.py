@@ -5,7 +5,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from msnode.report import base, codes
-from msnode.report.case import Case, matter
+from msnode.report.case import Case, peaks
 from msnode.report.document import image, separate, text
 from msnode.report.sr import MOST_SLICES, observer
 
@@ -19,7 +19,7 @@ def build(case: Case) -> Dataset:
             text(codes.KEY_OBJECT_DESCRIPTION, f"{case.say('key_images')}. {case.say('banner')}"),
         ]
     )
-    frames = [found.source for found in matter(case, MOST_SLICES)]
+    frames = peaks(case, MOST_SLICES)
     items = [image(codes.KEY_OBJECT_DESCRIPTION, frame) for frame in frames]
     root.ContentSequence.extend(items)
     for item in items:

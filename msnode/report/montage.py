@@ -13,7 +13,7 @@ from msnode.config import Describe
 from msnode.records import Report, SliceFinding
 from msnode.report import case as cases
 from msnode.report import facts
-from msnode.report.canvas import Canvas
+from msnode.report.canvas import Canvas, font, wrap
 from msnode.report.capture import capture
 from msnode.report.case import Case, image_label, matter
 from msnode.report.header import Header
@@ -26,6 +26,7 @@ from msnode.report.palette import (
     PANEL,
     RULE,
     TEXT,
+    Colour,
     UInt8Array,
     blend,
     colours,
@@ -40,6 +41,9 @@ RIGHT = SIZE - MARGIN
 TILE = 230
 GAP = 16
 TILES = 4
+
+SMALL = (13, 12, 11)
+"""Sizes of the last lines: the first in which nothing is cut off."""
 
 
 def build(case: Case) -> Dataset:
@@ -98,7 +102,7 @@ def _outcome(canvas: Canvas, case: Case) -> None:
         canvas.text((MARGIN - 2, 90), word, 40, DECISION[name], bold=True, width=572)
         return
     canvas.text((MARGIN - 2, 86), word, 46, DECISION[name], bold=True, width=420)
-    shown = case.say.percent(finding.probability)
+    shown = facts.probability(case)
     canvas.text((572, 66), case.say("probability"), 17, FAINT, anchor="ra")
     canvas.text((572, 86), shown, 46, DECISION[name], bold=True, anchor="ra")
     canvas.bar((MARGIN, 152, 572, 166), finding.probability, DECISION[name])
@@ -136,7 +140,8 @@ def _particulars(canvas: Canvas, case: Case) -> None:
         if label:
             canvas.text((616, y), label, 13, FAINT, width=RIGHT - 616)
             y += 17
-        canvas.text((616, y), value, 15, TEXT, width=RIGHT - 616)
+        size = canvas.fitting(value, (15, 14, 13, 12), RIGHT - 616)
+        canvas.text((616, y), value, size, TEXT, width=RIGHT - 616)
         y += 20
     canvas.draw.line((MARGIN, 204, RIGHT, 204), RULE)
 
@@ -165,14 +170,15 @@ def _colour(case: Case) -> tuple[int, int, int]:
 
 def _label(canvas: Canvas, case: Case, found: SliceFinding, left: float) -> None:
     """By which number and position a viewer finds the slice again."""
-    slices = case.slices
-    place = case.say("slice_of", number=found.index + 1, count=len(slices.pixels))
-    image = image_label(case, found.source)
-    canvas.text((left, 216), image or place, 16, TEXT, bold=True, width=TILE)
+    slices, name = case.slices, facts.name(case, found)
+    canvas.text((left, 216), name, 16, TEXT, bold=True, width=TILE)
     height, width = slices.pixels.shape[2:]
     z = (slices.affines[found.index] @ [(width - 1) / 2, (height - 1) / 2, 0, 1])[2]
-    second = f"z {z:+.0f} mm" if not image else f"{place} · z {z:+.0f} mm"
-    canvas.text((left, 237), second.replace("-", "−"), 13, FAINT, width=TILE)
+    other = facts.place(case, found)
+    if name == other:  # the image to look at is then the one with the peak, if it has a number
+        other = image_label(case, found.peak.source)
+    second = " · ".join(filter(None, (other, f"z {z:+.0f} mm".replace("-", "−"))))
+    canvas.text((left, 237), second, 13, FAINT, width=TILE)
 
 
 def tile(case: Case, index: int, limits: tuple[float, float]) -> tuple[Image.Image, Image.Image]:
@@ -217,7 +223,7 @@ def _scale(canvas: Canvas, case: Case) -> None:
 
 def _chart(canvas: Canvas, case: Case) -> None:
     """Every slice's probability, so that 3 and 200 slices look alike."""
-    top, bottom = 812, 890
+    top, bottom = 812, 872
     canvas.text((MARGIN, 790), case.say("by_slice"), 14, FAINT)
     canvas.text((RIGHT, 790), f"{case.say.rate(0)} – {case.say.rate(1)}", 14, FAINT, anchor="ra")
     canvas.draw.rectangle((MARGIN, top, RIGHT, bottom), PANEL)
@@ -244,22 +250,34 @@ def _not_analysed(canvas: Canvas, case: Case) -> None:
         (MARGIN + 24, 276), case.report.reason or "–", 22, RIGHT - MARGIN - 48, 4, TEXT
     )
     canvas.text((MARGIN, 424), case.say("series_seen"), 15, FAINT)
-    y = 452.0
-    for choice in case.report.series[:9]:
+    y, found = 452.0, case.report.series[:9]
+    most = 4 if len(found) <= 4 else 2
+    for choice in found:
         canvas.text((MARGIN, y), facts.named(case, choice), 16, TEXT, bold=True, width=270)
         canvas.text((330, y), str(choice.instances), 15, FAINT, anchor="ra")
-        y = canvas.paragraph((350, y), choice.why, 15, RIGHT - 350, 2, TEXT) + 8
+        y = canvas.paragraph((350, y), choice.why, 15, RIGHT - 350, most, TEXT) + 8
         canvas.draw.line((MARGIN, y - 5, RIGHT, y - 5), RULE)
 
 
 def _footer(canvas: Canvas, case: Case) -> None:
     """What to be warned of, how good the model is, why this series."""
-    lines = [(" ".join(facts.warnings(case)), BANNER), (case.report.model.notice, FAINT)]
-    if case.report.finding is not None:
-        lines.insert(1, (facts.performance(case), FAINT))
-        lines.append((case.say.label("series_used", facts.series(case)), FAINT))
-    y, end = 906.0, 996.0
+    analysed = case.report.finding is not None
+    lines = [
+        (" ".join(facts.warnings(case)), BANNER),
+        (facts.performance(case) if analysed else "", FAINT),
+        (case.report.model.notice, FAINT),
+    ]
+    y, end, width = 888.0, 1000.0, RIGHT - MARGIN
+    size = next((s for s in SMALL if y + _height(lines, s, width) <= end), SMALL[-1])
+    if analysed:  # worth saying, but also said in the reports
+        more = (case.say.label("series_used", facts.series(case)), FAINT)
+        lines += [more] if y + _height([*lines, more], size, width) <= end else []
     for line, colour in lines:
-        if line and y < end - 9:
-            most = min(2, round((end - y) / 18))
-            y = canvas.paragraph((MARGIN, y), line, 13, RIGHT - MARGIN, most, colour)
+        most = max(int((end - y) / (1.4 * size)), 1)
+        if line:
+            y = canvas.paragraph((MARGIN, y), line, size, width, most, colour)
+
+
+def _height(lines: Sequence[tuple[str, Colour]], size: int, width: float) -> float:
+    """What paragraphs take, pixels."""
+    return sum(1.4 * size * len(wrap(line, font(size), width, 99)) for line, _ in lines if line)

@@ -8,10 +8,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
 from msnode.records import SliceFinding
-from msnode.report import base, frames, geometry
+from msnode.report import base, facts, frames, geometry
 from msnode.report.canvas import Canvas, font
 from msnode.report.capture import capture, describe, rgb
-from msnode.report.case import Case, image_label
+from msnode.report.case import Case
 from msnode.report.geometry import Grid
 from msnode.report.palette import BANNER, ON_BANNER, TEXT, UInt8Array, blend, grey, steps, window
 
@@ -90,9 +90,9 @@ def _signs(case: Case, place: Grid) -> Image.Image:
 
 
 def _caption(canvas: Canvas, case: Case, found: SliceFinding) -> None:
-    """The frame's source image and its probability."""
+    """The frame's source image, or its place where there is none, and its probability."""
     columns, rows = canvas.image.size
-    canvas.outlined((6, rows - 8), image_label(case, found.source), 14, "ls")
+    canvas.outlined((6, rows - 8), facts.name(case, found), 14, "ls")
     canvas.outlined((columns - 6, rows - 8), case.say.percent(found.probability), 14, "rs")
     canvas.bar((6, rows - 5, columns - 6, rows - 3), found.probability, TEXT)
 
@@ -107,4 +107,4 @@ def _place(dataset: Dataset, case: Case, place: Grid) -> None:
     if case.header.frame_of_reference:
         dataset.FrameOfReferenceUID = case.header.frame_of_reference
         dataset.PositionReferenceIndicator = ""
-        geometry.plane(dataset, place.affine, case.slices.thickness_mm, case.header.orientation)
+        geometry.plane(dataset, place.affine, case.slices.distance_mm, case.header.orientation)

@@ -14,7 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from msnode.report import base, codes, facts, montage, trend
 from msnode.report.canvas import FONTS
-from msnode.report.case import Case, image_label
+from msnode.report.case import Case
 from msnode.report.palette import BANNER, DECISION, window
 from msnode.report.paper import FAINT, FOOT, GREY, HEIGHT, INK, MARGIN, TEXT, WIDTH, colour, fitted
 
@@ -108,7 +108,7 @@ def _headline(canvas: Canvas, case: Case) -> float:
     canvas.drawString(MARGIN, y - 27, facts.headline(case))
     if finding is None:
         return y - 50
-    canvas.drawRightString(WIDTH - MARGIN, y - 27, case.say.percent(finding.probability))
+    canvas.drawRightString(WIDTH - MARGIN, y - 27, facts.probability(case))
     canvas.setFillColor(FAINT)
     canvas.rect(MARGIN, y - 46, TEXT, 9, stroke=0, fill=1)
     canvas.setFillColor(colour(DECISION[finding.decision]))
@@ -137,8 +137,7 @@ def _pictures(canvas: Canvas, case: Case, y: float, size: float) -> float:
             canvas.drawRightString(x + size - 4, bottom + size / 2, "L")
         canvas.setFillColor(INK)
         canvas.setFont("Inter-Regular", 8)
-        label = image_label(case, found.source) or facts.where(case, found)
-        canvas.drawString(x, y - 2 * (size + 3) - 9, label)
+        canvas.drawString(x, y - 2 * (size + 3) - 9, facts.name(case, found))
         percent = case.say.percent(found.probability)
         canvas.drawRightString(x + size, y - 2 * (size + 3) - 9, percent)
     canvas.setFillColor(GREY)

@@ -6,7 +6,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedSRStorage
 
 from msnode.report import base, codes, facts, trend
-from msnode.report.case import Case, matter
+from msnode.report.case import Case, peaks
 from msnode.report.document import document, image, text
 from msnode.report.sr import MOST_SLICES, observer
 
@@ -45,7 +45,7 @@ def _findings(case: Case) -> sr.ContainerContentItem:
     section = _section(codes.FINDINGS, codes.FINDING, lines)
     if case.report.finding is not None:
         section.ContentSequence.extend(
-            image(codes.BEST_ILLUSTRATION, found.source) for found in matter(case, ILLUSTRATIONS)
+            image(codes.BEST_ILLUSTRATION, frame) for frame in peaks(case, ILLUSTRATIONS)
         )
     return section
 

@@ -27,10 +27,24 @@ class Words:
         text = f"{value:.{digits}f}"
         return text if self.language == "en" else text.replace(".", ",")
 
-    def percent(self, fraction: float) -> str:
-        """A probability as per cent, never rounded to a certainty that is not there."""
+    def percent(self, fraction: float, *limits: float) -> str:
+        """A probability as per cent, never rounded to a certainty that is not there.
+
+        Args:
+            fraction: the probability.
+            limits: where decisions turn; it is not rounded to one that it is not.
+        """
         shown = min(max(100 * fraction, 0.1), 99.9)
-        return self._per_cent(shown, 0 if 1 <= shown <= 99 else 1)
+        digits = 0 if 1 <= shown <= 99 else 1
+        near = [100 * limit for limit in limits if limit != fraction]
+        while digits < 4 and round(shown, digits) in {round(limit, digits) for limit in near}:
+            digits += 1
+        return self._per_cent(shown, digits)
+
+    def limit(self, fraction: float) -> str:
+        """A threshold as per cent, with the decimals that it has."""
+        decimals = f"{100 * fraction:.4f}".rstrip("0").partition(".")[2]
+        return self._per_cent(100 * fraction, len(decimals))
 
     def rate(self, fraction: float) -> str:
         """A counted rate as whole per cent: all of three is 100."""

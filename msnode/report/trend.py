@@ -41,9 +41,17 @@ def words(case: Case, one: Prior) -> tuple[str, str, str, str]:
     return (
         one.study_date.isoformat(),
         result[0].upper() + result[1:],
-        say.percent(one.probability) if one.probability is not None else "–",
+        _probability(case, one),
         f"{one.model} · {one.digest[:6]}",
     )
+
+
+def _probability(case: Case, one: Prior) -> str:
+    """As per cent, told apart from the threshold of its time."""
+    if one.probability is None:
+        return "–"
+    limits = () if one.threshold is None else (one.threshold,)
+    return case.say.percent(one.probability, *limits)
 
 
 def notes(case: Case) -> list[str]:

@@ -12,7 +12,7 @@ from reportlab.platypus import Paragraph
 
 from msnode.config import Describe
 from msnode.records import Predecessor, Report
-from msnode.report import case, pdf, readable, sr, text
+from msnode.report import case, facts, kos, pdf, readable, sr, text
 from msnode.report.case import Case
 from msnode.sentences import Sentence, phrases
 from tests import reports
@@ -178,3 +178,34 @@ def test_a_name_in_any_script_stays_as_it_is(make_report: MakeReport, name: str)
         read = pydicom.dcmread(path)
         assert read.SpecificCharacterSet == "ISO_IR 192"
         assert str(read.PatientName) == name
+
+
+def test_all_name_the_image_with_the_peak_of_a_reformatted_slice(make_report: MakeReport) -> None:
+    """No source image is such a slice; the one nearest to its centre is the same for all."""
+    made = make_report(8)
+    assert made.finding is not None
+    assert made.slices is not None
+    middle, last = made.slices.frames[4], made.slices.frames[7]
+    found = tuple(
+        replace(one, source=middle, peak=replace(one.peak, source=last))
+        for one in made.finding.slices
+    )
+    slices = replace(made.slices, reformatted=True, nearest=(4,) * 8, thickness_mm=1.0)
+    mine = job(replace(made, slices=slices, finding=replace(made.finding, slices=found)), "en")
+    for words in (sentences(sr.build(mine)), sentences(readable.build(mine))):
+        assert any("Image 8" in line for line in words)
+        assert not any("Image 5" in line for line in words)
+        assert any(f"8 slices, {130 / 7:.1f} mm apart" in line for line in words)
+    documents = (readable.build(mine), kos.build(mine))
+    assert [referred(document) for document in documents] == [[last.sop_instance_uid]] * 2
+    assert facts.name(mine, found[2]) == "Slice 3 of 8"
+
+
+def referred(document: Dataset) -> list[str]:
+    """The images that a document shows."""
+    found: list[str] = []
+    for item in document.get("ContentSequence", ()):
+        if item.ValueType == "IMAGE":
+            found.append(str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID))
+        found += referred(item)
+    return found

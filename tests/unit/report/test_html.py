@@ -31,10 +31,23 @@ def test_every_value_is_escaped() -> None:
 
 def test_what_nobody_verified_says_so() -> None:
     unverified = document("fine")
-    assert "not verified by a physician" in html.render(unverified)
+    assert "NOT VERIFIED BY A PHYSICIAN" in html.render(unverified)
     unverified.VerificationFlag = "VERIFIED"
-    assert "not verified by a physician" not in html.render(unverified)
+    assert "NOT VERIFIED BY A PHYSICIAN" not in html.render(unverified)
 
 
 def test_several_values_read_as_a_list() -> None:
     assert "0.1.0, hybrid 0.1" in html.render(document("fine"))
+
+
+def test_it_says_so_in_the_language_of_the_document() -> None:
+    unverified, language = document("gut"), Dataset()
+    language.ValueType = "CODE"
+    language.ConceptNameCodeSequence = [code("Language")]
+    language.ConceptNameCodeSequence[0].CodeValue = "121049"
+    language.ConceptCodeSequence = [code("German")]
+    language.ConceptCodeSequence[0].CodeValue = "de"
+    unverified.ContentSequence.insert(0, language)
+    page = html.render(unverified)
+    assert '<html lang="de">' in page
+    assert "NICHT ÄRZTLICH GEPRÜFT" in page

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -69,3 +70,46 @@ def test_the_font_has_every_character_of_the_languages() -> None:
 )
 def test_no_probability_is_shown_as_certain(language: str, fraction: float, shown: str) -> None:
     assert text.Words(language).percent(fraction) == shown
+
+
+@pytest.mark.parametrize(
+    ("fraction", "limits", "shown"),
+    [
+        (0.4966, (0.5,), "49.7%"),
+        (0.49996, (0.5,), "49.996%"),
+        (0.5, (0.5,), "50%"),
+        (0.52, (0.5,), "52%"),
+        (0.596, (0.5, 0.4, 0.6), "59.6%"),
+    ],
+)
+def test_a_probability_is_not_rounded_to_the_threshold(
+    fraction: float, limits: tuple[float, ...], shown: str
+) -> None:
+    assert text.Words("en").percent(fraction, *limits) == shown
+
+
+@pytest.mark.parametrize(("threshold", "shown"), [(0.5, "50%"), (0.3271, "32.71%")])
+def test_a_threshold_is_shown_as_it_is(threshold: float, shown: str) -> None:
+    assert text.Words("en").limit(threshold) == shown
+
+
+def test_the_last_lines_are_there_to_their_last_word(
+    make_report: MakeReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_report(3)
+    assert made.slices is not None
+    notice = "specificity on healthy people of another scanner is not known " * 4 + "THE END"
+    warned = replace(made.slices, warnings=("slices 4 mm apart (trained on 6.4 to 8.1) " * 8,))
+    said = replace(made, slices=warned, model=replace(made.model, notice=notice))
+    lines: list[str] = []
+    write = canvas.Canvas.text
+
+    def text(
+        self: canvas.Canvas, at: tuple[float, float], line: str, *args: Any, **how: Any
+    ) -> float:
+        lines.append(line)
+        return write(self, at, line, *args, **how)
+
+    monkeypatch.setattr(canvas.Canvas, "text", text)
+    report.montage.render(said, Describe(language="de"))
+    assert any(line.endswith("THE END") for line in lines)
