@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,9 @@ RANGES: dict[type, dict[str, tuple[float, float]]] = {
     settings.Syslog: {"port": PORT},
 }
 """From and to of whole numbers; of seconds see `_ranges`."""
+
+OURS = ("incoming", "instances", "work", "quarantine", "audit")
+"""Folders in the data folder whose files the node takes in, moves and deletes."""
 
 KINDS = {
     "host": (
@@ -101,6 +105,9 @@ def _config(config: settings.Config) -> Iterator[str]:
     names = [destination.name for destination in config.destinations]
     for name in sorted({n for n in names if names.count(n) > 1}):
         yield f"destinations: the name {name!r} is used twice; receipts need unique names"
+    for i, folder in enumerate(destination.folder for destination in config.destinations):
+        if any((config.data / name).resolve() in _parents(folder) for name in OURS):
+            yield f"destinations.{i}.folder: {folder} is the node's own; take another"
     if config.database is None:
         return
     if not re.match(r"postgresql(\+\w+)?://.", config.database):
@@ -110,6 +117,11 @@ def _config(config: settings.Config) -> Iterator[str]:
             "name: hosts that share a database need different ones, or they do the same work; "
             "give each its own, such as its host name"
         )
+
+
+def _parents(folder: Path | None) -> tuple[Path, ...]:
+    """A folder and those that it is in."""
+    return (folder.resolve(), *folder.resolve().parents) if folder is not None else ()
 
 
 def _receive(receive: settings.Receive) -> Iterator[str]:

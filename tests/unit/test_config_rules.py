@@ -25,6 +25,26 @@ def test_a_destination_is_a_peer_or_a_folder_or_a_webhook(destination: dict[str,
 
 
 @pytest.mark.parametrize(
+    ("folder", "allowed"),
+    [
+        ("data/work/out", False),
+        ("data/quarantine", False),
+        ("data/x/../work", False),
+        ("data/out", True),
+    ],
+)
+def test_results_do_not_go_to_what_the_node_deletes(folder: str, allowed: bool) -> None:
+    raw = to(FOLDER, folder=folder) | {"data": "data"}
+    if allowed:
+        assert config.parse(raw, BASE).destinations[0].folder == BASE / folder
+    else:
+        (problem,) = problems(raw)
+        assert problem == (
+            f"destinations.0.folder: {BASE / folder} is the node's own; take another"
+        )
+
+
+@pytest.mark.parametrize(
     "url",
     ["https://ris", "https://[2001:db8::1]:8443/a?b=c", "http://localhost:8080/", "http://[::1]/",
      "http://127.0.0.1/"],
