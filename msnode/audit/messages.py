@@ -30,7 +30,6 @@ class AlertType(Enum):
     """What a security alert is about (PS3.16 CID 403)."""
 
     NODE_AUTHENTICATION = "110126", "Node Authentication"
-    SECURITY_CONFIGURATION = "110129", "Security Configuration"
     RESTRICTED_FUNCTION = "110132", "Use of Restricted Function"
 
 

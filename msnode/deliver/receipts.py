@@ -65,11 +65,6 @@ class Receipts:
         found = self.at(destination, study_key, generation)
         return tuple(receipt for receipt in found if receipt.sent)
 
-    def pending(self, destination: str | None = None) -> tuple[Receipt, ...]:
-        """What is not delivered but still worth another attempt, at one destination or all."""
-        mine = [] if destination is None else [receipts.c.destination == destination]
-        return self._where(~receipts.c.delivered, receipts.c.retry, *mine)
-
     def awaiting(self) -> frozenset[tuple[str, int, str]]:
         """Study key, generation and destination of what was sent whole and waits for its proof."""
         result = (receipts.c.study_key, receipts.c.generation, receipts.c.destination)

@@ -50,13 +50,6 @@ def test_what_was_delivered_stays_delivered(receipts: Receipts) -> None:
     assert receipts.of(STUDY, 1) == (ELSEWHERE,)
 
 
-def test_pending_is_what_may_still_get_through(receipts: Receipts) -> None:
-    for receipt in (MISSED, REFUSED, ELSEWHERE, replace(MISSED, destination="other")):
-        receipts.save(receipt, STUDY, 1)
-    assert receipts.pending("pacs") == (MISSED,)
-    assert [receipt.destination for receipt in receipts.pending()] == ["other", "pacs"]
-
-
 def test_awaited_is_what_was_sent_whole(receipts: Receipts) -> None:
     sent = replace(MISSED, status=0, retry=True, sent=True)
     receipts.save(sent, STUDY, 1)
