@@ -243,13 +243,27 @@ class Flow:
         takers = [d for d in self._config.destinations if d.url is None]
         for name, one in {d.objects: d for d in takers}.items():
             shutil.rmtree(folder / name, ignore_errors=True)
-            task = (made, self._config.report, one.profile, folder / name, one.form)
+            known = self._knowing(made, [d.name for d in takers if d.objects == name])
+            task = (known, self._config.report, one.profile, folder / name, one.form)
             written += self._reader.call(tuple[Path, ...], report.write, *task)
         with replacing(folder / SENT) as file:
             file.write(json.dumps({d.name: d.objects for d in takers}).encode())
         if len(takers) < len(self._config.destinations):
             report.write_signal(made, written, folder / SIGNAL)
         return made
+
+    def _knowing(self, made: Report, takers: Sequence[str]) -> Report:
+        """The report with what these destinations got of the result before, while that is here."""
+        before = made.predecessor
+        if before is None:
+            return made
+        this = self._folder(key(made.study_instance_uid), made.generation)
+        folder = this.with_name(str(before.generation))
+        sent = _sent(folder)
+        folders = sorted({folder / sent[name] for name in takers if name in sent})
+        if not sent or not all(one.is_dir() for one in folders):
+            return made
+        return replace(made, predecessor=replace(before, folders=tuple(folders)))
 
     def _entry(self, made: Report, study: Study, outcome: str, study_date: str) -> Entry:
         """The result as the longitudinal record keeps it."""
@@ -276,12 +290,17 @@ class Flow:
             Refused: nothing was made for it; without this it would count as delivered.
         """
         folder = self._folder(study.key, study.generation)
-        sent = json.loads((folder / SENT).read_text()) if (folder / SENT).exists() else {}
-        name = sent.get(destination.name, destination.objects)
+        name = _sent(folder).get(destination.name, destination.objects)
         found = sorted(folder.glob(SIGNAL if destination.url else f"{name}/*.dcm"))
         if not found:
             raise Refused(f"no result of the study is there for {destination.name}")
         return found
+
+
+def _sent(folder: Path) -> dict[str, str]:
+    """Which objects each destination got of a generation; empty where that is not known."""
+    path = folder / SENT
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _stage(analysis: Analysis, name: str) -> Stage:

@@ -88,12 +88,15 @@ class Predecessor:
         digest: ``ModelInfo.digest`` of the model that made it.
         decision: None where the study was not analysed then.
         probability: of the study then, in [0, 1], or None.
+        folders: with the objects that the destinations of the new result got then; None where
+            that is not known any more, and they are taken to have got the same objects.
     """
 
     generation: int
     digest: str
     decision: Decision | None = None
     probability: float | None = None
+    folders: tuple[Path, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What the SR documents have in common: SR Document General and Content (PS3.3 C.17)."""
 
 from highdicom import sr
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from msnode.records import SourceFrame
@@ -26,12 +27,23 @@ def document(dataset: Dataset, case: Case, root: Dataset, kind: str) -> None:
         dataset.ReferencedRequestSequence = list(case.header.requests)
     if found := base.evidence(case):
         dataset.CurrentRequestedProcedureEvidenceSequence = found
-    if case.report.predecessor is not None:
-        before = case.report.predecessor
-        dataset.PredecessorDocumentsSequence = base.references(
-            case.report.study_instance_uid,
-            [(case.uid(kind, "series", before), dataset.SOPClassUID, case.uid(kind, of=before))],
-        )
+    if earlier := _predecessors(dataset, case, kind):
+        uid = case.report.study_instance_uid
+        dataset.PredecessorDocumentsSequence = base.references(uid, earlier)
+
+
+def _predecessors(dataset: Dataset, case: Case, kind: str) -> list[tuple[str, str, str]]:
+    """Series, class and instance UID of what a document replaces, as it was really sent."""
+    before = case.report.predecessor
+    if before is None:
+        return []
+    if before.folders is None:
+        same = case.uid(kind, "series", before), dataset.SOPClassUID, case.uid(kind, of=before)
+        return [same]
+    paths = (folder / f"{kind}.dcm" for folder in before.folders)
+    sent = (dcmread(path, stop_before_pixels=True) for path in paths if path.exists())
+    uids = ((one.SeriesInstanceUID, one.SOPClassUID, one.SOPInstanceUID) for one in sent)
+    return list(dict.fromkeys(uids))
 
 
 def separate(item: Dataset) -> None:

@@ -94,6 +94,27 @@ def test_a_study_is_delivered_in_the_form_that_it_was_reported_in(
     assert classes(tmp_path / "pacs") == [SecondaryCaptureImageStorage, ComprehensiveSRStorage]
 
 
+def test_a_revised_result_names_what_the_destination_got(node: Node, tmp_path: Path) -> None:
+    """Not what it would have got had its settings always been what they are now."""
+    before = Destination("pacs", folder=tmp_path / "pacs")
+    node.report(node.flow(before))
+    first = pydicom.dcmread(node.folder / "work" / node.study.key / "1/minimal/sr.dcm")
+    node.study = replace(node.study, generation=2)
+    leave(node.made, node.folder / "work" / node.study.key / "2")
+    after = replace(before, profile="standard", form=Form("comprehensive-3d"))
+    flow = node.flow(after, replace(before, name="new", profile="full"))
+    flow.report(node.study.key, 2, None, {}, 1_700_000_001.0)
+    folder = node.folder / "work" / node.study.key / "2"
+    second = pydicom.dcmread(folder / after.objects / "sr.dcm")
+    [series] = second.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    [document] = series.ReferencedSOPSequence
+    assert series.SeriesInstanceUID == first.SeriesInstanceUID
+    assert document.ReferencedSOPInstanceUID == first.SOPInstanceUID
+    assert document.ReferencedSOPClassUID == ComprehensiveSRStorage
+    for never in (folder / after.objects / "readable.dcm", folder / "full" / "sr.dcm"):
+        assert "PredecessorDocumentsSequence" not in pydicom.dcmread(never)
+
+
 def test_an_error_that_nobody_foresaw_is_in_the_report(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
