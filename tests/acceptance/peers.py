@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from msnode.config import Tls
@@ -269,6 +270,14 @@ class Postgresql:
         """Of its database, at the last of its addresses."""
         return f"postgresql://msnode@{self.addresses[-1]}:{self.port}/postgres"
 
+    def answers(self) -> bool:
+        """Whether it takes queries; it listens before it does."""
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     @property
     def command(self) -> list[str]:
         """That starts it."""
@@ -306,5 +315,5 @@ def postgresql(*addresses: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="msnode-pg-") as name:
         server = configure_postgresql(Path(name), *addresses)
         with program(server.command, server.folder / "server.log", user=server.user):
-            wait(lambda: listening(server.port), 20, "PostgreSQL to listen")
+            wait(server.answers, 60, "PostgreSQL to take queries")
             yield server.url

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from tests.acceptance import peers
 from tests.acceptance.node import Node
 from tests.integration.disk import Disk
@@ -90,7 +88,7 @@ class Site:
         server = peers.configure_postgresql(self._home)
         self.url = server.url
         log = folder / "postgresql.log"
-        return Server(server.command, log, lambda: _takes_queries(server.url), server.user)
+        return Server(server.command, log, server.answers, server.user)
 
     def _node(self, folder: Path, model: dict[str, Any]) -> Node:
         folder.mkdir()
@@ -136,14 +134,6 @@ class Site:
         if self.database:
             self.database.stop(signal.SIGINT)
             shutil.rmtree(self._home)
-
-
-def _takes_queries(url: str) -> bool:
-    try:
-        psycopg.connect(url, connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True
 
 
 def kill_node(site: Site, dice: random.Random) -> None:
