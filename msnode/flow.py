@@ -169,9 +169,11 @@ class Flow:
 
     def fail(self, study_key: str, generation: int) -> None:
         """Alert on a study that ended without a result; its images stay, news begin it again."""
+        self.finish(
+            study_key, generation
+        )  # may have to wait for the database; then it is told once
         log.error("study=%s generation=%d outcome=failed", study_key, generation)
         metrics.STUDIES.labels("failed").inc()
-        self.finish(study_key, generation)
 
     def finish(self, study_key: str, generation: int) -> None:
         """Drop the arrays, which can be made again, and close the generation in the inbox."""

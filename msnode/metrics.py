@@ -18,7 +18,7 @@ PACED_SECONDS = Counter(
 TLS_STALE = Gauge("msnode_tls_stale", "1 while the listener's TLS files cannot be used.")
 ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])
-# present, absent, undetermined, not_analysed
+# present, absent, undetermined, not_analysed, failed
 COMPLETIONS = Counter("msnode_completions_total", "Studies taken as complete.", ["reason"])
 # evidence, idle, cap
 QUEUE_DEPTH = Gauge("msnode_queue_depth", "Studies by state.", ["state"])

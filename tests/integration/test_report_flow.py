@@ -16,7 +16,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from msnode import report
+from msnode import metrics, report
 from msnode.config import Config, Destination, Form
 from msnode.confined import Confined
 from msnode.database import migrate, open_database
@@ -167,3 +167,22 @@ def test_an_earlier_study_of_the_patient_is_in_the_report(node: Node, tmp_path: 
     assert "2023-05-03, Absent, 20%, hybrid 0.9" in pydicom.dcmread(readable).to_json()
     mine = Twin(node.database).history("p")[-1]
     assert (mine.study_date, mine.model, mine.threshold) == ("20250102", "hybrid 1.0.0", 0.5)
+
+
+def test_a_study_that_failed_is_counted_once(node: Node) -> None:
+    """Also where the database is away at its end, and the step is repeated."""
+    failed = metrics.STUDIES.labels("failed")
+    before, flow = failed._value.get(), node.flow()
+    away = [sa.exc.OperationalError("UPDATE", {}, Exception("away"))] * 2
+
+    def finish(*_: object) -> None:
+        if away:
+            raise away.pop()
+
+    inbox: Any = SimpleNamespace(finish=finish)
+    flow._inbox = inbox
+    for _ in range(2):
+        with pytest.raises(sa.exc.OperationalError):
+            flow.fail(node.study.key, 1)
+    flow.fail(node.study.key, 1)
+    assert failed._value.get() == before + 1
