@@ -5,6 +5,7 @@ import socket
 from collections.abc import Sequence
 from io import BytesIO
 
+from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
 from pynetdicom.dsutils import decode
@@ -133,9 +134,8 @@ class EventReport:
             raise StoreRefused(NOT_AUTHORISED, "No destination is at this title and address")
         if len(self._encoded) > LONGEST_REPORT:
             raise StoreRefused(RESOURCE_LIMITATION, "The Event Information is too long")
-        is_implicit = self._context.transfer_syntax_uid == ImplicitVRLittleEndian
         try:
-            report = read_report(decode(BytesIO(self._encoded), is_implicit, True))
+            report = read_report(self._decoded())
             known = self._commitments.report(report, self._destinations)
         except Refused as refusal:
             raise StoreRefused(INVALID_ARGUMENT, str(refusal)) from refusal
@@ -143,6 +143,18 @@ class EventReport:
             raise StoreRefused(PROCESSING_FAILURE, "Database unavailable") from trouble
         if not known:
             raise StoreRefused(INVALID_ARGUMENT, "TransactionUID was not requested")
+
+    def _decoded(self) -> Dataset:
+        """The Event Information.
+
+        Raises:
+            Refused: it is none.
+        """
+        is_implicit = self._context.transfer_syntax_uid == ImplicitVRLittleEndian
+        try:
+            return decode(BytesIO(self._encoded), is_implicit, True)
+        except Exception as error:  # sequences in sequences in sequences, for one
+            raise Refused(f"the commitment report is damaged: {type(error).__name__}") from error
 
     def close(self) -> None:
         """Forget what did not come to its end."""

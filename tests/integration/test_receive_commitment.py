@@ -1,5 +1,6 @@
 """Reports on storage commitment come to the listener, from the destination that was asked alone."""
 
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 import trustme
 from pydicom import Dataset
-from pydicom.uid import MRImageStorage
+from pydicom.uid import ImplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
@@ -20,6 +21,8 @@ from msnode.database import migrate, open_database
 from msnode.deliver import Deliveries, Delivery
 from msnode.receive import Inbox, Listener, Reports
 from msnode.receive import commitment as receive_commitment
+from msnode.receive.dimse import Command
+from msnode.receive.upper_layer import Context
 from tests.acceptance import peers
 from tests.integration.committing import NO_SUCH_INSTANCE, Pacs, on_new_association, pacs
 from tests.integration.test_deliver_tls import issue
@@ -105,6 +108,17 @@ def test_reports_of_others_are_refused(start: Callable[..., Node]) -> None:
     assert tell(node, report(None)) == 0x0115
     assert tell(node, report(), kind=3) == 0x0113
     assert node.states() == [State.REQUESTED]
+
+
+def test_sequences_without_end_are_refused() -> None:
+    syntax = ImplicitVRLittleEndian
+    context = Context(str(StorageCommitmentPushModel), syntax)
+    request = Command(0x0100, 1, context.sop_class_uid, "", has_dataset=True, event_type=1)
+    commitments: Any = None
+    told = receive_commitment.EventReport(request, context, ["pacs"], commitments)
+    deeper = struct.pack("<HHIHHI", 0x0008, 0x1199, 0xFFFFFFFF, 0xFFFE, 0xE000, 0xFFFFFFFF)
+    told.write(memoryview(deeper * 5000))
+    assert told.finish()[::2] == (0x0115, "report_refused")
 
 
 def test_a_destination_elsewhere_must_be_among_the_callers(start: Callable[..., Node]) -> None:
