@@ -39,7 +39,7 @@ PROCEDURE_DESCRIPTIONS = CodedConcept.from_code(codes.DCM.CurrentProcedureDescri
 PERCENT = _code("%", "UCUM", "Percent")
 NO_UNITS = _code("1", "UCUM", "no units")
 
-PROBABILITY_STUDY = _code("STUDY_PROB", PRIVATE, "Probability of multiple sclerosis in study")
+PROBABILITY_STUDY = _code("STUDY_PROB", PRIVATE, "Probability of MS pattern in study")
 PROBABILITY_IMAGE = _code("IMAGE_PROB", PRIVATE, "Probability of MS pattern in image")
 MS_PATTERN = _code("MS_PATTERN", PRIVATE, "Multiple sclerosis pattern")
 READING_PRIORITY = _code("READ_PRIORITY", PRIVATE, "Suggested reading priority")

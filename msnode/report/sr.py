@@ -83,7 +83,8 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
         ]
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(case, "study", case.say("whole_study")),
-        finding_type=codes.MULTIPLE_SCLEROSIS,
+        # "Finding: Multiple sclerosis" above "absent" would be read as a finding
+        finding_type=codes.MULTIPLE_SCLEROSIS if decision == "present" else None,
         finding_sites=[sr.FindingSite(codes.BRAIN)],
         algorithm_id=algorithm(case),
         measurements=measurements,

@@ -6,7 +6,7 @@ says.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from msnode import report
-from msnode.config import Describe
+from msnode.config import Describe, Form
 from msnode.records import Report
 from msnode.report.palette import BANNER
 from tests import reports
@@ -47,12 +47,27 @@ SERIES: list[dict[str, Any]] = [
     },
     {"file": "montage", "name": "MS AI montage", "expect": ["1/1"]},
     {"file": "overlay", "name": "MS AI saliency overlay", "expect": ["(1/36)"]},
+    {
+        "file": "other-sr",
+        "name": "OTHER routine: MS AI result (measurements)",
+        "expect": ["Probability of MS pattern in study: 14.00 %", "NOT VERIFIED BY A PHYSICIAN"],
+    },
+    {
+        "file": "other-overlay",
+        "name": "OTHER routine: MS AI saliency overlay",
+        "expect": ["(1/36)"],
+    },
     {"file": "map", "name": "MS AI saliency map", "expect": ["W:\n100"], "up": 12},
     {"file": "pdf", "name": "MS AI report (PDF)", "expect": []},
 ]
+"""Of the usual form, of which all objects are opened; and of another result in the other form.
+The map comes late: OHIF keeps its colours and window for what is opened after it.
+"""
+
+OTHER = Form("comprehensive-3d", "multi-frame")
 
 SCREENSHOTS = peers.ROOT / "build" / "screenshots"
-SHOWN = {"montage", "overlay"}
+SHOWN = {"montage", "overlay", "other-overlay"}
 """Secondary Captures, which every viewer shows."""
 
 
@@ -68,10 +83,15 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, tuple[Path, ...]]:
-    """The sample study's full set of objects."""
+    """The sample study's full set of objects, and a result with another outcome and form."""
     folder = tmp_path_factory.mktemp("viewers")
     made = reports.real(folder / "source")
-    return made, report.write(made, Describe(), "full", folder / "results")
+    assert made.finding is not None
+    paths = report.write(made, Describe(), "full", folder / "results")
+    absent = replace(made.finding, decision="absent", probability=0.14)
+    other = replace(made, generation=2, finding=absent)
+    token = Describe(token="OTHER")
+    return made, (*paths, *report.write(other, token, "standard", folder / "other", OTHER))
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +135,7 @@ def amber(picture: Path) -> int:
     return int((np.abs(pixels - BANNER).max(axis=2) < 12).sum())
 
 
-@pytest.mark.parametrize("name", ["montage", "overlay"])
+@pytest.mark.parametrize("name", ["montage", "overlay", "other-overlay"])
 def test_the_banner_is_on_the_screen(opened: Opened, name: str) -> None:
     assert amber(opened.pictures / f"{name}.png") > 5000
 

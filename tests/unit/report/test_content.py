@@ -209,3 +209,11 @@ def referred(document: Dataset) -> list[str]:
             found.append(str(item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID))
         found += referred(item)
     return found
+
+
+@pytest.mark.parametrize("decision", ["present", "absent", "undetermined"])
+def test_the_disease_is_a_finding_only_where_the_pattern_is_present(
+    make_report: MakeReport, decision: str
+) -> None:
+    words = sentences(sr.build(job(make_report(3, decision=decision), "en")))
+    assert ("Multiple sclerosis" in words) == (decision == "present")
