@@ -73,8 +73,13 @@ def test_jobs_of_a_study_are_forgotten_once_they_are_done(
 
 
 def assert_each_done_once(notes: Path, fatal: str) -> None:
-    """Every step ended once; only what was under way at the kill was begun twice."""
+    """Every step ended once; only what was under way at the kill was begun twice.
+
+    Deliveries run side by side: one may have ended, with its end not yet recorded, as the kill of
+    the other came. It is repeated, and its receipts see to it that nothing is sent twice.
+    """
     counted = Counter(notes.read_text().splitlines())
     for step in ALL:
-        assert counted[f"{step} done"] == 1, step
+        beside = step.startswith("deliver") and fatal.startswith("deliver") and step != fatal
+        assert 1 <= counted[f"{step} done"] <= (2 if beside else 1), step
         assert counted[step] <= (2 if step.startswith("deliver") or step == fatal else 1), step
