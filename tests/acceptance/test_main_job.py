@@ -276,3 +276,4 @@ def test_it_stops_within_ten_seconds_of_sigterm(hospital: Hospital) -> None:
     assert hospital.node.terminate() < 10
     assert hospital.node.process is not None
     assert hospital.node.process.returncode == 0
+    hospital.node.start()  # for the tests of other files
