@@ -130,6 +130,9 @@ class Sweeper(threading.Thread):
         for study in self._inbox.queued():
             if not self._submit(study):
                 self._flow.fail(study.key, study.generation)
+        for key, destination in self._engine.lost():
+            log.error("study=%s destination=%s given up: no attempt survived", key, destination)
+            metrics.DELIVERIES.labels(destination, "dead").inc()
 
     def _submit(self, study: Study) -> bool:
         """Give a study its place in the engine's queue."""

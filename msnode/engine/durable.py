@@ -111,6 +111,21 @@ class Engine:
         """Whether an attempt at a destination runs, or is about to."""
         return bool(_deliveries(study_key, generation, destination, "PENDING", "ENQUEUED"))
 
+    def lost(self) -> list[tuple[str, str]]:
+        """Study and destination of deliveries that were given up as the node never survived them.
+
+        Each is told once, and from then on cancelled: `msnode jobs retry` takes it up again.
+        """
+        found = DBOS.list_workflows(
+            status="MAX_RECOVERY_ATTEMPTS_EXCEEDED",
+            workflow_id_prefix="deliver.",
+            load_output=False,
+        )
+        for job in found:
+            DBOS.cancel_workflow(job.workflow_id)
+        arguments = [job.input["args"] for job in found if job.input is not None]
+        return [(study, destination) for study, _, destination, _ in arguments]
+
     def hasten(self, study_key: str, generation: int, destination: str, delay_s: float) -> None:
         """Bring the next attempt at a destination forward, if there is to be one.
 

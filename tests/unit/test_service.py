@@ -19,7 +19,7 @@ def sweeper(
     sweep: Callable[[], None] = lambda: None, beat: Callable[[], None] = lambda: None
 ) -> Sweeper:
     """Of a node without studies."""
-    engine: Any = SimpleNamespace(sweep=sweep, beat=beat)
+    engine: Any = SimpleNamespace(sweep=sweep, beat=beat, lost=list)
     inbox: Any = SimpleNamespace(complete=lambda *_: [], queued=list, rebuild=lambda _: 0)
     deliveries = SimpleNamespace(reported=lambda: ())
     flow: Any = SimpleNamespace(deliveries=deliveries, has_wanted=lambda _: True)
