@@ -9,6 +9,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+# test files at once; much of their time goes into waiting
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -51,7 +53,7 @@ setup: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@.ci/packages $(PACKAGES)
 	@$(MAKE) lint
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check
