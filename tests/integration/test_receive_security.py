@@ -1,7 +1,6 @@
 """Who does not belong stays out, and who belongs stays within bounds."""
 
 import logging
-import re
 import socket
 import ssl
 import threading
@@ -20,7 +19,6 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 
 from msnode import config
-from msnode.receive.session import Session
 from msnode.tls import client_context
 from tests.acceptance.peers import dcmtk, wait
 from tests.integration.listening import Receiver, associated, send, statuses, write
@@ -96,30 +94,6 @@ def test_a_caller_without_the_right_to_store_stores_nothing(listen: Listen, tmp_
     assert "No Acceptable Presentation Contexts" in output
     wait(lambda: len(alerts(receiver)) == 1, 5, "an alert")
     assert "Use of Restricted Function" in alerts(receiver)[0]
-
-
-def test_a_listener_that_has_ended_says_so(listen: Listen) -> None:
-    listener = listen().listener
-    assert listener.is_alive
-    assert listener._server is not None
-    assert listener._thread is not None
-    listener._server.shutdown()
-    listener._thread.join(5)
-    assert not listener.is_alive
-
-
-def test_a_fault_of_our_own_is_told_without_what_it_quotes(
-    listen: Listen, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def stumble(_: Session) -> None:
-        raise KeyError("Doe^Jane")
-
-    monkeypatch.setattr(Session, "run", stumble)
-    host, port = listen().peer
-    socket.create_connection((host, int(port)), 5).close()
-    place = "error=KeyError at=test_receive_security"
-    wait(lambda: re.search(f"broke off .* {place}", caplog.text) is not None, 5, "a line")
-    assert "Doe" not in caplog.text
 
 
 def test_nothing_is_stored_as_a_verification(listen: Listen, tmp_path: Path) -> None:
