@@ -14,9 +14,10 @@ from typing import Any
 from tests.acceptance import peers
 from tests.acceptance.node import Node
 from tests.integration.disk import Disk
-from tests.soak.watch import family
+from tests.soak.watch import family, lives
 
 LEASE_S = 30.0  # engine.SILENT_S
+ORPHANS_S = 10.0  # for what a dead node had started to end as well
 ROOM = 200 << 20  # bytes that a full disk has left: less than receive.min_free_bytes
 
 
@@ -142,8 +143,10 @@ def kill_node(site: Site, dice: random.Random) -> None:
     assert node.process is not None
     its = family(node.process.pid)
     node.kill()
-    time.sleep(2)
-    site.orphans |= {f"{node.folder.name} {pid}" for pid in its if Path(f"/proc/{pid}").exists()}
+    deadline = time.monotonic() + ORPHANS_S
+    while (left := [pid for pid in its if lives(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    site.orphans |= {f"{node.folder.name} {pid}" for pid in left}
     time.sleep(dice.choice([0, 3, LEASE_S + 10]) if len(site.nodes) > 1 else 0)
     node.start()
 

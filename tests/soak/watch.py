@@ -37,6 +37,14 @@ def _status(pid: int) -> dict[str, str]:
     return dict(line.split(":", 1) for line in lines)
 
 
+def lives(pid: int) -> bool:
+    """Whether a process is there and has not ended; a zombie has."""
+    try:
+        return not _status(pid)["State"].strip().startswith("Z")
+    except OSError:
+        return False
+
+
 class Watch:
     """Samples of processes by name and process ID."""
 
