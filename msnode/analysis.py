@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from msnode import classify, metrics, prepare, strata
 from msnode.confined import Confined
@@ -29,6 +30,19 @@ from msnode.records import (
 from msnode.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)
+
+FAULTS = frozenset(
+    {
+        "prepare_failed",
+        "classify_failed",
+        "step_failed",
+        "decoder_died",
+        "slices_shape",
+        "no_finite_score",
+        "kept_back",
+    }
+)
+"""Reasons that tell of the node and its machine; all others tell of the images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +141,20 @@ def _warned(slices: Slices, model: ModelInfo, study: Study) -> Slices:
     count = study.conflicts
     conflicts = [Sentence("conflicts", count=count)] if count else []
     return replace(slices, warnings=(*slices.warnings, *conflicts, *outside))
+
+
+def count(outcome: str, reason: Text | None) -> None:
+    """Count a study that is finished, and the fault of the node that kept it from an analysis.
+
+    Args:
+        outcome: of the study.
+        reason: why it was not analysed, else None.
+    """
+    metrics.STUDIES.labels(outcome).inc()
+    if isinstance(reason, Sentence) and reason.code == "images_deleted":
+        reason = cast("Text", reason.values["reason"])  # which that one only adds to
+    if isinstance(reason, Sentence) and reason.code in FAULTS:
+        metrics.FAULTS.labels(reason.code).inc()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from msnode import classify, deliver, metrics, prepare, report
-from msnode.analysis import Analysis, compose, opinion, prepared, timed, unexpected
+from msnode.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
 from msnode.config import Config, Destination
 from msnode.confined import Confined
 from msnode.deliver import Attempt
@@ -146,7 +146,7 @@ class Flow:
             made = self._write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
         self._twin.record(self._entry(made, study, outcome, study_date))
-        metrics.STUDIES.labels(outcome).inc()
+        count(outcome, made.reason)
         # the reason quotes descriptions, which are free text: it is in the result, not in the log
         log.info("study=%s generation=%d outcome=%s", study_key, generation, outcome)
         return outcome

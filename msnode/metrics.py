@@ -19,6 +19,9 @@ TLS_STALE = Gauge("msnode_tls_stale", "1 while the listener's TLS files cannot b
 ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])
 # present, absent, undetermined, not_analysed, failed
+FAULTS = Counter(
+    "msnode_faults_total", "Studies not analysed for a fault of the node, by reason.", ["reason"]
+)  # as in analysis.FAULTS
 COMPLETIONS = Counter("msnode_completions_total", "Studies taken as complete.", ["reason"])
 # evidence, idle, cap
 QUEUE_DEPTH = Gauge("msnode_queue_depth", "Studies by state.", ["state"])

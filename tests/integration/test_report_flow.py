@@ -129,9 +129,12 @@ def test_an_error_that_nobody_foresaw_is_in_the_report(
 
     monkeypatch.setattr(Confined, "call", stumbling)
     node.made = replace(node.made, header=first)
+    faults = metrics.FAULTS.labels("kept_back")
+    before = faults._value.get()
     assert node.report(node.flow(Destination("pacs", folder=tmp_path / "pacs"))) == "not_analysed"
     [entry] = Twin(node.database).history("p")
     assert entry.study_date == "20250102"
+    assert faults._value.get() == before + 1
     assert "the result was kept back: KeyError at montage.py:7" in str(entry.reason)
     assert len(list(node.folder.glob("work/*/1/minimal/*.dcm"))) == 2
 
