@@ -163,6 +163,7 @@ class Service:
         self._work = work
         self._stack = ExitStack()
         self._sweeper: Sweeper | None = None
+        self._runner: classify.Runner | None = None
         self._listener: Listener | None = None
         self._started = False
 
@@ -229,6 +230,7 @@ class Service:
         """Model, engine and sweeper; returns words for the "ready" line."""
         config = self._config
         runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
+        self._runner = runner
         stack.callback(runner.close)
         deliveries = deliver.Deliveries(database, self._trail)
         flow = Flow(config, inbox, runner, deliveries, Twin(database))
@@ -269,9 +271,11 @@ class Service:
         return alive, reason if room == Level.AMPLE else f"{reason}; room on the disk is low"
 
     def _alive(self) -> tuple[bool, str]:
-        """Alive while the listener listens and the sweeper sweeps; starting counts as alive."""
+        """Alive while listener, device and sweeper do their work; starting counts as alive."""
         if self._started and self._listener is not None and not self._listener.is_alive:
             return False, "the listener has ended"
+        if self._runner is not None and not self._runner.is_sound:
+            return False, f"{self._runner.device} has failed: the node must be started anew"
         if self._sweeper is None:
             return True, "receiving" if self._started else "starting"
         idle = time.monotonic() - self._sweeper.last_sweep

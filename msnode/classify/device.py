@@ -33,6 +33,9 @@ which malloc gives memory back to the kernel after every layer."""
 TOLERANCE = 0.01
 """Largest difference of a calibrated probability from plain float32 that counts as the same."""
 
+SHORT = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+"""Words of torch, CUDA and cuBLAS for memory that is short, whatever the class of the error."""
+
 Maps = Callable[[Tensor], tuple[Tensor, ...]]
 
 
@@ -66,10 +69,14 @@ class Compute:
     Args:
         bundle: the model.
         config: device, precision, batch and threads.
+
+    Attributes:
+        is_sound: False since the device failed; most such errors stay until the process ends.
     """
 
     def __init__(self, bundle: Bundle, config: Classify) -> None:
         self.bundle = bundle
+        self.is_sound = True
         self.device = choose(config.device)
         gpu = self.device.type == "cuda"
         self.chunk = config.batch if gpu else min(CPU_CHUNK, config.batch)
@@ -144,6 +151,7 @@ class Compute:
             except (MemoryError, RuntimeError) as error:
                 self._shrink(error)
             else:
+                self.is_sound = True  # what passed was not one that stays
                 logits, grids = zip(*parts, strict=True)
                 return torch.cat(logits), tuple(map(torch.cat, zip(*grids, strict=True)))
 
@@ -167,13 +175,14 @@ class Compute:
     def _shrink(self, error: MemoryError | RuntimeError) -> None:
         """Halve the chunk where memory was short; what cannot be helped is raised."""
         kinds = (MemoryError, torch.OutOfMemoryError)
-        if isinstance(error, kinds) or "can't allocate memory" in str(error):
+        if isinstance(error, kinds) or any(word in str(error) for word in SHORT):
             if self.chunk == 1:
                 raise TryLater(f"{self.device}: no memory for a single slice") from error
             self.chunk = (self.chunk + 1) // 2
             log.warning("classifier: out of memory; from now on %d slices at once", self.chunk)
             torch.cuda.empty_cache()
-        elif isinstance(error, torch.AcceleratorError):
+        elif isinstance(error, torch.AcceleratorError) or str(error).startswith("CUDA error"):
+            self.is_sound = False
             raise TryLater(f"{self.device} failed ({error}); restart if it lasts") from error
         else:
             raise error

@@ -89,6 +89,11 @@ class Runner:
         """Where it computes, for the log."""
         return str(self._compute.device)
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the device works; after most of its failures only a new process can use it."""
+        return self._compute.is_sound
+
     def warm_up(self) -> None:
         """Prepare the device, once; without this call the first study waits for it."""
         with self._warming:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from msnode import service
 from msnode.config import Config
+from msnode.room import Level
 from msnode.service import Service, Sweeper
 
 
@@ -77,3 +78,18 @@ def test_a_listener_that_has_ended_is_unhealthy() -> None:
     assert node._alive() == (True, "receiving")
     listener.is_alive = False
     assert node._alive() == (False, "the listener has ended")
+
+
+def test_a_failed_device_starves_the_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every later call would fail as well: only a new process can use the device again."""
+    node, told = Service(Config(), receive=False), list[str]()
+    monkeypatch.setattr(service, "_notify", told.append)
+    room: Any = SimpleNamespace(level=lambda: Level.AMPLE)
+    runner: Any = SimpleNamespace(is_sound=True, device="cuda")
+    node._started, node._room, node._runner, node._sweeper = True, room, runner, sweeper()
+    node.watch()
+    assert told == ["WATCHDOG=1"]
+    runner.is_sound = False
+    node.watch()
+    assert told == ["WATCHDOG=1"]
+    assert node._alive() == (False, "cuda has failed: the node must be started anew")

@@ -141,6 +141,8 @@ def break_maps(runner: Runner, error: Exception, above: int) -> None:
         torch.OutOfMemoryError("CUDA out of memory"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
         MemoryError(),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"),
     ],
 )
 def test_short_of_memory_takes_fewer_slices(
@@ -151,6 +153,7 @@ def test_short_of_memory_takes_fewer_slices(
     break_maps(runner, error, above=1)
     after = runner.score(study)
     assert runner._compute.chunk == 1
+    assert runner.is_sound
     np.testing.assert_allclose(after.probabilities, before.probabilities, atol=1e-5)
 
 
@@ -159,13 +162,24 @@ def test_no_memory_at_all_is_tried_later(runner: Runner, as_slices: Maker) -> No
     break_maps(runner, torch.OutOfMemoryError(), above=0)
     with pytest.raises(TryLater, match="no memory for a single slice"):
         runner.score(as_slices(planted(2, np.random.default_rng(0))[0]))
+    assert runner.is_sound, "it comes back without a restart"
 
 
-def test_a_failed_device_is_tried_later(runner: Runner, as_slices: Maker) -> None:
+@pytest.mark.parametrize("kind", [torch.AcceleratorError, RuntimeError])
+def test_a_failed_device_is_tried_later(
+    runner: Runner, as_slices: Maker, kind: type[Exception]
+) -> None:
     runner.warm_up()
-    break_maps(runner, torch.AcceleratorError("unspecified launch failure"), above=0)
-    with pytest.raises(TryLater, match="unspecified launch failure"):
-        runner.score(as_slices(planted(2, np.random.default_rng(0))[0]))
+    whole = runner._compute._maps
+    study = as_slices(planted(2, np.random.default_rng(0))[0])
+    break_maps(runner, kind("CUDA error: unspecified launch failure"), above=0)
+    for _ in range(2):
+        with pytest.raises(TryLater, match="unspecified launch failure"):
+            runner.score(study)
+        assert not runner.is_sound
+    runner._compute._maps = whole
+    runner.score(study)
+    assert runner.is_sound, "it has passed"
 
 
 def test_a_bug_is_no_device_failure(runner: Runner, as_slices: Maker) -> None:
@@ -175,6 +189,7 @@ def test_a_bug_is_no_device_failure(runner: Runner, as_slices: Maker) -> None:
     with pytest.raises(RuntimeError, match="shapes do not match"):
         runner.score(study)
     assert not runner._waiting, "the rest of the study is not computed"
+    assert runner.is_sound
 
 
 def test_whatever_fails_the_device_goes_on(
