@@ -25,6 +25,8 @@ FAULTS = Counter(
 COMPLETIONS = Counter("msnode_completions_total", "Studies taken as complete.", ["reason"])
 # evidence, idle, cap
 QUEUE_DEPTH = Gauge("msnode_queue_depth", "Studies by state.", ["state"])
+STOPPED_JOBS = Gauge("msnode_stopped_jobs", "Jobs that wait for an administrator.", ["state"])
+# dead, cancelled
 RESULT_SECONDS = Histogram(
     "msnode_result_seconds",
     "From a study's last instance to its result delivered.",

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 0.5  # how often the inbox is asked for complete studies
 BEAT_S = 5.0  # between heartbeats; engine.SILENT_S of silence count as death
+COUNT_S = 60.0  # between counts of the jobs that wait for an administrator
 CLEAN_S = 3600.0  # between removals of what is old
 AGAIN_S = 60.0  # after one that failed
 HURRY_S = 5.0  # for one of them; what is left comes with the next sweep
@@ -53,7 +54,7 @@ class Sweeper(threading.Thread):
         self._engine = engine
         self._stopping = threading.Event()
         self.last_sweep = time.monotonic()
-        self._next_beat = self._next_look = self._next_cleaning = 0.0
+        self._next_beat = self._next_look = self._next_count = self._next_cleaning = 0.0
 
     def run(self) -> None:
         """Sweep until stopped; what fails once (a locked database) is tried at the next sweep."""
@@ -92,6 +93,7 @@ class Sweeper(threading.Thread):
         if time.monotonic() > self._next_look:
             self._next_look = time.monotonic() + BEAT_S
             self._submit_queued()
+        self._count_stopped()
         self._settle_reports()
         if time.monotonic() > self._next_cleaning:
             self._clean()
@@ -101,6 +103,14 @@ class Sweeper(threading.Thread):
         if time.monotonic() > self._next_beat:
             self._next_beat = time.monotonic() + BEAT_S
             self._engine.beat()
+
+    def _count_stopped(self) -> None:
+        """Show how many jobs wait for an administrator; they may be many, so not all the time."""
+        if time.monotonic() > self._next_count:
+            self._next_count = time.monotonic() + COUNT_S
+            stopped = self._engine.stopped()
+            for state in ("dead", "cancelled"):
+                metrics.STOPPED_JOBS.labels(state).set(stopped[state])
 
     def _clean(self) -> None:
         """Delete what is old, for some seconds; with the next sweep more, if there is more.

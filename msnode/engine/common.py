@@ -22,6 +22,9 @@ STATES = {
 """What an administrator calls the states of a workflow."""
 
 
+STOPPED = [status for status, state in STATES.items() if state in ("dead", "cancelled")]
+"""Of a workflow that goes on only when an administrator takes it up."""
+
 UNSETTLED = [status for status, state in STATES.items() if state != "done"]
 """Of a workflow whose study somebody may still want."""
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from msnode.database import hosts, unix_now
 from msnode.engine.common import (
     SERIALIZER,
     STATES,
+    STOPPED,
     STUDIES,
     UNSETTLED,
     VERSION,
@@ -171,6 +173,11 @@ class Engine:
         """Keys of the studies with a job that is open, dead or cancelled."""
         found = DBOS.list_workflows(status=UNSETTLED, load_input=False, load_output=False)
         return {study_of(workflow.workflow_id) for workflow in found}
+
+    def stopped(self) -> Counter[str]:
+        """How many jobs are dead, and how many cancelled: both wait for an administrator."""
+        found = DBOS.list_workflows(status=STOPPED, load_input=False, load_output=False)
+        return Counter(STATES[workflow.status] for workflow in found)
 
     def sweep(self) -> None:
         """Delete the records of workflows that ended well long ago; DBOS never does.

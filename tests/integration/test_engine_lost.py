@@ -41,12 +41,15 @@ def main(url: str) -> None:
     with database.begin() as connection:
         connection.execute(sa.update(table).where(table.c.status == "DELAYED").values(given_up))
     [dead] = jobs.list(["dead"])
+    assert engine.stopped() == {"dead": 1}
     assert engine.lost() == [(STUDY, "pacs")]
     assert engine.lost() == [], "told once"
     assert [job.id for job in jobs.list(["cancelled"])] == [dead.id]
+    assert engine.stopped() == {"cancelled": 1}
     jobs.retry(dead.id)
     while len(jobs.list(["waiting"])) < 1:
         time.sleep(0.05)
+    assert not engine.stopped()
     os._exit(0)
 
 

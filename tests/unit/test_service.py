@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,17 +11,19 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from msnode import service
+from msnode import metrics, service
 from msnode.config import Config
 from msnode.room import Level
 from msnode.service import Service, Sweeper
 
 
 def sweeper(
-    sweep: Callable[[], None] = lambda: None, beat: Callable[[], None] = lambda: None
+    sweep: Callable[[], None] = lambda: None,
+    beat: Callable[[], None] = lambda: None,
+    stopped: Callable[[], Counter[str]] = Counter,
 ) -> Sweeper:
     """Of a node without studies."""
-    engine: Any = SimpleNamespace(sweep=sweep, beat=beat, lost=list)
+    engine: Any = SimpleNamespace(sweep=sweep, beat=beat, lost=list, stopped=stopped)
     inbox: Any = SimpleNamespace(complete=lambda *_: [], queued=list, rebuild=lambda _: 0)
     deliveries = SimpleNamespace(reported=lambda: ())
     flow: Any = SimpleNamespace(deliveries=deliveries, has_wanted=lambda _: True)
@@ -52,6 +55,21 @@ def test_cleaning_that_fails_does_not_stop_the_sweeps(
     assert made.last_sweep > tried[0]
     assert "error=KeyError" in caplog.text
     assert "Doe" not in caplog.text
+
+
+def test_jobs_that_stopped_are_shown_until_they_are_taken_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def shown() -> list[float]:
+        return [metrics.STOPPED_JOBS.labels(state)._value.get() for state in ("dead", "cancelled")]
+
+    monkeypatch.setattr(service, "COUNT_S", 0.0)
+    found = [Counter(), Counter({"dead": 2, "cancelled": 1})]
+    made = sweeper(stopped=found.pop)
+    made._sweep()
+    assert shown() == [2, 1]
+    made._sweep()
+    assert shown() == [0, 0]
 
 
 def test_a_host_is_alive_however_many_studies_it_looks_at(
