@@ -182,6 +182,10 @@ class Compute:
             log.warning("classifier: out of memory; from now on %d slices at once", self.chunk)
             torch.cuda.empty_cache()
         elif isinstance(error, torch.AcceleratorError) or str(error).startswith("CUDA error"):
+            if self.is_sound:
+                log.error(
+                    "classifier: %s has failed: %s", self.device, str(error).partition("\n")[0]
+                )
             self.is_sound = False
             raise TryLater(f"{self.device} failed ({error}); restart if it lasts") from error
         else:

@@ -167,7 +167,7 @@ def test_no_memory_at_all_is_tried_later(runner: Runner, as_slices: Maker) -> No
 
 @pytest.mark.parametrize("kind", [torch.AcceleratorError, RuntimeError])
 def test_a_failed_device_is_tried_later(
-    runner: Runner, as_slices: Maker, kind: type[Exception]
+    runner: Runner, as_slices: Maker, kind: type[Exception], caplog: pytest.LogCaptureFixture
 ) -> None:
     runner.warm_up()
     whole = runner._compute._maps
@@ -177,6 +177,7 @@ def test_a_failed_device_is_tried_later(
         with pytest.raises(TryLater, match="unspecified launch failure"):
             runner.score(study)
         assert not runner.is_sound
+    assert caplog.text.count("cpu has failed: CUDA error: unspecified launch failure") == 1
     runner._compute._maps = whole
     runner.score(study)
     assert runner.is_sound, "it has passed"
