@@ -1,13 +1,23 @@
 """Fixtures for all tests."""
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from msnode import sample
 from tests.dicom import secondary_capture
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """The program's logger as it was: the command line, run in a test, sets how much it says."""
+    logger = logging.getLogger("msnode")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

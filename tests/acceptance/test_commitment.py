@@ -72,7 +72,7 @@ def test_a_report_finds_its_request_after_a_kill(
 def _assert_committed(node: Node, slow: Pacs) -> None:
     """Nothing is sent or asked twice, and nothing counts before it is committed."""
     expected = {"orthanc": "done", "slow": "sent"}
-    peers.wait(lambda: states(node) == expected, 60, "one commitment of two")
+    peers.wait(lambda: states(node) == expected, 150, "one commitment of two")
     (waiting,) = jobs(node, "list", "--state", "sent")
     command = [sys.executable, "-m", "msnode", "jobs", "retry", waiting["id"]]
     config = ["--config", str(node.folder / "msnode.yaml")]

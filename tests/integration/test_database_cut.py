@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msnode.database import hosts, migrate, open_database
 from tests.acceptance import peers
 from tests.acceptance.peers import ROOT
-from tests.integration.network import HERE, cable, is_possible
+from tests.integration.network import cable, is_possible
 
 RELEASED_S = 20.0
 SCRIPT = """
@@ -25,7 +25,7 @@ with open_database(sys.argv[1]).begin() as connection:
 
 @pytest.mark.skipif(not is_possible(), reason="network namespaces need root and iproute2")
 def test_locks_of_a_host_that_was_cut_off_are_released() -> None:
-    with cable() as wire, peers.postgresql(HERE) as url:
+    with cable() as wire, peers.postgresql(wire.here) as url:
         database = open_database(url)
         migrate(database)
         with database.begin() as connection:

@@ -148,11 +148,11 @@ def test_pretrained_backbones_keep_their_top_fresh(tmp_path: Path) -> None:
     state = {k: v for k, v in source.state_dict().items() if "num_batches" not in k}
     save_file(state, tmp_path / "densenet121.safetensors")
     model = build("densenet")
-    before = model.state_dict()["top.2.weight"].clone()
+    before = model.state_dict()["fusion.2.weight"].clone()
     assert network.pretrain(model, str(tmp_path / "densenet121.safetensors")) == 1
     after = model.state_dict()
     assert torch.equal(after["branch.backbone.conv0.weight"], source.features.conv0.weight)
-    assert torch.equal(after["top.2.weight"], before)
+    assert torch.equal(after["fusion.2.weight"], before)
     with pytest.raises(ConfigError, match="fits no backbone"):
         network.pretrain(build("inception"), str(tmp_path / "densenet121.safetensors"))
     (tmp_path / "damaged.safetensors").write_bytes(b"no weights")
