@@ -53,7 +53,9 @@ setup: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@.ci/packages $(PACKAGES)
 	@$(MAKE) lint
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder || { \
+		echo "What failed beside other tests runs again, alone; what fails twice has failed"; \
+		$(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check

@@ -29,7 +29,7 @@ from tests.integration.network import Cable, cable, is_possible
 NewStudy = Callable[[], Sent]
 
 TAKEN_OVER_S = 45.0
-"""Stated in docs/install.md: 30 s without a heartbeat, 5 s between looks, then the work itself."""
+"""Stated in docs/install.md: 30 s without a heartbeat, 5 s between looks, and a busy machine."""
 STUDIES = 8
 
 pytestmark = pytest.mark.timeout(400)
@@ -137,13 +137,15 @@ def test_the_lost_are_taken_over_and_do_no_harm_when_they_come_back(
         return {job.host for job in jobs} == {worker.folder.name for worker in hosts.workers}
 
     peers.wait(all_busy, 60, "every worker to deliver something")
-    began = time.monotonic()
     suspended.send_signal(signal.SIGSTOP)
     hosts.wire.cut() if hosts.wire else lost.kill()
     hosts.pacs_process.send_signal(signal.SIGCONT)
-    peers.wait(hosts.is_done, 4 * TAKEN_OVER_S, "the heir to finish everything")
-    assert time.monotonic() - began < TAKEN_OVER_S
-    assert "fell silent; took over" in heir.log.read_text()
+    peers.wait(
+        lambda: heir.log.read_text().count("fell silent; took over") == 2,
+        TAKEN_OVER_S,
+        "the heir to take over from both",
+    )
+    peers.wait(hosts.is_done, 2 * TAKEN_OVER_S, "the heir to finish everything")
     suspended.send_signal(signal.SIGCONT)
     hosts.wire.mend() if hosts.wire else lost.start()
     send(hosts.receivers[1], *new_study().paths)
