@@ -22,6 +22,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from pynetdicom import AE
+from pynetdicom.events import EventHandlerType
 
 from msnode.config import Tls
 
@@ -49,6 +51,17 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def serving(entity: AE, port: int, handlers: list[EventHandlerType]) -> Iterator[None]:
+    """An SCP of pynetdicom in this process, for what no program of others does on demand."""
+    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+    assert server is not None
+    try:
+        yield
+    finally:
+        server.shutdown()
 
 
 def wait(condition: Callable[[], Any], seconds: float, what: str) -> Any:

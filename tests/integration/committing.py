@@ -129,9 +129,5 @@ def pacs(react: Reaction = lambda *_: None) -> Iterator[Pacs]:
         (evt.EVT_C_STORE, running.store),
         (evt.EVT_N_ACTION, running.commit),
     ]
-    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
-    assert server is not None
-    try:
+    with peers.serving(entity, port, handlers):
         yield running
-    finally:
-        server.shutdown()

@@ -70,12 +70,8 @@ def pacs(
         (evt.EVT_C_STORE, running.store),
         (evt.EVT_ACCEPTED, running.count),
     ]
-    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
-    assert server is not None
-    try:
+    with peers.serving(entity, port, handlers):
         yield running
-    finally:
-        server.shutdown()
 
 
 Save = Callable[..., Path]

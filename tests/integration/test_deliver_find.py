@@ -64,10 +64,8 @@ def archive() -> Iterator[Archive]:
         (evt.EVT_C_STORE, running.store),
         (evt.EVT_C_FIND, running.find),
     ]
-    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
-    assert server is not None
-    yield running
-    server.shutdown()
+    with peers.serving(entity, port, handlers):
+        yield running
 
 
 @dataclass
