@@ -199,6 +199,35 @@ def data_index(layout: str, root: Path, out: Path, person: str | None) -> None:
     click.echo(f"{out}: {len(rows)} rows, {persons} persons, {masks} with lesion masks")
 
 
+@data.command("synthesize")
+@click.argument("tissues", nargs=-1, required=True, type=FILE)
+@click.option(
+    "--lesions",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Folder of lesion masks in MNI space (NIfTI).",
+)
+@click.option("--out", type=FOLDER, required=True, help="Gets the scans and index.csv.")
+@click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="Pairs.")
+@click.option("--seed", default=0, show_default=True)
+@plain_errors
+def data_synthesize(
+    tissues: tuple[Path, ...], lesions: Path, out: Path, count: int, seed: int
+) -> None:
+    """Draw pairs of FLAIR-like scans, with and without lesions, from TISSUES.
+
+    TISSUES are label volumes of healthy people (1 CSF, 2 grey, 3 white matter; 1 mm NIfTI).
+    """
+    from msnode.learn import synthetic
+
+    masks = sorted(lesions.glob("*.nii*"))
+    if not masks:
+        raise ConfigError(f"{lesions}: holds no NIfTI file; name the folder of the masks")
+    with _progress() as progress:
+        rows = synthetic.synthesize(tissues, masks, out.resolve(), count, seed, progress)
+    click.echo(f"{out / 'index.csv'}: {len(rows)} scans of {len({r.person for r in rows})} heads")
+
+
 COMMANDS = (train, crossval, evaluate, baseline, papers, data)
 
 

@@ -16,6 +16,7 @@ from msnode.learn.images import Examples, load
 from msnode.learn.metrics import Labels
 from msnode.learn.network import Task
 from msnode.learn.plan import Plan
+from msnode.learn.splits import Rows, Split
 from msnode.records import InputContract
 
 SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
@@ -45,19 +46,31 @@ class Cohort:
         """(n,) whose image each is."""
         return [str(person) for person in self.of("person")]
 
-    def task(self, split: splits.Split) -> Task:
+    def task(self, split: Split) -> Task:
         """What a network is to learn of a split."""
         e = self.examples
         return Task(e.pixels, self.labels, e.lesions, e.masked, split.train, split.validation)
 
-    def splits(self, scheme: str, folds: int = 5, seed: int = 0) -> list[splits.Split]:
-        """The splits of a scheme.
+    def splits(self, scheme: str, folds: int = 5, seed: int = 0) -> list[Split]:
+        """The splits of a scheme; rows with the role ``train`` are learned from in each.
 
         Raises:
-            ConfigError: no such scheme.
+            ConfigError: no such scheme, or nobody to test.
         """
-        persons = self.persons
-        classes = [str(label) for label in self.of("label")]
+        extra = self.of("role") == "train"
+        chosen = np.flatnonzero(~extra)
+        if not len(chosen):
+            raise ConfigError("every row has the role train; nobody is left to be tested")
+        found = self._split(scheme, folds, seed, chosen)
+        return [
+            splits.with_extra(split, chosen, np.flatnonzero(extra), self.persons) for split in found
+        ]
+
+    def _split(self, scheme: str, folds: int, seed: int, chosen: Rows) -> list[Split]:
+        """The splits of some rows, which are counted by their place in ``chosen``."""
+        persons, classes, sites = (
+            [str(value) for value in self.of(name)[chosen]] for name in ("person", "label", "site")
+        )
         if scheme == "holdout":
             return [splits.holdout(persons, classes, seed=seed)]
         if scheme == "k-fold":
@@ -65,7 +78,6 @@ class Cohort:
         if scheme == "leave-one-patient-out":
             return list(splits.leave_one_patient_out(persons, classes, seed))
         if scheme == "leave-one-site-out":
-            sites = [str(site) for site in self.of("site")]
             return list(splits.leave_one_site_out(persons, classes, sites, seed))
         if scheme == "leaking":
             return [splits.leaking(len(persons), (0.75, 0.10, 0.15), seed)]

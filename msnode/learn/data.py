@@ -2,8 +2,9 @@
 
 Columns: ``path``, ``person``, ``label`` (needed), and ``site``, ``scanner``, ``sequence``,
 ``visit``, ``age``, ``sex``, ``lesions`` (a mask: NIfTI on the patient's coordinates for a volume,
-an image of the same size for an image). Paths count from the index's folder. A path is a NIfTI
-file, a folder of one DICOM study, or an image (PNG, JPEG, TIFF).
+an image of the same size for an image), ``role`` (``train``: only ever learned from). Paths count
+from the index's folder. A path is a NIfTI file, a folder of one DICOM study, or an image (PNG,
+JPEG, TIFF).
 """
 
 import csv
@@ -16,6 +17,7 @@ from msnode.errors import ConfigError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 NEEDED = ("path", "person", "label")
+ROLES = ("", "train")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Row:
         visit: 1-based.
         age: years, None where unknown.
         lesions: mask, absolute; None where there is none.
+        role: ``train`` for what is never validated or tested on, such as synthetic scans.
         number: line of the CSV, for messages.
     """
 
@@ -42,6 +45,7 @@ class Row:
     age: float | None = None
     sex: str = ""
     lesions: Path | None = None
+    role: str = ""
     number: int = 0
 
 
@@ -82,6 +86,9 @@ def _problems(index: Path, line: int, record: dict[str, str]) -> Iterator[str]:
     age = (record.get("age") or "").strip()
     if age and not re.fullmatch(r"\d{1,3}(\.\d+)?", age):
         yield f"line {line}: column age: {age!r} is no number of years"
+    role = (record.get("role") or "").strip()
+    if role not in ROLES:
+        yield f"line {line}: column role: {role!r} is unknown; write train, or leave it empty"
 
 
 def _row(base: Path, line: int, record: dict[str, str]) -> Row:

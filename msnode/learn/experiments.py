@@ -16,7 +16,7 @@ from msnode.learn.matched import Scored
 from msnode.learn.network import Progress
 from msnode.learn.plan import Plan
 from msnode.learn.runs import Outcome
-from msnode.learn.splits import Split
+from msnode.learn.splits import Rows, Split
 from msnode.records import Float64Array
 
 
@@ -103,8 +103,7 @@ def evaluate(
     loaded = load_bundle(bundle)
     runs.start(out, plan, index, f"external {loaded.manifest.digest[:12]}")
     cohort = _cohort(index, out, plan, progress, loaded)
-    everyone = np.arange(len(cohort.labels))
-    nobody = np.zeros(0, np.int64)
+    everyone, nobody = np.flatnonzero(cohort.of("role") != "train"), np.zeros(0, np.int64)
     task = cohort.task(Split("external", nobody, nobody, everyone))
     m = loaded.manifest
     logits = network.predict(loaded.model.to(loop.device()), task, everyone)
@@ -113,20 +112,20 @@ def evaluate(
         "external",
         everyone,
         probabilities,
-        _naive_out_of_fold(cohort, plan.seed),
+        _naive_out_of_fold(cohort, plan.seed)[everyone],
         Judgement(m.calibration, m.rule, 0.5, m.threshold),
         loaded.model,
-        _twins(cohort, plan, loaded),
+        _twins(cohort, plan, loaded, everyone),
     )
     kept.write(out / "fold-1", tested)
     return runs.finish(out, cohort, [tested])
 
 
-def _twins(cohort: Cohort, plan: Plan, bundle: Bundle) -> Scored | None:
+def _twins(cohort: Cohort, plan: Plan, bundle: Bundle, rows: Rows) -> Scored | None:
     """Calibrated logits of slices and twins, where the data have masks and the plan asks."""
     if not twins.possible(cohort, plan, bundle.model):
         return None
-    pairs = twins.scored(cohort, bundle.model, np.arange(len(cohort.labels)), plan.seed)
+    pairs = twins.scored(cohort, bundle.model, rows, plan.seed)
     return pairs.scaled(bundle.manifest.calibration.slope, bundle.manifest.calibration.bias)
 
 

@@ -126,6 +126,21 @@ def leaking(rows: int, parts: tuple[float, float, float], seed: int = 0) -> Spli
     )
 
 
+def with_extra(split: Split, chosen: Rows, extra: Rows, persons: Sequence[str]) -> Split:
+    """A split of some rows as one of all rows, with others that are only learned from.
+
+    Args:
+        split: its rows count within ``chosen``.
+        chosen: the rows that were split.
+        extra: rows to learn from as well, but for those of persons who validate or are tested.
+        persons: one for each of all rows.
+    """
+    train, validation, test = (chosen[part] for part in (split.train, split.validation, split.test))
+    kept_out = {persons[row] for row in (*validation, *test)}
+    allowed = np.array([row for row in extra if persons[row] not in kept_out], np.int64)
+    return Split(split.name, np.concatenate([train, allowed]), validation, test)
+
+
 def rows_of(persons: Sequence[str], chosen: set[str]) -> Rows:
     """The rows of some persons."""
     return np.flatnonzero([person in chosen for person in persons]).astype(np.int64)

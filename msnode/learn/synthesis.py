@@ -1,11 +1,12 @@
-"""The synthesizer: endless FLAIR-like slices with and without lesions from one generator.
+"""The synthesizer: endless scans with and without lesions from one generator.
 
 Tissue labels of healthy people are painted in random contrasts (as SynthSeg does, Billot et al.
-2023), lesion masks of MS patients in MNI space are placed into them, and skull, slice thickness,
-bias field and noise are drawn anew. A pair differs in its lesions and in nothing else, so neither
-site nor scanner can be learned from it.
+2023), lesion masks of MS patients in MNI space are recombined, deformed and placed into them, and
+skull, field of view, resolution, slice thickness, bias field, motion and noise are drawn anew. A
+pair differs in its lesions and in nothing else, so neither site nor scanner can be learned from it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -21,19 +22,41 @@ from msnode.records import Float32Array, Float64Array
 CSF, GREY, WHITE = 1, 2, 3
 MNI_BRAIN_MM = np.array([[-71.0, -106.0, -66.0], [71.0, 74.0, 84.0]])
 """Lowest and highest RAS coordinate of the brain in MNI space."""
+HEAD = 0.1
+"""Intensity from which a voxel belongs to the head."""
+NECK_MM, VERTEX_MM = (15, 55), (0, 12)
+"""How much of the head's lower and upper end the field of view may leave out."""
+
+Labels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Labels on a grid.
+
+    Attributes:
+        labels: (x, y, z), RAS.
+        affine: (4, 4) to mm.
+    """
+
+    labels: Labels
+    affine: Float64Array
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Intensities (white matter is about 0.4) and geometry of one synthetic scan.
+    """Intensities, geometry and faults of one synthetic scan.
 
     Attributes:
         csf: intensity of fluid, which FLAIR suppresses.
+        white: intensity of white matter.
         grey: relative to white matter.
         lesion: relative to white matter.
         scalp: relative to white matter; 0 is a skull-stripped scan.
         thickness_mm: slice thickness and distance.
+        resolution_mm: in the slice's plane.
         bias: logarithm of the intensity field's extremes.
+        motion_mm: how far the head moves in the middle of the scan.
         noise: standard deviation, image range 1.
     """
 
@@ -43,66 +66,88 @@ class Look:
     lesion: float = 1.6
     scalp: float = 1.9
     thickness_mm: float = 5.0
+    resolution_mm: float = 1.0
     bias: float = 0.15
+    motion_mm: float = 0.0
     noise: float = 0.015
 
 
 def look(rng: np.random.Generator) -> Look:
-    """A random FLAIR-like look."""
+    """A random look: mostly FLAIR-like, one in four of any contrast in which lesions are bright."""
+    flair = rng.random() < 0.75
     return Look(
-        csf=rng.uniform(0.02, 0.16),
+        csf=rng.uniform(0.02, 0.16) if flair else rng.uniform(0.0, 0.9),
         white=rng.uniform(0.3, 0.5),
-        grey=rng.uniform(1.05, 1.35),
+        grey=rng.uniform(1.05, 1.35) if flair else rng.uniform(0.7, 1.5),
         lesion=rng.uniform(1.3, 2.1),
         scalp=rng.uniform(1.2, 2.4) if rng.random() < 0.8 else 0.0,
         thickness_mm=rng.uniform(3, 8),
+        resolution_mm=rng.uniform(1.0, 1.8),
         bias=rng.uniform(0, 0.3),
+        motion_mm=rng.uniform(0.5, 3) if rng.random() < 0.2 else 0.0,
         noise=rng.uniform(0.005, 0.03),
     )
 
 
-def canonical(path: Path) -> tuple[NDArray[np.uint8], Float64Array]:
-    """A label volume in RAS order and its affine."""
+def canonical(path: Path) -> Volume:
+    """A label volume in RAS order."""
     image = nibabel.as_closest_canonical(cast(SpatialImage, nibabel.load(path)))
-    return np.asanyarray(image.dataobj).astype(np.uint8), np.asarray(image.affine, np.float64)
+    labels = np.asanyarray(image.dataobj).astype(np.uint8)
+    return Volume(labels, np.asarray(image.affine, np.float64))
 
 
-def place(
-    lesions: NDArray[np.uint8],
-    affine: Float64Array,
-    tissues: NDArray[np.uint8],
-    rng: np.random.Generator,
-) -> Float32Array:
-    """Lesions of an MNI mask, fitted into another brain by its bounding box.
+def place(masks: Sequence[Volume], tissues: Labels, rng: np.random.Generator) -> Float32Array:
+    """Lesions of MNI masks, fitted into another brain by its bounding box.
 
-    The fit is scaled, turned and shifted a little at random, and mirrored half of the time.
+    Each mask is scaled, turned, shifted and bent at random, and mirrored half of the time.
 
     Args:
-        lesions: (x, y, z) of the mask, RAS.
-        affine: of the mask, to MNI mm.
+        masks: of one patient or several, whose lesions add up; their affines lead to MNI mm.
         tissues: (x, y, z) labels of the brain to fill, RAS, 1 mm.
         rng: draws the variation.
 
     Returns:
         (x, y, z) float32 in [0, 1], zero outside white matter's neighbourhood.
     """
+    amounts = [_fitted(mask, tissues, rng) for mask in masks]
+    room = ndimage.gaussian_filter((tissues == WHITE).astype(np.float32), 1.0)
+    smooth = ndimage.gaussian_filter(np.maximum.reduce(amounts), 0.7)
+    return np.asarray(smooth * np.clip(room * 1.6, 0, 1), np.float32)
+
+
+def _fitted(mask: Volume, tissues: Labels, rng: np.random.Generator) -> Float32Array:
+    """One mask on the grid of another brain."""
     inside = np.argwhere(tissues > 0)
     low, high = inside.min(0), inside.max(0)
     scale = (MNI_BRAIN_MM[1] - MNI_BRAIN_MM[0]) / (high - low) * rng.uniform(0.93, 1.07, 3)
     middle = MNI_BRAIN_MM.mean(0) + rng.uniform(-4, 4, 3)
     scale[0] *= rng.choice((-1, 1))
-    to_mni = np.diag([*scale, 1.0])
-    to_mni[:3, 3] = middle - scale * (low + high) / 2
-    to_mask = np.linalg.inv(affine) @ to_mni
-    moved = ndimage.affine_transform(
-        lesions.astype(np.float32), to_mask[:3, :3], to_mask[:3, 3], tissues.shape, order=1
-    )
-    room = ndimage.gaussian_filter((tissues == WHITE).astype(np.float32), 1.0)
-    return np.asarray(ndimage.gaussian_filter(moved, 0.7) * np.clip(room * 1.6, 0, 1), np.float32)
+    linear = _turn(rng.uniform(-0.1, 0.1, 3)) * scale
+    to_mni = np.eye(4)
+    to_mni[:3, :3], to_mni[:3, 3] = linear, middle - linear @ ((low + high) / 2)
+    to_mask = np.linalg.inv(mask.affine) @ to_mni
+    bend = rng.normal(0, 2.5, (3, 5, 5, 5))
+    field = [ndimage.zoom(axis, np.divide(tissues.shape, 5), order=1) for axis in bend]
+    points = np.stack(np.meshgrid(*map(np.arange, tissues.shape), indexing="ij")) + field
+    places = np.tensordot(to_mask[:3, :3], points, 1) + to_mask[:3, 3, None, None, None]
+    amount = ndimage.map_coordinates(mask.labels.astype(np.float32), places, order=1)
+    return np.asarray(amount, np.float32)
+
+
+def _turn(angles: Float64Array) -> Float64Array:
+    """(3, 3) rotation about x, then y, then z, by angles in radians."""
+    out = np.eye(3)
+    for axis, angle in enumerate(angles):
+        a, b = [other for other in range(3) if other != axis]
+        turn = np.eye(3)
+        turn[[a, b], [a, b]] = np.cos(angle)
+        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
+        out = turn @ out
+    return out
 
 
 def paint(
-    tissues: NDArray[np.uint8], lesions: Float32Array, style: Look, rng: np.random.Generator
+    tissues: Labels, lesions: Float32Array, style: Look, rng: np.random.Generator
 ) -> Float32Array:
     """Intensities of a head.
 
@@ -110,7 +155,7 @@ def paint(
         tissues: (x, y, z) labels, 1 mm.
         lesions: (x, y, z) amount of lesion in [0, 1].
         style: the look.
-        rng: draws the tissue's own texture and the noise.
+        rng: draws the tissue's own texture and the skull.
 
     Returns:
         (x, y, z) float32.
@@ -128,75 +173,83 @@ def paint(
     return np.asarray(head, np.float32)
 
 
-def slices(
-    head: Float32Array, lesions: Float32Array, style: Look, rng: np.random.Generator, size: int
-) -> tuple[Float32Array, NDArray[np.bool_]]:
-    """Axial slices as ``prepare`` would give them.
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What the scanner would give.
+
+    Attributes:
+        voxels: (x, y, slices) float32, 0 and more.
+        lesions: (x, y, slices) bool.
+        affine: (4, 4) to patient coordinates in mm, RAS.
+    """
+
+    voxels: Float32Array
+    lesions: NDArray[np.bool_]
+    affine: Float64Array
+
+
+def acquire(
+    head: Float32Array,
+    lesions: Float32Array,
+    affine: Float64Array,
+    style: Look,
+    rng: np.random.Generator,
+) -> Scan:
+    """Scan a head in axial slices.
 
     Args:
         head: (x, y, z) RAS, 1 mm.
         lesions: (x, y, z) amount of lesion in [0, 1].
+        affine: of both.
         style: the look.
-        rng: draws bias field and noise.
-        size: rows and columns.
-
-    Returns:
-        (slices, size, size) float32 in [0, 1], in radiological orientation, from the feet to the
-        head, and the lesion masks (slices, size, size) bool.
+        rng: draws field of view, bias field, motion and noise.
     """
     step = round(style.thickness_mm)
-    filled = np.flatnonzero((head > 0.1).any((0, 1)))
-    starts = range(filled[0] + 25, filled[-1] - step, step)
-    field = ndimage.zoom(rng.uniform(-style.bias, style.bias, (4, 4)), size / 4, order=3)
-    images = [_square(head[..., z : z + step].mean(-1), head, size) for z in starts]
-    masks = [_square(lesions[..., z : z + step].mean(-1), head, size) for z in starts]
-    noisy = np.stack(images) * np.exp(field)
-    noisy = np.hypot(
-        noisy + rng.normal(0, style.noise, noisy.shape), rng.normal(0, style.noise, noisy.shape)
+    inside = np.flatnonzero((head > HEAD).any((0, 1)))
+    first, last = inside[0] + rng.integers(*NECK_MM), inside[-1] - rng.integers(*VERTEX_MM)
+    starts = range(first, last - step, step)
+    voxels, amount = (
+        np.stack([volume[..., z : z + step].mean(-1) for z in starts], -1)
+        for volume in (head, lesions)
     )
-    low, high = np.quantile(noisy, (0.001, 0.999), axis=(1, 2), keepdims=True)
-    scaled = np.clip((noisy - low) / np.maximum(high - low, 1e-6), 0, 1)
-    return scaled.astype(np.float32), np.stack(masks) > 0.4
+    blur = 0.42 * (style.resolution_mm - 1)
+    voxels = ndimage.gaussian_filter(voxels, (blur, blur, 0))
+    field = rng.uniform(-style.bias, style.bias, (4, 4, 4))
+    voxels = voxels * np.exp(ndimage.zoom(field, np.divide(voxels.shape, 4), order=1))
+    voxels = _moved(voxels, style.motion_mm, rng)
+    real, imaginary = rng.normal(0, style.noise, (2, *voxels.shape))
+    grid = affine @ np.diag([1.0, 1.0, step, 1.0])
+    grid[:3, 3] = (affine @ [0, 0, first + (step - 1) / 2, 1])[:3]
+    return Scan(np.hypot(voxels + real, imaginary).astype(np.float32), amount > 0.4, grid)
 
 
-def _square(plane: Float32Array, head: Float32Array, size: int) -> Float32Array:
-    """One (x, y) plane as a (size, size) image around the head, the patient's right at the left."""
-    inside = np.argwhere((head > 0.1).any(2))
-    low, high = inside.min(0), inside.max(0)
-    pixel = 1.06 * float((high - low).max()) / size
-    middle = (low + high) / 2
-    offset = middle + pixel * (size - 1) / 2
-    image = ndimage.affine_transform(
-        plane, np.diag([-pixel, -pixel]), offset, (size, size), order=1
-    )
-    return np.asarray(image.T, np.float32)
+def _moved(voxels: Float32Array, motion_mm: float, rng: np.random.Generator) -> Float32Array:
+    """Ghosts of a head that moved along y while some lines of k-space were read."""
+    if not motion_mm:
+        return voxels
+    lines = np.fft.fft(voxels, axis=1)
+    frequency = np.fft.fftfreq(voxels.shape[1])[None, :, None]
+    late = frequency > rng.uniform(0.02, 0.25)
+    return np.abs(
+        np.fft.ifft(lines * np.exp(-2j * np.pi * frequency * motion_mm * late), axis=1)
+    ).astype(np.float32)
 
 
-def pair(
-    tissues: NDArray[np.uint8],
-    lesions: NDArray[np.uint8],
-    affine: Float64Array,
-    seed: int,
-    size: int = 224,
-) -> tuple[Float32Array, Float32Array, NDArray[np.bool_]]:
+def pair(tissues: Volume, masks: Sequence[Volume], seed: int) -> tuple[Scan, Scan]:
     """One synthetic scan with lesions, and the same scan without.
 
     Args:
-        tissues: (x, y, z) labels of a healthy person, RAS, 1 mm.
-        lesions: (x, y, z) MNI mask of a patient, RAS.
-        affine: of the mask.
+        tissues: labels of a healthy person, 1 mm.
+        masks: MNI masks of patients whose lesions add up.
         seed: everything random follows from it.
-        size: rows and columns.
-
-    Returns:
-        Slices with lesions, without, each (slices, size, size) float32 in [0, 1], and the masks
-        (slices, size, size) bool.
     """
     rng = np.random.default_rng(seed)
     style = look(rng)
-    amount = place(lesions, affine, tissues, rng)
-    both = []
-    for present in (amount, np.zeros_like(amount)):
-        head = paint(tissues, present, style, np.random.default_rng(seed + 1))
-        both.append(slices(head, present, style, np.random.default_rng(seed + 2), size))
-    return both[0][0], both[1][0], both[0][1]
+    amount = place(masks, tissues.labels, rng)
+
+    def scan(lesions: Float32Array) -> Scan:
+        painting, scanning = (np.random.default_rng((seed, n)) for n in (1, 2))
+        head = paint(tissues.labels, lesions, style, painting)
+        return acquire(head, lesions, tissues.affine, style, scanning)
+
+    return scan(amount), scan(np.zeros_like(amount))

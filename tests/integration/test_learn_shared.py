@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from msnode.classify import load_bundle
+from msnode.cli import main
+from msnode.errors import ConfigError
 from msnode.learn import check, data, open_cohort, plan, synthesis, taught, train
 from msnode.learn.cohort import Cohort
 from msnode.learn.splits import Split
+from msnode.learn.synthetic import synthesize
 
 
 @pytest.fixture
@@ -98,17 +102,53 @@ def test_one_half_learns_alone(
         assert not torch.equal(model(images), again(images))
 
 
-def test_synthetic_pairs_differ_in_their_lesions_alone(shared: Path) -> None:
-    tissues, _ = synthesis.canonical(min((shared / "volumes/oasis").glob("*_tissues*")))
-    masks = sorted((shared / "lesion_masks_mni").glob("*.nii.gz"))
-    lesions, affine = synthesis.canonical(masks[3])
-    sick, healthy, found = synthesis.pair(tissues, lesions, affine, seed=1, size=112)
-    assert sick.shape == healthy.shape == found.shape
-    assert found.sum() > 50
-    brighter = (sick - healthy)[found].mean()
-    assert brighter > 0.05
-    clean = ~found.any((1, 2))
-    assert np.abs(sick - healthy)[clean].mean() < 0.01
+@pytest.fixture
+def healthy(shared: Path) -> Path:
+    """Tissue labels of a healthy person."""
+    return min((shared / "volumes/oasis").glob("*_tissues*"))
+
+
+@pytest.fixture
+def masks(shared: Path) -> list[Path]:
+    """Lesion masks of patients, in MNI space."""
+    return sorted((shared / "lesion_masks_mni").glob("*.nii.gz"))
+
+
+def test_synthetic_pairs_differ_in_their_lesions_alone(healthy: Path, masks: list[Path]) -> None:
+    lesions = [synthesis.canonical(mask) for mask in masks[3:5]]
+    sick, clear = synthesis.pair(synthesis.canonical(healthy), lesions, seed=1)
+    assert sick.voxels.shape == clear.voxels.shape == sick.lesions.shape
+    assert sick.lesions.sum() > 50
+    assert not clear.lesions.any()
+    assert (sick.voxels - clear.voxels)[sick.lesions].mean() > 0.05
+    without = ~sick.lesions.any((0, 1))
+    assert np.abs(sick.voxels - clear.voxels)[..., without].mean() < 0.01
+
+
+def test_synthetic_scans_are_an_index_that_networks_learn_from(
+    healthy: Path, masks: list[Path], tmp_path: Path
+) -> None:
+    arguments = ["data", "synthesize", str(healthy), "--lesions", str(masks[0].parent)]
+    done = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "drawn"), "--count", "1"])
+    assert done.exit_code == 0, done.output
+    assert "2 scans of 1 heads" in done.output
+    cohort = open_cohort(tmp_path / "drawn/index.csv", plan("shipped"))
+    assert set(cohort.of("label")) == {"ms", "control"}
+    assert cohort.labels[cohort.of("label") == "ms"].any()
+    assert not cohort.labels[cohort.of("label") == "control"].any()
+    assert set(cohort.of("role")) == {"train"}
+
+
+def test_what_cannot_be_drawn_from_is_named(
+    healthy: Path, masks: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "broken.nii.gz").write_bytes(b"no NIfTI")
+    with pytest.raises(ConfigError, match=r"broken\.nii\.gz: cannot be read as NIfTI"):
+        synthesize([tmp_path / "broken.nii.gz"], masks, tmp_path, 1)
+    with pytest.raises(ConfigError, match="labels must be 0, 1 CSF, 2 grey matter and 3 white"):
+        synthesize([masks[0]], masks, tmp_path, 1)
+    with pytest.raises(ConfigError, match=r"broken\.nii\.gz"):
+        synthesize([healthy], [tmp_path / "broken.nii.gz"], tmp_path, 1)
 
 
 def test_the_shipped_bundle_says_what_it_learned_from() -> None:

@@ -1,6 +1,7 @@
 """Index rows that cannot be used are named by their line, all at once."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,10 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     index = tmp_path / "index.csv"
     index.write_text(
-        "path,person,label,age,lesions\n"
-        "a.png,p1,ms,31,\n"
-        "b.png,p1,ms,,\n"
-        "a.png,,ms,young,gone.nii.gz\n"
+        "path,person,label,age,lesions,role\n"
+        "a.png,p1,ms,31,,train\n"
+        "b.png,p1,ms,,,\n"
+        "a.png,,ms,young,gone.nii.gz,test\n"
     )
     with pytest.raises(ConfigError) as caught:
         data.read(index)
@@ -34,6 +35,14 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
     assert "line 4: column person is empty" in text
     assert "line 4: column age: 'young'" in text
     assert "line 4: column lesions: gone.nii.gz" in text
+    assert "line 4: column role: 'test' is unknown; write train" in text
+
+
+def test_somebody_must_be_left_to_be_tested(tiles: Tiles) -> None:
+    cohort = shallow(tiles(persons=2, each=1))
+    drawn = replace(cohort, rows=[replace(row, role="train") for row in cohort.rows])
+    with pytest.raises(ConfigError, match="every row has the role train"):
+        drawn.splits("holdout")
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,25 @@ def test_leaving_out_patients_and_sites(cohort: list[tuple[int, str, str]]) -> N
         assert not tested & {own[row] for row in split.train}
 
 
+@given(cohorts, st.data())
+def test_extra_rows_are_only_learned_from(
+    cohort: list[tuple[int, str, str]], given_data: st.DataObject
+) -> None:
+    persons, classes, _ = columns(cohort)
+    extra = np.array(sorted(given_data.draw(st.sets(st.integers(0, len(persons) - 1)))), np.int64)
+    chosen = np.setdiff1d(np.arange(len(persons)), extra)
+    if len({persons[row] for row in chosen}) < 3:
+        return
+    own = [persons[row] for row in chosen], [classes[row] for row in chosen]
+    for small in splits.k_fold(*own, folds=3):
+        split = splits.with_extra(small, chosen, extra, persons)
+        assert not set(extra) & {*split.validation, *split.test}
+        learned = {persons[row] for row in split.train}
+        assert not learned & {persons[row] for row in (*split.validation, *split.test)}
+        assert set(chosen) <= {*split.train, *split.validation, *split.test}
+        assert [persons[row] for row in split.test] == [own[0][row] for row in small.test]
+
+
 def test_the_leaking_split_leaks() -> None:
     persons = [str(k // 10) for k in range(100)]
     split = splits.leaking(100, (0.75, 0.10, 0.15))

@@ -1,0 +1,102 @@
+"""A data set of synthetic scans as files: NIfTI volumes, lesion masks and their index."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+
+from msnode.errors import ConfigError
+from msnode.learn import synthesis
+from msnode.learn.data import Row, write
+from msnode.learn.synthesis import CSF, GREY, WHITE, Volume, canonical
+
+SITE = "synthetic"
+LEVELS = 1000
+"""Stored value of intensity 1."""
+
+
+def synthesize(
+    tissues: Sequence[Path],
+    lesions: Sequence[Path],
+    out: Path,
+    count: int,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+) -> list[Row]:
+    """Write pairs of scans, one with and one without lesions, and ``index.csv``.
+
+    Its rows have the role ``train``, so that nobody is tested on a head that was drawn.
+
+    Args:
+        tissues: label volumes of healthy people (1 CSF, 2 grey, 3 white matter), 1 mm NIfTI.
+        lesions: lesion masks in MNI space, NIfTI.
+        out: folder to write into.
+        count: pairs.
+        seed: everything random follows from it.
+        progress: called with what is being done, pairs done and in all.
+
+    Raises:
+        ConfigError: a file cannot be read as NIfTI, or does not hold what it should.
+    """
+    rows = []
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        source = tissues[int(rng.integers(len(tissues)))]
+        chosen = rng.integers(len(lesions), size=int(rng.integers(1, 3)))
+        masks = [_mask(lesions[int(k)]) for k in chosen]
+        pair = synthesis.pair(_labels(source), masks, int(rng.integers(2**31)))
+        folder = out / f"pair-{number + 1:04}"
+        folder.mkdir(parents=True, exist_ok=True)
+        person = f"synthetic-{source.name.partition('.')[0]}"
+        rows += [
+            _written(folder, name, scan, person)
+            for name, scan in zip(("ms", "control"), pair, strict=True)
+        ]
+        progress("drawing pairs", number + 1, count)
+    write(out / "index.csv", rows)
+    return rows
+
+
+def _written(folder: Path, label: str, scan: synthesis.Scan, person: str) -> Row:
+    """One scan and its mask as files, and its row."""
+    image, mask = folder / f"{label}.nii.gz", folder / f"{label}_lesions.nii.gz"
+    stored = np.clip(np.rint(scan.voxels * LEVELS), 0, 32767).astype(np.int16)
+    nibabel.Nifti1Image(stored, scan.affine).to_filename(image)
+    nibabel.Nifti1Image(scan.lesions.astype(np.uint8), scan.affine).to_filename(mask)
+    return Row(image, person, label, SITE, sequence="FLAIR", lesions=mask, role="train")
+
+
+def _labels(path: Path) -> Volume:
+    """Tissue labels on a grid of 1 mm."""
+    volume = _read(path)
+    spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
+    if not np.allclose(spacing, 1, atol=0.1):
+        raise ConfigError(f"{path}: voxels are {spacing.round(2)} mm; resample the labels to 1 mm")
+    if set(np.unique(volume.labels).tolist()) != {0, CSF, GREY, WHITE}:
+        raise ConfigError(f"{path}: labels must be 0, 1 CSF, 2 grey matter and 3 white matter")
+    return volume
+
+
+def _mask(path: Path) -> Volume:
+    """A lesion mask that has lesions."""
+    volume = _read(path)
+    if not volume.labels.any():
+        raise ConfigError(f"{path}: the lesion mask is empty; leave it out")
+    return Volume((volume.labels > 0).astype(np.uint8), volume.affine)
+
+
+def _read(path: Path) -> Volume:
+    """A label volume.
+
+    Raises:
+        ConfigError: it is no NIfTI volume.
+    """
+    try:
+        volume = canonical(path)
+    except (OSError, ValueError, ImageFileError) as error:
+        raise ConfigError(f"{path}: cannot be read as NIfTI: {error}") from error
+    if volume.labels.ndim != 3:
+        raise ConfigError(f"{path}: has {volume.labels.ndim} axes; label volumes have three")
+    return volume
