@@ -1,4 +1,4 @@
-"""The command line of the learning bench: train, crossval, evaluate, baseline, papers, data."""
+"""The command line of the learning bench: from train to ablate, and data."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -159,6 +159,32 @@ def papers(index: Path, out: Path, papers: tuple[str, ...], changes: tuple[str, 
     click.echo(f"the tables are in {out / 'papers.md'}")
 
 
+@click.command()
+@run_options
+@click.option("--test", type=FILE, required=True, help="Index (CSV) of the persons to measure on.")
+@click.option("--only", "names", multiple=True, help="A variant; by default all.")
+def ablate(
+    index: Path,
+    out: Path,
+    preset: str,
+    changes: tuple[str, ...],
+    test: Path,
+    names: tuple[str, ...],
+) -> None:
+    """Train the recipe on INDEX (CSV) without each of its ingredients in turn.
+
+    Rows of INDEX with the role train (synthetic scans) add the variants with them.
+    """
+    from msnode import learn
+
+    with _progress() as progress:
+        text = learn.ablate(
+            index, test, out, names, preset or "shipped", _settings(changes), progress
+        )
+    Console().print(Markdown(text))
+    click.echo(f"the table is in {out / 'ablation.md'}")
+
+
 @click.group()
 def data() -> None:
     """Look at data before a model learns from it."""
@@ -228,7 +254,7 @@ def data_synthesize(
     click.echo(f"{out / 'index.csv'}: {len(rows)} scans of {len({r.person for r in rows})} heads")
 
 
-COMMANDS = (train, crossval, evaluate, baseline, papers, data)
+COMMANDS = (train, crossval, evaluate, baseline, papers, ablate, data)
 
 
 def show(outcome: "Outcome") -> None:

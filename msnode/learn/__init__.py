@@ -1,5 +1,6 @@
 """Learning: data sets, splits by person, training, cross-validation, calibration, evaluation."""
 
+from msnode.learn.ablation import ablate
 from msnode.learn.check import Findings, check
 from msnode.learn.cohort import SCHEMES, Cohort, open_cohort
 from msnode.learn.everyone import train_on_everyone
@@ -15,6 +16,7 @@ __all__ = [
     "Findings",
     "Outcome",
     "Plan",
+    "ablate",
     "baseline",
     "check",
     "crossval",

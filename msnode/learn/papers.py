@@ -8,6 +8,7 @@ are quoted.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msnode.learn import markdown
 from msnode.learn.metrics import Figure
 
 
@@ -81,8 +82,8 @@ def table(
     """
     published = PUBLISHED.get(architecture, ())
     heads = ["measure", f"measured, {split}", "naive", *(p.source for p in published)]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    lines = markdown.header(heads)
     for name, figure in figures.items():
         printed = [p.figures.get(name, "-") for p in published]
-        lines.append("| " + " | ".join([name, str(figure), str(naive[name]), *printed]) + " |")
+        lines.append(markdown.row([name, str(figure), str(naive[name]), *printed]))
     return "\n".join(lines) + "\n"

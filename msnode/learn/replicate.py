@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from msnode.errors import ConfigError
+from msnode.learn import markdown
 from msnode.learn.experiments import crossval, train
 from msnode.learn.network import Progress
 from msnode.learn.papers import PUBLISHED, Published
@@ -101,7 +102,7 @@ def _paper(
     """One paper's table, and its folds where the paper reports by fold."""
     scheme = SCHEMES[name]
     heads = ("model", "measure", f"{scheme}, by person", "naive, by person", "by slice (leaks)")
-    lines = [f"## {name}", "", _line((*heads, "published")), "|---" * 6 + "|"]
+    lines = [f"## {name}", "", *markdown.header((*heads, "published"))]
     folds: list[str] = []
     for model in TABLES[name]:
         how = plan(model.preset, **{**model.changes, **changes})
@@ -120,19 +121,14 @@ def _rows(model: Model, honest: Outcome, leaking: Outcome) -> Iterator[str]:
             f"{p.figures[measure]} ({p.source})" for p in model.published if measure in p.figures
         ]
         mine = honest.slices[measure], honest.naive[measure], leaking.slices[measure]
-        yield _line((model.title, measure, *map(str, mine), "; ".join(printed) or "-"))
+        yield markdown.row((model.title, measure, *map(str, mine), "; ".join(printed) or "-"))
 
 
 def _folds(title: str, outcome: Outcome) -> Iterator[str]:
     """A line a fold, which is a person."""
-    yield from (f"### {title} by fold", "", _line(("fold", "images", "accuracy", "F1", "AUC")))
-    yield "|---" * 5 + "|"
+    yield from (f"### {title} by fold", "")
+    yield from markdown.header(("fold", "images", "accuracy", "F1", "AUC"))
     for fold, of in outcome.folds.items():
         figures = (f"{of[name]:.3f}" for name in ("accuracy", "f1", "auc"))
-        yield _line((fold, f"{of['images']:.0f}", *figures))
+        yield markdown.row((fold, f"{of['images']:.0f}", *figures))
     yield ""
-
-
-def _line(cells: Sequence[str]) -> str:
-    """A line of a Markdown table."""
-    return "| " + " | ".join(cells) + " |"
