@@ -11,6 +11,7 @@ from msnode.learn.cohort import contract_of
 from msnode.learn.judge import Judgement
 from msnode.learn.metrics import Figure
 from msnode.learn.plan import Plan
+from msnode.strata import Strata
 
 Tables = Mapping[str, Mapping[str, Figure]]
 """Figures by measure, by heading."""
@@ -24,6 +25,7 @@ def write(
     studies: Mapping[str, Figure],
     measured_on: str,
     card: str,
+    strata: Strata,
 ) -> Manifest:
     """Write a bundle of a user's own model.
 
@@ -35,6 +37,7 @@ def write(
         studies: figures per study; sensitivity and specificity are shown with every result.
         measured_on: the people and the split behind them.
         card: CARD.md.
+        strata: what it learned from; studies outside of it get a warning.
     """
     located = plan.target == "lesions" and plan.two_stage and bool(model.grids)
     manifest = Manifest(
@@ -50,6 +53,7 @@ def write(
         sensitivity=_known(studies, "sensitivity"),
         specificity=_known(studies, "specificity"),
         measured_on=measured_on,
+        strata=strata,
     )
     return save_bundle(folder, model, manifest, card)
 

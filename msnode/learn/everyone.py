@@ -18,6 +18,7 @@ from msnode.learn.matched import Scored
 from msnode.learn.metrics import Figure
 from msnode.learn.network import Progress
 from msnode.learn.plan import Plan
+from msnode.learn.strata import learned_from
 from msnode.records import Float64Array
 
 
@@ -128,4 +129,5 @@ def train_on_everyone(
         found.studies,
         where,
         bundling.card(plan, tables, [f"Trained on every person; the figures are of {where}."]),
+        learned_from(cohort, np.arange(len(cohort.labels))),
     )

@@ -17,7 +17,9 @@ from msnode.learn.network import Progress
 from msnode.learn.plan import Plan
 from msnode.learn.runs import Outcome
 from msnode.learn.splits import Rows, Split
+from msnode.learn.strata import learned_from
 from msnode.records import Float64Array
+from msnode.strata import Strata
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -46,7 +48,8 @@ def train(
     kept.write(out / "fold-1", tested)
     outcome = runs.finish(out, cohort, [tested])
     if tested.model is not None and scheme != "leaking":
-        _bundle(out / "bundle", plan, tested, outcome)
+        strata = learned_from(cohort, split.train)
+        _bundle(out / "bundle", plan, tested, outcome, strata)
     return outcome
 
 
@@ -173,7 +176,7 @@ def _cohort(
     return open_cohort(index, plan, out.parent / "prepared", contract, step)
 
 
-def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome) -> Manifest:
+def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome, strata: Strata) -> Manifest:
     """Write the trained model with its measured figures."""
     if tested.model is None:
         raise ConfigError(f"{plan.architecture} is for comparison only; it has no bundle")
@@ -186,5 +189,5 @@ def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome) -> Manif
     card = bundling.card(plan, tables, outcome.warnings)
     where = f"the test persons of this run's {tested.fold}"
     return bundling.write(
-        folder, plan, tested.model, tested.judgement, outcome.studies, where, card
+        folder, plan, tested.model, tested.judgement, outcome.studies, where, card, strata
     )

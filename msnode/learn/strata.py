@@ -1,6 +1,6 @@
-"""Figures by sex, age, site, scanner, sequence, thickness, lesion load; who falls out is named."""
+"""Figures by sex, age, site, scanner and so on, and what a bundle learned from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from msnode.learn import metrics
 from msnode.learn.cohort import Cohort
+from msnode.learn.data import IMAGES
 from msnode.records import Float64Array
+from msnode.strata import Strata
 
 FALLS_OUT = 0.10
 """An AUC so much below that of all is worth a warning."""
@@ -76,3 +78,31 @@ def _load(lesion_ml: Float64Array) -> NDArray[np.str_]:
     """Lesion load as read in the literature: light below 5 mL, heavy from 15 mL."""
     known = np.where(lesion_ml < 5, "below 5", np.where(lesion_ml < 15, "5 to 15", "from 15"))
     return np.where(np.isnan(lesion_ml), "unknown", known)
+
+
+def learned_from(cohort: Cohort, rows: NDArray[np.int64]) -> Strata:
+    """What a bundle can say of its training data, as far as the index tells.
+
+    Ages are stated where every person's is known, slice distances where every row is a volume;
+    scans that were drawn say nothing of either.
+
+    Args:
+        cohort: the data.
+        rows: images that were learned from.
+    """
+    numbers = np.unique(cohort.examples.rows[rows])
+    real = {int(n): cohort.rows[n] for n in numbers if not cohort.rows[n].role}
+    if not real:
+        return Strata()
+    ages = [row.age for row in real.values()]
+    volumes = all(row.path.suffix.lower() not in IMAGES for row in real.values())
+    distances = cohort.examples.acquisition[np.isin(cohort.examples.rows, list(real)), 1]
+    return Strata(
+        age_years=_range([age for age in ages if age is not None]) if None not in ages else None,
+        distance_mm=_range(distances.tolist()) if volumes else None,
+    )
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """Lowest and highest, to the one decimal place that studies are compared by."""
+    return round(min(values), 1), round(max(values), 1)

@@ -1,5 +1,6 @@
 """Strata: who falls out is named, what is empty or small does no harm."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from msnode import sample
 from msnode.learn import data, open_cohort, plan, strata
 from msnode.learn.cohort import Cohort
 from msnode.learn.images import Examples
+from msnode.strata import Strata
 from tests import nifti
 
 PERSONS, EACH = 12, 4
@@ -48,6 +50,22 @@ def test_a_stratum_that_falls_out_is_named(cohort: Cohort) -> None:
     assert set(tables["lesion_ml"]) == {"below 5", "5 to 15", "from 15", "unknown"}
     assert "site" not in tables  # one value only
     assert "slice_mm" not in tables
+
+
+def test_a_bundle_says_what_it_learned_from(cohort: Cohort) -> None:
+    learned = np.arange(EACH, 3 * EACH)
+    assert strata.learned_from(cohort, learned) == Strata(
+        age_years=(25.0, 30.0), distance_mm=(6.5, 6.5)
+    )
+    rows = [replace(cohort.rows[0], age=None), *cohort.rows[1:]]
+    without = replace(cohort, rows=rows)
+    assert strata.learned_from(without, np.arange(2 * EACH)).age_years is None
+    drawn = replace(cohort, rows=[replace(row, role="train") for row in rows[:2]] + rows[2:])
+    assert strata.learned_from(drawn, np.arange(2 * EACH)) == Strata()
+    assert strata.learned_from(drawn, np.arange(3 * EACH)).age_years == (30.0, 30.0)
+    image = replace(rows[2], path=Path("tile.png"))
+    pictures = replace(cohort, rows=[*rows[:2], image, *rows[3:]])
+    assert strata.learned_from(pictures, np.arange(2 * EACH, 3 * EACH)).distance_mm is None
 
 
 def test_a_stratum_of_one_class_has_no_area_and_no_warning(cohort: Cohort) -> None:
