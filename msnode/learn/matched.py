@@ -7,6 +7,7 @@ places filled, so that filling gives nothing away. The position-only baseline st
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from msnode.learn.calibrate import mean_top
 from msnode.learn.heads import LESION_PIXELS, Heads
 from msnode.learn.metrics import Figure, Labels, auc, interval, resampled
 from msnode.records import Float64Array
+
+SIZES = (LESION_PIXELS, 40), (40, 120), (120, None)
+"""Pixels of lesion in a slice, from and below."""
 
 Predict = Callable[[Tensor], Float64Array]
 """(n, 1, rows, cols) images to (n,) logits of "lesions here"."""
@@ -28,16 +32,21 @@ class Scored:
     Attributes:
         real: (n,) logits of the slices, decoys filled.
         twin: (n,) logits of the same with the lesions filled too.
-        bearing: (n,) bool.
+        pixels: (n,) of lesion in the slice of 224x224.
         persons: (n,) whose slice it is.
         heights_mm: (n,) below the highest slice.
     """
 
     real: Float64Array
     twin: Float64Array
-    bearing: NDArray[np.bool_]
+    pixels: NDArray[np.int64]
     persons: NDArray[np.str_]
     heights_mm: Float64Array
+
+    @property
+    def bearing(self) -> NDArray[np.bool_]:
+        """(n,) whether there is enough lesion to count."""
+        return self.pixels >= LESION_PIXELS
 
     def scaled(self, slope: float, bias: float) -> "Scored":
         """The same with every logit calibrated."""
@@ -48,7 +57,7 @@ class Scored:
         return Scored(
             self.real[rows],
             self.twin[rows],
-            self.bearing[rows],
+            self.pixels[rows],
             self.persons[rows],
             self.heights_mm[rows],
         )
@@ -72,13 +81,12 @@ def score(
         predict: the classifier.
     """
     real = (heads.images.float() + heads.decoyed.float()).clamp(0, 1)[:, None]
-    bearing = (heads.lesions.flatten(1).sum(1) >= LESION_PIXELS).numpy()
+    pixels = heads.lesions.flatten(1).sum(1).numpy()
     twin_images = (real + heads.filled.float()[:, None]).clamp(0, 1)
     logits = predict(real)
     twin = logits.copy()
-    changed = heads.lesions.flatten(1).any(1).numpy()
-    twin[changed] = predict(twin_images[changed])
-    return Scored(logits, twin, bearing, persons, heights_mm)
+    twin[pixels > 0] = predict(twin_images[pixels > 0])
+    return Scored(logits, twin, pixels, persons, heights_mm)
 
 
 def against_twins(s: Scored) -> float:
@@ -89,6 +97,12 @@ def against_twins(s: Scored) -> float:
 def against_free(s: Scored) -> float:
     """AUC of lesion-bearing against lesion-free slices; position helps here."""
     return _two(s.real[s.bearing], s.real[~s.bearing])
+
+
+def of_size(s: Scored, low: int, high: int | None) -> float:
+    """``against_twins`` of the slices with so much lesion; nan where there are none."""
+    chosen = (s.pixels >= low) & (s.pixels < (high or np.inf))
+    return _two(s.real[chosen], s.twin[chosen])
 
 
 def by_position(s: Scored) -> float:
@@ -131,6 +145,9 @@ def figures(s: Scored, top: int, draws: int = 1000, seed: int = 0) -> dict[str, 
         "slice_auc_against_lesion_free": against_free,
         "slice_above_its_twin": wins,
     }
+    for low, high in SIZES:
+        name = f"slice_auc_against_filled_twin_{low}_to_{high - 1 if high else 'any'}_pixels"
+        measures[name] = partial(of_size, low=low, high=high)
     samples = [s.take(rows) for rows in resampled(list(s.persons), draws, seed)]
     found = {
         name: Figure(measure(s), *interval([measure(sample) for sample in samples]))

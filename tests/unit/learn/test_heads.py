@@ -1,5 +1,7 @@
 """Composed examples, location labels, recombined features, position-matched figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -103,7 +105,8 @@ def test_a_still_warp_is_the_identity() -> None:
 def scored(real: list[float], twin: list[float], bearing: list[bool]) -> matched.Scored:
     persons = np.repeat(["a", "b", "c"], len(real) // 3)
     heights = np.tile(np.arange(len(real) // 3), 3).astype(np.float64)
-    return matched.Scored(np.array(real), np.array(twin), np.array(bearing), persons, heights)
+    pixels = np.where(bearing, 50, 0)
+    return matched.Scored(np.array(real), np.array(twin), pixels, persons, heights)
 
 
 def test_position_counts_for_nothing_against_twins() -> None:
@@ -122,3 +125,13 @@ def test_a_model_that_sees_lesions_beats_its_twin() -> None:
     figures = matched.figures(s, top=2, draws=50)
     assert figures["slice_auc_against_filled_twin"] == Figure(1, 1, 1)
     assert figures["study_auc_against_filled_twin"] == Figure(1, 1, 1)
+
+
+def test_small_and_large_lesions_are_told_apart() -> None:
+    s = scored([0, 3, 2, 1] * 3, [0, 3, 1, 1] * 3, [False, True, True, False] * 3)
+    sized = replace(s, pixels=np.tile([5, 39, 120, 0], 3))
+    assert list(sized.bearing) == [False, True, True, False] * 3
+    figures = matched.figures(sized, top=2, draws=50)
+    assert figures["slice_auc_against_filled_twin_6_to_39_pixels"].value == 0.5
+    assert np.isnan(figures["slice_auc_against_filled_twin_40_to_119_pixels"].value)
+    assert figures["slice_auc_against_filled_twin_120_to_any_pixels"].value == 1

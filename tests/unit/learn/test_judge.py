@@ -105,7 +105,7 @@ def test_one_class_cannot_be_calibrated() -> None:
 
 
 def test_scaling_keeps_the_rest() -> None:
-    s = Scored(np.array([1.0]), np.array([2.0]), np.array([True]), np.array(["a"]), np.array([3.0]))
+    s = Scored(np.array([1.0]), np.array([2.0]), np.array([9]), np.array(["a"]), np.array([3.0]))
     t = s.scaled(2, 1)
     assert (t.real[0], t.twin[0], t.heights_mm[0]) == (3, 5, 3)
 
