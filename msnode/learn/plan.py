@@ -78,8 +78,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "hybrid-end-to-end": {"arguments": {"units": 100}, "epochs": 10, "lr": 1e-4, "mixup": 0.2},
     "shipped": {
-        "target": "lesions", "two_stage": True, "epochs": 60, "batch": 16, "lr": 1.5e-3,
-        "weight_decay": 0.02, "mixup": 0.2, "examples": 640, "patience": 0, "slab_mm": [0.0, 105.0],
+        "target": "lesions", "two_stage": True, "epochs": 165, "batch": 16, "lr": 1.5e-3,
+        "weight_decay": 0.02, "mixup": 0.2, "examples": 1280, "fusion_steps": 1000, "patience": 0,
+        "slab_mm": [0.0, 105.0],
     },
     "shallow-cnn": {"architecture": "shallow_cnn", "epochs": 20, "lr": 1e-4},
     "swin": {"architecture": "swin", "epochs": 20, "lr": 1e-4},
