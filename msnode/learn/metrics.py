@@ -30,7 +30,10 @@ class Figure:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"
+        if np.isnan(self.value):
+            return "-"
+        interval = "" if np.isnan(self.low) else f" ({self.low:.3f}-{self.high:.3f})"
+        return f"{self.value:.3f}{interval}"
 
 
 def accuracy(labels: Labels, scores: Float64Array, threshold: float) -> float:

@@ -73,3 +73,10 @@ def test_operating_point() -> None:
     threshold = metrics.threshold_for(labels, scores, 0.9)
     assert metrics.sensitivity(labels, scores, threshold) == pytest.approx(0.9)
     assert metrics.sensitivity(labels, scores, threshold + 0.01) < 0.9
+
+
+def test_a_figure_reads_without_what_is_not_known() -> None:
+    nan = float("nan")
+    assert str(metrics.Figure(0.9123, 0.8, 0.95)) == "0.912 (0.800-0.950)"
+    assert str(metrics.Figure(0.72, nan, nan)) == "0.720"
+    assert str(metrics.Figure(nan, nan, nan)) == "-"
