@@ -61,11 +61,13 @@ def taught() -> Classifier:
     model = ShallowCnn((8, 16, 32), 64, dropout=0.0)
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     targets = torch.arange(32) % 2
-    for _ in range(50):
+    for _ in range(300):  # how many it takes depends on the processor's rounding
         loss = functional.cross_entropy(model(torch.from_numpy(planted(32, rng)[0])), targets)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        if float(loss.detach()) < 0.01:
+            break
     assert float(loss.detach()) < 0.1, "the planted spot was not learned"
     return model.eval().requires_grad_(False)
 
