@@ -86,7 +86,13 @@ def _cached(model: Hybrid, task: Task, plan: Plan, file: Path, progress: Progres
         for number in range(variants):
             made.append(_maps(model, task, plan, number))
             progress("maps", number + 1, variants)
-        save_file({"maps": torch.stack(made)}, file)
+        stacked = torch.stack(made)
+        if not stacked.isfinite().all():
+            raise ConfigError(
+                f"weights: with {plan.weights} the backbones' maps go beyond float16; that is what"
+                " weights do that were never trained"
+            )
+        save_file({"maps": stacked}, file)
     stored = load_file(file)["maps"]
     if stored.shape[1] != len(task.pixels):
         raise ConfigError(f"{file}: holds the maps of other images; delete it")

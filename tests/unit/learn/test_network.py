@@ -189,6 +189,12 @@ def test_frozen_backbones_are_run_once_for_all_folds(tiles: Tiles, tmp_path: Pat
         frozen.fit(
             cohort.task(split), replace(how, weights=names.split(",")[0]), tmp_path, lambda *_: None
         )
+    loud = files["densenet121"].state_dict()
+    loud["features.conv0.weight"] = loud["features.conv0.weight"] * 1e9
+    save_file(loud, tmp_path / "densenet121.safetensors")
+    (tmp_path / "loud").mkdir()
+    with pytest.raises(ConfigError, match="beyond float16"):
+        frozen.fit(cohort.task(split), how, tmp_path / "loud" / "fold-1", lambda *_: None)
 
 
 def test_frozen_needs_weights(tiles: Tiles, tmp_path: Path) -> None:
