@@ -16,6 +16,7 @@ import numpy as np
 from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from msnode.records import Float32Array, Float64Array
 
@@ -122,7 +123,7 @@ def _fitted(mask: Volume, tissues: Labels, rng: np.random.Generator) -> Float32A
     scale = (MNI_BRAIN_MM[1] - MNI_BRAIN_MM[0]) / (high - low) * rng.uniform(0.93, 1.07, 3)
     middle = MNI_BRAIN_MM.mean(0) + rng.uniform(-4, 4, 3)
     scale[0] *= rng.choice((-1, 1))
-    linear = _turn(rng.uniform(-0.1, 0.1, 3)) * scale
+    linear = Rotation.from_euler("xyz", rng.uniform(-0.1, 0.1, 3)).as_matrix() * scale
     to_mni = np.eye(4)
     to_mni[:3, :3], to_mni[:3, 3] = linear, middle - linear @ ((low + high) / 2)
     to_mask = np.linalg.inv(mask.affine) @ to_mni
@@ -132,18 +133,6 @@ def _fitted(mask: Volume, tissues: Labels, rng: np.random.Generator) -> Float32A
     places = np.tensordot(to_mask[:3, :3], points, 1) + to_mask[:3, 3, None, None, None]
     amount = ndimage.map_coordinates(mask.labels.astype(np.float32), places, order=1)
     return np.asarray(amount, np.float32)
-
-
-def _turn(angles: Float64Array) -> Float64Array:
-    """(3, 3) rotation about x, then y, then z, by angles in radians."""
-    out = np.eye(3)
-    for axis, angle in enumerate(angles):
-        a, b = [other for other in range(3) if other != axis]
-        turn = np.eye(3)
-        turn[[a, b], [a, b]] = np.cos(angle)
-        turn[a, b], turn[b, a] = -np.sin(angle), np.sin(angle)
-        out = turn @ out
-    return out
 
 
 def paint(
