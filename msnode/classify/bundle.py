@@ -148,7 +148,7 @@ def save_bundle(
         path = folder / f"weights-{number:05}-of-{len(parts):05}.safetensors"
         save_file(part, path)
         path.chmod(0o644)  # safetensors makes it private, but the service has a user of its own
-    manifest = replace(manifest, digest=_digest(manifest, _weights(folder)))
+    manifest = replace(manifest, digest=_digest(_plain(manifest), _weights(folder)))
     text = yaml.safe_dump(_plain(manifest), sort_keys=False, allow_unicode=True)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     (folder / CARD).write_text(card, encoding="utf-8")
@@ -162,9 +162,9 @@ def load_bundle(folder: Path) -> Bundle:
         ConfigError: names the folder, what is wrong, and the fix.
     """
     try:
-        manifest = _manifest(folder)
-        files = _weights(folder)
-        if (digest := _digest(manifest, files)) != manifest.digest:
+        written = _written(folder)
+        manifest, files = _manifest(written), _weights(folder)
+        if (digest := _digest(written, files)) != manifest.digest:
             raise ConfigError(
                 f"the digest is {digest[:12]}… but {MANIFEST} says {manifest.digest[:12]}…: "
                 "weights or settings were changed; restore the folder, or train again"
@@ -177,17 +177,21 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(manifest, model.eval().requires_grad_(False))
 
 
-def _manifest(folder: Path) -> Manifest:
-    """bundle.yaml, every problem listed."""
-    converter = cattrs.Converter(forbid_extra_keys=True)
+def _written(folder: Path) -> Any:
+    """bundle.yaml as it stands."""
     try:
-        raw = yaml.safe_load((folder / MANIFEST).read_text(encoding="utf-8"))
-        return converter.structure(raw, Manifest)
+        return yaml.safe_load((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(
             f"{MANIFEST} cannot be read ({error}); set classify.bundle to a folder made by "
             "`msnode train`"
         ) from error
+
+
+def _manifest(written: Any) -> Manifest:
+    """bundle.yaml's contents, every problem listed."""
+    try:
+        return cattrs.Converter(forbid_extra_keys=True).structure(written, Manifest)
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:
         problems = cattrs.transform_error(error, format_exception=_problem)
         raise ConfigError(f"{MANIFEST} has errors: {'; '.join(problems)}") from error
@@ -253,10 +257,14 @@ def _weights(folder: Path) -> tuple[Path, ...]:
     return files
 
 
-def _digest(manifest: Manifest, files: tuple[Path, ...]) -> str:
-    """Sha256 over what bears on a result, and the weight files in order."""
-    plain = _plain(manifest)
-    digest = hashlib.sha256(json.dumps({k: plain[k] for k in RESULT}, sort_keys=True).encode())
+def _digest(written: dict[str, Any], files: tuple[Path, ...]) -> str:
+    """Sha256 over what bears on a result, and the weight files in order.
+
+    It covers what bundle.yaml says, not what this version makes of it: a bundle that was written
+    before a setting existed stays valid.
+    """
+    bearing = {name: written[name] for name in RESULT if name in written}
+    digest = hashlib.sha256(json.dumps(bearing, sort_keys=True, default=str).encode())
     for path in files:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

@@ -65,9 +65,9 @@ def _slices_and_labels(
     volume: Volume, contract: InputContract, labels: Sequence[Volume]
 ) -> tuple[Slices, list[NDArray[np.uint8]]]:
     """Slices and labels, by one and the same geometry."""
-    check_coverage(volume)
+    check_coverage(volume, contract.gate)
     head = find_head(volume)
-    score = check_head(head)
+    score = check_head(head, contract.gate)
     affines = _grid(volume, head, contract)
     affines = affines[_in_slab(affines, head, contract)]
     step_mm = volume.thickness_mm if volume.axial else REFORMAT_MM

@@ -14,7 +14,7 @@ from msnode.prepare.frames import read_frames
 from msnode.prepare.gate import check_head
 from msnode.prepare.head import find_head
 from msnode.prepare.pixels import read_pixels
-from msnode.records import InputContract
+from msnode.records import HeadGate, InputContract
 
 FLAIR = InputContract(("FLAIR",), 224, 224)
 T1 = InputContract(("T1",), 224, 224)
@@ -93,7 +93,7 @@ def test_phantom_is_stopped_by_its_looks_alone(shared: Path) -> None:
     positions = (places[order] - places[order[0]]) @ normal
     sources = tuple(frames[i].source for i in order)
     with pytest.raises(NotAnalysable, match="does not look like a head"):
-        check_head(find_head(prepare.Volume(voxels, affine, positions, sources)))
+        check_head(find_head(prepare.Volume(voxels, affine, positions, sources)), HeadGate())
 
 
 def test_every_real_head_passes_the_gate(shared: Path) -> None:
@@ -103,7 +103,7 @@ def test_every_real_head_passes_the_gate(shared: Path) -> None:
     refused = {}
     for path in paths:
         try:
-            check_head(find_head(prepare.load_nifti(path)))
+            check_head(find_head(prepare.load_nifti(path)), HeadGate())
         except NotAnalysable as refusal:
             refused[path.name] = str(refusal)
     assert not refused

@@ -1,5 +1,7 @@
 """A bundle comes back as it was saved, and whatever does not fit is refused with the fix."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from msnode.classify import (
@@ -19,9 +22,10 @@ from msnode.classify import (
     load_bundle,
     save_bundle,
 )
+from msnode.classify.bundle import RESULT
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
-from msnode.records import InputContract, ModelInfo
+from msnode.records import HeadGate, InputContract, ModelInfo
 from msnode.strata import Strata
 
 FULL = Manifest(
@@ -123,6 +127,20 @@ def test_the_digest_follows_weights_and_settings(tmp_path: Path, model: Classifi
     assert digest(FULL) != first
 
 
+def test_a_bundle_from_before_a_setting_existed_stays_valid(
+    tmp_path: Path, model: Classifier
+) -> None:
+    save_bundle(tmp_path, model, FULL, "")
+    written = yaml.safe_load((tmp_path / "bundle.yaml").read_text())
+    del written["input"]["gate"]
+    settings = json.dumps({name: written[name] for name in RESULT}, sort_keys=True)
+    weights = next(tmp_path.glob("*.safetensors")).read_bytes()
+    whole = settings.encode() + hashlib.sha256(weights).digest()
+    written["digest"] = hashlib.sha256(whole).hexdigest()
+    (tmp_path / "bundle.yaml").write_text(yaml.safe_dump(written))
+    assert load_bundle(tmp_path).contract.gate == HeadGate()
+
+
 def spoil_weights(folder: Path) -> None:
     path = next(folder.glob("*.safetensors"))
     content = bytearray(path.read_bytes())
@@ -139,6 +157,10 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "unknown key": (lambda f: edit(f, "figures:", "figurs:"), "figurs"),
     "no number": (lambda f: edit(f, "threshold: 0.42", "threshold: high"), "threshold"),
     "negative slope": (lambda f: edit(f, "slope: 0.7", "slope: -0.7"), "slope is -0.7"),
+    "limits in no order": (
+        lambda f: edit(f, "usual_low: 128", "usual_low: 12"),
+        "a limit must have low <= usual_low",
+    ),
     "other saliency": (lambda f: edit(f, "saliency: grad-cam", "saliency: lime"), "saliency"),
     "no weights": (lambda f: next(f.glob("*.safetensors")).unlink(), "0 of 1 weight files"),
 }

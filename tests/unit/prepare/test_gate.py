@@ -1,17 +1,19 @@
 """The input gate passes heads and stops phantoms, noise and slabs."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from msnode import sample
 from msnode.errors import NotAnalysable
-from msnode.prepare import Volume, gate, load_nifti
-from msnode.prepare.gate import LIMITS, check_coverage, check_head, measure
-from msnode.prepare.head import find_head
+from msnode.prepare import Volume, load_nifti
+from msnode.prepare.gate import check_coverage, check_head, measure
+from msnode.prepare.head import Head, find_head
+from msnode.records import HeadGate, Limit
 
 Body = NDArray[np.float64]
 RNG = np.random.default_rng(7)
@@ -38,9 +40,9 @@ def of(flair: Volume, body: Callable[[Body, Body, Body], Body], noise: float = 1
 
 def test_sample_is_a_head(flair: Volume) -> None:
     head = find_head(flair)
-    check_head(head)
+    check_head(head, HeadGate())
     measured = measure(head)
-    assert set(measured) == set(LIMITS)
+    assert set(measured) == {field.name for field in fields(HeadGate)}
     assert 130 < measured["width"] < 170
     assert 170 < measured["length"] < 210
 
@@ -73,7 +75,7 @@ def test_what_is_no_head(
     flair: Volume, body: Callable[[Body, Body, Body], Body], fault: str
 ) -> None:
     with pytest.raises(NotAnalysable, match=fault):
-        check_head(find_head(of(flair, body)))
+        check_head(find_head(of(flair, body)), HeadGate())
 
 
 def test_empty_volume(flair: Volume) -> None:
@@ -91,23 +93,55 @@ def test_slab(flair: Volume) -> None:
         frames=flair.frames[10:20],
     )
     with pytest.raises(NotAnalysable, match="the 10 slices cover 40 mm"):
-        check_coverage(thin)
+        check_coverage(thin, HeadGate())
 
 
-def test_a_head_scores_1_and_less_the_nearer_it_is_to_a_limit(
-    flair: Volume, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_textured_phantom_with_the_outline_of_a_head(flair: Volume) -> None:
+    """Its halves have nothing to do with one another; all else could be a head's."""
+    texture = ndimage.gaussian_filter(RNG.normal(size=flair.voxels.shape), (0.5, 3, 3))
+    texture *= 0.3 / texture.std()
+
+    def body(x: Body, y: Body, z: Body) -> Body:
+        return 300 * ((x / 75) ** 2 + (y / 95) ** 2 + (z / 80) ** 2 < 1) * (1 + texture)
+
+    with pytest.raises(NotAnalysable) as caught:
+        check_head(find_head(of(flair, body)), HeadGate())
+    assert str(caught.value).startswith(
+        "PixelData does not look like a head: likeness of the left and right halves is 0."
+    )
+    assert ";" not in str(caught.value)
+
+
+@pytest.mark.parametrize("axes", [(1, 2), (0, 2)], ids=["turned", "tilted"])
+def test_a_head_may_lie_askew(flair: Volume, axes: tuple[int, int]) -> None:
     head = find_head(flair)
-    assert check_head(head) == 1
+    low = float(head.image.min())
+    askew = Head(
+        ndimage.rotate(head.image, 11, axes, order=1, cval=low),
+        ndimage.rotate(head.mask.astype(float), 11, axes, order=1) > 0.5,
+        head.origin,
+        head.threshold,
+    )
+    assert measure(askew)["halves"] > 0.67
+
+
+def test_a_head_scores_1_and_less_the_nearer_it_is_to_a_limit(flair: Volume) -> None:
+    head = find_head(flair)
+    assert check_head(head, HeadGate()) == 1
     fill = measure(head)["fill"]
-    limits = {name: limit for name, limit in gate.LIMITS.items() if name != "fill"}
     for near, score in ((0.04, 0.4), (0.1, 1.0), (0.0, 0.0)):
-        limit = gate.Limit(fill - near, 1.0, fill - near + 0.1, 0.9)
-        monkeypatch.setattr(gate, "LIMITS", limits | {"fill": limit})
-        assert check_head(head) == pytest.approx(score)
-        limit = gate.Limit(0.0, fill + near, 0.1, fill + near - 0.1)
-        monkeypatch.setattr(gate, "LIMITS", limits | {"fill": limit})
-        assert check_head(head) == pytest.approx(score)
+        above = Limit(fill - near, 1.0, fill - near + 0.1, 0.9)
+        assert check_head(head, HeadGate(fill=above)) == pytest.approx(score)
+        below = Limit(0.0, fill + near, 0.1, fill + near - 0.1)
+        assert check_head(head, HeadGate(fill=below)) == pytest.approx(score)
+
+
+def test_the_limits_are_the_bundles(flair: Volume) -> None:
+    strict = HeadGate(width=Limit(10, 20, 12, 15))
+    with pytest.raises(NotAnalysable, match=r"left-right extent in mm is .* expected 10 to 20"):
+        check_head(find_head(flair), strict)
+    with pytest.raises(ValueError, match="low <= usual_low"):
+        Limit(0.5, 1.0, 0.4, 0.9)
 
 
 def test_brightness_and_offset_do_not_matter(flair: Volume) -> None:
