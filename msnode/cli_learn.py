@@ -1,65 +1,20 @@
-"""The command line of the learning bench: from train to ablate, and data."""
+"""The command line of the learning bench: from train to ablate."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import wraps
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
-import yaml
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from msnode.errors import ConfigError, MsnodeError
+from msnode.cli_data import data
+from msnode.cli_options import FILE, FOLDER
+from msnode.cli_plans import plain_errors, plan_of, progress_bars, run_options, settings_of
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help should not
-    from msnode.learn import Findings, Outcome, Plan
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
-
-OPTIONS = (
-    click.argument("index", type=FILE),
-    click.option("--out", type=FOLDER, required=True, help="Run directory; a killed run goes on."),
-    click.option("--preset", help="A paper's settings, see docs/models.md."),
-    click.option(
-        "--set",
-        "changes",
-        multiple=True,
-        metavar="NAME=VALUE",
-        help="Change a setting of the plan.",
-    ),
-)
-
-
-def plain_errors(command: F) -> F:
-    """Errors that we understand come as one plain line."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except MsnodeError as error:
-            raise click.ClickException(str(error)) from error
-        except ModuleNotFoundError as error:
-            message = f"{error.name} is missing; install the extra: pip install 'msnode[learn]'"
-            raise click.ClickException(message) from error
-
-    return wrapped  # type: ignore[return-value]
-
-
-def run_options(command: F) -> F:
-    """The arguments that every learning command takes."""
-    decorated: Any = plain_errors(command)
-    for option in reversed(OPTIONS):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]
+    from msnode.learn import Outcome
 
 
 @click.command()
@@ -82,14 +37,14 @@ def train(
     from msnode import learn
 
     if scheme == "everyone":
-        with _progress() as progress:
-            learn.train_on_everyone(index, out, _plan(preset, changes), measured, progress)
+        with progress_bars() as progress:
+            learn.train_on_everyone(index, out, plan_of(preset, changes), measured, progress)
         click.echo(f"bundle and card are in {out / 'bundle'}")
         return
     if measured:
         raise click.UsageError("--measured is for --scheme everyone; other schemes test persons")
-    with _progress() as progress:
-        outcome = learn.train(index, out, _plan(preset, changes), scheme, progress)
+    with progress_bars() as progress:
+        outcome = learn.train(index, out, plan_of(preset, changes), scheme, progress)
     show(outcome)
 
 
@@ -108,8 +63,8 @@ def crossval(
     """Train and test every fold of INDEX (CSV); persons never cross a fold."""
     from msnode import learn
 
-    with _progress() as progress:
-        outcome = learn.crossval(index, out, _plan(preset, changes), scheme, folds, progress)
+    with progress_bars() as progress:
+        outcome = learn.crossval(index, out, plan_of(preset, changes), scheme, folds, progress)
     show(outcome)
 
 
@@ -120,8 +75,8 @@ def evaluate(index: Path, out: Path, preset: str, changes: tuple[str, ...], bund
     """Measure a finished bundle on INDEX (CSV), data that it has not seen."""
     from msnode import learn
 
-    with _progress() as progress:
-        outcome = learn.evaluate(bundle, index, out, _plan(preset, changes), progress)
+    with progress_bars() as progress:
+        outcome = learn.evaluate(bundle, index, out, plan_of(preset, changes), progress)
     show(outcome)
 
 
@@ -135,8 +90,8 @@ def baseline(
     """What background, resolution, histogram and position alone reach on the same split."""
     from msnode import learn
 
-    with _progress() as progress:
-        outcome = learn.baseline(index, out, _plan(preset, changes), scheme, folds, progress)
+    with progress_bars() as progress:
+        outcome = learn.baseline(index, out, plan_of(preset, changes), scheme, folds, progress)
     show(outcome)
 
 
@@ -153,8 +108,8 @@ def papers(index: Path, out: Path, papers: tuple[str, ...], changes: tuple[str, 
     """Repeat the papers' tables on INDEX (CSV), their figures beside what is measured."""
     from msnode import learn
 
-    with _progress() as progress:
-        text = learn.replicate(index, out, papers, _settings(changes), progress)
+    with progress_bars() as progress:
+        text = learn.replicate(index, out, papers, settings_of(changes), progress)
     Console().print(Markdown(text))
     click.echo(f"the tables are in {out / 'papers.md'}")
 
@@ -177,81 +132,12 @@ def ablate(
     """
     from msnode import learn
 
-    with _progress() as progress:
+    with progress_bars() as progress:
         text = learn.ablate(
-            index, test, out, names, preset or "shipped", _settings(changes), progress
+            index, test, out, names, preset or "shipped", settings_of(changes), progress
         )
     Console().print(Markdown(text))
     click.echo(f"the table is in {out / 'ablation.md'}")
-
-
-@click.group()
-def data() -> None:
-    """Look at data before a model learns from it."""
-
-
-@data.command("check")
-@run_options
-def data_check(index: Path, out: Path, preset: str, changes: tuple[str, ...]) -> None:
-    """Count persons, find duplicates, and warn of confounds in INDEX (CSV)."""
-    from msnode import learn
-
-    with _progress() as progress:
-        cohort = learn.open_cohort(
-            index, _plan(preset, changes), out, progress=lambda n: progress("preparing", n, n)
-        )
-        found = learn.check(cohort)
-    _show_findings(found)
-
-
-@data.command("index")
-@click.argument("layout")
-@click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--person", help="Of folders: regular expression of the person in a file's name.")
-@plain_errors
-def data_index(layout: str, root: Path, out: Path, person: str | None) -> None:
-    """Write the index (CSV) of a data set that unpacks as LAYOUT below ROOT.
-
-    LAYOUT: ixi, mendeley, msseg2016, isbi2015, ehealth, folders (class/…/person_1.png) or
-    dicom (class/person/study/); see docs/models.md.
-    """
-    from msnode.learn import data, layouts
-
-    rows = layouts.index(layout, root.resolve(), out.resolve(), person)
-    data.write(out, rows)
-    persons = len({row.person for row in rows})
-    masks = sum(row.lesions is not None for row in rows)
-    click.echo(f"{out}: {len(rows)} rows, {persons} persons, {masks} with lesion masks")
-
-
-@data.command("synthesize")
-@click.argument("tissues", nargs=-1, required=True, type=FILE)
-@click.option(
-    "--lesions",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    required=True,
-    help="Folder of lesion masks in MNI space (NIfTI).",
-)
-@click.option("--out", type=FOLDER, required=True, help="Gets the scans and index.csv.")
-@click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="Pairs.")
-@click.option("--seed", default=0, show_default=True)
-@plain_errors
-def data_synthesize(
-    tissues: tuple[Path, ...], lesions: Path, out: Path, count: int, seed: int
-) -> None:
-    """Draw pairs of FLAIR-like scans, with and without lesions, from TISSUES.
-
-    TISSUES are label volumes of healthy people (1 CSF, 2 grey, 3 white matter; 1 mm NIfTI).
-    """
-    from msnode.learn import synthetic
-
-    masks = sorted(lesions.glob("*.nii*"))
-    if not masks:
-        raise ConfigError(f"{lesions}: holds no NIfTI file; name the folder of the masks")
-    with _progress() as progress:
-        rows = synthetic.synthesize(tissues, masks, out.resolve(), count, seed, progress)
-    click.echo(f"{out / 'index.csv'}: {len(rows)} scans of {len({r.person for r in rows})} heads")
 
 
 COMMANDS = (train, crossval, evaluate, baseline, papers, ablate, data)
@@ -282,52 +168,3 @@ def _fold_table(folds: dict[str, dict[str, float]]) -> Table:
         cells = ("-" if isnan(figure) else f"{figure:.3f}" for figure in figures)
         table.add_row(name, f"{of['images']:.0f}", *cells)
     return table
-
-
-def _show_findings(found: "Findings") -> None:
-    console = Console()
-    table = Table("label", "site", "persons")
-    for label, sites in found.persons.items():
-        for site, persons in sites.items():
-            table.add_row(label, site, str(persons))
-    console.print(table)
-    console.print(f"{found.images} images; naive classifier by person: AUC {found.naive_auc:.3f}")
-    for group in found.duplicates:
-        console.print(f"[yellow]same pixels[/] in lines {', '.join(map(str, group))}")
-    for warning in found.warnings:
-        console.print(f"[yellow]warning[/] {warning}")
-
-
-def _plan(preset: str | None, changes: tuple[str, ...]) -> "Plan":
-    """The preset with ``NAME=VALUE`` changes."""
-    from msnode.learn import plan
-
-    return plan(preset, **_settings(changes))
-
-
-def _settings(changes: tuple[str, ...]) -> dict[str, Any]:
-    """``NAME=VALUE`` words; the values are read as YAML."""
-    settings = {}
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {change}: write NAME=VALUE, e.g. epochs=20")
-        settings[name] = yaml.safe_load(value)
-    return settings
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """One bar a kind of work, on stderr, so that stdout stays clean for the figures."""
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what)
-            bars.update(tasks[what], completed=done, total=total)
-
-        yield progress
