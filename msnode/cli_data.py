@@ -1,4 +1,4 @@
-"""The command line of the learning bench's data: check, index, synthesize."""
+"""The command line of the learning bench's data: check, index, draft, thicken, synthesize."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +53,47 @@ def data_index(layout: str, root: Path, out: Path, person: str | None) -> None:
     persons = len({row.person for row in rows})
     masks = sum(row.lesions is not None for row in rows)
     click.echo(f"{out}: {len(rows)} rows, {persons} persons, {masks} with lesion masks")
+
+
+@data.command("draft")
+@click.argument("index", type=FILE)
+@click.option("--out", type=FOLDER, required=True, help="Gets the masks and index.csv.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(1),
+    default=2.8,
+    show_default=True,
+    help="Of a lesion, in robust standard deviations above the tissue around it.",
+)
+@plain_errors
+def data_draft(index: Path, out: Path, threshold: float) -> None:
+    """Draft lesion masks for the axial FLAIR volumes of INDEX (CSV) that have none.
+
+    Correct them by hand: delete what is no lesion, add what is missing.
+    """
+    from msnode.learn import data, drafts
+
+    rows = data.read(index)
+    with progress_bars() as progress:
+        drafts.draft(rows, out.resolve(), threshold, progress)
+    made = sum(row.lesions is None for row in rows)
+    click.echo(f"{out / 'index.csv'}: {made} drafted masks, {len(rows) - made} were there")
+
+
+@data.command("thicken")
+@click.argument("index", type=FILE)
+@click.option("--out", type=FOLDER, required=True, help="Gets the volumes, masks and index.csv.")
+@click.option(
+    "--slices", type=click.IntRange(2, 8), default=2, show_default=True, help="That make one."
+)
+@plain_errors
+def data_thicken(index: Path, out: Path, slices: int) -> None:
+    """Average neighbouring slices of the NIfTI volumes of INDEX (CSV), as thicker slices would."""
+    from msnode.learn import data, thicken
+
+    with progress_bars() as progress:
+        rows = thicken.thicken(data.read(index), out.resolve(), slices, progress)
+    click.echo(f"{out / 'index.csv'}: {len(rows)} volumes")
 
 
 @data.command("synthesize")

@@ -8,16 +8,13 @@ pair differs in its lesions and in nothing else, so neither site nor scanner can
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import cast
 
-import nibabel
 import numpy as np
-from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from msnode.learn.scans import Image
 from msnode.records import Float32Array, Float64Array
 
 CSF, GREY, WHITE = 1, 2, 3
@@ -25,23 +22,12 @@ MNI_BRAIN_MM = np.array([[-71.0, -106.0, -66.0], [71.0, 74.0, 84.0]])
 """Lowest and highest RAS coordinate of the brain in MNI space."""
 HEAD = 0.1
 """Intensity from which a voxel belongs to the head."""
+BEARING = 0.4
+"""Amount of lesion from which a voxel is part of the mask."""
 NECK_MM, VERTEX_MM = (15, 55), (0, 12)
 """How much of the head's lower and upper end the field of view may leave out."""
 
 Labels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """Labels on a grid.
-
-    Attributes:
-        labels: (x, y, z), RAS.
-        affine: (4, 4) to mm.
-    """
-
-    labels: Labels
-    affine: Float64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +76,7 @@ def look(rng: np.random.Generator) -> Look:
     )
 
 
-def canonical(path: Path) -> Volume:
-    """A label volume in RAS order."""
-    image = nibabel.as_closest_canonical(cast(SpatialImage, nibabel.load(path)))
-    labels = np.asanyarray(image.dataobj).astype(np.uint8)
-    return Volume(labels, np.asarray(image.affine, np.float64))
-
-
-def place(masks: Sequence[Volume], tissues: Labels, rng: np.random.Generator) -> Float32Array:
+def place(masks: Sequence[Image], tissues: Labels, rng: np.random.Generator) -> Float32Array:
     """Lesions of MNI masks, fitted into another brain by its bounding box.
 
     Each mask is scaled, turned, shifted and bent at random, and mirrored half of the time.
@@ -116,7 +95,7 @@ def place(masks: Sequence[Volume], tissues: Labels, rng: np.random.Generator) ->
     return np.asarray(smooth * np.clip(room * 1.6, 0, 1), np.float32)
 
 
-def _fitted(mask: Volume, tissues: Labels, rng: np.random.Generator) -> Float32Array:
+def _fitted(mask: Image, tissues: Labels, rng: np.random.Generator) -> Float32Array:
     """One mask on the grid of another brain."""
     inside = np.argwhere(tissues > 0)
     low, high = inside.min(0), inside.max(0)
@@ -131,7 +110,7 @@ def _fitted(mask: Volume, tissues: Labels, rng: np.random.Generator) -> Float32A
     field = [ndimage.zoom(axis, np.divide(tissues.shape, 5), order=1) for axis in bend]
     points = np.stack(np.meshgrid(*map(np.arange, tissues.shape), indexing="ij")) + field
     places = np.tensordot(to_mask[:3, :3], points, 1) + to_mask[:3, 3, None, None, None]
-    amount = ndimage.map_coordinates(mask.labels.astype(np.float32), places, order=1)
+    amount = ndimage.map_coordinates(mask.voxels.astype(np.float32), places, order=1)
     return np.asarray(amount, np.float32)
 
 
@@ -209,7 +188,7 @@ def acquire(
     real, imaginary = rng.normal(0, style.noise, (2, *voxels.shape))
     grid = affine @ np.diag([1.0, 1.0, step, 1.0])
     grid[:3, 3] = (affine @ [0, 0, first + (step - 1) / 2, 1])[:3]
-    return Scan(np.hypot(voxels + real, imaginary).astype(np.float32), amount > 0.4, grid)
+    return Scan(np.hypot(voxels + real, imaginary).astype(np.float32), amount > BEARING, grid)
 
 
 def _moved(voxels: Float32Array, motion_mm: float, rng: np.random.Generator) -> Float32Array:
@@ -224,7 +203,7 @@ def _moved(voxels: Float32Array, motion_mm: float, rng: np.random.Generator) -> 
     ).astype(np.float32)
 
 
-def pair(tissues: Volume, masks: Sequence[Volume], seed: int) -> tuple[Scan, Scan]:
+def pair(tissues: Image, masks: Sequence[Image], seed: int) -> tuple[Scan, Scan]:
     """One synthetic scan with lesions, and the same scan without.
 
     Args:
@@ -234,11 +213,11 @@ def pair(tissues: Volume, masks: Sequence[Volume], seed: int) -> tuple[Scan, Sca
     """
     rng = np.random.default_rng(seed)
     style = look(rng)
-    amount = place(masks, tissues.labels, rng)
+    amount = place(masks, tissues.voxels, rng)
 
     def scan(lesions: Float32Array) -> Scan:
         painting, scanning = (np.random.default_rng((seed, n)) for n in (1, 2))
-        head = paint(tissues.labels, lesions, style, painting)
+        head = paint(tissues.voxels, lesions, style, painting)
         return acquire(head, lesions, tissues.affine, style, scanning)
 
     return scan(amount), scan(np.zeros_like(amount))

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 
 from msnode.errors import ConfigError
 from msnode.learn import synthesis
 from msnode.learn.data import Row, write
-from msnode.learn.synthesis import CSF, GREY, WHITE, Volume, canonical
+from msnode.learn.scans import Image, load, save
+from msnode.learn.synthesis import CSF, GREY, WHITE
 
 SITE = "synthetic"
 LEVELS = 1000
@@ -63,40 +62,25 @@ def _written(folder: Path, label: str, scan: synthesis.Scan, person: str) -> Row
     """One scan and its mask as files, and its row."""
     image, mask = folder / f"{label}.nii.gz", folder / f"{label}_lesions.nii.gz"
     stored = np.clip(np.rint(scan.voxels * LEVELS), 0, 32767).astype(np.int16)
-    nibabel.Nifti1Image(stored, scan.affine).to_filename(image)
-    nibabel.Nifti1Image(scan.lesions.astype(np.uint8), scan.affine).to_filename(mask)
+    save(Image(stored, scan.affine), image)
+    save(Image(scan.lesions, scan.affine), mask)
     return Row(image, person, label, SITE, sequence="FLAIR", lesions=mask, role="train")
 
 
-def _labels(path: Path) -> Volume:
+def _labels(path: Path) -> Image:
     """Tissue labels on a grid of 1 mm."""
-    volume = _read(path)
-    spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
+    labels = load(path)
+    spacing = labels.spacing_mm
     if not np.allclose(spacing, 1, atol=0.1):
         raise ConfigError(f"{path}: voxels are {spacing.round(2)} mm; resample the labels to 1 mm")
-    if set(np.unique(volume.labels).tolist()) != {0, CSF, GREY, WHITE}:
+    if set(np.unique(labels.voxels).tolist()) != {0, CSF, GREY, WHITE}:
         raise ConfigError(f"{path}: labels must be 0, 1 CSF, 2 grey matter and 3 white matter")
-    return volume
+    return Image(labels.voxels.astype(np.uint8), labels.affine)
 
 
-def _mask(path: Path) -> Volume:
+def _mask(path: Path) -> Image:
     """A lesion mask that has lesions."""
-    volume = _read(path)
-    if not volume.labels.any():
+    mask = load(path)
+    if not mask.voxels.any():
         raise ConfigError(f"{path}: the lesion mask is empty; leave it out")
-    return Volume((volume.labels > 0).astype(np.uint8), volume.affine)
-
-
-def _read(path: Path) -> Volume:
-    """A label volume.
-
-    Raises:
-        ConfigError: it is no NIfTI volume.
-    """
-    try:
-        volume = canonical(path)
-    except (OSError, ValueError, ImageFileError) as error:
-        raise ConfigError(f"{path}: cannot be read as NIfTI: {error}") from error
-    if volume.labels.ndim != 3:
-        raise ConfigError(f"{path}: has {volume.labels.ndim} axes; label volumes have three")
-    return volume
+    return Image((mask.voxels > 0).astype(np.uint8), mask.affine)

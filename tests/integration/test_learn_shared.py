@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from msnode.classify import load_bundle
 from msnode.cli import main
 from msnode.errors import ConfigError
-from msnode.learn import check, data, open_cohort, plan, synthesis, taught, train
+from msnode.learn import check, data, open_cohort, plan, scans, synthesis, taught, train
 from msnode.learn.cohort import Cohort
 from msnode.learn.splits import Split
 from msnode.learn.synthetic import synthesize
@@ -115,8 +115,8 @@ def masks(shared: Path) -> list[Path]:
 
 
 def test_synthetic_pairs_differ_in_their_lesions_alone(healthy: Path, masks: list[Path]) -> None:
-    lesions = [synthesis.canonical(mask) for mask in masks[3:5]]
-    sick, clear = synthesis.pair(synthesis.canonical(healthy), lesions, seed=1)
+    lesions = [scans.load(mask) for mask in masks[3:5]]
+    sick, clear = synthesis.pair(scans.load(healthy), lesions, seed=1)
     assert sick.voxels.shape == clear.voxels.shape == sick.lesions.shape
     assert sick.lesions.sum() > 50
     assert not clear.lesions.any()
