@@ -107,9 +107,16 @@ def data_thicken(index: Path, out: Path, slices: int) -> None:
 @click.option("--out", type=FOLDER, required=True, help="Gets the scans and index.csv.")
 @click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="Pairs.")
 @click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--flair",
+    type=click.FloatRange(0, 1),
+    default=0.75,
+    show_default=True,
+    help="Part of the pairs with the contrast of FLAIR; the others have any.",
+)
 @plain_errors
 def data_synthesize(
-    tissues: tuple[Path, ...], lesions: Path, out: Path, count: int, seed: int
+    tissues: tuple[Path, ...], lesions: Path, out: Path, count: int, seed: int, flair: float
 ) -> None:
     """Draw pairs of FLAIR-like scans, with and without lesions, from TISSUES.
 
@@ -121,7 +128,7 @@ def data_synthesize(
     if not masks:
         raise ConfigError(f"{lesions}: holds no NIfTI file; name the folder of the masks")
     with progress_bars() as progress:
-        rows = synthetic.synthesize(tissues, masks, out.resolve(), count, seed, progress)
+        rows = synthetic.synthesize(tissues, masks, out.resolve(), count, seed, flair, progress)
     click.echo(f"{out / 'index.csv'}: {len(rows)} scans of {len({r.person for r in rows})} heads")
 
 

@@ -24,6 +24,8 @@ HEAD = 0.1
 """Intensity from which a voxel belongs to the head."""
 BEARING = 0.4
 """Amount of lesion from which a voxel is part of the mask."""
+VENTRICLE_MM = 25.0
+"""Fluid so far below the brain's surface is that of the ventricles."""
 NECK_MM, VERTEX_MM = (15, 55), (0, 12)
 """How much of the head's lower and upper end the field of view may leave out."""
 
@@ -39,6 +41,8 @@ class Look:
         white: intensity of white matter.
         grey: relative to white matter.
         lesion: relative to white matter.
+        rim: by how much the white matter around the ventricles is brighter, as it is in healthy
+            people (caps and bands); it is no lesion.
         scalp: relative to white matter; 0 is a skull-stripped scan.
         thickness_mm: slice thickness and distance.
         resolution_mm: in the slice's plane.
@@ -51,6 +55,7 @@ class Look:
     white: float = 0.4
     grey: float = 1.18
     lesion: float = 1.6
+    rim: float = 0.15
     scalp: float = 1.9
     thickness_mm: float = 5.0
     resolution_mm: float = 1.0
@@ -59,14 +64,20 @@ class Look:
     noise: float = 0.015
 
 
-def look(rng: np.random.Generator) -> Look:
-    """A random look: mostly FLAIR-like, one in four of any contrast in which lesions are bright."""
-    flair = rng.random() < 0.75
+def look(rng: np.random.Generator, flair: float = 0.75) -> Look:
+    """A random look: FLAIR-like, or of any contrast in which lesions are bright.
+
+    Args:
+        rng: draws it.
+        flair: how often it is FLAIR-like.
+    """
+    is_flair = rng.random() < flair
     return Look(
-        csf=rng.uniform(0.02, 0.16) if flair else rng.uniform(0.0, 0.9),
+        csf=rng.uniform(0.02, 0.16) if is_flair else rng.uniform(0.0, 0.9),
         white=rng.uniform(0.3, 0.5),
-        grey=rng.uniform(1.05, 1.35) if flair else rng.uniform(0.7, 1.5),
+        grey=rng.uniform(1.05, 1.35) if is_flair else rng.uniform(0.7, 1.5),
         lesion=rng.uniform(1.3, 2.1),
+        rim=rng.uniform(0.0, 0.45),
         scalp=rng.uniform(1.2, 2.4) if rng.random() < 0.8 else 0.0,
         thickness_mm=rng.uniform(3, 8),
         resolution_mm=rng.uniform(1.0, 1.8),
@@ -131,6 +142,7 @@ def paint(
     levels = np.array([0.0, style.csf, style.white * style.grey, style.white], np.float32)
     brain = ndimage.gaussian_filter(levels[tissues], 0.6)
     brain += ndimage.gaussian_filter(rng.standard_normal(brain.shape, np.float32), 1.5) * 0.04
+    brain += style.white * style.rim * _rim(tissues, rng)
     brain += lesions * (style.white * style.lesion - brain)
     away = ndimage.distance_transform_edt(tissues == 0)
     head = np.where(away > 0, 0.02, brain)
@@ -139,6 +151,16 @@ def paint(
         layer = np.clip(2 - np.abs(away - skull - 4) / 2, 0, 1)
         head = head + layer * style.white * style.scalp
     return np.asarray(head, np.float32)
+
+
+def _rim(tissues: Labels, rng: np.random.Generator) -> Float32Array:
+    """White matter near the ventricles in [0, 1], patchy, 2 to 6 mm wide."""
+    depth = ndimage.distance_transform_edt(tissues > 0)
+    ventricles = (tissues == CSF) & (depth > VENTRICLE_MM)
+    near = ndimage.distance_transform_edt(~ventricles) if ventricles.any() else np.inf
+    patches = ndimage.zoom(rng.uniform(0, 1, (6, 6, 6)), np.divide(tissues.shape, 6), order=1)
+    rim = np.exp(-((near / rng.uniform(2, 6)) ** 2)) * patches * (tissues == WHITE)
+    return np.asarray(ndimage.gaussian_filter(rim, 1.0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,16 +225,19 @@ def _moved(voxels: Float32Array, motion_mm: float, rng: np.random.Generator) -> 
     ).astype(np.float32)
 
 
-def pair(tissues: Image, masks: Sequence[Image], seed: int) -> tuple[Scan, Scan]:
+def pair(
+    tissues: Image, masks: Sequence[Image], seed: int, flair: float = 0.75
+) -> tuple[Scan, Scan]:
     """One synthetic scan with lesions, and the same scan without.
 
     Args:
         tissues: labels of a healthy person, 1 mm.
         masks: MNI masks of patients whose lesions add up.
         seed: everything random follows from it.
+        flair: how often the contrast is FLAIR-like.
     """
     rng = np.random.default_rng(seed)
-    style = look(rng)
+    style = look(rng, flair)
     amount = place(masks, tissues.voxels, rng)
 
     def scan(lesions: Float32Array) -> Scan:

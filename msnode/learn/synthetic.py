@@ -22,6 +22,7 @@ def synthesize(
     out: Path,
     count: int,
     seed: int = 0,
+    flair: float = 0.75,
     progress: Callable[[str, int, int], None] = lambda *_: None,
 ) -> list[Row]:
     """Write pairs of scans, one with and one without lesions, and ``index.csv``.
@@ -34,6 +35,7 @@ def synthesize(
         out: folder to write into.
         count: pairs.
         seed: everything random follows from it.
+        flair: part of the pairs with the contrast of FLAIR; the others have any.
         progress: called with what is being done, pairs done and in all.
 
     Raises:
@@ -45,7 +47,7 @@ def synthesize(
         source = tissues[int(rng.integers(len(tissues)))]
         chosen = rng.integers(len(lesions), size=int(rng.integers(1, 3)))
         masks = [_mask(lesions[int(k)]) for k in chosen]
-        pair = synthesis.pair(_labels(source), masks, int(rng.integers(2**31)))
+        pair = synthesis.pair(_labels(source), masks, int(rng.integers(2**31)), flair)
         folder = out / f"pair-{number + 1:04}"
         folder.mkdir(parents=True, exist_ok=True)
         person = f"synthetic-{source.name.partition('.')[0]}"
