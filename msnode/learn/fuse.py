@@ -79,7 +79,8 @@ def cache(
         torch.manual_seed(seed * 1_000_003 + start)
         images, masks = compose(heads, torch.randint(0, len(heads), (batch,)), a)
         amounts = [cells(masks, grid, SIDES[grid]).flatten(1) for grid in model.grids]
-        yield Features(extract(model, images, batch), bearing(masks), torch.cat(amounts, 1).half())
+        known = bearing(masks).cpu(), torch.cat(amounts, 1).half().cpu()
+        yield Features(extract(model, images, batch), *known)
 
 
 def joined(parts: Iterable[Features]) -> Features:

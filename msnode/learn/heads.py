@@ -48,6 +48,10 @@ class Heads:
     def __len__(self) -> int:
         return len(self.images)
 
+    def to(self, device: torch.device) -> "Heads":
+        """The pool where examples are to be composed: beside the model, no step waits for them."""
+        return Heads(*(getattr(self, field.name).to(device) for field in fields(self)))
+
     def take(self, rows: NDArray[np.int64]) -> "Heads":
         """A subset of the slices."""
         chosen = torch.from_numpy(rows)
@@ -91,24 +95,24 @@ def compose(heads: Heads, rows: Tensor, a: Augment) -> tuple[Tensor, Tensor]:
     Returns:
         images (n, 1, size, size) float32 in [0, 1] and lesion masks (n, 1, size, size) float32.
     """
-    n, width = len(rows), heads.images.shape[-1]
-    kept = _coin(n, 1 - a.filled)
+    n, width, device = len(rows), heads.images.shape[-1], heads.images.device
+    kept = _coin(n, 1 - a.filled, device)
     image = heads.images[rows].float()
     image = image + (1 - kept) * heads.filled[rows].float()
-    image = image + _coin(n, DECOYED if a.filled else 0) * heads.decoyed[rows].float()
+    image = image + _coin(n, DECOYED if a.filled else 0, device) * heads.decoyed[rows].float()
     mask = heads.lesions[rows].float() * kept
     signal, shape = _moved(heads, n)
-    room = heads.tissue[rows].float() * _coin(n, a.moved)
+    room = heads.tissue[rows].float() * _coin(n, a.moved, device)
     image, mask = image + room * signal, torch.maximum(mask, room * shape)
     image = darkened(image, heads.tissue[rows].float(), a)
     size = a.crop or width
-    both = warp(torch.stack([image, mask], 1).clamp(0, 1), affine(n, a, width), size)
+    both = warp(torch.stack([image, mask], 1).clamp(0, 1), affine(n, a, width, device), size)
     return appearance(both[:, :1], a), both[:, 1:]
 
 
-def _coin(count: int, chance: float) -> Tensor:
+def _coin(count: int, chance: float, device: torch.device) -> Tensor:
     """(count, 1, 1) float32 of zeros and ones."""
-    return (torch.rand(count, 1, 1) < chance).float()
+    return (torch.rand(count, 1, 1, device=device) < chance).float()
 
 
 def _moved(heads: Heads, count: int) -> tuple[Tensor, Tensor]:
@@ -116,17 +120,21 @@ def _moved(heads: Heads, count: int) -> tuple[Tensor, Tensor]:
     donors = heads.lesions.flatten(1).any(1)
     chosen = torch.multinomial(donors.float() + 1e-9, count, replacement=True)
     pair = torch.stack([-heads.filled[chosen].float(), heads.lesions[chosen].float()], 1)
-    maps = affine(count, Augment(rotation_deg=30, scale=0.35, shift=0.15), pair.shape[-1])
-    signal, shape = (warp(pair, maps, pair.shape[-1]) * _some(count, pair.shape[-1])).unbind(1)
-    return signal * uniform(count, 0.5, 1.4).view(-1, 1, 1), shape
+    size, device = pair.shape[-1], pair.device
+    maps = affine(count, Augment(rotation_deg=30, scale=0.35, shift=0.15), size, device)
+    signal, shape = (warp(pair, maps, size) * _some(count, size, device)).unbind(1)
+    return signal * uniform(count, 0.5, 1.4, device).view(-1, 1, 1), shape
 
 
-def _some(count: int, size: int) -> Tensor:
+def _some(count: int, size: int, device: torch.device) -> Tensor:
     """Smooth (count, 1, size, size) windows, so that often only some of the lesions move."""
     field = functional.interpolate(
-        torch.randn(count, 1, 6, 6), (size, size), mode="bicubic", align_corners=False
+        torch.randn(count, 1, 6, 6, device=device),
+        (size, size),
+        mode="bicubic",
+        align_corners=False,
     )
-    level = uniform(count, -2.0, 0.5).view(-1, 1, 1, 1)
+    level = uniform(count, -2.0, 0.5, device).view(-1, 1, 1, 1)
     return ((field - level) * 4).clamp(0, 1)
 
 

@@ -76,7 +76,7 @@ def _pool(task: Task, plan: Plan) -> heads.Heads:
     """The training slices with their edits."""
     pixels = task.pixels[torch.from_numpy(task.train)].float().numpy()
     lesions = task.lesions[torch.from_numpy(task.train)].numpy()
-    return heads.make(pixels, lesions, np.random.default_rng(plan.seed))
+    return heads.make(pixels, lesions, np.random.default_rng(plan.seed)).to(device())
 
 
 def _extractor(
@@ -110,12 +110,12 @@ def _loss(
         rows = torch.randint(0, len(pool), (max(2, plan.batch // 2) if whole else plan.batch,))
         ranges = Augment(crop=0 if whole else crop, filled=plan.pseudo_controls, moved=plan.moved)
         images, masks = heads.compose(pool, rows, ranges)
-        inputs, grids = fuse.as_input(images.to(device())), cast(Taught, model).grids
+        inputs, grids = fuse.as_input(images), cast(Taught, model).grids
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
             maps = model(inputs)
         if not plan.locations:
-            return label_loss(maps, masks.to(device()))
-        return plan.locations * location_loss(maps, masks.to(device()), grids)
+            return label_loss(maps, masks)
+        return plan.locations * location_loss(maps, masks, grids)
 
     return loss
 

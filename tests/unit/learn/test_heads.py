@@ -135,3 +135,11 @@ def test_small_and_large_lesions_are_told_apart() -> None:
     assert figures["slice_auc_against_filled_twin_6_to_39_pixels"].value == 0.5
     assert np.isnan(figures["slice_auc_against_filled_twin_40_to_119_pixels"].value)
     assert figures["slice_auc_against_filled_twin_120_to_any_pixels"].value == 1
+
+
+def test_examples_are_composed_where_the_pool_lies(pool: heads.Heads) -> None:
+    """On a GPU, nothing may be drawn on the CPU and brought over; ``meta`` refuses to mix."""
+    elsewhere = pool.to(torch.device("meta"))
+    images, masks = heads.compose(elsewhere, torch.randint(0, 8, (4,)), Augment(crop=64))
+    assert images.device.type == masks.device.type == "meta"
+    assert images.shape == masks.shape == (4, 1, 64, 64)
