@@ -99,6 +99,8 @@ def _check(rows: Sequence[Row], tested: Sequence[Row], names: Sequence[str]) -> 
         )
     if shared := {row.person for row in rows} & {row.person for row in tested}:
         raise ConfigError(f"{', '.join(sorted(shared))}: in both indexes; split them by person")
+    if all(row.role for row in rows):
+        raise ConfigError("every row has the role train; the recipe needs rows without a role")
     if lacking := set(names) - set(_possible(rows)):
         raise ConfigError(
             f"{', '.join(sorted(lacking))}: needs rows of the role train; make them with"

@@ -74,3 +74,6 @@ def test_what_would_measure_nothing_is_refused(discs: Discs, tmp_path: Path) -> 
         run(train)
     with pytest.raises(ConfigError, match="synthetic-alone: needs rows of the role train"):
         run(test, "synthetic-alone")
+    drawn = discs("drawn.csv", {"p3": "train"})
+    with pytest.raises(ConfigError, match="the recipe needs rows without a role"):
+        ablate(drawn, test, tmp_path / "out", [], "shipped", QUICK, lambda *_: None)
