@@ -77,9 +77,9 @@ def _assert_committed(node: Node, slow: Pacs) -> None:
     command = [sys.executable, "-m", "msnode", "jobs", "retry", waiting["id"]]
     config = ["--config", str(node.folder / "msnode.yaml")]
     subprocess.run([*command, *config], check=True, timeout=60)
-    peers.wait(lambda: len(slow.requests) == 2, 30, "the request that was made by hand")
+    peers.wait(lambda: len(slow.requests) == 2, 120, "the request that was made by hand")
     assert slow.report(outcome(slow.requests[0]), node.port) == 0x0000
-    peers.wait(lambda: states(node) == dict.fromkeys(expected, "done"), 30, "both commitments")
+    peers.wait(lambda: states(node) == dict.fromkeys(expected, "done"), 120, "both commitments")
     assert len(slow.received) == len(set(slow.received)) == 2
     (told,) = jobs(node, "show", jobs(node, "list", "--state", "done")[-1]["id"])
     assert all(receipt["delivered"] for receipt in told["receipts"])
