@@ -52,6 +52,11 @@ def data_index(layout: str, root: Path, out: Path, person: str | None) -> None:
     data.write(out, rows)
     persons = len({row.person for row in rows})
     masks = sum(row.lesions is not None for row in rows)
+    both = data.of_several_labels(rows)
+    if both:
+        click.echo(
+            f"in more than one class: {', '.join(both)}; is the pattern of the person right?"
+        )
     click.echo(f"{out}: {len(rows)} rows, {persons} persons, {masks} with lesion masks")
 
 
@@ -69,15 +74,19 @@ def data_index(layout: str, root: Path, out: Path, person: str | None) -> None:
 def data_draft(index: Path, out: Path, threshold: float) -> None:
     """Draft lesion masks for the axial FLAIR volumes of INDEX (CSV) that have none.
 
-    Correct them by hand: delete what is no lesion, add what is missing.
+    Correct them by hand: delete what is no lesion, add what is missing. A mask that is in OUT
+    already stays as it is.
     """
     from msnode.learn import data, drafts
 
+    _apart(index, out)
     rows = data.read(index)
     with progress_bars() as progress:
-        drafts.draft(rows, out.resolve(), threshold, progress)
+        found = drafts.draft(rows, out.resolve(), threshold, progress)
     made = sum(row.lesions is None for row in rows)
     click.echo(f"{out / 'index.csv'}: {made} drafted masks, {len(rows) - made} were there")
+    for row in drafts.empty(found):
+        click.echo(f"line {row.number}: {row.path.name}: the mask is empty")
 
 
 @data.command("thicken")
@@ -91,9 +100,20 @@ def data_thicken(index: Path, out: Path, slices: int) -> None:
     """Average neighbouring slices of the NIfTI volumes of INDEX (CSV), as thicker slices would."""
     from msnode.learn import data, thicken
 
+    _apart(index, out)
     with progress_bars() as progress:
         rows = thicken.thicken(data.read(index), out.resolve(), slices, progress)
     click.echo(f"{out / 'index.csv'}: {len(rows)} volumes")
+
+
+def _apart(index: Path, out: Path) -> None:
+    """Refuse to write over the index that is read.
+
+    Raises:
+        ConfigError: it is OUT's index.csv.
+    """
+    if index.resolve() == (out / "index.csv").resolve():
+        raise ConfigError(f"{index}: would be written over; give another folder as --out")
 
 
 @data.command("synthesize")

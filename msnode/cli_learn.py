@@ -13,6 +13,8 @@ from msnode.cli_data import data
 from msnode.cli_options import FILE, FOLDER
 from msnode.cli_plans import plain_errors, plan_of, progress_bars, run_options, settings_of
 
+SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
+
 if TYPE_CHECKING:  # torch takes seconds to import; --help should not
     from msnode.learn import Outcome
 
@@ -82,7 +84,7 @@ def evaluate(index: Path, out: Path, preset: str, changes: tuple[str, ...], bund
 
 @click.command()
 @run_options
-@click.option("--scheme", default="k-fold", show_default=True)
+@click.option("--scheme", type=click.Choice(SCHEMES), default="k-fold", show_default=True)
 @click.option("--folds", default=5, show_default=True, help="Of k-fold.")
 def baseline(
     index: Path, out: Path, preset: str, changes: tuple[str, ...], scheme: str, folds: int

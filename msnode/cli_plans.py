@@ -70,7 +70,10 @@ def settings_of(changes: tuple[str, ...]) -> dict[str, Any]:
         name, equals, value = change.partition("=")
         if not equals:
             raise ConfigError(f"--set {change}: write NAME=VALUE, e.g. epochs=20")
-        settings[name] = yaml.safe_load(value)
+        try:
+            settings[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {change}: the value is no YAML") from error
     return settings
 
 

@@ -190,6 +190,8 @@ def _written(folder: Path) -> Any:
 
 def _manifest(written: Any) -> Manifest:
     """bundle.yaml's contents, every problem listed."""
+    if not isinstance(written, dict):
+        raise ConfigError(f"{MANIFEST} has errors: it holds no settings")
     try:
         return cattrs.Converter(forbid_extra_keys=True).structure(written, Manifest)
     except (cattrs.BaseValidationError, TypeError, ValueError) as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from msnode.errors import ConfigError
-from msnode.learn import kept, markdown, matched
+from msnode.learn import images, kept, markdown, matched, runs
 from msnode.learn.cohort import open_cohort
 from msnode.learn.data import Row, read, write
 from msnode.learn.everyone import train_on_everyone
@@ -81,9 +81,10 @@ def ablate(
     Raises:
         ConfigError: no such variant, a person in both indexes, or the data cannot be used.
     """
-    rows = read(index)
-    _check(rows, read(test), names)
+    rows, tested = read(index), read(test)
+    _check(rows, tested, names)
     base = plan(preset, **changes)
+    runs.start(out, base, index, f"ablation, measured on {images.digest(tested)}")
     for name in names or _possible(rows):
         _variant(name, rows, test, out, base, progress)
     text = table(out)

@@ -35,6 +35,11 @@ def save(
         for key, value in state.items():
             tensors[f"optimizer/{index}/{key}"] = torch.as_tensor(value)
     meta = {"step": str(step), "groups": json.dumps(groups["param_groups"]), **(notes or {})}
+    write(path, tensors, meta)
+
+
+def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, str] | None = None) -> None:
+    """Write tensors; the file appears whole or not at all."""
     part = path.with_suffix(".part")
     save_file({k: v.detach().contiguous().clone() for k, v in tensors.items()}, part, meta)
     os.replace(part, path)  # noqa: PTH105 - atomic over an existing file on every platform

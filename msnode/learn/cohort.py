@@ -90,8 +90,17 @@ def open_cohort(
     cache: Path | None = None,
     contract: InputContract | None = None,
     progress: Callable[[int], None] = lambda _: None,
+    one_class: bool = False,
 ) -> Cohort:
     """Read an index and prepare its images as the plan's classifier wants them.
+
+    Args:
+        index: CSV as ``data.read`` takes it.
+        plan: for the images' size and what counts as class 1.
+        cache: folder that keeps the prepared images.
+        contract: of the images, where it is not the plan's.
+        progress: called with 1 after each row.
+        one_class: whether there may be nobody of class 1, as where healthy people are measured.
 
     Raises:
         ConfigError: the index, an image, or a label is unusable; names the rows.
@@ -99,7 +108,7 @@ def open_cohort(
     rows = read(index)
     wanted = contract or contract_of(plan)
     examples = load(rows, wanted, cache, progress)
-    return Cohort(rows, examples, _labels(rows, examples, plan))
+    return Cohort(rows, examples, _labels(rows, examples, plan, one_class))
 
 
 def contract_of(plan: Plan) -> InputContract:
@@ -112,7 +121,7 @@ def contract_of(plan: Plan) -> InputContract:
     )
 
 
-def _labels(rows: Sequence[Row], examples: Examples, plan: Plan) -> Labels:
+def _labels(rows: Sequence[Row], examples: Examples, plan: Plan, one_class: bool) -> Labels:
     """Class of every image, by the row's label or by its lesions."""
     if plan.target == "lesions":
         bare = [str(row.number) for row in rows if row.lesions is None]
@@ -124,7 +133,13 @@ def _labels(rows: Sequence[Row], examples: Examples, plan: Plan) -> Labels:
         amount = examples.lesions.flatten(1).sum(1).numpy()
         return (amount >= max(1, LESION_PIXELS * scale)).astype(np.int64)
     names = sorted({row.label for row in rows})
-    if plan.positive not in names:
+    spelt = {*names, plan.positive}
+    if len({name.casefold() for name in spelt}) < len(spelt):
+        raise ConfigError(
+            f"column label holds {', '.join(names)}, positive is {plan.positive}: a label is spelt"
+            " in more than one way"
+        )
+    if plan.positive not in names and not one_class:
         raise ConfigError(
             f"no row has the label {plan.positive!r}; the index holds {', '.join(names)}:"
             " set positive to one of them"

@@ -65,11 +65,12 @@ def read(index: Path) -> list[Row]:
     missing = [name for name in NEEDED if name not in columns]
     if missing or not records:
         what = f"has no column {', '.join(missing)}" if missing else "has no rows"
-        raise ConfigError(f"{index}: the index {what}; it needs {', '.join(NEEDED)}")
+        hint = " (separated by commas, not semicolons)" if ";" in "".join(columns) else ""
+        raise ConfigError(f"{index}: the index {what}; it needs {', '.join(NEEDED)}{hint}")
     problems = [text for line, record in records for text in _problems(index, line, record)]
     if problems:
         raise ConfigError(f"{index}: the index has errors:\n  " + "\n  ".join(problems))
-    return [_row(index.parent, line, record) for line, record in records]
+    return [_row(index.parent.resolve(), line, record) for line, record in records]
 
 
 def _problems(index: Path, line: int, record: dict[str, str]) -> Iterator[str]:
@@ -104,15 +105,24 @@ def _row(base: Path, line: int, record: dict[str, str]) -> Row:
     )
 
 
+def of_several_labels(rows: Sequence[Row]) -> list[str]:
+    """The persons who are in more than one class."""
+    labels: dict[str, set[str]] = {}
+    for row in rows:
+        labels.setdefault(row.person, set()).add(row.label)
+    return [person for person, found in labels.items() if len(found) > 1]
+
+
 def write(index: Path, rows: Sequence[Row]) -> None:
     """Write an index; paths below its folder become relative."""
     names = [f.name for f in fields(Row) if f.name != "number"]
+    index.parent.mkdir(parents=True, exist_ok=True)
     with index.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
         for row in rows:
             values = (getattr(row, name) for name in names)
-            writer.writerow([_relative(value, index.parent) for value in values])
+            writer.writerow([_relative(value, index.parent.resolve()) for value in values])
 
 
 def _relative(value: object, base: Path) -> str:

@@ -16,7 +16,7 @@ from msnode.errors import ConfigError
 from msnode.learn.data import Row, write
 from msnode.learn.fill import Mask, brain_mask
 from msnode.learn.heads import BRAIN_PART
-from msnode.learn.scans import Image, load, save
+from msnode.learn.scans import Image, load, load_axial, name_of, save
 from msnode.records import Float32Array
 
 PIXEL_MM = 0.9
@@ -37,6 +37,8 @@ def draft(
 ) -> list[Row]:
     """Draft a mask for every FLAIR volume that has none, and write ``index.csv`` with them.
 
+    A draft that is there already is kept: somebody may have corrected it.
+
     Args:
         rows: of an index.
         out: folder that gets the masks.
@@ -44,8 +46,11 @@ def draft(
         progress: called with what is being done, rows done and in all.
 
     Raises:
-        ConfigError: a volume cannot be read as NIfTI.
+        ConfigError: a row is no FLAIR, or a volume cannot be read as NIfTI with axial slices.
     """
+    other = [str(row.number) for row in rows if row.sequence.upper() not in ("", "FLAIR")]
+    if other:
+        raise ConfigError(f"lines {', '.join(other)}: sequence is not FLAIR; drafts need FLAIR")
     out.mkdir(parents=True, exist_ok=True)
     found = []
     for number, row in enumerate(rows, 1):
@@ -55,13 +60,17 @@ def draft(
     return found
 
 
+def empty(rows: Sequence[Row]) -> list[Row]:
+    """Those whose mask marks nothing."""
+    return [row for row in rows if row.lesions and not load(row.lesions).voxels.any()]
+
+
 def _drafted(row: Row, out: Path, threshold: float) -> Path:
     """The draft of one row's volume as a file."""
-    if row.sequence not in ("", "FLAIR"):
-        raise ConfigError(f"line {row.number}: sequence is {row.sequence}; drafts need FLAIR")
-    scan = load(row.path)
-    path = out / f"{row.number:04}_{row.path.name.partition('.')[0]}_lesions.nii.gz"
-    save(Image(outline(scan, threshold), scan.affine), path)
+    path = out / f"{name_of(row.path)}_lesions.nii.gz"
+    if not path.exists():
+        scan = load_axial(row.path)
+        save(Image(outline(scan, threshold), scan.affine), path)
     return path
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from msnode.classify import Calibration, Manifest, StudyRule
+from msnode.errors import ConfigError
 from msnode.learn import bundling, folds, kept, matched, metrics, runs
 from msnode.learn.calibrate import sigmoid
 from msnode.learn.cohort import open_cohort
@@ -87,6 +88,20 @@ def _by_others(
     return mine, sigmoid(rule.slope * scan + rule.bias), sigmoid(rule.slope * twin + rule.bias)
 
 
+def _measured(run: Path, plan: Plan) -> HeldBack:
+    """What a finished run says.
+
+    Raises:
+        ConfigError: it has not finished, or tested fewer than three persons.
+    """
+    if not (run / "metrics.json").exists():
+        raise ConfigError(f"{run}: the run has not finished; repeat its command first")
+    raw = kept.raw_twins(run)
+    if (count := len(np.unique(raw.persons))) < 3:
+        raise ConfigError(f"{run}: tested {count} persons; calibration needs three or more")
+    return held_back(raw, plan.sensitivity)
+
+
 def train_on_everyone(
     index: Path,
     out: Path,
@@ -107,7 +122,7 @@ def train_on_everyone(
     Raises:
         ConfigError: index, images, labels, plan or ``measured`` are unusable.
     """
-    found = held_back(kept.raw_twins(measured), plan.sensitivity) if measured else UNMEASURED
+    found = _measured(measured, plan) if measured else UNMEASURED
     runs.start(out, plan, index, "everyone")
     cohort = open_cohort(
         index, plan, out.parent / "prepared", progress=lambda n: progress("preparing", n, n)

@@ -143,6 +143,8 @@ def baseline(
     """The naive classifier alone, on the splits of a scheme."""
     runs.start(out, plan, index, f"naive {scheme}")
     cohort = _cohort(index, out, plan, progress)
+    if len(np.unique(cohort.labels)) < 2:
+        raise ConfigError(f"{index}: all images are of one class; there is nothing to compare")
     tested = []
     for split in cohort.splits(scheme, count, plan.seed):
         scores = folds.naive_probabilities(cohort, split)
@@ -173,7 +175,7 @@ def _cohort(
         done += count
         progress("preparing", done, done)
 
-    return open_cohort(index, plan, out.parent / "prepared", contract, step)
+    return open_cohort(index, plan, out.parent / "prepared", contract, step, bundle is not None)
 
 
 def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome, strata: Strata) -> Manifest:

@@ -11,14 +11,14 @@ from typing import cast
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from msnode.classify import build
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
-from msnode.learn import network
+from msnode.learn import checkpoints, network
 from msnode.learn.augment import mixup
 from msnode.learn.loop import Schedule, device, run
 from msnode.learn.network import Progress, Task
@@ -92,7 +92,7 @@ def _cached(model: Hybrid, task: Task, plan: Plan, file: Path, progress: Progres
                 f"weights: with {plan.weights} the backbones' maps go beyond float16; that is what"
                 " weights do that were never trained"
             )
-        save_file({"maps": stacked}, file)
+        checkpoints.write(file, {"maps": stacked})
     stored = load_file(file)["maps"]
     if stored.shape[1] != len(task.pixels):
         raise ConfigError(f"{file}: holds the maps of other images; delete it")

@@ -5,20 +5,23 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from msnode.errors import ConfigError, NotAnalysable
-from msnode.learn import outlines
+from msnode.learn import checkpoints, outlines
 from msnode.learn.data import IMAGES, Row
 from msnode.prepare import load_nifti, nifti_slices, prepare
 from msnode.prepare.slices import normalise
 from msnode.records import Float32Array, Float64Array, InputContract
 
+GREY = ("L", "LA", "I", "I;16", "F", "1")
+"""Pillow's modes of images without colour."""
 FORMAT = "2"
 """Of the cache; another one is prepared again."""
 
@@ -74,16 +77,26 @@ def load(
     for number, row in enumerate(rows):
         try:
             parts.append(_one(number, row, contract))
-        except NotAnalysable as error:
+        except (NotAnalysable, ConfigError) as error:
             problems.append(f"line {row.number}: {row.path.name}: {error}")
         progress(1)
     if problems:
         raise ConfigError("images cannot be used:\n  " + "\n  ".join(problems))
+    _check_colours(rows, parts)
     tensors = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, file)
+        checkpoints.write(file, tensors)
     return _unpacked(tensors)
+
+
+def _check_colours(rows: Sequence[Row], parts: Sequence[dict[str, torch.Tensor]]) -> None:
+    """Refuse grey and colour images side by side."""
+    grey = [str(row.number) for row, p in zip(rows, parts, strict=True) if p["pixels"].ndim == 3]
+    if grey and len(grey) < len(rows):
+        raise ConfigError(
+            f"lines {', '.join(grey[:20])} are grey images, the others in colour; convert one kind"
+        )
 
 
 def _one(number: int, row: Row, contract: InputContract) -> dict[str, torch.Tensor]:
@@ -123,14 +136,31 @@ def _volume(
     if row.path.is_dir():
         if row.lesions is not None:
             raise NotAnalysable("column lesions: masks are read for NIfTI volumes only")
-        files = sorted(path for path in row.path.rglob("*") if path.is_file())
-        slices = prepare(files, contract).slices
+        slices = prepare(_files(row.path), contract).slices
     else:
         slices, labels = nifti_slices(row.path, contract, [row.lesions] if row.lesions else [])
+    if labels and not labels[0].any():
+        _check_place(row)
     heights = slices.affines[:, 2, 3]
     grey = np.ascontiguousarray(slices.pixels[:, 0])
     source = (float(np.linalg.norm(slices.frames[0].affine[:3, 0])), slices.thickness_mm)
     return grey, heights.max() - heights, source, labels[0] > 0 if labels else None
+
+
+def _check_place(row: Row) -> None:
+    """Refuse a lesion mask that lies beside its scan, where "no lesions" would be learned.
+
+    A mask may well have all its lesions outside the slices that are used.
+    """
+    scan, mask = load_nifti(row.path), load_nifti(cast(Path, row.lesions))
+    found = np.argwhere(mask.voxels > 0)[:, ::-1]
+    if not len(found):
+        return
+    steps = np.column_stack([found[:, :2], mask.positions[found[:, 2]], np.ones(len(found))])
+    places = scan.indices(mask.affine @ steps.T)
+    size = np.array(scan.voxels.shape)[:, None]
+    if not ((places > -1) & (places < size)).all(axis=0).any():
+        raise NotAnalysable("column lesions: every lesion of the mask lies outside of the scan")
 
 
 def _picture(path: Path, contract: InputContract) -> tuple[Float32Array, Source]:
@@ -138,7 +168,7 @@ def _picture(path: Path, contract: InputContract) -> tuple[Float32Array, Source]
     try:
         with Image.open(path) as image:
             source = (float(image.height), float(image.width))
-            colour = image.mode not in ("L", "I", "I;16", "F", "1")
+            colour = image.mode not in GREY and not _is_grey_palette(image)
             converted = image.convert("RGB") if colour else image.convert("F")
             values = np.asarray(
                 converted.resize((contract.cols, contract.rows), Image.Resampling.BICUBIC)
@@ -147,7 +177,16 @@ def _picture(path: Path, contract: InputContract) -> tuple[Float32Array, Source]
         raise NotAnalysable(f"cannot be read as an image: {error}") from error
     if not colour:
         return normalise(values.astype(np.float32)[None], contract.normalisation), source
-    return np.asarray(values.transpose(2, 0, 1)[None] / 255, np.float32), source
+    planes = np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32)
+    return planes / np.float32(255), source
+
+
+def _is_grey_palette(image: Image.Image) -> bool:
+    """Whether an image has a palette, and nothing but grey in it."""
+    if image.mode != "P":
+        return False
+    red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), 2, 0)
+    return bool((red == green).all() and (green == blue).all())
 
 
 def _picture_mask(row: Row, source: Source, contract: InputContract) -> NDArray[np.bool_] | None:
@@ -179,6 +218,12 @@ def _unpacked(tensors: dict[str, torch.Tensor]) -> Examples:
     )
 
 
+def digest(rows: Sequence[Row]) -> str:
+    """What is known of the images, and the state of their files, as 16 hex digits."""
+    known = [json.dumps(asdict(row), default=str, sort_keys=True) for row in rows]
+    return hashlib.sha256("\n".join([*known, *_described(rows)]).encode()).hexdigest()[:16]
+
+
 def _digest(rows: Sequence[Row], contract: InputContract) -> str:
     """What the prepared images depend on, as 16 hex digits."""
     described = [FORMAT, json.dumps(asdict(contract), sort_keys=True), *_described(rows)]
@@ -188,7 +233,14 @@ def _digest(rows: Sequence[Row], contract: InputContract) -> str:
 def _described(rows: Sequence[Row]) -> Iterator[str]:
     """Path, size and time of every file of the index."""
     for row in rows:
-        for path in (row.path, row.lesions):
-            if path is not None:
+        for place in (row.path, row.lesions):
+            for path in _files(place) if place is not None else ():
                 state = path.stat()
                 yield f"{path} {state.st_size} {state.st_mtime_ns}"
+
+
+def _files(place: Path) -> list[Path]:
+    """A file, or all files of a folder."""
+    if not place.is_dir():
+        return [place]
+    return sorted(path for path in place.rglob("*") if path.is_file())

@@ -98,11 +98,15 @@ def folders(root: Path, person: str = r"[^_\-.]+") -> list[Row]:
     Raises:
         ConfigError: also for a name in which the pattern finds no person.
     """
+    try:
+        re.compile(person)
+    except re.error as error:
+        raise ConfigError(f"person: {person!r} is no regular expression: {error}") from error
     rows = []
     for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in IMAGES):
         label, *_ = path.relative_to(root).parts
         match = re.search(person, path.stem)
-        if match is None or path.parent == root:
+        if not (match and match[0]) or path.parent == root:
             raise ConfigError(
                 f"{path}: no person matches {person!r} in the name, or the image lies in no class"
                 " folder; give another pattern or write an index"

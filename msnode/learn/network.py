@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from msnode.classify import Classifier, build
 from msnode.errors import ConfigError
-from msnode.learn import loop
+from msnode.learn import checkpoints, loop
 from msnode.learn.augment import Augment, affine, appearance, mixup, warp
 from msnode.learn.loop import Schedule, run
 from msnode.learn.plan import Plan
@@ -196,7 +196,7 @@ class _Watch:
         value = self._validation(model) if len(self.task.validation) else loss
         past = [float(row["validation"]) for row in read_history(self.history)][: epoch - 1]
         if not past or value < min(past):
-            save_file(model.state_dict(), self.folder / "best.safetensors")
+            checkpoints.write(self.folder / "best.safetensors", model.state_dict())
         _append(self.history, epoch, loss, value)
         self.progress("training", epoch, self.plan.epochs)
         return self.satisfied()

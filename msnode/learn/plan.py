@@ -1,6 +1,7 @@
 """What a training run does, as one frozen value that is written into its run directory."""
 
 from dataclasses import asdict, dataclass, field
+from math import inf, isfinite
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from msnode.errors import ConfigError
@@ -63,7 +64,16 @@ class Plan:
         for name in ("epochs", "batch", "lr", "examples", "fusion_steps"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
-        if len(self.slab_mm) not in (0, 2):
+            if not isfinite(getattr(self, name)):
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite")
+        for name in ("seed", "patience", "weight_decay", "mixup", "locations"):
+            if not 0 <= getattr(self, name) < inf:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        for name in ("pseudo_controls", "moved"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be in [0, 1]")
+        numbers = [mm for mm in self.slab_mm if isinstance(mm, int | float)]
+        if len(self.slab_mm) not in (0, 2) or len(numbers) != len(self.slab_mm):
             raise ConfigError(f"slab_mm is {self.slab_mm}; it must be two distances or none")
         if not 0 < self.sensitivity <= 1:
             raise ConfigError(f"sensitivity is {self.sensitivity}; it must be in (0, 1]")

@@ -14,9 +14,11 @@ import torch
 
 from msnode.classify.decision import StudyRule, sigmoid
 from msnode.errors import ConfigError
-from msnode.learn import matched, metrics, papers, plots, strata
+from msnode.files import replacing
+from msnode.learn import images, matched, metrics, papers, plots, strata
 from msnode.learn.calibrate import mean_top
 from msnode.learn.cohort import Cohort
+from msnode.learn.data import read
 from msnode.learn.folds import Tested
 from msnode.learn.judge import TOP
 from msnode.learn.metrics import Figure, Labels
@@ -52,18 +54,20 @@ class Outcome:
 
 
 def start(folder: Path, plan: Plan, index: Path, scheme: str) -> None:
-    """Make a run directory, or go on in the one of the same configuration.
+    """Make a run directory, or go on in the one of the same configuration and data.
 
     Raises:
-        ConfigError: the directory holds a run with another configuration.
+        ConfigError: the directory holds a run with another configuration, or of other data: its
+            models may have learned from those who are tested now.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    config = {"plan": plain(plan), "index": index.name, "scheme": scheme}
+    data = images.digest(read(index))
+    config = {"plan": plain(plan), "index": index.name, "data": data, "scheme": scheme}
     file = folder / "config.json"
     if file.exists() and json.loads(file.read_text(encoding="utf-8")) != _as_json(config):
         raise ConfigError(
-            f"{folder}: holds a run with another configuration; give another folder, or repeat"
-            " that run's settings to resume it"
+            f"{folder}: holds a run with another configuration or of other data; give another"
+            " folder, or repeat that run's settings on its data to resume it"
         )
     write_json(file, config)
     write_json(folder / "environment.json", environment())
@@ -196,7 +200,8 @@ def _predictions(
 def write_json(file: Path, content: Any) -> None:
     """Readable JSON; what is not a number becomes null."""
     text = json.dumps(_as_json(content), indent=2, ensure_ascii=False)
-    file.write_text(text + "\n", encoding="utf-8")
+    with replacing(file) as out:
+        out.write((text + "\n").encode())
 
 
 def _as_json(value: Any) -> Any:

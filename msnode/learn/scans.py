@@ -1,5 +1,7 @@
 """NIfTI volumes as the makers of training data want them: RAS, slices along the last axis."""
 
+import hashlib
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,9 @@ from numpy.typing import NDArray
 
 from msnode.errors import ConfigError
 from msnode.records import Float32Array, Float64Array
+
+THICK = 1.5
+"""From so many times the other two distances on, the largest one lies between slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +53,36 @@ def load(path: Path) -> Image:
     try:
         image = nibabel.as_closest_canonical(cast(SpatialImage, nibabel.load(path)))
         voxels = np.asanyarray(image.dataobj)
-    except (OSError, ValueError, ImageFileError) as error:
+    except (OSError, ValueError, EOFError, zlib.error, ImageFileError) as error:
         raise ConfigError(f"{path}: cannot be read as NIfTI: {error}") from error
+    while voxels.ndim > 3 and voxels.shape[-1] == 1:
+        voxels = voxels[..., 0]
     if voxels.ndim != 3:
         raise ConfigError(f"{path}: has {voxels.ndim} axes; a volume has three")
+    if voxels.dtype.kind == "f":
+        voxels = np.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
     return Image(voxels, np.asarray(image.affine, np.float64))
+
+
+def load_axial(path: Path) -> Image:
+    """A volume in RAS order whose slices are axial, or whose voxels are the same in all directions.
+
+    Raises:
+        ConfigError: it is no NIfTI volume, or its slices are not axial.
+    """
+    image = load(path)
+    across, others = image.spacing_mm.argmax(), np.sort(image.spacing_mm)[:2]
+    if across != 2 and image.spacing_mm[across] > THICK * others.max():
+        raise ConfigError(
+            f"{path}: its slices are {('sagittal', 'coronal')[across]}; only axial ones will do"
+        )
+    return image
+
+
+def name_of(path: Path) -> str:
+    """A file's name without its ending, and eight hex digits by which equal names differ."""
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    return f"{path.name.partition('.')[0]}_{digest}"
 
 
 def save(image: Image, path: Path) -> None:

@@ -6,14 +6,14 @@ from typing import cast
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from msnode.classify import build
 from msnode.classify.halves import Half
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
-from msnode.learn import fuse, network
+from msnode.learn import checkpoints, fuse, network
 from msnode.learn.loop import device
 from msnode.learn.network import Progress, Task
 from msnode.learn.plan import Plan
@@ -58,7 +58,7 @@ def _cached(model: Hybrid, task: Task, plan: Plan, file: Path, progress: Progres
             parts.append((fuse.extract(model, pixels), torch.from_numpy(task.labels[rows])))
             progress("features", min(start + plan.batch, plan.examples), plan.examples)
         sequences, labels = (torch.cat(part) for part in zip(*parts, strict=True))
-        save_file({"sequences": sequences, "labels": labels.float()}, file)
+        checkpoints.write(file, {"sequences": sequences, "labels": labels.float()})
     stored = load_file(file)
     unknown = torch.full(stored["sequences"].shape[:2], torch.nan)
     return fuse.Features(stored["sequences"], stored["labels"], unknown)

@@ -5,15 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
-from msnode.errors import ConfigError
+from msnode.errors import ConfigError, NotAnalysable
 from msnode.learn import synthesis
 from msnode.learn.data import Row, write
 from msnode.learn.scans import Image, load, save
 from msnode.learn.synthesis import CSF, GREY, WHITE
+from msnode.prepare import load_nifti
+from msnode.prepare.gate import check_head
+from msnode.prepare.head import find_head
+from msnode.records import HeadGate
 
 SITE = "synthetic"
 LEVELS = 1000
 """Stored value of intensity 1."""
+TRIES = 5
+"""Times that a pair is drawn before its sources count as unusable."""
+BRAIN_MM = 90
+"""Height that a brain has at least."""
 
 
 def synthesize(
@@ -47,17 +55,47 @@ def synthesize(
         source = tissues[int(rng.integers(len(tissues)))]
         chosen = rng.integers(len(lesions), size=int(rng.integers(1, 3)))
         masks = [_mask(lesions[int(k)]) for k in chosen]
-        pair = synthesis.pair(_labels(source), masks, int(rng.integers(2**31)), flair)
         folder = out / f"pair-{number + 1:04}"
         folder.mkdir(parents=True, exist_ok=True)
         person = f"synthetic-{source.name.partition('.')[0]}"
-        rows += [
-            _written(folder, name, scan, person)
-            for name, scan in zip(("ms", "control"), pair, strict=True)
-        ]
+        rows += _drawn(_labels(source), masks, rng, flair, folder, person)
         progress("drawing pairs", number + 1, count)
     write(out / "index.csv", rows)
     return rows
+
+
+def _drawn(
+    tissues: Image,
+    masks: Sequence[Image],
+    rng: np.random.Generator,
+    flair: float,
+    folder: Path,
+    person: str,
+) -> list[Row]:
+    """A pair with lesions in one of the two, both of which pass the input gate.
+
+    Raises:
+        ConfigError: none did, as often as it was tried.
+    """
+    for _ in range(TRIES):
+        pair = synthesis.pair(tissues, masks, int(rng.integers(2**31)), flair)
+        both = zip(("ms", "control"), pair, strict=True)
+        rows = [_written(folder, name, scan, person) for name, scan in both]
+        if pair[0].lesions.any() and all(_is_head(row.path) for row in rows):
+            return rows
+    raise ConfigError(
+        f"{person}: no pair with lesions that looks like a head came out; masks must be in MNI"
+        " space, and labels those of a whole brain"
+    )
+
+
+def _is_head(path: Path) -> bool:
+    """Whether a scan passes the input gate; no model could be given another."""
+    try:
+        check_head(find_head(load_nifti(path)), HeadGate())
+    except NotAnalysable:
+        return False
+    return True
 
 
 def _written(folder: Path, label: str, scan: synthesis.Scan, person: str) -> Row:
@@ -77,6 +115,9 @@ def _labels(path: Path) -> Image:
         raise ConfigError(f"{path}: voxels are {spacing.round(2)} mm; resample the labels to 1 mm")
     if set(np.unique(labels.voxels).tolist()) != {0, CSF, GREY, WHITE}:
         raise ConfigError(f"{path}: labels must be 0, 1 CSF, 2 grey matter and 3 white matter")
+    height = int(labels.voxels.any((0, 1)).sum())
+    if height < BRAIN_MM:
+        raise ConfigError(f"{path}: shows {height} mm of the brain; the whole of it is needed")
     return Image(labels.voxels.astype(np.uint8), labels.affine)
 
 

@@ -12,7 +12,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from msnode.classify import build
@@ -126,5 +126,5 @@ def _features(model: Hybrid | Half, pool: heads.Heads, plan: Plan, file: Path) -
         ranges = replace(MILD, filled=plan.pseudo_controls, moved=plan.moved)
         made = fuse.joined(fuse.cache(model, pool, plan.examples, ranges, plan.seed))
         parts = {"sequences": made.sequences, "labels": made.labels, "cells": made.cells}
-        save_file(parts, file)
+        checkpoints.write(file, parts)
     return fuse.Features(**load_file(file))

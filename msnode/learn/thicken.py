@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from msnode.errors import ConfigError
 from msnode.learn.data import Row, write
-from msnode.learn.scans import Image, load, save
+from msnode.learn.scans import Image, load, load_axial, name_of, save
 from msnode.learn.synthesis import BEARING
 from msnode.records import Float32Array
 
@@ -36,7 +36,8 @@ def thicken(
         progress: called with what is being done, rows done and in all.
 
     Raises:
-        ConfigError: a file cannot be read as NIfTI, has too few slices, or a mask another shape.
+        ConfigError: a file cannot be read as NIfTI, has too few slices or none that are axial, or
+            a mask has another grid.
     """
     out.mkdir(parents=True, exist_ok=True)
     found: list[Row] = []
@@ -49,23 +50,26 @@ def thicken(
 
 def _thickened(row: Row, out: Path, count: int) -> Iterator[Row]:
     """The volumes of one row."""
-    scan = load(row.path)
+    scan = load_axial(row.path)
     mask = load(row.lesions) if row.lesions else None
     if scan.voxels.shape[2] < 2 * count:
         raise ConfigError(f"{row.path}: has {scan.voxels.shape[2]} slices, too few")
-    if mask is not None and mask.voxels.shape != scan.voxels.shape:
-        raise ConfigError(
-            f"{row.lesions}: the mask is {mask.voxels.shape}, the scan {scan.voxels.shape};"
-            " resample the mask to the scan's grid"
-        )
+    if mask is not None and not _same_grid(mask, scan):
+        raise ConfigError(f"{row.lesions}: the mask has another grid than its scan; resample it")
     for first in range(count):
-        name = f"{row.number:04}_{row.path.name.partition('.')[0]}_{first + 1}"
+        name = f"{name_of(row.path)}_{first + 1}"
         path, lesions = out / f"{name}.nii.gz", out / f"{name}_lesions.nii.gz"
         grid = _grid(scan.affine, first, count)
         save(Image(_means(scan.voxels, first, count), grid), path)
         if mask is not None:
             save(Image(_means(mask.voxels > 0, first, count) > BEARING, grid), lesions)
         yield replace(row, path=path, lesions=lesions if mask is not None else None)
+
+
+def _same_grid(one: Image, other: Image) -> bool:
+    """Whether the voxels of two volumes lie at the same places, to a tenth of a millimetre."""
+    alike = one.voxels.shape == other.voxels.shape
+    return alike and np.allclose(one.affine, other.affine, atol=0.1)
 
 
 def _means(voxels: NDArray[Any], first: int, count: int) -> Float32Array:

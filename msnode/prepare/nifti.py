@@ -1,5 +1,6 @@
 """NIfTI files as volumes, by the same road as DICOM series."""
 
+import zlib
 from pathlib import Path
 from typing import cast
 
@@ -34,7 +35,7 @@ def load_nifti(path: Path) -> Volume:
     try:
         image = cast(SpatialImage, nibabel.load(path))
         voxels = np.asanyarray(image.dataobj)
-    except (ImageFileError, OSError, ValueError, EOFError) as error:
+    except (ImageFileError, OSError, ValueError, EOFError, zlib.error) as error:
         raise NotAnalysable(Sentence("nifti_unreadable", error=str(error))) from error
     voxels, warnings = _three_dimensional(voxels)
     affine, positions = _geometry(_LPS_FROM_RAS @ image.affine, voxels.shape[0])

@@ -69,7 +69,7 @@ def test_rows_without_a_mask_get_one(tmp_path: Path, painted: tuple[Image, Image
 def test_another_sequence_and_a_broken_file_are_named(tmp_path: Path) -> None:
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(b"no NIfTI")
-    with pytest.raises(ConfigError, match="line 7: sequence is T1; drafts need FLAIR"):
+    with pytest.raises(ConfigError, match="lines 7: sequence is not FLAIR; drafts need"):
         drafts.draft([Row(path, "p", "ms", sequence="T1", number=7)], tmp_path / "out")
     with pytest.raises(ConfigError, match=r"scan\.nii\.gz: cannot be read as NIfTI"):
         drafts.draft([Row(path, "p", "ms", number=2)], tmp_path / "out")

@@ -155,6 +155,7 @@ def test_everyone_trains_the_bundle_and_others_measure_it(discs: Cohort, tmp_pat
     plain = judge.Judgement(Calibration(), StudyRule(), 0.5, 0.5)
     tested = folds.Tested("fold 1", np.arange(24), raw.real, raw.real, plain, twins=raw)
     kept.write(tmp_path / "measured" / "fold-1", tested)
+    (tmp_path / "measured/metrics.json").write_text("{}")  # as of a finished run
     how = plan("shallow-cnn", epochs=1)
     index, measured = tmp_path / "index.csv", tmp_path / "measured"
     alone = everyone.train_on_everyone(index, tmp_path / "alone", how)
