@@ -34,7 +34,18 @@ LAYERS = (
     {"engine"},
     {"service", "forget", "retention"},
     {"progress", "calling"},
-    {"cli", "cli_options", "cli_peers", "cli_learn", "checks", "by_hand", "job_tables", "deleting"}
+    {
+        "cli",
+        "cli_options",
+        "cli_peers",
+        "cli_learn",
+        "cli_data",
+        "cli_plans",
+        "checks",
+        "by_hand",
+        "job_tables",
+        "deleting",
+    }
     | {"demo", "__main__"},
 )
 """Lowest first: a module imports only from lower layers."""
