@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ import pytest
 from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
 from tests.acceptance.node import Node
+from tests.unpacking import unpack
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -64,9 +64,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
 @pytest.fixture(scope="module")
 def node(disk: Disk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     folder = tmp_path_factory.mktemp("node")
-    with tarfile.open(SMALL) as packed:
-        bundle = [member for member in packed if member.name.startswith("bundle/")]
-        packed.extractall(folder, bundle, filter="data")
+    unpack(SMALL, folder, "bundle/")
     node = Node(
         {
             "data": str(disk.folder),

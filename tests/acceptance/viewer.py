@@ -7,7 +7,6 @@ a second run finds them there.
 import http.client
 import json
 import subprocess
-import tarfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance import peers
+from tests.unpacking import unpack
 
 HERE = Path(__file__).with_name("ohif")
 CACHE = peers.ROOT / "build" / "ohif"
@@ -29,8 +29,7 @@ def install() -> Path:
     if not (CACHE / "package" / "dist" / "index.html").exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         packed = _run(npm, "pack", "--silent", OHIF, cwd=CACHE).strip().splitlines()[-1]
-        with tarfile.open(CACHE / packed) as archive:
-            archive.extractall(CACHE, filter="data")
+        unpack(CACHE / packed, CACHE)
         (CACHE / packed).unlink()
     if not (CACHE / "node_modules" / "playwright-core").exists():
         (CACHE / "package.json").write_text((HERE / "package.json").read_text())

@@ -4,7 +4,6 @@ The fixture is what the first installed version left behind; make_old_jobs.py ma
 """
 
 import sqlite3
-import tarfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from tests.acceptance import peers
 from tests.acceptance.node import Node
 from tests.integration.make_old_jobs import ROOT, STATES, UIDS
 from tests.unit.receive.datasets import rows
+from tests.unpacking import unpack
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -60,8 +60,7 @@ def uids(folder: Path) -> list[str]:
 def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
     folder = tmp_path_factory.mktemp("upgrade")
     data = folder / "data"
-    with tarfile.open(OLD) as packed:
-        packed.extractall(folder, filter="data")
+    unpack(OLD, folder)
     for path in data.rglob("*.json"):
         path.write_text(path.read_text().replace(ROOT, str(data)))
     for path in (data / "work" / key(UIDS["report"])).rglob("*.safetensors"):
