@@ -85,7 +85,7 @@ def data_draft(index: Path, out: Path, threshold: float) -> None:
         found = drafts.draft(rows, out.resolve(), threshold, progress)
     made = sum(row.lesions is None for row in rows)
     click.echo(f"{out / 'index.csv'}: {made} drafted masks, {len(rows) - made} were there")
-    for row in drafts.empty(found):
+    for row in drafts.empty(rows, found):
         click.echo(f"line {row.number}: {row.path.name}: the mask is empty")
 
 

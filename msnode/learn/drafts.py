@@ -8,6 +8,7 @@ adds what is missing. It is no reference to test against, but good enough to lea
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from scipy import ndimage
@@ -48,7 +49,8 @@ def draft(
     Raises:
         ConfigError: a row is no FLAIR, or a volume cannot be read as NIfTI with axial slices.
     """
-    other = [str(row.number) for row in rows if row.sequence.upper() not in ("", "FLAIR")]
+    bare = [row for row in rows if row.lesions is None]
+    other = [str(row.number) for row in bare if row.sequence.upper() not in ("", "FLAIR")]
     if other:
         raise ConfigError(f"lines {', '.join(other)}: sequence is not FLAIR; drafts need FLAIR")
     out.mkdir(parents=True, exist_ok=True)
@@ -60,9 +62,16 @@ def draft(
     return found
 
 
-def empty(rows: Sequence[Row]) -> list[Row]:
-    """Those whose mask marks nothing."""
-    return [row for row in rows if row.lesions and not load(row.lesions).voxels.any()]
+def empty(before: Sequence[Row], after: Sequence[Row]) -> list[Row]:
+    """The rows whose draft marks nothing.
+
+    Args:
+        before: as ``draft`` got them.
+        after: as it returned them.
+    """
+    pairs = zip(before, after, strict=True)
+    drafted = [new for old, new in pairs if old.lesions is None and new.lesions is not None]
+    return [row for row in drafted if not load(cast(Path, row.lesions)).voxels.any()]
 
 
 def _drafted(row: Row, out: Path, threshold: float) -> Path:

@@ -86,7 +86,9 @@ def name_of(path: Path) -> str:
 
 
 def save(image: Image, path: Path) -> None:
-    """Write a volume; masks as bytes, all else as it is."""
+    """Write a volume, whole or not at all; masks as bytes, all else as it is."""
     voxels = image.voxels
     stored = voxels.astype(np.uint8) if voxels.dtype == np.bool_ else voxels
-    nibabel.Nifti1Image(stored, image.affine).to_filename(path)
+    part = path.with_name(f"part-{path.name}")  # NIfTI goes by the ending
+    nibabel.Nifti1Image(stored, image.affine).to_filename(part)
+    part.replace(path)

@@ -64,6 +64,18 @@ def test_rows_without_a_mask_get_one(tmp_path: Path, painted: tuple[Image, Image
     assert second.lesions == tmp_path / "mask.nii.gz"
     assert np.array_equal(load(first.lesions).voxels > 0, drafts.outline(scan))
     assert np.allclose(load(first.lesions).affine, scan.affine)
+    assert not list((tmp_path / "out").glob("part-*"))
+
+
+def test_empty_drafts_are_told_and_rows_with_masks_left_alone(tmp_path: Path, flair: Image) -> None:
+    save(Image(np.zeros_like(flair.voxels), flair.affine), tmp_path / "scan.nii.gz")
+    rows = [
+        Row(tmp_path / "scan.nii.gz", "p1", "ms", number=2),
+        Row(tmp_path / "t.png", "p2", "ms", sequence="T1", lesions=tmp_path / "m.png", number=3),
+    ]
+    found = drafts.draft(rows, tmp_path / "out")
+    assert found[1] == rows[1]
+    assert drafts.empty(rows, found) == [found[0]]
 
 
 def test_another_sequence_and_a_broken_file_are_named(tmp_path: Path) -> None:
