@@ -5,6 +5,7 @@ SQLite (default) and PostgreSQL get the same statements, so nothing here may be 
 
 import logging
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 MIGRATIONS = "msnode:migrations"
 MIGRATION_LOCK = 0x6D736E6F6465  # "msnode": hosts that start together migrate one by one
 
+SQLITE_PATIENCE_S = 30
+"""So long a connection waits for another writer."""
 PATIENCE = {
     "connect_timeout": 10,
     "keepalives_idle": 5,
@@ -185,8 +188,26 @@ def is_away(error: BaseException) -> bool:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     """Write-ahead log, and thirty seconds of patience with other writers."""
     connection.isolation_level = None  # sqlite3 would begin transactions late and deferred
-    for pragma in ("busy_timeout = 30000", "journal_mode = WAL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA busy_timeout = {1000 * SQLITE_PATIENCE_S}")
+    _use_wal(connection)
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch a new file to the write-ahead log, for which SQLite itself waits for nobody.
+
+    Of two that open it at the same moment, one is told at once that it is locked.
+    """
+    deadline = time.monotonic() + SQLITE_PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_immediate(connection: sa.Connection) -> None:

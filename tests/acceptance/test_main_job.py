@@ -231,7 +231,7 @@ def test_a_dead_destination_holds_nobody_up_and_gets_its_results_later(
             uids = [pydicom.dcmread(path).StudyInstanceUID for path in revived.files]
             return uids.count(study.uid) == 2
 
-        peers.wait(arrived, 30, "the result at the destination that came back")
+        peers.wait(arrived, 90, "the result at the destination that came back")
 
 
 def test_the_same_study_again_is_not_analysed_again(

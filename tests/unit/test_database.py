@@ -4,7 +4,9 @@ import errno
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -50,6 +52,22 @@ def test_sqlite_is_durable_and_patient(engine: sa.Engine) -> None:
     assert pragma(engine, "synchronous") == 2, "FULL"
     assert pragma(engine, "foreign_keys") == 1
     assert pragma(engine, "busy_timeout") == 30_000
+
+
+def test_many_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    """As the threads of a node do at its first start; SQLite itself refuses one now and then."""
+    for number in range(60):
+        engines = [open_database(f"sqlite:///{tmp_path / str(number)}") for _ in range(8)]
+        together = threading.Barrier(len(engines))
+
+        def journal(engine: sa.Engine, together: threading.Barrier = together) -> object:
+            together.wait()
+            return pragma(engine, "journal_mode")
+
+        with ThreadPoolExecutor(len(engines)) as pool:
+            assert set(pool.map(journal, engines)) == {"wal"}
+        for engine in engines:
+            engine.dispose()
 
 
 def test_a_relaxed_transaction_relaxes_no_other(engine: sa.Engine) -> None:
