@@ -21,8 +21,7 @@ from msnode.classify import load_bundle
 from msnode.config import BUNDLE
 from msnode.errors import NotAnalysable
 from msnode.prepare import Volume, load_nifti
-from msnode.prepare.gate import check_coverage, check_head
-from msnode.prepare.head import find_head
+from msnode.prepare.gate import admit
 from msnode.records import HeadGate
 
 SIZES_MM, STRENGTHS = (1, 2, 4, 6, 9, 12, 20, 30), (0.1, 0.2, 0.3, 0.5, 0.8)
@@ -31,8 +30,7 @@ SIZES_MM, STRENGTHS = (1, 2, 4, 6, 9, 12, 20, 30), (0.1, 0.2, 0.3, 0.5, 0.8)
 def fault(volume: Volume, gate: HeadGate) -> str:
     """Why a volume is refused; empty where it passes."""
     try:
-        check_coverage(volume, gate)
-        check_head(find_head(volume), gate)
+        admit(volume, gate)
     except NotAnalysable as refusal:
         return str(refusal)
     return ""

@@ -13,6 +13,7 @@ from msnode.cli_data import data
 from msnode.cli_options import FILE, FOLDER
 from msnode.cli_plans import plain_errors, plan_of, progress_bars, run_options, settings_of
 
+# as msnode.learn.SCHEMES, which a test holds it to: importing that takes torch's seconds
 SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help should not

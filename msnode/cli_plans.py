@@ -10,8 +10,9 @@ import yaml
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from msnode import cli_options
 from msnode.cli_options import FILE, FOLDER
-from msnode.errors import ConfigError, MsnodeError
+from msnode.errors import ConfigError
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help should not
     from msnode.learn import Plan
@@ -33,19 +34,17 @@ OPTIONS = (
 
 
 def plain_errors(command: F) -> F:
-    """Errors that we understand come as one plain line."""
+    """Errors that we understand come as one plain line, a missing extra as well."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except MsnodeError as error:
-            raise click.ClickException(str(error)) from error
         except ModuleNotFoundError as error:
             message = f"{error.name} is missing; install the extra: pip install 'msnode[learn]'"
-            raise click.ClickException(message) from error
+            raise ConfigError(message) from error
 
-    return wrapped  # type: ignore[return-value]
+    return cli_options.plain_errors(wrapped)  # type: ignore[return-value]
 
 
 def run_options(command: F) -> F:

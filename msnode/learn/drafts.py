@@ -8,7 +8,6 @@ adds what is missing. It is no reference to test against, but good enough to lea
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from scipy import ndimage
@@ -69,9 +68,8 @@ def empty(before: Sequence[Row], after: Sequence[Row]) -> list[Row]:
         before: as ``draft`` got them.
         after: as it returned them.
     """
-    pairs = zip(before, after, strict=True)
-    drafted = [new for old, new in pairs if old.lesions is None and new.lesions is not None]
-    return [row for row in drafted if not load(cast(Path, row.lesions)).voxels.any()]
+    drafted = [new for old, new in zip(before, after, strict=True) if old.lesions is None]
+    return [row for row in drafted if row.lesions and not load(row.lesions).voxels.any()]
 
 
 def _drafted(row: Row, out: Path, threshold: float) -> Path:

@@ -1,6 +1,5 @@
 """NIfTI volumes as the makers of training data want them: RAS, slices along the last axis."""
 
-import hashlib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from msnode.errors import ConfigError
-from msnode.records import Float32Array, Float64Array
+from msnode.records import Float32Array, Float64Array, key
 
 THICK = 1.5
 """From so many times the other two distances on, the largest one lies between slices."""
@@ -79,10 +78,16 @@ def load_axial(path: Path) -> Image:
     return image
 
 
+def averaged_grid(affine: Float64Array, first: int, count: int) -> Float64Array:
+    """The affine of slices that are means of ``count`` others, the first from ``first`` on."""
+    grid = affine @ np.diag([1.0, 1.0, count, 1.0])
+    grid[:3, 3] = (affine @ [0, 0, first + (count - 1) / 2, 1])[:3]
+    return grid
+
+
 def name_of(path: Path) -> str:
     """A file's name without its ending, and eight hex digits by which equal names differ."""
-    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    return f"{path.name.partition('.')[0]}_{digest}"
+    return f"{path.name.partition('.')[0]}_{key(str(path))[:8]}"
 
 
 def save(image: Image, path: Path) -> None:

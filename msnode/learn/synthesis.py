@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from msnode.learn.scans import Image
+from msnode.learn.scans import Image, averaged_grid
 from msnode.records import Float32Array, Float64Array
 
 CSF, GREY, WHITE = 1, 2, 3
@@ -208,8 +208,7 @@ def acquire(
     voxels = voxels * np.exp(ndimage.zoom(field, np.divide(voxels.shape, 4), order=1))
     voxels = _moved(voxels, style.motion_mm, rng)
     real, imaginary = rng.normal(0, style.noise, (2, *voxels.shape))
-    grid = affine @ np.diag([1.0, 1.0, step, 1.0])
-    grid[:3, 3] = (affine @ [0, 0, first + (step - 1) / 2, 1])[:3]
+    grid = averaged_grid(affine, first, step)
     return Scan(np.hypot(voxels + real, imaginary).astype(np.float32), amount > BEARING, grid)
 
 

@@ -11,8 +11,7 @@ from msnode.learn.data import Row, write
 from msnode.learn.scans import Image, load, save
 from msnode.learn.synthesis import CSF, GREY, WHITE
 from msnode.prepare import load_nifti
-from msnode.prepare.gate import check_head
-from msnode.prepare.head import find_head
+from msnode.prepare.gate import admit
 from msnode.records import HeadGate
 
 SITE = "synthetic"
@@ -92,7 +91,7 @@ def _drawn(
 def _is_head(path: Path) -> bool:
     """Whether a scan passes the input gate; no model could be given another."""
     try:
-        check_head(find_head(load_nifti(path)), HeadGate())
+        admit(load_nifti(path), HeadGate())
     except NotAnalysable:
         return False
     return True

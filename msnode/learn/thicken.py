@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from msnode.errors import ConfigError
 from msnode.learn.data import Row, write
-from msnode.learn.scans import Image, load, load_axial, name_of, save
+from msnode.learn.scans import Image, averaged_grid, load, load_axial, name_of, save
 from msnode.learn.synthesis import BEARING
 from msnode.records import Float32Array
 
@@ -59,7 +59,7 @@ def _thickened(row: Row, out: Path, count: int) -> Iterator[Row]:
     for first in range(count):
         name = f"{name_of(row.path)}_{first + 1}"
         path, lesions = out / f"{name}.nii.gz", out / f"{name}_lesions.nii.gz"
-        grid = _grid(scan.affine, first, count)
+        grid = averaged_grid(scan.affine, first, count)
         save(Image(_means(scan.voxels, first, count), grid), path)
         if mask is not None:
             save(Image(_means(mask.voxels > 0, first, count) > BEARING, grid), lesions)
@@ -78,10 +78,3 @@ def _means(voxels: NDArray[Any], first: int, count: int) -> Float32Array:
     part = voxels[..., first : first + slices * count].astype(np.float32)
     means: Float32Array = part.reshape(*voxels.shape[:2], slices, count).mean(-1)
     return means
-
-
-def _grid(affine: NDArray[np.float64], first: int, count: int) -> NDArray[np.float64]:
-    """The affine of the thick slices: the first one's middle, and ``count`` steps a slice."""
-    grid = affine @ np.diag([1.0, 1.0, count, 1.0])
-    grid[:3, 3] = (affine @ [0, 0, first + (count - 1) / 2, 1])[:3]
-    return grid

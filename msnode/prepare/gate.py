@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from msnode.errors import NotAnalysable
-from msnode.prepare.head import GRID_MM, Head
+from msnode.prepare.head import GRID_MM, Head, find_head
 from msnode.prepare.volume import Volume
 from msnode.records import Float32Array, Float64Array, HeadGate, Limit
 from msnode.sentences import Sentence
@@ -22,6 +22,17 @@ SKULL_MM = 112.0
 #: A head may lie turned about the body's and the nose's axis by so many degrees, and its midline
 #: be off the outline's middle by so many grid points.
 TURNS_DEG, TILTS_DEG, SHIFTS = range(-24, 25, 6), range(-12, 13, 6), range(-3, 4)
+
+
+def admit(volume: Volume, gate: HeadGate) -> tuple[Head, float]:
+    """The head in a volume, and the score that ``check_head`` gives it.
+
+    Raises:
+        NotAnalysable: the slab is too thin, nothing is in it, or it does not look like a head.
+    """
+    check_coverage(volume, gate)
+    head = find_head(volume)
+    return head, check_head(head, gate)
 
 
 def check_coverage(volume: Volume, gate: HeadGate) -> None:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.errors import NotAnalysable
-from msnode.prepare.gate import check_coverage, check_head
-from msnode.prepare.head import Head, find_head
+from msnode.prepare.gate import admit
+from msnode.prepare.head import Head
 from msnode.prepare.nifti import load_nifti
 from msnode.prepare.volume import Volume
 from msnode.records import Float32Array, Float64Array, InputContract, Slices
@@ -65,9 +65,7 @@ def _slices_and_labels(
     volume: Volume, contract: InputContract, labels: Sequence[Volume]
 ) -> tuple[Slices, list[NDArray[np.uint8]]]:
     """Slices and labels, by one and the same geometry."""
-    check_coverage(volume, contract.gate)
-    head = find_head(volume)
-    score = check_head(head, contract.gate)
+    head, score = admit(volume, contract.gate)
     affines = _grid(volume, head, contract)
     affines = affines[_in_slab(affines, head, contract)]
     step_mm = volume.thickness_mm if volume.axial else REFORMAT_MM

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from msnode import sample
+from msnode import cli_learn, learn, sample
 from msnode.cli import main
 from msnode.errors import ConfigError
 from msnode.learn import crossval, data, evaluate, images, open_cohort, plan, synthetic, train
@@ -240,6 +240,10 @@ def test_a_setting_out_of_range_is_named(
     code, told = invoke(*words)
     assert code == 1
     assert message in told
+
+
+def test_the_command_offers_every_scheme() -> None:
+    assert cli_learn.SCHEMES == learn.SCHEMES
 
 
 def test_a_baseline_of_one_class_is_refused(tiles: Tiles, tmp_path: Path) -> None:
