@@ -21,7 +21,7 @@ from msnode.classify import load_bundle
 from msnode.config import BUNDLE
 from msnode.errors import NotAnalysable
 from msnode.prepare import Volume, load_nifti
-from msnode.prepare.gate import admit
+from msnode.prepare.head_check import admit
 from msnode.records import HeadGate
 
 SIZES_MM, STRENGTHS = (1, 2, 4, 6, 9, 12, 20, 30), (0.1, 0.2, 0.3, 0.5, 0.8)

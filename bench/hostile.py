@@ -38,9 +38,10 @@ from pynetdicom.pdu_primitives import (
     MaximumLengthNotification,
 )
 
-from msnode import config, database
+from msnode import config
 from msnode.receive import Inbox, Listener
-from msnode.receive.upper_layer import P_DATA
+from msnode.receive.dicom.upper_layer import P_DATA
+from msnode.store import database
 
 ATTACKERS = 100
 ALLOWED = "EVIL"  # AE title of the attackers that may call

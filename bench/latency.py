@@ -17,8 +17,8 @@ from pathlib import Path
 from pydicom.uid import generate_uid
 
 from msnode import deliver, sample
+from msnode.cli.demo import QUIET_S, RESULT_S, Pacs, node
 from msnode.config import BUNDLE
-from msnode.demo import QUIET_S, RESULT_S, Pacs, node
 
 
 def measure(folder: Path, pacs: Pacs, port: int, number: int) -> float:

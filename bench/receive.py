@@ -27,8 +27,9 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from msnode import config, database
+from msnode import config
 from msnode.receive import Inbox, Listener
+from msnode.store import database
 
 NAGLE_OFF = {**os.environ, "TCP_NODELAY": "1"}  # dcmtk and Orthanc stall at 16 images/s without
 ASSOCIATIONS = (1, 4)

@@ -15,8 +15,9 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from msnode.classify.hybrid import Hybrid
-from msnode.learn import fuse, teach
-from msnode.learn.taught import CROPS
+from msnode.learn.train import fusion as fusion_stage
+from msnode.learn.train import lesion_heads
+from msnode.learn.train.lesion_supervised import CROPS
 
 BATCH = 16
 
@@ -32,24 +33,24 @@ def throughput(step: Callable[[], Tensor], repeats: int) -> float:
 
 def half(name: str, size: int, last: bool) -> Callable[[], Tensor]:
     """A location-taught step on slices of ``size`` pixels."""
-    model: nn.Module = teach.taught(name).train()
+    model: nn.Module = lesion_heads.taught(name).train()
     images = torch.rand(BATCH, 3, size, size)
     if last:
         model = model.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
     masks = torch.zeros(BATCH, 1, size, size)
-    grids = teach.taught(name).grids
-    return lambda: teach.location_loss(model(images), masks, grids)
+    grids = lesion_heads.taught(name).grids
+    return lambda: lesion_heads.location_loss(model(images), masks, grids)
 
 
 def fusion() -> Callable[[], Tensor]:
     """A step on cached features."""
     model = Hybrid().fusion.train()
     cells = torch.zeros(BATCH, 74)
-    features = fuse.Features(torch.rand(BATCH, 74, 512).half(), torch.zeros(BATCH), cells)
+    features = fusion_stage.Features(torch.rand(BATCH, 74, 512).half(), torch.zeros(BATCH), cells)
 
     def step() -> Tensor:
-        sequences, _ = fuse.recombined(features, torch.arange(BATCH))
+        sequences, _ = fusion_stage.recombined(features, torch.arange(BATCH))
         return nn.functional.cross_entropy(model(sequences), torch.zeros(BATCH, dtype=torch.long))
 
     return step

@@ -1,5 +1,5 @@
 """``python -m msnode`` is the same as ``msnode``."""
 
-from msnode.cli import main
+from msnode.cli.main import main
 
 main()

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
-from msnode import classify, metrics, prepare, strata
+from msnode import classify, metrics, prepare
 from msnode.confined import Confined
 from msnode.errors import Refused, TryLater, origin
 from msnode.records import (
@@ -26,8 +26,9 @@ from msnode.records import (
     SeriesChoice,
     Slices,
     Study,
+    population,
 )
-from msnode.sentences import Sentence, Text
+from msnode.records.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ def compose(
 
 def _warned(slices: Slices, model: ModelInfo, study: Study) -> Slices:
     """The slices, with a warning where the model never saw the like, or images contradict."""
-    outside = strata.outside(model.strata, slices.acquisition, slices.distance_mm)
+    outside = population.outside(model.strata, slices.acquisition, slices.distance_mm)
     count = study.conflicts
     conflicts = [Sentence("conflicts", count=count)] if count else []
     return replace(slices, warnings=(*slices.warnings, *conflicts, *outside))

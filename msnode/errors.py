@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from msnode.records import SeriesChoice
-    from msnode.sentences import Text
+    from msnode.records.sentences import Text
 
 
 class MsnodeError(Exception):

@@ -21,10 +21,10 @@ from msnode.config import Config, Destination
 from msnode.confined import Confined
 from msnode.deliver import Attempt
 from msnode.errors import Refused, Unforeseen
-from msnode.files import replacing
 from msnode.receive import Inbox
 from msnode.records import Decision, Predecessor, Prior, Report, Study, key
-from msnode.sentences import Sentence, from_json, to_json
+from msnode.records.sentences import Sentence, from_json, to_json
+from msnode.store.files import replacing
 from msnode.twin import Entry, Twin
 
 log = logging.getLogger(__name__)

@@ -16,17 +16,17 @@ import torch
 from msnode import __version__, classify, deliver, metrics
 from msnode.analysis import unexpected
 from msnode.audit import open_trail
-from msnode.commitments import Commitments
 from msnode.config import Config
-from msnode.database import migrate, open_database
 from msnode.engine import Engine
 from msnode.flow import Flow
-from msnode.http import Monitor
 from msnode.receive import Inbox, Listener, Reports
 from msnode.records import ModelInfo, Study
-from msnode.retention import DAY_S, Retention
-from msnode.room import Level, Room, is_full
+from msnode.retention.expiry import DAY_S, Retention
+from msnode.store.commitments import Commitments
+from msnode.store.database import migrate, open_database
+from msnode.store.disk_space import Level, Room, is_full
 from msnode.twin import Twin
+from msnode.web.monitor import Monitor
 
 log = logging.getLogger(__name__)
 

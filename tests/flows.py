@@ -5,8 +5,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from msnode import classify, prepare
-from msnode.database import studies
 from msnode.records import Prepared, Report, Study
+from msnode.store.database import studies
 
 
 def leave(made: Report, folder: Path) -> None:

@@ -24,8 +24,8 @@ from msnode.records import (
     Slices,
     SourceFrame,
 )
-from msnode.sentences import Sentence, Text
-from msnode.strata import Acquisition, Strata, outside
+from msnode.records.population import Acquisition, Strata, outside
+from msnode.records.sentences import Sentence, Text
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 SERIES = f"{STUDY}.2"

@@ -22,8 +22,8 @@ CLASSES = ("no MS pattern", "MS pattern")
 
 TABLE = {
     "hybrid": "msnode.classify.hybrid:Hybrid",
-    "inception": "msnode.classify.halves:Inception",
-    "densenet": "msnode.classify.halves:DenseNet",
+    "inception": "msnode.classify.single_branch:Inception",
+    "densenet": "msnode.classify.single_branch:DenseNet",
     "shallow_cnn": "msnode.classify.shallow_cnn:ShallowCnn",
     "swin": "msnode.classify.swin:Swin",
 }

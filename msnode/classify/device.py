@@ -18,7 +18,7 @@ from torch import Tensor
 
 from msnode.classify.bundle import Bundle
 from msnode.classify.decision import slice_probabilities
-from msnode.classify.fold import fold, pack
+from msnode.classify.fuse_layers import fold, pack
 from msnode.classify.saliency import METHODS, Explained
 from msnode.config import Classify
 from msnode.errors import ConfigError, TryLater

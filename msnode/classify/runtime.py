@@ -20,7 +20,7 @@ from msnode.classify.saliency import Explained
 from msnode.config import Classify
 from msnode.errors import Refused, TryLater
 from msnode.records import Finding, Float32Array, InputContract, ModelInfo, Scores, Slices
-from msnode.sentences import Sentence
+from msnode.records.sentences import Sentence
 
 log = logging.getLogger(__name__)
 

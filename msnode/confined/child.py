@@ -18,8 +18,8 @@ from prometheus_client import Counter
 from msnode import metrics
 from msnode.config import Decode
 from msnode.errors import MsnodeError, Refused, origin
-from msnode.files import encode
-from msnode.sentences import Text
+from msnode.records.sentences import Text
+from msnode.store.files import encode
 
 LINES = 100
 """Lines of its log that go along with an answer."""

@@ -23,8 +23,8 @@ from msnode import errors, metrics
 from msnode.config import Decode
 from msnode.confined.child import Answer, Failure, run
 from msnode.errors import Crashed, MsnodeError, TryLater, Unforeseen
-from msnode.files import decode, structure
-from msnode.sentences import Sentence
+from msnode.records.sentences import Sentence
+from msnode.store.files import decode, structure
 
 log = logging.getLogger(__name__)
 

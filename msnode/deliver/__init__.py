@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from msnode.deliver.backoff import pause, pauses
+from msnode.deliver.c_find import find
+from msnode.deliver.c_store import read_item, send
 from msnode.deliver.commitment import request_commitment
 from msnode.deliver.deliveries import Attempt, Deliveries, deliver
-from msnode.deliver.find import find
 from msnode.deliver.peer import echo, parse_peer
 from msnode.deliver.receipts import Receipts
-from msnode.deliver.store import read_item, send
 from msnode.deliver.verification import Delivery, negotiate
 from msnode.deliver.webhook import reach
 from msnode.deliver.webhook import read as read_signal

@@ -15,12 +15,12 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
 )
 
-from msnode.commitments import read_report
 from msnode.config import Destination
+from msnode.deliver.c_store import read_item
 from msnode.deliver.peer import offering
-from msnode.deliver.store import read_item
 from msnode.errors import Refused, TryLater
 from msnode.records import Commitment
+from msnode.store.commitments import read_report
 
 COMMITMENT = UID(StorageCommitmentPushModel)
 

@@ -12,13 +12,12 @@ import sqlalchemy as sa
 
 from msnode import metrics
 from msnode.audit import SILENT, Trail
-from msnode.commitments import Commitments, Request
 from msnode.config import Destination
 from msnode.deliver.backoff import pause
+from msnode.deliver.c_store import send
 from msnode.deliver.folder import copy
 from msnode.deliver.receipts import Receipts, count
-from msnode.deliver.store import send
-from msnode.deliver.trail import begun, ended
+from msnode.deliver.transfer_audit import begun, ended
 from msnode.deliver.verification import (
     ByCommitment,
     ByFind,
@@ -29,6 +28,7 @@ from msnode.deliver.verification import (
 from msnode.deliver.webhook import post
 from msnode.errors import Refused, TryLater
 from msnode.records import Receipt
+from msnode.store.commitments import Commitments, Request
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msnode.config import Destination
-from msnode.deliver.store import read_item
+from msnode.deliver.c_store import read_item
 from msnode.errors import ConfigError, Refused
-from msnode.files import replacing
 from msnode.records import Receipt, key
+from msnode.store.files import replacing
 
 
 def copy(paths: Sequence[Path], destination: Destination) -> tuple[Receipt, ...]:

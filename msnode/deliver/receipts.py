@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from msnode import metrics
-from msnode.commitments import Commitments, Request
-from msnode.database import receipts
-from msnode.deliver.status import remedy
+from msnode.deliver.peer_answers import remedy
 from msnode.records import Commitment, Receipt
+from msnode.store.commitments import Commitments, Request
+from msnode.store.database import receipts
 
 KEY = (receipts.c.destination, receipts.c.sop_instance_uid)
 FIELDS = (

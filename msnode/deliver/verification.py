@@ -9,15 +9,15 @@ from typing import Protocol
 from pydicom.uid import generate_uid
 
 from msnode import metrics
-from msnode.commitments import Commitments, Request, State
 from msnode.config import Destination, Retry
 from msnode.deliver.backoff import pause, steady_pause
+from msnode.deliver.c_find import FIND, find
 from msnode.deliver.commitment import COMMITMENT, request_commitment
-from msnode.deliver.find import FIND, find
 from msnode.deliver.peer import offering
 from msnode.deliver.receipts import Receipts, count, proven
 from msnode.errors import Refused, TryLater
 from msnode.records import Commitment, Receipt
+from msnode.store.commitments import Commitments, Request, State
 
 NOT_FOUND = "the peer said that it stored it, but a C-FIND does not show it"
 

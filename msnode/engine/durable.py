@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, SetEnqueueOptions, SetWorkflowID, WorkflowStatus
 
-from msnode.database import hosts, unix_now
 from msnode.engine.common import (
     SERIALIZER,
     STATES,
@@ -22,6 +21,7 @@ from msnode.engine.common import (
     study_of,
 )
 from msnode.engine.workflows import register
+from msnode.store.database import hosts, unix_now
 
 if TYPE_CHECKING:  # as in workflows.py
     from msnode.flow import Flow

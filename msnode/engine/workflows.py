@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import sqlalchemy as sa
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
 
-from msnode.database import is_away
 from msnode.engine.common import queue
 from msnode.errors import Refused, TryLater, origin
-from msnode.room import is_full
-from msnode.sentences import Sentence, to_json
+from msnode.records.sentences import Sentence, to_json
+from msnode.store.database import is_away
+from msnode.store.disk_space import is_full
 
 if TYPE_CHECKING:  # the flow brings torch along, which who only looks at jobs does without
     from msnode.flow import Flow, Stage

@@ -1,13 +1,13 @@
 """Learning: data sets, splits by person, training, cross-validation, calibration, evaluation."""
 
-from msnode.learn.ablation import ablate
-from msnode.learn.check import Findings, check
-from msnode.learn.cohort import SCHEMES, Cohort, open_cohort
-from msnode.learn.everyone import train_on_everyone
-from msnode.learn.experiments import baseline, crossval, evaluate, train
-from msnode.learn.plan import PRESETS, Plan, plan
-from msnode.learn.replicate import replicate
-from msnode.learn.runs import Outcome
+from msnode.learn.evaluate.confounds import Findings, check
+from msnode.learn.runs.ablation import ablate
+from msnode.learn.runs.directory import Outcome
+from msnode.learn.runs.experiments import baseline, crossval, evaluate, train
+from msnode.learn.runs.final_model import train_on_everyone
+from msnode.learn.runs.replicate import replicate
+from msnode.learn.train.cohort import SCHEMES, Cohort, open_cohort
+from msnode.learn.train.recipe import PRESETS, Plan, plan
 
 __all__ = [
     "PRESETS",

@@ -1,9 +1,6 @@
 """Which series, which pixels, where in the patient: from files to a classifier's slices."""
 
-from msnode.prepare.nifti import load_nifti
-from msnode.prepare.series import has_wanted, load_dicom
-from msnode.prepare.slices import nifti_slices, volume_slices
-from msnode.prepare.store import (
+from msnode.prepare.cache import (
     Outcome,
     is_saved,
     load,
@@ -12,6 +9,9 @@ from msnode.prepare.store import (
     save,
     save_series,
 )
+from msnode.prepare.nifti import load_nifti
+from msnode.prepare.series_choice import has_wanted, load_dicom
+from msnode.prepare.slices import nifti_slices, volume_slices
 from msnode.prepare.study import explain, group_studies, prepare
 from msnode.prepare.volume import Volume
 

@@ -3,8 +3,8 @@
 import re
 from typing import NamedTuple
 
-from msnode.prepare.header import MR_IMAGES, Header
-from msnode.sentences import Sentence, Value
+from msnode.prepare.series_header import MR_IMAGES, Header
+from msnode.records.sentences import Sentence, Value
 
 
 class Contrast(NamedTuple):

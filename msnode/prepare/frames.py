@@ -8,9 +8,9 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from msnode.errors import NotAnalysable
-from msnode.prepare.header import CLASSIC, number, numbers, read, text, texts, value
+from msnode.prepare.series_header import CLASSIC, number, numbers, read, text, texts, value
 from msnode.records import Float64Array, SourceFrame
-from msnode.sentences import Sentence
+from msnode.records.sentences import Sentence
 
 #: 512 x 512 x 512: more than any brain protocol, 0.5 GiB as float32.
 MAX_VOXELS = 2**27

@@ -13,7 +13,7 @@ from scipy import ndimage
 from msnode.errors import NotAnalysable
 from msnode.prepare.volume import Volume
 from msnode.records import Float32Array, Float64Array
-from msnode.sentences import Sentence
+from msnode.records.sentences import Sentence
 
 GRID_MM = 4.0
 #: No part of a body in a scanner is larger; keeps a broken PixelSpacing from filling the memory.

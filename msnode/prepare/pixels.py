@@ -10,9 +10,9 @@ from pydicom.pixels.utils import iter_pixels
 
 from msnode.errors import NotAnalysable
 from msnode.prepare.frames import Frame
-from msnode.prepare.header import number, read, text, value
+from msnode.prepare.series_header import number, read, text, value
 from msnode.records import Float32Array
-from msnode.sentences import Sentence
+from msnode.records.sentences import Sentence
 
 _ATTRIBUTES = (
     *("PixelData", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated"),

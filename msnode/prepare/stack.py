@@ -10,7 +10,7 @@ from msnode.errors import NotAnalysable
 from msnode.prepare.frames import Frame
 from msnode.prepare.volume import outward
 from msnode.records import Float64Array
-from msnode.sentences import Sentence, Text
+from msnode.records.sentences import Sentence, Text
 
 #: Positions nearer to each other than this are one position.
 SAME_MM = 0.1

@@ -8,12 +8,12 @@ from pathlib import Path
 import pydicom
 
 from msnode.errors import NotAnalysable
-from msnode.prepare.header import text, value
 from msnode.prepare.nifti import is_nifti
-from msnode.prepare.series import Candidate, clause, reason, survey
+from msnode.prepare.series_choice import Candidate, clause, reason, survey
+from msnode.prepare.series_header import text, value
 from msnode.prepare.slices import volume_slices
 from msnode.records import InputContract, Prepared, SeriesChoice
-from msnode.sentences import Sentence
+from msnode.records.sentences import Sentence
 
 log = logging.getLogger(__name__)
 

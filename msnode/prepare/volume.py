@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msnode.records import Float32Array, Float64Array, SourceFrame
-from msnode.sentences import Text
+from msnode.records.sentences import Text
 
 #: An acquisition whose normal is within this angle of the body's axis keeps its own slices.
 AXIAL_WITHIN_DEG = 30.0

@@ -11,15 +11,15 @@ from typing import Any
 from msnode import config, metrics
 from msnode.audit import SILENT, Trail
 from msnode.errors import origin
-from msnode.receive.classes import accepted, contexts
-from msnode.receive.commitment import Reports
-from msnode.receive.gate import Gate
-from msnode.receive.guard import Guard
-from msnode.receive.inbox import Inbox
-from msnode.receive.pace import Pace
-from msnode.receive.policy import Policy
-from msnode.receive.session import Services, Session
-from msnode.receive.upper_layer import Connection
+from msnode.receive.access.connection_limit import Gate
+from msnode.receive.access.policy import Policy
+from msnode.receive.access.rate_limit import Pace
+from msnode.receive.access.refusals import Guard
+from msnode.receive.association import Services, Session
+from msnode.receive.dicom.sop_classes import accepted, contexts
+from msnode.receive.dicom.upper_layer import Connection
+from msnode.receive.inbox.inbox import Inbox
+from msnode.receive.n_event_report import Reports
 from msnode.tls import ServerTls
 
 log = logging.getLogger(__name__)

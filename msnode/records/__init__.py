@@ -1,6 +1,5 @@
 """The frozen records that travel from stage to stage; stages share these and nothing else."""
 
-from msnode.records.deliveries import Commitment, Receipt
 from msnode.records.images import (
     Float32Array,
     Float64Array,
@@ -15,6 +14,7 @@ from msnode.records.images import (
     Study,
     key,
 )
+from msnode.records.receipt import Commitment, Receipt
 from msnode.records.results import (
     Decision,
     Finding,

@@ -14,8 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from msnode.sentences import Text
-from msnode.strata import Acquisition
+from msnode.records.population import Acquisition
+from msnode.records.sentences import Text
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]

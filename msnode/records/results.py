@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from msnode.records.images import Float32Array, SeriesChoice, Slices, SourceFrame, SourcePoint
-from msnode.sentences import Text
-from msnode.strata import Strata
+from msnode.records.population import Strata
+from msnode.records.sentences import Text
 
 Decision = Literal["present", "absent", "undetermined"]
 

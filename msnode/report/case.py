@@ -13,11 +13,11 @@ from pydicom.errors import InvalidDicomError
 
 from msnode.config import Describe, Form
 from msnode.records import Finding, Predecessor, Report, Scores, SliceFinding, Slices, SourceFrame
-from msnode.report import header
-from msnode.report.header import Header
-from msnode.report.text import Words, localised
+from msnode.records.sentences import Sentence
+from msnode.report import study_header
+from msnode.report.localised import Words, localised
+from msnode.report.study_header import Header
 from msnode.report.uids import legal, uid
-from msnode.sentences import Sentence
 
 PROGRAM = "msnode"
 VERSION = version(PROGRAM)
@@ -133,7 +133,7 @@ def load(report: Report, describe: Describe, form: Form) -> Case:
     return Case(
         report,
         describe,
-        header.read(report.header, report.study_instance_uid),
+        study_header.read(report.header, report.study_instance_uid),
         images(report.evidence, report.study_instance_uid),
         form,
     )
@@ -149,7 +149,7 @@ def _image(path: Path, study_instance_uid: str) -> Image | None:
     """What a file's header says; None where it is no DICOM or not of the study."""
     tags = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"]
     try:
-        with header.quiet():
+        with study_header.quiet():
             source = pydicom.dcmread(
                 path, stop_before_pixels=True, specific_tags=[*tags, "InstanceNumber"]
             )

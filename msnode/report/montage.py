@@ -12,11 +12,9 @@ from pydicom.dataset import Dataset
 from msnode.config import Describe
 from msnode.records import Report, SliceFinding
 from msnode.report import case as cases
-from msnode.report import facts
+from msnode.report import wording
 from msnode.report.canvas import Canvas, font, wrap
-from msnode.report.capture import capture
 from msnode.report.case import Case, image_label, matter
-from msnode.report.header import Header
 from msnode.report.palette import (
     BACKGROUND,
     BANNER,
@@ -34,6 +32,8 @@ from msnode.report.palette import (
     steps,
     window,
 )
+from msnode.report.secondary_capture import capture
+from msnode.report.study_header import Header
 
 SIZE = 1024
 MARGIN = 28
@@ -97,12 +97,12 @@ def _outcome(canvas: Canvas, case: Case) -> None:
     finding = case.report.finding
     name = finding.decision if finding is not None else "not_analysed"
     canvas.text((MARGIN, 66), case.say("pattern" if finding else "title"), 17, FAINT)
-    word = facts.headline(case)
+    word = wording.headline(case)
     if finding is None:
         canvas.text((MARGIN - 2, 90), word, 40, DECISION[name], bold=True, width=572)
         return
     canvas.text((MARGIN - 2, 86), word, 46, DECISION[name], bold=True, width=420)
-    shown = facts.probability(case)
+    shown = wording.probability(case)
     canvas.text((572, 66), case.say("probability"), 17, FAINT, anchor="ra")
     canvas.text((572, 86), shown, 46, DECISION[name], bold=True, anchor="ra")
     canvas.bar((MARGIN, 152, 572, 166), finding.probability, DECISION[name])
@@ -120,20 +120,20 @@ def _threshold(canvas: Canvas, case: Case) -> None:
     canvas.draw.line((at, 147, at, 174), TEXT, 3)
     half = 130
     centre = min(max(at, MARGIN + half), 572 - half)
-    text = facts.threshold(case)
+    text = wording.threshold(case)
     anchor, x = ("ma", centre) if len(text) < 32 else ("la", float(MARGIN))
     canvas.text((x, 177), text, 15, FAINT, anchor=anchor, width=span)
 
 
 def _particulars(canvas: Canvas, case: Case) -> None:
     """Which model, which series, which priority."""
-    rows = [(case.say("model"), facts.model(case))]
+    rows = [(case.say("model"), wording.model(case))]
     if case.report.finding is not None:
-        choice = facts.used(case)
+        choice = wording.used(case)
         rows += [
-            (case.say("series_used"), facts.named(case, choice) if choice else "–"),
-            ("", facts.quality(case)),
-            (case.say("priority"), facts.priority(case)),
+            (case.say("series_used"), wording.named(case, choice) if choice else "–"),
+            ("", wording.quality(case)),
+            (case.say("priority"), wording.priority(case)),
         ]
     y = 66
     for label, value in rows:
@@ -170,11 +170,11 @@ def _colour(case: Case) -> tuple[int, int, int]:
 
 def _label(canvas: Canvas, case: Case, found: SliceFinding, left: float) -> None:
     """By which number and position a viewer finds the slice again."""
-    slices, name = case.slices, facts.name(case, found)
+    slices, name = case.slices, wording.name(case, found)
     canvas.text((left, 216), name, 16, TEXT, bold=True, width=TILE)
     height, width = slices.pixels.shape[2:]
     z = (slices.affines[found.index] @ [(width - 1) / 2, (height - 1) / 2, 0, 1])[2]
-    other = facts.place(case, found)
+    other = wording.place(case, found)
     if name == other:  # the image to look at is then the one with the peak, if it has a number
         other = image_label(case, found.peak.source)
     second = " · ".join(filter(None, (other, f"z {z:+.0f} mm".replace("-", "−"))))
@@ -253,7 +253,7 @@ def _not_analysed(canvas: Canvas, case: Case) -> None:
     y, found = 452.0, case.report.series[:9]
     most = 4 if len(found) <= 4 else 2
     for choice in found:
-        canvas.text((MARGIN, y), facts.named(case, choice), 16, TEXT, bold=True, width=270)
+        canvas.text((MARGIN, y), wording.named(case, choice), 16, TEXT, bold=True, width=270)
         canvas.text((330, y), str(choice.instances), 15, FAINT, anchor="ra")
         y = canvas.paragraph((350, y), choice.why, 15, RIGHT - 350, most, TEXT) + 8
         canvas.draw.line((MARGIN, y - 5, RIGHT, y - 5), RULE)
@@ -263,14 +263,14 @@ def _footer(canvas: Canvas, case: Case) -> None:
     """What to be warned of, how good the model is, why this series."""
     analysed = case.report.finding is not None
     lines = [
-        (" ".join(facts.warnings(case)), BANNER),
-        (facts.performance(case) if analysed else "", FAINT),
+        (" ".join(wording.warnings(case)), BANNER),
+        (wording.performance(case) if analysed else "", FAINT),
         (case.report.model.notice, FAINT),
     ]
     y, end, width = 888.0, 1000.0, RIGHT - MARGIN
     size = next((s for s in SMALL if y + _height(lines, s, width) <= end), SMALL[-1])
     if analysed:  # worth saying, but also said in the reports
-        more = (case.say.label("series_used", facts.series(case)), FAINT)
+        more = (case.say.label("series_used", wording.series(case)), FAINT)
         lines += [more] if y + _height([*lines, more], size, width) <= end else []
     for line, colour in lines:
         most = max(int((end - y) / (1.4 * size)), 1)

@@ -8,12 +8,12 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
 from msnode.records import SliceFinding
-from msnode.report import base, facts, frames, geometry
+from msnode.report import dicom_modules, geometry, multiframe, wording
 from msnode.report.canvas import Canvas, font
-from msnode.report.capture import capture, describe, rgb
 from msnode.report.case import Case
 from msnode.report.geometry import Grid
 from msnode.report.palette import BANNER, ON_BANNER, TEXT, UInt8Array, blend, grey, steps, window
+from msnode.report.secondary_capture import capture, describe, rgb
 
 SMALLEST = 192
 """Fewest columns of a frame: text has to be legible on it."""
@@ -38,8 +38,8 @@ def one_by_one(case: Case) -> Iterator[tuple[str, Dataset]]:
         if first is None:
             dataset = first = capture(case, "overlay", pixels, [found.source])
         else:
-            dataset = base.another(first, case, "overlay", number)
-            dataset.SourceImageSequence = [base.source(found.source)]
+            dataset = dicom_modules.another(first, case, "overlay", number)
+            dataset.SourceImageSequence = [dicom_modules.source(found.source)]
             rgb(dataset, case, [pixels])
         _place(dataset, case, place)
         yield f"overlay-{number:04}", dataset
@@ -47,11 +47,11 @@ def one_by_one(case: Case) -> Iterator[tuple[str, Dataset]]:
 
 def together(case: Case) -> Dataset:
     """A Multi-frame True Color Secondary Capture (PS3.3 A.8.5) with a frame a slice."""
-    dataset = base.new(case, "overlay", MultiFrameTrueColorSecondaryCaptureImageStorage)
+    dataset = dicom_modules.new(case, "overlay", MultiFrameTrueColorSecondaryCaptureImageStorage)
     indices = range(len(case.slices.affines))
     describe(dataset, case, map(case.slices.source, indices))
     grids = [geometry.grid(case.slices, index, SMALLEST) for index in indices]
-    frames.place(dataset, case, "overlay", grids)
+    multiframe.place(dataset, case, "overlay", grids)
     dataset.FrameIncrementPointer = FORWARD
     dataset.SliceLocationVector = [geometry.height(grid.affine) for grid in grids]
     rgb(dataset, case, (pixels for _, _, pixels in pictures(case)))
@@ -92,7 +92,7 @@ def _signs(case: Case, place: Grid) -> Image.Image:
 def _caption(canvas: Canvas, case: Case, found: SliceFinding) -> None:
     """The frame's source image, or its place where there is none, and its probability."""
     columns, rows = canvas.image.size
-    canvas.outlined((6, rows - 8), facts.name(case, found), 14, "ls")
+    canvas.outlined((6, rows - 8), wording.name(case, found), 14, "ls")
     canvas.outlined((columns - 6, rows - 8), case.say.percent(found.probability), 14, "rs")
     canvas.bar((6, rows - 5, columns - 6, rows - 3), found.probability, TEXT)
 

@@ -12,11 +12,22 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from msnode.report import base, codes, facts, montage, trend
+from msnode.report import codes, dicom_modules, montage, trend, wording
 from msnode.report.canvas import FONTS
 from msnode.report.case import Case
 from msnode.report.palette import BANNER, DECISION, window
-from msnode.report.paper import FAINT, FOOT, GREY, HEIGHT, INK, MARGIN, TEXT, WIDTH, colour, fitted
+from msnode.report.pdf_layout import (
+    FAINT,
+    FOOT,
+    GREY,
+    HEIGHT,
+    INK,
+    MARGIN,
+    TEXT,
+    WIDTH,
+    colour,
+    fitted,
+)
 
 # Streams stay binary: as ASCII base 85 they take a quarter more room and five times the time. The
 # library has no parameter for it.
@@ -35,7 +46,7 @@ CAPTIONS = 42.0
 
 def build(case: Case) -> Dataset:
     """The page and the Encapsulated Document module (PS3.3 C.24.2)."""
-    dataset = base.new(case, "pdf", EncapsulatedPDFStorage)
+    dataset = dicom_modules.new(case, "pdf", EncapsulatedPDFStorage)
     for keyword in ("SeriesDate", "SeriesTime"):
         dataset.pop(keyword, None)
     dataset.ConversionType = "WSD"
@@ -77,10 +88,10 @@ def page(case: Case) -> bytes:
 def _sections(case: Case) -> list[tuple[str, list[str]]]:
     """What is said in words, the indispensable first: what does not fit is cut at the end."""
     return [
-        (case.say("result"), facts.outcome(case)),
-        (case.say("slices"), facts.slice_lines(case, 6)),
-        (case.say("warning"), [*facts.notes(case), case.say("limits")]),
-        (case.say("method"), facts.method(case)),
+        (case.say("result"), wording.outcome(case)),
+        (case.say("slices"), wording.slice_lines(case, 6)),
+        (case.say("warning"), [*wording.notes(case), case.say("limits")]),
+        (case.say("method"), wording.method(case)),
     ]
 
 
@@ -105,10 +116,10 @@ def _headline(canvas: Canvas, case: Case) -> float:
     canvas.drawString(MARGIN, y, case.say("pattern" if finding else "title"))
     canvas.setFillColor(INK)
     canvas.setFont("Inter-SemiBold", 26)
-    canvas.drawString(MARGIN, y - 27, facts.headline(case))
+    canvas.drawString(MARGIN, y - 27, wording.headline(case))
     if finding is None:
         return y - 50
-    canvas.drawRightString(WIDTH - MARGIN, y - 27, facts.probability(case))
+    canvas.drawRightString(WIDTH - MARGIN, y - 27, wording.probability(case))
     canvas.setFillColor(FAINT)
     canvas.rect(MARGIN, y - 46, TEXT, 9, stroke=0, fill=1)
     canvas.setFillColor(colour(DECISION[finding.decision]))
@@ -119,7 +130,7 @@ def _headline(canvas: Canvas, case: Case) -> float:
     canvas.line(at, y - 51, at, y - 33)
     canvas.setFillColor(GREY)
     canvas.setFont("Inter-Regular", 8)
-    canvas.drawString(MARGIN, y - 60, facts.threshold(case))
+    canvas.drawString(MARGIN, y - 60, wording.threshold(case))
     return y - 76
 
 
@@ -137,7 +148,7 @@ def _pictures(canvas: Canvas, case: Case, y: float, size: float) -> float:
             canvas.drawRightString(x + size - 4, bottom + size / 2, "L")
         canvas.setFillColor(INK)
         canvas.setFont("Inter-Regular", 8)
-        canvas.drawString(x, y - 2 * (size + 3) - 9, facts.name(case, found))
+        canvas.drawString(x, y - 2 * (size + 3) - 9, wording.name(case, found))
         percent = case.say.percent(found.probability)
         canvas.drawRightString(x + size, y - 2 * (size + 3) - 9, percent)
     canvas.setFillColor(GREY)

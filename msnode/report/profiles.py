@@ -13,7 +13,16 @@ from msnode.config import Describe, Form
 from msnode.errors import InvalidResult
 from msnode.records import Report, key
 from msnode.report import case as cases
-from msnode.report import kos, marks, montage, overlay, pdf, readable, saliency_map, sr
+from msnode.report import (
+    key_objects,
+    measurement_sr,
+    montage,
+    overlay,
+    pdf,
+    presentation_state,
+    readable_sr,
+    saliency_map,
+)
 from msnode.report.validate import validate
 
 log = logging.getLogger(__name__)
@@ -115,12 +124,12 @@ def _one(kind: str, build: Callable[[cases.Case], Dataset]) -> Builder:
 
 
 BUILDERS: dict[str, Builder] = {
-    "sr": _one("sr", sr.build),
+    "sr": _one("sr", measurement_sr.build),
     "montage": _one("montage", montage.build),
-    "readable": _one("readable", readable.build),
+    "readable": _one("readable", readable_sr.build),
     "overlay": overlay.build,
-    "kos": _one("kos", kos.build),
+    "kos": _one("kos", key_objects.build),
     "map": _one("map", saliency_map.build),
-    "gsps": _one("gsps", marks.build),
+    "gsps": _one("gsps", presentation_state.build),
     "pdf": _one("pdf", pdf.build),
 }

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
 from msnode.records import SourceFrame
-from msnode.report import base, codes, frames, geometry
+from msnode.report import codes, dicom_modules, geometry, multiframe
 from msnode.report.case import Case
 from msnode.report.geometry import Grid
 from msnode.report.uids import uid
@@ -17,10 +17,10 @@ from msnode.report.uids import uid
 
 def build(case: Case) -> Dataset:
     """Saliency in [0, 1], a frame a slice, in the source's frame of reference."""
-    dataset = base.new(case, "map", ParametricMapStorage)
+    dataset = dicom_modules.new(case, "map", ParametricMapStorage)
     _content(dataset, case)
     grids = [geometry.grid(case.slices, index) for index in range(len(case.slices.affines))]
-    frames.place(dataset, case, "map", grids)
+    multiframe.place(dataset, case, "map", grids)
     _describe(dataset.SharedFunctionalGroupsSequence[0])
     _dimensions(dataset)
     for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
@@ -99,7 +99,7 @@ def _derivation(source: SourceFrame) -> Dataset:
     """The source image that a frame was derived from."""
     derivation = Dataset()
     derivation.DerivationCodeSequence = [codes.UNSPECIFIED_CALCULATION]
-    derivation.SourceImageSequence = [base.source(source)]
+    derivation.SourceImageSequence = [dicom_modules.source(source)]
     return derivation
 
 

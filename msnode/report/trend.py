@@ -8,7 +8,7 @@ from reportlab.pdfgen.canvas import Canvas
 from msnode.records import Prior
 from msnode.report.case import Case
 from msnode.report.palette import DECISION
-from msnode.report.paper import FAINT, GREY, INK, MARGIN, colour, heading
+from msnode.report.pdf_layout import FAINT, GREY, INK, MARGIN, colour, heading
 
 MOST = 6
 """Priors shown: the latest."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from msnode.sample.series import FLAIR, T1, T2, Acquisition, Identity, write_series
+from msnode.sample.dicom_series import FLAIR, T1, T2, Acquisition, Identity, write_series
 
 __all__ = ["FLAIR", "T1", "T2", "Acquisition", "Identity", "nifti", "write_series", "write_study"]
 

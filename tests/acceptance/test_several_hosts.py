@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from msnode.database import instances, open_database, studies
 from msnode.engine import OPEN, Job, Jobs
 from msnode.records import key
+from msnode.store.database import instances, open_database, studies
 from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
 from tests.acceptance.node import Node

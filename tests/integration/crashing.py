@@ -77,7 +77,7 @@ RECEIVING = {
     "fsync-folder": Call("os", "fsync", _is_folder),
     "commit": Call("sqlalchemy.engine.default:DefaultDialect", "do_commit"),
     "unlink": Call("os", "unlink"),
-    "answer": Call("msnode.receive.upper_layer:Connection", "send_command"),
+    "answer": Call("msnode.receive.dicom.upper_layer:Connection", "send_command"),
 }
 WORKING = {
     "prepare": Call("msnode.flow:Flow", "prepare"),

@@ -13,9 +13,9 @@ from pynetdicom.association import Association
 
 from msnode import config
 from msnode.audit import open_trail
-from msnode.database import instances, migrate, open_database
 from msnode.receive import Inbox, Listener
-from msnode.room import Room
+from msnode.store.database import instances, migrate, open_database
+from msnode.store.disk_space import Room
 from tests.acceptance.peers import dcmtk
 
 

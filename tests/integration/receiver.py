@@ -7,8 +7,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from msnode import config
-from msnode.database import migrate, open_database
 from msnode.receive import Inbox, Listener
+from msnode.store.database import migrate, open_database
 from tests.integration.crashing import Stop
 
 

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from msnode.database import migrate, open_database
 from msnode.engine import Engine
+from msnode.store.database import migrate, open_database
 
 STUDIES = [f"{number:016x}" for number in range(5)]
 

@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from msnode.cli import main
+from msnode.cli.main import main
 from msnode.errors import ConfigError
-from msnode.learn import ablate, data
+from msnode.learn import ablate
+from msnode.learn.data import index_csv
 
 Discs = Callable[..., Path]
 QUICK = {"architecture": "densenet", "epochs": 1, "batch": 4, "examples": 16, "fusion_steps": 3}
@@ -32,8 +33,8 @@ def discs(tmp_path: Path) -> Discs:
                 Image.fromarray(noisy.astype(np.uint8)).save(path)
                 mask = path.with_suffix(".mask.png")
                 Image.fromarray(lesion.astype(np.uint8) * 255).save(mask)
-                rows.append(data.Row(path, person, "ms", lesions=mask, role=role))
-        data.write(tmp_path / name, rows)
+                rows.append(index_csv.Row(path, person, "ms", lesions=mask, role=role))
+        index_csv.write(tmp_path / name, rows)
         return tmp_path / name
 
     return make
@@ -58,8 +59,8 @@ def test_every_variant_is_measured_on_the_same_persons(discs: Discs, tmp_path: P
     assert text == (out / "ablation.md").read_text()
     names = [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines()[2:]]
     assert names == ["recipe", "no-mixup", "with-synthetic"]
-    assert len(data.read(out / "recipe/own.csv")) == 4
-    assert len(data.read(out / "with-synthetic/own-train.csv")) == 6
+    assert len(index_csv.read(out / "recipe/own.csv")) == 4
+    assert len(index_csv.read(out / "with-synthetic/own-train.csv")) == 6
 
 
 def test_what_would_measure_nothing_is_refused(discs: Discs, tmp_path: Path) -> None:

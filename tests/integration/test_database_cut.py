@@ -7,7 +7,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from msnode.database import hosts, migrate, open_database
+from msnode.store.database import hosts, migrate, open_database
 from tests.acceptance import peers
 from tests.acceptance.peers import ROOT
 from tests.integration.network import cable, is_possible
@@ -15,7 +15,7 @@ from tests.integration.network import cable, is_possible
 RELEASED_S = 20.0
 SCRIPT = """
 import sys, time
-from msnode.database import hosts, open_database
+from msnode.store.database import hosts, open_database
 with open_database(sys.argv[1]).begin() as connection:
     connection.execute(hosts.update().values(seen_at=1.0))
     print("locked", flush=True)

@@ -13,12 +13,12 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from msnode import audit
 from msnode.audit import Trail
-from msnode.commitments import Commitments, State, read_report
 from msnode.config import Destination, Retry
-from msnode.database import migrate, open_database
 from msnode.deliver import Attempt, Deliveries, Delivery, Receipts, commitment, negotiate
 from msnode.errors import Refused
 from msnode.records import Receipt
+from msnode.store.commitments import Commitments, State, read_report
+from msnode.store.database import migrate, open_database
 from tests.acceptance import peers
 from tests.integration import committing
 from tests.integration.committing import NO_SUCH_INSTANCE, Pacs, on_same_association, outcome

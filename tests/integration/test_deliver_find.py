@@ -15,8 +15,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from msnode.config import Destination, Retry
-from msnode.database import migrate, open_database
 from msnode.deliver import Attempt, Deliveries, Delivery, Receipts
+from msnode.store.database import migrate, open_database
 from tests.acceptance import peers
 
 STUDY = "0123456789abcdef"

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from msnode.commitments import Commitments, State
-from msnode.database import migrate, open_database
 from msnode.deliver import Receipts
 from msnode.records import Commitment, Receipt
+from msnode.store.commitments import Commitments, State
+from msnode.store.database import migrate, open_database
 
 STUDY = "0123456789abcdef"
 MISSED = Receipt("pacs", "2.25.1", None, False, 1, "connection refused", retry=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from msnode.database import open_database
 from msnode.engine import OPEN, Jobs
 from msnode.engine.common import STATES
 from msnode.errors import MsnodeError
+from msnode.store.database import open_database
 
 STUDY = "0123456789abcdef"
 HOST = Path(__file__).with_name("engine_host.py")

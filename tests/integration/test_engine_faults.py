@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from msnode.database import migrate, open_database
 from msnode.engine import Engine, workflows
+from msnode.store.database import migrate, open_database
 from tests.faults import FAULTY, FULL, Faults, every_point, installed
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from msnode.database import migrate, open_database
 from msnode.engine import Engine, Jobs
+from msnode.store.database import migrate, open_database
 
 ROOT = Path(__file__).parents[2]
 STUDY = "0123456789abcdef"

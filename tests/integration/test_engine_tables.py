@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from msnode.database import metadata, migrate, open_database
 from msnode.engine import Engine
+from msnode.store.database import metadata, migrate, open_database
 
 ROOT = Path(__file__).parents[2]
 STUDIES = 12

@@ -11,12 +11,15 @@ import torch
 from click.testing import CliRunner
 
 from msnode.classify import load_bundle
-from msnode.cli import main
+from msnode.cli.main import main
 from msnode.errors import ConfigError
-from msnode.learn import check, data, open_cohort, plan, scans, synthesis, taught, train
-from msnode.learn.cohort import Cohort
-from msnode.learn.splits import Split
-from msnode.learn.synthetic import synthesize
+from msnode.learn import check, open_cohort, plan, train
+from msnode.learn.data import index_csv, ras_nifti
+from msnode.learn.data.splits import Split
+from msnode.learn.synth import generator
+from msnode.learn.synth.dataset import synthesize
+from msnode.learn.train import lesion_supervised
+from msnode.learn.train.cohort import Cohort
 
 
 @pytest.fixture
@@ -29,12 +32,12 @@ def tabriz(shared: Path, tmp_path: Path) -> Path:
             if row["site"] == "tabriz" and row["sequence"] == "FLAIR"
         ]
     rows = [
-        data.Row(
+        index_csv.Row(
             shared / row["path"], row["person"], "ms", "tabriz", lesions=shared / row["lesions"]
         )
         for row in found[:4]
     ]
-    data.write(tmp_path / "index.csv", rows)
+    index_csv.write(tmp_path / "index.csv", rows)
     return tmp_path / "index.csv"
 
 
@@ -54,7 +57,7 @@ def test_position_is_found_as_a_confound(tabriz: Path) -> None:
 @pytest.fixture
 def discs() -> Cohort:
     """A pretence of four heads with bright lesions, prepared already."""
-    from msnode.learn.images import Examples
+    from msnode.learn.data.examples import Examples
 
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:224, :224] - 112
@@ -72,16 +75,16 @@ def discs() -> Cohort:
         np.ones(8, np.bool_),
         np.full(8, np.nan),
     )
-    rows = [data.Row(Path(f"{n}.nii"), f"p{n}", "ms", number=n + 2) for n in range(4)]
+    rows = [index_csv.Row(Path(f"{n}.nii"), f"p{n}", "ms", number=n + 2) for n in range(4)]
     return Cohort(rows, examples, np.asarray(lesions.any((1, 2)), np.int64))
 
 
 def test_the_shipped_recipe_resumes_where_it_was_killed(discs: Cohort, tmp_path: Path) -> None:
     quick = replace(plan("shipped"), epochs=1, batch=4, examples=16, fusion_steps=3)
     split = Split("all", np.arange(8), np.arange(0), np.arange(0))
-    first = taught.fit(discs.task(split), quick, tmp_path, lambda *_: None)
+    first = lesion_supervised.fit(discs.task(split), quick, tmp_path, lambda *_: None)
     (tmp_path / "features.safetensors").unlink()
-    again = taught.fit(discs.task(split), quick, tmp_path, lambda *_: None)
+    again = lesion_supervised.fit(discs.task(split), quick, tmp_path, lambda *_: None)
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 
@@ -92,10 +95,11 @@ def test_one_half_learns_alone(
 ) -> None:
     quick = plan("shipped", architecture="densenet", epochs=1, batch=4, examples=16, **ingredients)
     split = Split("all", np.arange(8), np.arange(0), np.arange(0))
-    model = taught.fit(discs.task(split), replace(quick, fusion_steps=3), tmp_path, lambda *_: None)
+    three = replace(quick, fusion_steps=3)
+    model = lesion_supervised.fit(discs.task(split), three, tmp_path, lambda *_: None)
     onward = replace(quick, start=str(tmp_path), fusion_steps=3)
     (tmp_path / "on").mkdir()
-    again = taught.fit(discs.task(split), onward, tmp_path / "on", lambda *_: None)
+    again = lesion_supervised.fit(discs.task(split), onward, tmp_path / "on", lambda *_: None)
     images = discs.examples.pixels[:2, None].float().expand(-1, 3, -1, -1)
     with torch.inference_mode():
         assert torch.isfinite(model(images)).all()
@@ -115,8 +119,8 @@ def masks(shared: Path) -> list[Path]:
 
 
 def test_synthetic_pairs_differ_in_their_lesions_alone(healthy: Path, masks: list[Path]) -> None:
-    lesions = [scans.load(mask) for mask in masks[3:5]]
-    sick, clear = synthesis.pair(scans.load(healthy), lesions, seed=1)
+    lesions = [ras_nifti.load(mask) for mask in masks[3:5]]
+    sick, clear = generator.pair(ras_nifti.load(healthy), lesions, seed=1)
     assert sick.voxels.shape == clear.voxels.shape == sick.lesions.shape
     assert sick.lesions.sum() > 50
     assert not clear.lesions.any()
@@ -164,7 +168,7 @@ def test_a_dicom_folder_is_an_image_of_the_index(
     sample_study: Sequence[Path], tmp_path: Path
 ) -> None:
     folder = sample_study[0].parent
-    data.write(tmp_path / "index.csv", [data.Row(folder, "p1", "ms")])
+    index_csv.write(tmp_path / "index.csv", [index_csv.Row(folder, "p1", "ms")])
     cohort = open_cohort(tmp_path / "index.csv", plan("svm"))
     assert 20 < len(cohort.labels) <= len(sample_study)
     assert cohort.examples.pixels.shape[1:] == (64, 64)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from msnode.receive.session import Session
+from msnode.receive.association import Session
 from tests.acceptance.peers import wait
 from tests.integration.listening import Receiver
 

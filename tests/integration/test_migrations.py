@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from msnode import database
-from msnode.database import metadata, migrate, open_database, revisions
+from msnode.store import database
+from msnode.store.database import metadata, migrate, open_database, revisions
 
 FIRST = "0002"
 """The schema of the first version that was installed anywhere."""

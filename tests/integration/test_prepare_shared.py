@@ -11,8 +11,8 @@ import pytest
 from msnode import prepare
 from msnode.errors import NotAnalysable
 from msnode.prepare.frames import read_frames
-from msnode.prepare.gate import check_head
 from msnode.prepare.head import find_head
+from msnode.prepare.head_check import check_head
 from msnode.prepare.pixels import read_pixels
 from msnode.records import HeadGate, InputContract
 

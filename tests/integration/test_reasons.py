@@ -9,11 +9,11 @@ import pytest
 
 from msnode import report
 from msnode.config import Config, Describe, Destination
-from msnode.database import migrate, open_database
 from msnode.deliver import Deliveries
 from msnode.flow import Flow
 from msnode.records import Study
-from msnode.sentences import Sentence, to_json
+from msnode.records.sentences import Sentence, to_json
+from msnode.store.database import migrate, open_database
 from msnode.twin import Twin
 from tests import reports
 from tests.flows import leave, register

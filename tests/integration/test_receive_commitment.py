@@ -15,14 +15,14 @@ from pydicom.uid import ImplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
-from msnode.commitments import Commitments, State
 from msnode.config import Caller, Config, Destination, Receive, Tls
-from msnode.database import migrate, open_database
 from msnode.deliver import Deliveries, Delivery
 from msnode.receive import Inbox, Listener, Reports
-from msnode.receive import commitment as receive_commitment
-from msnode.receive.dimse import Command
-from msnode.receive.upper_layer import Context
+from msnode.receive import n_event_report as receive_commitment
+from msnode.receive.dicom.dimse import Command
+from msnode.receive.dicom.upper_layer import Context
+from msnode.store.commitments import Commitments, State
+from msnode.store.database import migrate, open_database
 from tests.acceptance import peers
 from tests.integration.committing import NO_SUCH_INSTANCE, Pacs, on_new_association, pacs
 from tests.integration.test_deliver_tls import issue

@@ -11,9 +11,9 @@ from alembic.runtime.migration import MigrationContext
 
 from msnode import records
 from msnode.config import Complete
-from msnode.database import instances, metadata, migrate, open_database
 from msnode.receive import Inbox
-from msnode.receive.status import StoreRefused
+from msnode.receive.dicom.dimse_status import StoreRefused
+from msnode.store.database import instances, metadata, migrate, open_database
 from tests.unit.receive.datasets import STUDY, mr, store
 
 KEY = records.key(STUDY)

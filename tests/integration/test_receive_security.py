@@ -176,8 +176,8 @@ def test_a_request_or_handshake_byte_by_byte_ends(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
 ) -> None:
-    monkeypatch.setattr("msnode.receive.upper_layer.ARTIM_S", 1.0)
-    monkeypatch.setattr("msnode.receive.upper_layer.LINGER_S", 0.1)
+    monkeypatch.setattr("msnode.receive.dicom.upper_layer.ARTIM_S", 1.0)
+    monkeypatch.setattr("msnode.receive.dicom.upper_layer.LINGER_S", 0.1)
     tls = issue(authority, tmp_path, "localhost")
     receiver = listen(tls=tls) if kind == "handshake" else listen()
     hello = client_hello() if kind == "handshake" else b"\1\0\0\0\1\0" + bytes(256)

@@ -19,11 +19,11 @@ from pydicom.uid import (
 from msnode import metrics, report
 from msnode.config import Config, Destination, Form
 from msnode.confined import Confined
-from msnode.database import migrate, open_database
 from msnode.deliver import Deliveries
 from msnode.errors import Unforeseen
 from msnode.flow import Flow
 from msnode.records import Report, Study
+from msnode.store.database import migrate, open_database
 from msnode.twin import Entry, Twin
 from tests import reports
 from tests.flows import leave, register

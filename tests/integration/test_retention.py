@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from msnode import database
 from msnode.records import key
+from msnode.store import database
 from tests.unit.receive.datasets import STUDY, kept, mr, rows
-from tests.unit.test_retention import DAY, Node
+from tests.unit.retention.test_expiry import DAY, Node
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from msnode import audit, classify, deliver, prepare, report
 from msnode.config import Config, Describe, Destination
-from msnode.database import metadata, migrate, open_database, results, studies
 from msnode.deliver import Receipts
 from msnode.errors import TryLater
 from msnode.records import Prepared, Receipt, Report, key
+from msnode.store.database import metadata, migrate, open_database, results, studies
 from msnode.twin import Entry, Twin
 from tests import reports
 from tests.acceptance.peers import wait

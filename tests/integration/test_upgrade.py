@@ -15,9 +15,9 @@ import pydicom
 import pytest
 import sqlalchemy as sa
 
-from msnode.database import open_database, receipts, results, studies
 from msnode.engine import OPEN, Jobs
 from msnode.records import key
+from msnode.store.database import open_database, receipts, results, studies
 from tests.acceptance import peers
 from tests.acceptance.node import Node
 from tests.integration.make_old_jobs import ROOT, STATES, UIDS

@@ -14,10 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from msnode.config import Config, Destination
-from msnode.database import migrate, open_database
 from msnode.deliver import Deliveries, Receipts
 from msnode.flow import Flow
 from msnode.records import Receipt, Study
+from msnode.store.database import migrate, open_database
 from msnode.twin import Twin
 from tests import reports
 from tests.flows import leave, register

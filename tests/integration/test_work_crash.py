@@ -17,8 +17,8 @@ import yaml
 from pydicom.uid import generate_uid
 
 from msnode import sample
-from msnode.database import migrate, open_database
 from msnode.receive import Inbox
+from msnode.store.database import migrate, open_database
 from tests.acceptance import peers
 from tests.acceptance.small_model import small_model
 from tests.integration.crashing import Stop

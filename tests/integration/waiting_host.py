@@ -4,8 +4,8 @@ import sys
 import time
 from typing import Any
 
-from msnode.database import migrate, open_database
 from msnode.engine import Engine
+from msnode.store.database import migrate, open_database
 
 WAIT_S = 2.0
 

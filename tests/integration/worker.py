@@ -7,9 +7,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from msnode.config import load
-from msnode.database import open_database, studies
 from msnode.engine import OPEN, Jobs
 from msnode.service import Service
+from msnode.store.database import open_database, studies
 from tests.integration.crashing import Stop
 
 

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from msnode.database import open_database, studies
 from msnode.engine import OPEN, Jobs
+from msnode.store.database import open_database, studies
 from tests.acceptance.peers import tool
 from tests.acceptance.small_model import small_model
 from tests.integration.disk import Disk, is_possible

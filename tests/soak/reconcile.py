@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from pydicom import dcmread
 
-from msnode.database import instances, receipts, results, studies
-from msnode.receive.part10 import read_arrival
+from msnode.receive.inbox.part10 import read_arrival
+from msnode.store.database import instances, receipts, results, studies
 from tests.acceptance.peers import Orthanc
 from tests.soak.scanner import Content, Truth
 

@@ -7,7 +7,7 @@ import pytest
 from msnode import analysis, metrics
 from msnode.analysis import Analysis, compose
 from msnode.records import Prepared, Study
-from msnode.sentences import Sentence, Text, phrases
+from msnode.records.sentences import Sentence, Text, phrases
 from tests import reports
 
 

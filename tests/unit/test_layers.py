@@ -1,7 +1,9 @@
 """Who may import whom: a study travels one way, and stages never import one another."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,49 +15,29 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 STAGES = {"receive", "prepare", "classify", "report", "deliver", "twin", "learn"}
 LAYERS = (
-    {"errors", "records", "sentences", "strata"},
-    {
-        "audit",
-        "tls",
-        "config",
-        "metrics",
-        "database",
-        "files",
-        "http",
-        "sample",
-        "migrations",
-        "room",
-    },
-    {"commitments"},
-    {"confined"},
+    {"errors", "records"},
+    {"audit", "tls", "config", "metrics", "store", "sample"},
+    {"confined", "web"},
     STAGES,
     {"analysis"},
     {"flow"},
     {"engine"},
-    {"service", "forget", "retention"},
-    {"progress", "calling"},
-    {
-        "cli",
-        "cli_options",
-        "cli_peers",
-        "cli_learn",
-        "cli_data",
-        "cli_plans",
-        "checks",
-        "by_hand",
-        "job_tables",
-        "deleting",
-    }
-    | {"demo", "__main__"},
+    {"retention"},
+    {"service"},
+    {"cli"},
+    {"__main__"},
 )
 """Lowest first: a module imports only from lower layers."""
 
 ALLOWED = {("learn", "prepare"), ("learn", "classify")}
 """Training prepares and classifies exactly as the node does."""
 
+SAME_MEANING = {"cache.py", "jobs.py"}
+"""What a stage leaves on disk for the next; the engine's jobs, and how they are shown."""
+
 
 def part(module: str) -> str | None:
-    """`deliver` for msnode.deliver.store; None for the package itself."""
+    """`deliver` for msnode.deliver.c_store; None for the package itself."""
     names = module.split(".")
     return names[1] if len(names) > 1 else None
 
@@ -107,3 +89,39 @@ def test_only_one_part_knows_the_engine() -> None:
         or (isinstance(node, ast.Import) and any(a.name.startswith("dbos") for a in node.names))
     }
     assert knowing <= {"engine"}
+
+
+def room(module: str) -> str:
+    """The folder of a module, or the module itself where it lies in no folder of the package."""
+    names = module.split(".")[1:]
+    while names and not PACKAGE.joinpath(*names).is_dir():
+        if len(names) == 1:
+            return names[0]
+        names.pop()
+    return ".".join(names)
+
+
+def arrows() -> dict[str, set[str]]:
+    """Which rooms each room imports from; a package's own `__init__` may gather its rooms."""
+    found: dict[str, set[str]] = {}
+    for path in SOURCES:
+        if path.name == "__init__.py":
+            continue
+        here = room(".".join(("msnode", *path.relative_to(PACKAGE).with_suffix("").parts)))
+        found.setdefault(here, set()).update(room(module) for module in imports(path))
+        found[here].discard(here)
+    return found
+
+
+def test_rooms_do_not_import_in_circles() -> None:
+    """Stricter than the layers: it holds for the folders inside of a stage, too."""
+    try:
+        order = list(TopologicalSorter(arrows()).static_order())
+    except CycleError as error:
+        pytest.fail(f"rooms import in a circle: {' <- '.join(error.args[1])}")
+    assert order[-1] == "__main__"
+
+
+def test_no_basename_stands_twice_with_two_meanings() -> None:
+    names = Counter(path.name for path in SOURCES if path.name != "__init__.py")
+    assert {name for name, count in names.items() if count > 1} <= SAME_MEANING

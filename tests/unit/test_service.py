@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from msnode import metrics, service
 from msnode.config import Config
-from msnode.room import Level
 from msnode.service import Service, Sweeper
+from msnode.store.disk_space import Level
 
 
 def sweeper(

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
     path for folder in ("msnode", "tests", "bench") for path in (ROOT / folder).rglob("*.py")
 )
-GENERATED = ROOT / "msnode" / "migrations" / "versions"
+GENERATED = ROOT / "msnode" / "store" / "migrations" / "versions"
 
 MAX_MODULE = 350
 """Lines of a file."""

@@ -26,7 +26,7 @@ from msnode.classify.bundle import RESULT
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
 from msnode.records import HeadGate, InputContract, ModelInfo
-from msnode.strata import Strata
+from msnode.records.population import Strata
 
 FULL = Manifest(
     name="shallow",

@@ -11,11 +11,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from msnode import cli_learn, learn, sample
-from msnode.cli import main
+from msnode import learn, sample
+from msnode.cli import learn_train
+from msnode.cli.main import main
 from msnode.errors import ConfigError
-from msnode.learn import crossval, data, evaluate, images, open_cohort, plan, synthetic, train
-from msnode.learn.data import Row
+from msnode.learn import crossval, evaluate, open_cohort, plan, train
+from msnode.learn.data import examples, index_csv
+from msnode.learn.data.index_csv import Row
+from msnode.learn.synth import dataset
 from msnode.records import InputContract
 
 Tiles = Callable[..., Path]
@@ -24,7 +27,7 @@ TREE, CNN = plan("decision-tree"), plan("shallow-cnn", epochs=1)
 
 def change(index: Path, edit: Callable[[list[Row]], Sequence[Row]]) -> Path:
     """Rewrite an index in place."""
-    data.write(index, edit(data.read(index)))
+    index_csv.write(index, edit(index_csv.read(index)))
     return index
 
 
@@ -50,7 +53,7 @@ def test_a_run_does_not_go_on_with_other_data(
 def test_nor_with_a_file_that_changed(tiles: Tiles, tmp_path: Path) -> None:
     index = tiles(persons=3)
     crossval(index, tmp_path / "run", TREE, count=3)
-    os.utime(data.read(index)[4].path)
+    os.utime(index_csv.read(index)[4].path)
     with pytest.raises(ConfigError, match="another configuration or of other data"):
         crossval(index, tmp_path / "run", TREE, count=3)
 
@@ -60,9 +63,9 @@ def test_a_file_in_a_dicom_folder_counts(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "1.dcm").write_bytes(b"one")
     rows = [Row(tmp_path / "study", "p", "ms")]
-    before = images.digest(rows)
+    before = examples.digest(rows)
     (folder / "2.dcm").write_bytes(b"two")
-    assert images.digest(rows) != before
+    assert examples.digest(rows) != before
 
 
 def test_paths_may_be_relative(
@@ -71,16 +74,16 @@ def test_paths_may_be_relative(
     tiles(persons=2)
     monkeypatch.chdir(tmp_path)
     (index,) = Path("tiles").glob("*.csv")
-    rows = data.read(index)
+    rows = index_csv.read(index)
     assert all(row.path.is_absolute() for row in rows)
-    data.write(Path("elsewhere/deep/index.csv"), rows)
-    assert [row.path for row in data.read(Path("elsewhere/deep/index.csv"))] == [
+    index_csv.write(Path("elsewhere/deep/index.csv"), rows)
+    assert [row.path for row in index_csv.read(Path("elsewhere/deep/index.csv"))] == [
         row.path for row in rows
     ]
 
 
 def as_colour(index: Path, mode: str, count: int) -> Path:
-    for row in data.read(index)[:count]:
+    for row in index_csv.read(index)[:count]:
         Image.open(row.path).convert(mode).save(row.path)
     return index
 
@@ -89,7 +92,7 @@ def test_colour_images_are_learned_from_and_kept(tiles: Tiles, tmp_path: Path) -
     index = as_colour(tiles(persons=3), "RGB", 999)
     contract = InputContract(("FLAIR",), 64, 64)
     for _ in range(2):  # the second from the cache
-        pixels = images.load(data.read(index), contract, tmp_path / "cache").pixels
+        pixels = examples.load(index_csv.read(index), contract, tmp_path / "cache").pixels
         assert pixels.shape[1:] == (3, 64, 64)
 
 
@@ -97,13 +100,13 @@ def test_colour_images_are_learned_from_and_kept(tiles: Tiles, tmp_path: Path) -
 def test_grey_images_in_other_modes_are_grey(tiles: Tiles, mode: str) -> None:
     index = as_colour(tiles(persons=2), mode, 3)
     contract = InputContract(("FLAIR",), 64, 64)
-    assert images.load(data.read(index), contract).pixels.shape[1:] == (64, 64)
+    assert examples.load(index_csv.read(index), contract).pixels.shape[1:] == (64, 64)
 
 
 def test_colour_and_grey_side_by_side_are_named(tiles: Tiles) -> None:
     index = as_colour(tiles(persons=2), "RGB", 22)
     with pytest.raises(ConfigError, match="lines 24, 25 are grey images, the others in colour"):
-        images.load(data.read(index), InputContract(("FLAIR",), 64, 64))
+        examples.load(index_csv.read(index), InputContract(("FLAIR",), 64, 64))
 
 
 def test_a_label_in_two_spellings_is_refused(tiles: Tiles) -> None:
@@ -138,9 +141,9 @@ def test_a_mask_beside_its_scan_is_refused(tmp_path: Path) -> None:
     contract = InputContract(("FLAIR",), 224, 224)
     near = shifted(sample.nifti(), tmp_path / "near.nii.gz", 0)
     far = shifted(sample.nifti(), tmp_path / "far.nii.gz", 1000)
-    assert images.load([Row(sample.nifti(), "p", "ms", lesions=near)], contract).lesions.any()
+    assert examples.load([Row(sample.nifti(), "p", "ms", lesions=near)], contract).lesions.any()
     with pytest.raises(ConfigError, match=r"line 9: .*every lesion of the mask lies outside"):
-        images.load([Row(sample.nifti(), "p", "ms", lesions=far, number=9)], contract)
+        examples.load([Row(sample.nifti(), "p", "ms", lesions=far, number=9)], contract)
 
 
 def test_a_damaged_volume_is_named(tmp_path: Path) -> None:
@@ -150,13 +153,13 @@ def test_a_damaged_volume_is_named(tmp_path: Path) -> None:
     for content in (whole[: len(whole) // 2], bytes(spoilt)):
         path = tmp_path / "scan.nii.gz"
         path.write_bytes(content)
-        data.write(tmp_path / "index.csv", [Row(path, "p", "ms")])
+        index_csv.write(tmp_path / "index.csv", [Row(path, "p", "ms")])
         for words in (["data", "draft"], ["data", "thicken"]):
             done = invoke(*words, tmp_path / "index.csv", "--out", tmp_path / "out")
             assert done[0] == 1
             assert "scan.nii.gz: cannot be read as NIfTI" in done[1]
         with pytest.raises(ConfigError, match=r"scan\.nii\.gz: .*NIfTI"):
-            images.load([Row(path, "p", "ms")], InputContract(("FLAIR",), 224, 224))
+            examples.load([Row(path, "p", "ms")], InputContract(("FLAIR",), 224, 224))
 
 
 def invoke(*words: object) -> tuple[int, str]:
@@ -167,10 +170,10 @@ def invoke(*words: object) -> tuple[int, str]:
 
 def test_drafts_keep_what_was_corrected_and_never_touch_the_index(tmp_path: Path) -> None:
     index, out = tmp_path / "index.csv", tmp_path / "out"
-    data.write(index, [Row(sample.nifti(), "p", "ms", sequence="flair")])
+    index_csv.write(index, [Row(sample.nifti(), "p", "ms", sequence="flair")])
     assert "over; give another folder" in invoke("data", "draft", index, "--out", tmp_path)[1]
     assert invoke("data", "draft", index, "--out", out)[0] == 0
-    (row,) = data.read(out / "index.csv")
+    (row,) = index_csv.read(out / "index.csv")
     assert row.lesions is not None
     shifted(sample.nifti(), row.lesions, 0)
     corrected = row.lesions.read_bytes()
@@ -182,7 +185,7 @@ def test_sagittal_slices_are_neither_drafted_nor_thickened(tmp_path: Path) -> No
     voxels = np.random.default_rng(0).random((24, 96, 96), np.float32)
     affine = np.diag([5.0, 1, 1, 1])
     nibabel.Nifti1Image(voxels, affine).to_filename(tmp_path / "scan.nii.gz")
-    data.write(tmp_path / "index.csv", [Row(tmp_path / "scan.nii.gz", "p", "ms")])
+    index_csv.write(tmp_path / "index.csv", [Row(tmp_path / "scan.nii.gz", "p", "ms")])
     for word in ("draft", "thicken"):
         told = invoke("data", word, tmp_path / "index.csv", "--out", tmp_path / "out")[1]
         assert "its slices are sagittal" in told
@@ -215,9 +218,9 @@ def test_labels_and_masks_that_make_no_pair(tmp_path: Path) -> None:
         tmp_path / "far.nii.gz"
     )
     with pytest.raises(ConfigError, match=r"slab\.nii\.gz: shows 5\d mm of the brain"):
-        synthetic.synthesize([slab], [tmp_path / "far.nii.gz"], tmp_path / "out", 1)
+        dataset.synthesize([slab], [tmp_path / "far.nii.gz"], tmp_path / "out", 1)
     with pytest.raises(ConfigError, match="masks must be in MNI"):
-        synthetic.synthesize([whole], [tmp_path / "far.nii.gz"], tmp_path / "out", 1)
+        dataset.synthesize([whole], [tmp_path / "far.nii.gz"], tmp_path / "out", 1)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +246,7 @@ def test_a_setting_out_of_range_is_named(
 
 
 def test_the_command_offers_every_scheme() -> None:
-    assert cli_learn.SCHEMES == learn.SCHEMES
+    assert learn_train.SCHEMES == learn.SCHEMES
 
 
 def test_a_baseline_of_one_class_is_refused(tiles: Tiles, tmp_path: Path) -> None:
@@ -264,4 +267,4 @@ def test_only_a_finished_run_calibrates(tiles: Tiles, tmp_path: Path) -> None:
 def test_semicolons_are_told(tmp_path: Path) -> None:
     (tmp_path / "index.csv").write_text("path;person;label\na.png;p;ms\n")
     with pytest.raises(ConfigError, match="separated by commas, not semicolons"):
-        data.read(tmp_path / "index.csv")
+        index_csv.read(tmp_path / "index.csv")

@@ -9,9 +9,10 @@ from click.testing import CliRunner
 from PIL import Image
 from scipy.io import savemat
 
-from msnode.cli import main
+from msnode.cli.main import main
 from msnode.errors import ConfigError
-from msnode.learn import data, layouts, open_cohort, outlines, plan
+from msnode.learn import open_cohort, plan
+from msnode.learn.data import index_csv, layouts, outlines
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -102,7 +103,7 @@ def test_outlines_of_ehealth_become_masks(ehealth: Path, tmp_path: Path) -> None
     out = tmp_path / "index.csv"
     done = CliRunner().invoke(main, ["data", "index", "ehealth", str(ehealth), "--out", str(out)])
     assert "2 rows, 1 persons, 2 with lesion masks" in done.output
-    first, second = data.read(out)
+    first, second = index_csv.read(out)
     assert (first.person, first.visit, first.label) == ("ehealth-12", "1", "ms")
     assert first.lesions is not None
     assert second.lesions is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from msnode.cli import main
+from msnode.cli.main import main
 from msnode.errors import ConfigError
 from msnode.learn import replicate
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msnode.errors import Refused
-from msnode.learn import splits
+from msnode.learn.data import splits
 
 cohorts = st.lists(
     st.tuples(st.integers(0, 30), st.sampled_from("ab"), st.sampled_from("xyz")),

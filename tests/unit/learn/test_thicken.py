@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from msnode.errors import ConfigError
-from msnode.learn import data, thicken
-from msnode.learn.data import Row
-from msnode.learn.scans import Image, load, save
+from msnode.learn.data import index_csv
+from msnode.learn.data.index_csv import Row
+from msnode.learn.data.ras_nifti import Image, load, save
+from msnode.learn.synth import thicken
 
 AFFINE = np.array([[0.9, 0, 0, -90], [0, 0.9, 0, -110], [0, 0, 3.0, -40], [0, 0, 0, 1]])
 
@@ -27,7 +28,7 @@ def written(folder: Path, slices: int, mask_slices: int) -> Row:
 
 def test_each_phase_is_averaged_where_it_lies(tmp_path: Path) -> None:
     thicken.thicken([written(tmp_path, 7, 7)], tmp_path / "out")
-    first, second = data.read(tmp_path / "out/index.csv")
+    first, second = index_csv.read(tmp_path / "out/index.csv")
     assert (first.person, first.label, first.site) == ("p1", "ms", "a")
     for row, values, lesion, z_mm in (
         (first, [0.5, 2.5, 4.5], [True, True, False], -38.5),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from msnode.prepare.contrast import contrast, unsuitable
-from msnode.prepare.header import CLASSIC, Header
+from msnode.prepare.series_header import CLASSIC, Header
 
 BASE = Header(
     path=Path("f"),

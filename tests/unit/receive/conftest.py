@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from msnode import database
 from msnode.receive import Inbox
+from msnode.store import database
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pynetdicom.dimse_messages import C_ECHO_RQ, C_STORE_RQ, DIMSEMessage
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.dsutils import decode as pynetdicom_decode
 
-from msnode.receive import dimse
+from msnode.receive.dicom import dimse
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from msnode.database import instances
 from msnode.receive import Inbox
+from msnode.store.database import instances
 from tests.faults import FAULTY, FULL, Faults, every_point, installed
 from tests.unit.receive.datasets import encode, kept, mr, rows
-from tests.unit.receive.test_reception import pass_through
+from tests.unit.receive.test_c_store_scp import pass_through
 
 REFUSALS = {FULL: {0xA700}, FAULTY: {0xC001, 0xA700}}
 """Where it is the database that does not take it, it is out of resources either way."""

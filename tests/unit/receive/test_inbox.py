@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 
 from msnode import metrics, records
-from msnode.database import instances, receipts, studies
 from msnode.errors import TryLater
 from msnode.receive import Inbox
-from msnode.receive.inbox import LAG_S
-from msnode.receive.status import StoreRefused
+from msnode.receive.dicom.dimse_status import StoreRefused
+from msnode.receive.inbox.inbox import LAG_S
+from msnode.store.database import instances, receipts, studies
 from tests.unit.receive.datasets import SR, STUDY, arrive, digest, kept, mr, rows, store
 
 KEY = records.key(STUDY)
@@ -175,7 +175,7 @@ def test_late_rows_are_written_soon_and_at_the_end(engine: sa.Engine, tmp_path: 
 def test_a_long_backlog_makes_senders_wait_for_the_database(
     inbox: Inbox, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("msnode.receive.inbox.BACKLOG", 0)
+    monkeypatch.setattr("msnode.receive.inbox.inbox.BACKLOG", 0)
     store(inbox, mr())
     with engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE instances RENAME TO away"))
@@ -194,7 +194,7 @@ def test_whatever_goes_wrong_nothing_is_acknowledged_or_lost(
     store(inbox, mr())
     late, deciding = mr(), mr(StudyInstanceUID="1.2.3")
     with monkeypatch.context() as broken:
-        broken.setattr("msnode.receive.rows.Ledger.write", Mock(side_effect=fault))
+        broken.setattr("msnode.receive.inbox.rows.Ledger.write", Mock(side_effect=fault))
         arrival, spool = arrive(inbox, late)
         assert inbox.store(arrival, spool) == "stored", "the file is safe, the patient is known"
         spool.close()
@@ -216,7 +216,7 @@ def test_whoever_waits_for_a_flush_that_fails_is_not_answered(
         raise MemoryError
 
     with monkeypatch.context() as broken:
-        broken.setattr("msnode.receive.rows.Ledger.write", fail)
+        broken.setattr("msnode.receive.inbox.rows.Ledger.write", fail)
         with ThreadPoolExecutor(4) as pool:
             answers = [pool.submit(store, inbox, mr()) for _ in range(4)]
     assert [type(answer.exception()) for answer in answers] == [TryLater] * 4
@@ -227,7 +227,7 @@ def test_an_error_of_the_flush_itself_leaves_the_writer_alive(
     inbox: Inbox, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store(inbox, mr())
-    monkeypatch.setattr("msnode.receive.inbox.RETRY_S", LAG_S)
+    monkeypatch.setattr("msnode.receive.inbox.inbox.RETRY_S", LAG_S)
     with monkeypatch.context() as broken:
         broken.setattr(inbox, "flush", Mock(side_effect=MemoryError))
         arrival, spool = arrive(inbox, mr())
@@ -241,7 +241,7 @@ def test_an_error_of_the_flush_itself_leaves_the_writer_alive(
 def test_close_does_not_wait_for_a_database_that_hangs(
     engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("msnode.receive.inbox.CLOSE_S", 0.1)
+    monkeypatch.setattr("msnode.receive.inbox.inbox.CLOSE_S", 0.1)
     inbox = Inbox(engine, tmp_path)
     store(inbox, mr())
     with inbox._committing:
@@ -261,7 +261,7 @@ def test_a_full_disk_is_an_os_error(inbox: Inbox, monkeypatch: pytest.MonkeyPatc
     def full(path: Path) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("msnode.receive.folders.fsync", full)
+    monkeypatch.setattr("msnode.receive.inbox.folders.fsync", full)
     with pytest.raises(OSError, match="No space"):
         store(inbox, mr())
 

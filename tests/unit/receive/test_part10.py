@@ -8,8 +8,8 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
-from msnode.receive.part10 import HEAD, Spool, file_meta, read_arrival
-from msnode.receive.status import StoreRefused
+from msnode.receive.dicom.dimse_status import StoreRefused
+from msnode.receive.inbox.part10 import HEAD, Spool, file_meta, read_arrival
 from tests.unit.receive.datasets import digest, encode, mr, raw_element
 
 META = file_meta(MRImageStorage, "1.2.3", ExplicitVRLittleEndian, "MRI1")

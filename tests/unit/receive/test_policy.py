@@ -5,9 +5,9 @@ from contextlib import ExitStack
 import pytest
 
 from msnode import config
-from msnode.receive import request
-from msnode.receive.policy import Peer, Policy
-from msnode.receive.request import Rejected, Request
+from msnode.receive.access.policy import Peer, Policy
+from msnode.receive.dicom import request
+from msnode.receive.dicom.request import Rejected, Request
 
 KNOWN = config.Receive(
     callers=(

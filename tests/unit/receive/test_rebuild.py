@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from msnode import metrics, records
-from msnode.database import instances, studies
 from msnode.receive import Inbox
+from msnode.store.database import instances, studies
 from tests.unit.receive.datasets import STUDY, arrive, kept, mr, rows, store
 
 KEY = records.key(STUDY)

@@ -9,10 +9,10 @@ from pydicom.uid import CTImageStorage, RawDataStorage
 
 from msnode import records
 from msnode.config import Complete
-from msnode.database import results
 from msnode.errors import NotAnalysable
 from msnode.metrics import COMPLETIONS, QUEUE_DEPTH
 from msnode.receive import Inbox
+from msnode.store.database import results
 from tests.unit.receive.datasets import SR, STUDY, mr, store
 
 KEY = records.key(STUDY)

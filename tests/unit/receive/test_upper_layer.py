@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from msnode.receive.request import read_request
-from msnode.receive.upper_layer import (
+from msnode.receive.dicom.request import read_request
+from msnode.receive.dicom.upper_layer import (
     BUFFER,
     AssociationEnd,
     Connection,

@@ -12,9 +12,9 @@ from reportlab.platypus import Paragraph
 
 from msnode.config import Describe
 from msnode.records import Predecessor, Report
-from msnode.report import case, facts, kos, pdf, readable, sr, text
+from msnode.records.sentences import Sentence, phrases
+from msnode.report import case, key_objects, localised, measurement_sr, pdf, readable_sr, wording
 from msnode.report.case import Case
-from msnode.sentences import Sentence, phrases
 from tests import reports
 
 MakeReport = Callable[..., Report]
@@ -66,7 +66,7 @@ def revised(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return replace(made, generation=2, predecessor=Predecessor(1, "0", "absent", 0.21))
 
 
-def strongest_line(made: Report, say: text.Words) -> str:
+def strongest_line(made: Report, say: localised.Words) -> str:
     """What is said of the most suspicious slice."""
     assert made.finding is not None
     found = max(made.finding.slices, key=lambda one: one.probability)
@@ -80,17 +80,17 @@ def strongest_line(made: Report, say: text.Words) -> str:
     )
 
 
-@pytest.mark.parametrize("language", text.LANGUAGES)
+@pytest.mark.parametrize("language", localised.LANGUAGES)
 def test_each_document_says_it_all(
     revised: Report, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = job(revised, language)
     found = {
-        "sr": "\n".join(sentences(sr.build(mine))),
-        "readable": "\n".join(sentences(readable.build(mine))),
+        "sr": "\n".join(sentences(measurement_sr.build(mine))),
+        "readable": "\n".join(sentences(readable_sr.build(mine))),
         "pdf": "\n".join(printed(mine, monkeypatch)),
     }
-    say = text.Words(language)
+    say = localised.Words(language)
     everywhere = [
         say.percent(0.91), say.percent(0.84), "14 people of one site",  # the operating point
         "FLAIR tra", "InversionTime 2500 ms",  # the series, and why
@@ -118,7 +118,7 @@ def test_each_document_says_it_all(
 
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_what_machines_read_is_the_same_in_every_language(revised: Report, language: str) -> None:
-    words = "\n".join(sentences(sr.build(job(revised, language))))
+    words = "\n".join(sentences(measurement_sr.build(job(revised, language))))
     for said in (
         "87.0 %", "Present", "Urgent procedure", "Artificial Intelligence", "threshold=0.5000",
         "sensitivity=0.9100", "specificity=0.8400", f"digest={reports.MODEL.digest}",
@@ -126,33 +126,33 @@ def test_what_machines_read_is_the_same_in_every_language(revised: Report, langu
         assert said in words
 
 
-@pytest.mark.parametrize("language", text.LANGUAGES)
+@pytest.mark.parametrize("language", localised.LANGUAGES)
 def test_a_reason_is_said_in_the_readers_language(
     make_report: MakeReport, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = job(reports.not_analysed(make_report(3), REASON), language)
     said = phrases(language)["nothing_bright"]
     for words in (
-        sentences(sr.build(mine)),
-        sentences(readable.build(mine)),
+        sentences(measurement_sr.build(mine)),
+        sentences(readable_sr.build(mine)),
         printed(mine, monkeypatch),
     ):
         joined = "\n".join(words)
         assert said in joined
-        assert text.Words(language)("not_analysed") in joined
-        others = {phrases(other)["nothing_bright"] for other in text.LANGUAGES} - {said}
+        assert localised.Words(language)("not_analysed") in joined
+        others = {phrases(other)["nothing_bright"] for other in localised.LANGUAGES} - {said}
         assert not [other for other in others if other in joined]
 
 
-@pytest.mark.parametrize("language", text.LANGUAGES)
+@pytest.mark.parametrize("language", localised.LANGUAGES)
 def test_images_that_cannot_be_used_are_technically_inadequate(
     make_report: MakeReport, language: str
 ) -> None:
     unusable = Sentence("none_usable", series=[Sentence("named", name="FLAIR", why=REASON)])
     mine = job(reports.not_analysed(make_report(3), unusable), language)
-    words = text.Words(language)
-    assert any(words("inadequate") in one for one in sentences(readable.build(mine)))
-    found = sentences(sr.build(mine))
+    words = localised.Words(language)
+    assert any(words("inadequate") in one for one in sentences(readable_sr.build(mine)))
+    found = sentences(measurement_sr.build(mine))
     assert any(one.startswith(words("inadequate")) for one in found)
     assert not any(one.startswith(words("not_analysed")) for one in found)
     assert "Undetermined" in found
@@ -162,7 +162,7 @@ def test_a_reason_that_an_older_version_stored_is_said_as_it_stands(
     make_report: MakeReport,
 ) -> None:
     mine = job(reports.not_analysed(make_report(3), "the head is too small"), "de")
-    assert "Nicht ausgewertet: the head is too small" in sentences(sr.build(mine))
+    assert "Nicht ausgewertet: the head is too small" in sentences(measurement_sr.build(mine))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -171,7 +171,7 @@ def test_a_name_in_any_script_stays_as_it_is(make_report: MakeReport, name: str)
     source = pydicom.dcmread(made.header)
     source.SpecificCharacterSet, source.PatientName = "ISO_IR 192", name
     source.save_as(made.header)
-    for build in (sr.build, readable.build, pdf.build):
+    for build in (measurement_sr.build, readable_sr.build, pdf.build):
         document = build(job(made, "en"))
         path = Path(made.header).with_name("result.dcm")
         document.save_as(path, enforce_file_format=True)
@@ -192,13 +192,13 @@ def test_all_name_the_image_with_the_peak_of_a_reformatted_slice(make_report: Ma
     )
     slices = replace(made.slices, reformatted=True, nearest=(4,) * 8, thickness_mm=1.0)
     mine = job(replace(made, slices=slices, finding=replace(made.finding, slices=found)), "en")
-    for words in (sentences(sr.build(mine)), sentences(readable.build(mine))):
+    for words in (sentences(measurement_sr.build(mine)), sentences(readable_sr.build(mine))):
         assert any("Image 8" in line for line in words)
         assert not any("Image 5" in line for line in words)
         assert any(f"8 slices, {130 / 7:.1f} mm apart" in line for line in words)
-    documents = (readable.build(mine), kos.build(mine))
+    documents = (readable_sr.build(mine), key_objects.build(mine))
     assert [referred(document) for document in documents] == [[last.sop_instance_uid]] * 2
-    assert facts.name(mine, found[2]) == "Slice 3 of 8"
+    assert wording.name(mine, found[2]) == "Slice 3 of 8"
 
 
 def referred(document: Dataset) -> list[str]:
@@ -215,5 +215,5 @@ def referred(document: Dataset) -> list[str]:
 def test_the_disease_is_a_finding_only_where_the_pattern_is_present(
     make_report: MakeReport, decision: str
 ) -> None:
-    words = sentences(sr.build(job(make_report(3, decision=decision), "en")))
+    words = sentences(measurement_sr.build(job(make_report(3, decision=decision), "en")))
     assert ("Multiple sclerosis" in words) == (decision == "present")

@@ -16,7 +16,7 @@ from pydicom.uid import (
 from msnode import report
 from msnode.config import Describe, Destination, Form
 from msnode.records import Predecessor, Report
-from msnode.report import capture
+from msnode.report import secondary_capture
 
 MakeReport = Callable[..., Report]
 OTHER = Form("comprehensive-3d", "multi-frame")
@@ -89,7 +89,7 @@ def test_frames_of_one_object_lie_where_single_images_lie(
 
 
 @pytest.mark.parametrize("overlay", ["single-frame", "multi-frame"])
-@pytest.mark.parametrize("syntax", capture.CODECS)
+@pytest.mark.parametrize("syntax", secondary_capture.CODECS)
 def test_compression_changes_no_pixel_and_no_uid(
     make_report: MakeReport, tmp_path: Path, syntax: str, overlay: str
 ) -> None:
@@ -103,7 +103,7 @@ def test_compression_changes_no_pixel_and_no_uid(
         if "PixelData" not in one:
             assert one == plain[name]
             continue
-        assert one.file_meta.TransferSyntaxUID == capture.CODECS[syntax].syntax
+        assert one.file_meta.TransferSyntaxUID == secondary_capture.CODECS[syntax].syntax
         assert np.array_equal(one.pixel_array, plain[name].pixel_array)
         assert len(one.PixelData) < len(plain[name].PixelData)
 

@@ -12,15 +12,15 @@ import pytest
 from msnode import report
 from msnode.config import Describe
 from msnode.records import Report
-from msnode.report import canvas, palette, text
-from msnode.sentences import phrases
+from msnode.records.sentences import phrases
+from msnode.report import canvas, localised, palette
 from tests import reports
 
 MakeReport = Callable[..., Report]
 BANNER = np.array(palette.BANNER)
 
 
-@pytest.mark.parametrize("language", text.LANGUAGES)
+@pytest.mark.parametrize("language", localised.LANGUAGES)
 @pytest.mark.parametrize("count", [1, 3, 24, 120])
 def test_every_case_looks_alike(make_report: MakeReport, count: int, language: str) -> None:
     picture = report.montage.render(make_report(count), Describe(language=language))  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ def test_a_nan_in_the_slice_does_not_stop_the_picture(make_report: MakeReport) -
 def test_the_font_has_every_character_of_the_languages() -> None:
     regular = canvas.font(20)
     missing = bytes(regular.getmask("\uffff"))
-    said = {c for name in text.LANGUAGES for words in phrases(name).values() for c in words}
+    said = {c for name in localised.LANGUAGES for words in phrases(name).values() for c in words}
     assert [c for c in said - {" "} if bytes(regular.getmask(c)) == missing] == []
 
 
@@ -69,7 +69,7 @@ def test_the_font_has_every_character_of_the_languages() -> None:
     [("en", 0.873, "87%"), ("de", 0.873, "87 %"), ("en", 0.9999, "99.9%"), ("de", 0.0, "0,1 %")],
 )
 def test_no_probability_is_shown_as_certain(language: str, fraction: float, shown: str) -> None:
-    assert text.Words(language).percent(fraction) == shown
+    assert localised.Words(language).percent(fraction) == shown
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,12 @@ def test_no_probability_is_shown_as_certain(language: str, fraction: float, show
 def test_a_probability_is_not_rounded_to_the_threshold(
     fraction: float, limits: tuple[float, ...], shown: str
 ) -> None:
-    assert text.Words("en").percent(fraction, *limits) == shown
+    assert localised.Words("en").percent(fraction, *limits) == shown
 
 
 @pytest.mark.parametrize(("threshold", "shown"), [(0.5, "50%"), (0.3271, "32.71%")])
 def test_a_threshold_is_shown_as_it_is(threshold: float, shown: str) -> None:
-    assert text.Words("en").limit(threshold) == shown
+    assert localised.Words("en").limit(threshold) == shown
 
 
 def test_the_last_lines_are_there_to_their_last_word(

@@ -11,7 +11,7 @@ from reportlab.platypus import Paragraph
 
 from msnode.config import Describe
 from msnode.records import Prior, Report, SeriesChoice
-from msnode.report import case, facts, pdf, readable, trend
+from msnode.report import case, pdf, readable_sr, trend, wording
 from msnode.report.case import Case
 from tests import reports
 
@@ -92,7 +92,7 @@ def test_of_many_studies_the_latest_are_shown_and_the_others_counted(
 
 def test_the_readable_report_names_them_too(make_report: MakeReport) -> None:
     made = make_report(3)
-    titles = [said(readable.build(job(one))) for one in (made, replace(made, priors=(PRIOR,)))]
+    titles = [said(readable_sr.build(job(one))) for one in (made, replace(made, priors=(PRIOR,)))]
     without, known = titles
     assert known["Previous Findings"] == ["2023-05-03, Absent, 12%, hybrid 1.0.0 · c0ffee"]
     assert known.keys() - without.keys() == {"Previous Findings"}
@@ -114,6 +114,6 @@ def test_what_must_be_said_is_on_the_page_however_much_there_is(
     made = replace(make_report(24), series=others, priors=(OLDER, PRIOR) * 3)
     page = job(made, language)
     pdf.page(page)
-    for text in (*facts.outcome(page), *facts.notes(page), page.say("limits")):
+    for text in (*wording.outcome(page), *wording.notes(page), page.say("limits")):
         assert text in drawn
     assert len(drawn) < 40, "the rest is cut, not squeezed"

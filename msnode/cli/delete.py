@@ -1,0 +1,68 @@
+"""What `msnode forget` and `msnode retention` do and print."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+
+from msnode import audit, config
+from msnode.engine import Jobs
+from msnode.retention.expiry import DAY_S, Item, Retention
+from msnode.retention.forget import forget
+from msnode.store.database import migrate, open_database
+
+
+def forget_study(config_file: Path, study: str) -> None:
+    """Delete all of a study and say so."""
+    settings = config.load(config_file)
+    with _opened(settings) as (database, trail):
+        count = forget(database, settings.data, study, trail)
+    click.echo(f"forgotten, {count} instance(s)")
+
+
+def apply_rules(config_file: Path, *, dry_run: bool, as_json: bool) -> None:
+    """Delete what is due by the rules of retention, or only list it."""
+    settings = config.load(config_file)
+    with _opened(settings) as (database, trail):
+        jobs = Jobs(database).unsettled if Jobs.exist(database) else set
+        rules = Retention(database, settings.data, settings.retention, jobs, trail)
+        _print(rules.due() if dry_run else rules.apply(), as_json=as_json)
+
+
+@contextmanager
+def _opened(settings: config.Config) -> Iterator[tuple[sa.Engine, audit.Trail]]:
+    """The node's database, brought up to date, and an audit trail of one's own."""
+    database = open_database(settings.database_url)
+    migrate(database)
+    trail = audit.open_trail(settings, "delete")
+    try:
+        yield database, trail
+    finally:
+        trail.close()
+        database.dispose()
+
+
+def _print(items: Iterable[Item], *, as_json: bool) -> None:
+    """A line for each thing, then how much it is."""
+    if as_json:
+        for item in items:
+            click.echo(json.dumps(asdict(item)))
+        return
+    table = Table("what", "name", "size", "unused for")
+    table.columns[1].overflow = "fold"
+    found = list(items)
+    for item in found:
+        days = (time.time() - item.since) / DAY_S
+        table.add_row(item.kind, item.name, decimal(item.size), f"{days:.0f} days")
+    console = Console()
+    if found:
+        console.print(table)
+    console.print(f"{len(found)} item(s), {decimal(sum(item.size for item in found))}")

@@ -1,0 +1,172 @@
+"""What `msnode jobs` prints."""
+
+import json
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from msnode import config
+from msnode.deliver import Receipts
+from msnode.engine import OPEN, Job, Jobs
+from msnode.errors import MsnodeError
+from msnode.records import Receipt
+from msnode.store.commitments import Commitments
+from msnode.store.database import open_database, revisions
+
+SENT = "sent"
+"""State of a delivery of which everything was sent, and the peer's proof is outstanding."""
+
+COLOURS = {
+    "dead": "red", "cancelled": "yellow", "running": "cyan", "done": "green", SENT: "blue",
+}  # fmt: skip
+
+
+PROOFS = {"commitment": "commitment", "find": "C-FIND", "none": "its next attempt"}
+"""What is outstanding where everything was sent, by `Destination.verify`."""
+
+
+def jobs(config_file: Path) -> Jobs:
+    """The jobs of the node that this configuration describes."""
+    return Jobs(_database(config.load(config_file)))
+
+
+def _database(settings: config.Config) -> sa.Engine:
+    """The node's database.
+
+    Raises:
+        MsnodeError: it is of another version of this program.
+    """
+    database = open_database(settings.database_url)
+    if Jobs.exist(database):
+        current, head = revisions(database)
+        if current != head:
+            raise MsnodeError(
+                f"the database has schema {current}, this program wants {head}: start the node, "
+                "which brings it up to date"
+            )
+    return database
+
+
+def show_all(config_file: Path, states: Sequence[str], *, as_json: bool) -> None:
+    """Print the jobs in these states; none given: all that are not done."""
+    wanted = tuple(states) or (*OPEN, SENT, "dead", "cancelled")
+    if "all" in wanted:
+        wanted = (*OPEN, SENT, "dead", "cancelled", "done")
+    settings = config.load(config_file)
+    found = [job for job in _told(_database(settings), wanted) if job.state in wanted]
+    if as_json:
+        for job in found:
+            click.echo(json.dumps(asdict(job)))
+        return
+    table = Table(box=SIMPLE, pad_edge=False)
+    table.add_column("job", no_wrap=True)  # an ID is there to be copied
+    table.add_column("state", min_width=len("commitment"))
+    for name in ("next attempt", "changed"):
+        table.add_column(name, min_width=len("00:00:00"))
+    table.add_column("host", overflow="fold")
+    for job in found:
+        state, due, changed = _state(job, settings), _when(job.due_at), _when(job.updated_at)
+        table.add_row(job.id, state, due, changed, job.host or "")
+    Console().print(table if found else "nothing to do")
+
+
+def _told(database: sa.Engine, states: Collection[str]) -> list[Job]:
+    """Jobs in these states, where what was sent and is not proven has a state of its own."""
+    engine_states = {"waiting" if state == SENT else state for state in states}
+    jobs = Jobs(database).list(engine_states)
+    awaiting = Receipts(database).awaiting()
+    return [_as_sent(job, awaiting) for job in jobs]
+
+
+def _as_sent(job: Job, awaiting: Collection[tuple[str, int, str]]) -> Job:
+    """A job that only waits for its peer's proof is told as sent."""
+    place = job.study, job.generation, job.destination
+    return replace(job, state=SENT) if job.state == "waiting" and place in awaiting else job
+
+
+def show_one(config_file: Path, job_id: str, *, as_json: bool) -> None:
+    """Print a job and the receipts of its study's results."""
+    settings = config.load(config_file)
+    database = _database(settings)
+    receipts = Receipts(database)
+    job = _as_sent(Jobs(database).get(job_id), receipts.awaiting())
+    found = receipts.of(job.study, job.generation)
+    if as_json:
+        click.echo(json.dumps(asdict(job) | {"receipts": [asdict(r) for r in found]}))
+        return
+    console = Console()
+    console.print(f"[bold]{job.id}[/] {_state(job, settings)}, changed {_when(job.updated_at)}")
+    table = Table("destination", "object", "delivered", "attempts", "status", "detail")
+    for receipt in found:
+        status = "" if receipt.status is None else f"0x{receipt.status:04X}"
+        table.add_row(
+            receipt.destination, f"…{receipt.sop_instance_uid[-12:]}", _delivered(receipt),
+            str(receipt.attempts), status, escape(receipt.detail),
+        )  # fmt: skip
+    console.print(table)
+
+
+def _delivered(receipt: Receipt) -> str:
+    """Yes, no, or not proven yet."""
+    if receipt.sent:
+        return "[yellow]sent[/]"
+    return "[green]yes[/]" if receipt.delivered else "[red]no[/]"
+
+
+def retry(config_file: Path, job_id: str) -> None:
+    """Do a dead or cancelled job again, or a waiting one now; a peer that is silent is asked again.
+
+    Raises:
+        MsnodeError: it is queued, running or done.
+    """
+    database = _database(config.load(config_file))
+    queue = Jobs(database)
+    job = queue.get(job_id)
+    if job.state == "waiting" and job.destination is not None:
+        commitments = Commitments(database)
+        asked = commitments.of(job.destination, job.study, job.generation)
+        commitments.expire(request.transaction_uid for request in asked)
+    queue.retry(job_id)
+
+
+def drain(config_file: Path, timeout_s: float) -> None:
+    """Wait until no job is open.
+
+    Raises:
+        MsnodeError: some still are when the time is over.
+    """
+    queue = jobs(config_file)
+    deadline = time.monotonic() + timeout_s
+    with Console(stderr=True).status("") as status:
+        while left := len(queue.list(OPEN)):
+            if time.monotonic() > deadline:
+                raise MsnodeError(f"{left} job(s) still open after {timeout_s:.0f} s")
+            status.update(f"{left} job(s) open …")
+            time.sleep(0.5)
+    click.echo("nothing to do")
+
+
+def _state(job: Job, settings: config.Config) -> str:
+    """In colour; of what was sent, with what is outstanding."""
+    words = job.state
+    if job.state == SENT:
+        verify = {d.name: d.verify for d in settings.destinations}.get(job.destination or "")
+        words = f"sent, awaiting {PROOFS[verify or 'none']}"
+    return f"[{COLOURS.get(job.state, 'default')}]{words}[/]"
+
+
+def _when(moment: float | None) -> str:
+    """Local time of day, with the date where it is not today."""
+    if not moment:
+        return ""
+    then = time.localtime(moment)
+    today = then[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M", then)

@@ -1,0 +1,93 @@
+"""What the commands of the learning bench have in common: the index, the plan, progress bars."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from msnode.cli import options
+from msnode.cli.options import FILE, FOLDER
+from msnode.errors import ConfigError
+
+if TYPE_CHECKING:  # torch takes seconds to import; --help should not
+    from msnode.learn import Plan
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OPTIONS = (
+    click.argument("index", type=FILE),
+    click.option("--out", type=FOLDER, required=True, help="Run directory; a killed run goes on."),
+    click.option("--preset", help="A paper's settings, see docs/models.md."),
+    click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Change a setting of the plan.",
+    ),
+)
+
+
+def plain_errors(command: F) -> F:
+    """Errors that we understand come as one plain line, a missing extra as well."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except ModuleNotFoundError as error:
+            message = f"{error.name} is missing; install the extra: pip install 'msnode[learn]'"
+            raise ConfigError(message) from error
+
+    return options.plain_errors(wrapped)  # type: ignore[return-value]
+
+
+def run_options(command: F) -> F:
+    """The arguments that every learning command takes."""
+    decorated: Any = plain_errors(command)
+    for option in reversed(OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+def plan_of(preset: str | None, changes: tuple[str, ...]) -> "Plan":
+    """The preset with ``NAME=VALUE`` changes."""
+    from msnode.learn import plan
+
+    return plan(preset, **settings_of(changes))
+
+
+def settings_of(changes: tuple[str, ...]) -> dict[str, Any]:
+    """``NAME=VALUE`` words; the values are read as YAML."""
+    settings = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {change}: write NAME=VALUE, e.g. epochs=20")
+        try:
+            settings[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {change}: the value is no YAML") from error
+    return settings
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """One bar a kind of work, on stderr, so that stdout stays clean for the figures."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield progress

@@ -1,0 +1,173 @@
+"""The command line of the learning bench: from train to ablate."""
+
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from msnode.cli.learn_data import data
+from msnode.cli.learn_options import plain_errors, plan_of, progress_bars, run_options, settings_of
+from msnode.cli.options import FILE, FOLDER
+
+# as msnode.learn.SCHEMES, which a test holds it to: importing that takes torch's seconds
+SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
+
+if TYPE_CHECKING:  # torch takes seconds to import; --help should not
+    from msnode.learn import Outcome
+
+
+@click.command()
+@run_options
+@click.option("--scheme", type=click.Choice(["holdout", "leaking", "everyone"]), default="holdout")
+@click.option(
+    "--measured",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Of everyone: a finished run of the same recipe, whose test persons calibrate the model.",
+)
+def train(
+    index: Path,
+    out: Path,
+    preset: str,
+    changes: tuple[str, ...],
+    scheme: str,
+    measured: Path | None,
+) -> None:
+    """Train on 75:10:15 persons of INDEX (CSV), or on everyone, and write a model bundle."""
+    from msnode import learn
+
+    if scheme == "everyone":
+        with progress_bars() as progress:
+            learn.train_on_everyone(index, out, plan_of(preset, changes), measured, progress)
+        click.echo(f"bundle and card are in {out / 'bundle'}")
+        return
+    if measured:
+        raise click.UsageError("--measured is for --scheme everyone; other schemes test persons")
+    with progress_bars() as progress:
+        outcome = learn.train(index, out, plan_of(preset, changes), scheme, progress)
+    show(outcome)
+
+
+@click.command()
+@run_options
+@click.option(
+    "--scheme",
+    type=click.Choice(["k-fold", "leave-one-patient-out", "leave-one-site-out"]),
+    default="k-fold",
+    show_default=True,
+)
+@click.option("--folds", default=5, show_default=True, help="Of k-fold.")
+def crossval(
+    index: Path, out: Path, preset: str, changes: tuple[str, ...], scheme: str, folds: int
+) -> None:
+    """Train and test every fold of INDEX (CSV); persons never cross a fold."""
+    from msnode import learn
+
+    with progress_bars() as progress:
+        outcome = learn.crossval(index, out, plan_of(preset, changes), scheme, folds, progress)
+    show(outcome)
+
+
+@click.command()
+@run_options
+@click.option("--bundle", type=FOLDER, required=True, help="The model to be measured.")
+def evaluate(index: Path, out: Path, preset: str, changes: tuple[str, ...], bundle: Path) -> None:
+    """Measure a finished bundle on INDEX (CSV), data that it has not seen."""
+    from msnode import learn
+
+    with progress_bars() as progress:
+        outcome = learn.evaluate(bundle, index, out, plan_of(preset, changes), progress)
+    show(outcome)
+
+
+@click.command()
+@run_options
+@click.option("--scheme", type=click.Choice(SCHEMES), default="k-fold", show_default=True)
+@click.option("--folds", default=5, show_default=True, help="Of k-fold.")
+def baseline(
+    index: Path, out: Path, preset: str, changes: tuple[str, ...], scheme: str, folds: int
+) -> None:
+    """What background, resolution, histogram and position alone reach on the same split."""
+    from msnode import learn
+
+    with progress_bars() as progress:
+        outcome = learn.baseline(index, out, plan_of(preset, changes), scheme, folds, progress)
+    show(outcome)
+
+
+@click.command()
+@click.argument("index", type=FILE)
+@click.option("--out", type=FOLDER, required=True, help="Holds every run; a killed one goes on.")
+@click.option(
+    "--paper", "papers", multiple=True, type=click.Choice(["hybrid", "shallow", "swin"]),
+    help="One paper's table; by default all.",
+)  # fmt: skip
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Of every run's plan.")
+@plain_errors
+def papers(index: Path, out: Path, papers: tuple[str, ...], changes: tuple[str, ...]) -> None:
+    """Repeat the papers' tables on INDEX (CSV), their figures beside what is measured."""
+    from msnode import learn
+
+    with progress_bars() as progress:
+        text = learn.replicate(index, out, papers, settings_of(changes), progress)
+    Console().print(Markdown(text))
+    click.echo(f"the tables are in {out / 'papers.md'}")
+
+
+@click.command()
+@run_options
+@click.option("--test", type=FILE, required=True, help="Index (CSV) of the persons to measure on.")
+@click.option("--only", "names", multiple=True, help="A variant; by default all.")
+def ablate(
+    index: Path,
+    out: Path,
+    preset: str,
+    changes: tuple[str, ...],
+    test: Path,
+    names: tuple[str, ...],
+) -> None:
+    """Train the recipe on INDEX (CSV) without each of its ingredients in turn.
+
+    Rows of INDEX with the role train (synthetic scans) add the variants with them.
+    """
+    from msnode import learn
+
+    with progress_bars() as progress:
+        text = learn.ablate(
+            index, test, out, names, preset or "shipped", settings_of(changes), progress
+        )
+    Console().print(Markdown(text))
+    click.echo(f"the table is in {out / 'ablation.md'}")
+
+
+COMMANDS = (train, crossval, evaluate, baseline, papers, ablate, data)
+
+
+def show(outcome: "Outcome") -> None:
+    """Print what a run measured, the naive classifier beside it."""
+    console = Console()
+    table = Table("measure", "per image", "naive, per image", "per study")
+    for name, figure in outcome.slices.items():
+        table.add_row(
+            name, str(figure), str(outcome.naive.get(name, "")), str(outcome.studies.get(name, ""))
+        )
+    table.caption = "95 % intervals by bootstrap over persons"
+    console.print(table)
+    if len(outcome.folds) > 1:
+        console.print(_fold_table(outcome.folds))
+    for warning in outcome.warnings:
+        console.print(f"[yellow]warning[/] {warning}")
+    console.print(f"everything else is in {outcome.folder}")
+
+
+def _fold_table(folds: dict[str, dict[str, float]]) -> Table:
+    """A row a fold; a dash where its persons are all of one class."""
+    table = Table("fold", "images", "AUC", "accuracy", "F1")
+    for name, of in folds.items():
+        figures = (of["auc"], of["accuracy"], of["f1"])
+        cells = ("-" if isnan(figure) else f"{figure:.3f}" for figure in figures)
+        table.add_row(name, f"{of['images']:.0f}", *cells)
+    return table

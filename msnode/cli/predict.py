@@ -1,0 +1,168 @@
+"""The node's parts used by hand, on files: what the command line prints and writes."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from msnode import classify, prepare, report
+from msnode.analysis import Analysis, compose, examine
+from msnode.cli.progress import progress
+from msnode.config import Classify, Decode, Describe
+from msnode.confined import Confined
+from msnode.errors import Crashed, MsnodeError
+from msnode.records import ModelInfo, SeriesChoice, Study, key, population
+
+log = logging.getLogger(__name__)
+
+COLOURS = {"present": "red", "absent": "green", "undetermined": "yellow", None: "magenta"}
+
+Show = Callable[[str, Analysis, ModelInfo], None]
+
+
+def predict(paths: Sequence[Path], model: Path, device: Any, out: Path | None, show: Show) -> None:
+    """Classify every study among the files and show each as soon as it is done.
+
+    Raises:
+        MsnodeError: there is nothing to classify, or the bundle cannot be used.
+    """
+    studies = _studies(paths)
+    reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
+    runner = classify.Runner(classify.load_bundle(model), Classify(model, device=device))
+    try:
+        with progress("classifying", len(studies)) as advance:
+            for name, files in studies.items():
+                analysis = examine(files, runner, reader)
+                show(name, analysis, runner.info)
+                if out is not None:
+                    _write(name, files, analysis, runner, out)
+                advance()
+    finally:
+        runner.close()
+
+
+def as_json(name: str, analysis: Analysis, model: ModelInfo) -> None:
+    """Print a study as one JSON object on one line."""
+    finding = analysis.finding
+    slices = finding.slices if finding is not None else ()
+    record = {
+        "study": name,
+        "analysed": finding is not None,
+        "reason": analysis.reason,
+        "probability": finding.probability if finding is not None else None,
+        "threshold": model.threshold,
+        "decision": finding.decision if finding is not None else None,
+        "series": [
+            {"uid": s.uid, "description": s.description, "chosen": s.chosen, "why": s.why}
+            for s in analysis.series
+        ],
+        "slices": [
+            {
+                "index": s.index,
+                "sop_instance_uid": s.source.sop_instance_uid,
+                "frame": s.source.frame,
+                "probability": s.probability,
+            }
+            for s in slices
+        ],
+        "model": {"name": model.name, "version": model.version, "digest": model.digest},
+    }
+    print(json.dumps(record, ensure_ascii=False), flush=True)  # noqa: T201 - the result itself
+
+
+def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
+    """Print a study as tables: its result, its series, its most suspicious slices."""
+    console = Console()
+    finding = analysis.finding
+    console.rule(f"study {name}", align="left")
+    if finding is None:
+        console.print(f"[magenta]not analysed[/]: {escape(str(analysis.reason))}")
+    else:
+        console.print(
+            f"MS pattern [bold {COLOURS[finding.decision]}]{finding.decision}[/], "
+            f"probability {finding.probability:.2f} (threshold {finding.threshold:.2f})"
+        )
+    console.print(series_table(analysis.series))
+    if finding is not None:
+        console.print(_slice_table(analysis))
+    if analysis.prepared is not None:
+        slices = analysis.prepared.slices
+        outside = population.outside(model.strata, slices.acquisition, slices.distance_mm)
+        for warning in (*slices.warnings, *outside):
+            console.print(f"[yellow]{escape(warning)}[/]")
+    seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in analysis.seconds.items())
+    console.print(f"[dim]model {model.name} {model.version} ({model.digest[:12]}); {seconds}[/]")
+    console.print("[dim]AI result, not verified; for research, not a medical device[/]")
+
+
+def series_table(series: Sequence[SeriesChoice]) -> Table:
+    """Which series was chosen, and why the others were not."""
+    table = Table("", "series", "files", "why", title_justify="left")
+    for choice in series:
+        mark = "[green]●[/]" if choice.chosen else "[dim]○[/]"
+        name = choice.description or choice.uid
+        table.add_row(mark, escape(name), str(choice.instances), escape(choice.why))
+    return table
+
+
+def _slice_table(analysis: Analysis, most: int = 8) -> Table:
+    """The most suspicious slices with a bar each."""
+    table = Table("slice", "source image", "probability", "")
+    assert analysis.finding is not None  # noqa: S101 - only called with a finding
+    ranked = sorted(analysis.finding.slices, key=lambda s: -s.probability)
+    for s in ranked[:most]:
+        frame = f" frame {s.source.frame}" if s.source.frame is not None else ""
+        source = f"…{s.source.sop_instance_uid[-12:]}{frame}"
+        bar = "█" * round(s.probability * 20)
+        table.add_row(str(s.index + 1), source, f"{s.probability:.2f}", bar)
+    if len(ranked) > most:
+        table.caption = f"{len(ranked) - most} more slices below"
+    return table
+
+
+def explain(paths: Sequence[Path], model: Path) -> None:
+    """Print which series of each study the model would be given, and why.
+
+    Raises:
+        MsnodeError: there is no image, or the bundle cannot be used.
+    """
+    reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
+    contract = classify.load_bundle(model).contract
+    console = Console()
+    for name, files in _studies(paths).items():
+        console.rule(f"study {name}", align="left")
+        try:
+            told = reader.call(tuple[SeriesChoice, ...], prepare.explain, files, contract)
+        except Crashed as crash:
+            console.print(f"[magenta]{escape(str(crash))}[/]")
+        else:
+            console.print(series_table(told))
+
+
+def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    studies = prepare.group_studies(paths)
+    if not studies:
+        raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
+    return studies
+
+
+def _write(
+    name: str, files: tuple[Path, ...], analysis: Analysis, runner: classify.Runner, out: Path
+) -> None:
+    """Write the result objects and the montage of one study into a folder of its own."""
+    if name in map(str, files):
+        log.error("%s is NIfTI: result objects need a DICOM study; send or convert it first", name)
+        return
+    study = Study(name, 1, "given by hand", files, time.time())
+    made = compose(study, analysis, runner.info, time.time())
+    folder = out / key(name)
+    written = report.write(made, Describe(), "minimal", folder)
+    Image.fromarray(report.montage.render(made, Describe())).save(folder / "montage.png")
+    Console(stderr=True).print(f"wrote {len(written)} objects and montage.png to {folder}")

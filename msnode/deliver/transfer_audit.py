@@ -1,0 +1,52 @@
+"""What was sent where, for the audit trail (PS3.15 A.5.3.3, A.5.3.7)."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydicom import dcmread
+
+from msnode.audit import Node, Trail, Transfer
+from msnode.deliver.c_store import read_item
+from msnode.deliver.verification import Delivery
+from msnode.records import Receipt
+
+
+def begun(trail: Trail, delivery: Delivery, paths: Sequence[Path]) -> None:
+    """Objects are about to be sent."""
+    if paths:
+        trail.begin(_transfer(trail, delivery, {}))
+
+
+def ended(trail: Trail, delivery: Delivery, receipts: Sequence[Receipt]) -> None:
+    """Objects were taken or refused; of those that never left there is nothing to say."""
+    taken = [receipt for receipt in receipts if receipt.delivered or receipt.sent]
+    refused = [r for r in receipts if r.status is not None and not (r.delivered or r.sent)]
+    for group, succeeded in ((taken, True), (refused, False)):
+        if group:
+            transfer = _transfer(trail, delivery, _by_class(delivery.paths(group)))
+            trail.transferred(transfer, succeeded=succeeded)
+
+
+def _transfer(trail: Trail, delivery: Delivery, instances: dict[str, int]) -> Transfer:
+    """Of the delivery's study, from us to the destination."""
+    to = delivery.destination
+    destination = Node(to.ae_title or to.name, to.host or "")
+    study, patient = _whose(next(iter(delivery.files.values())))
+    return Transfer(trail.us, destination, study, patient, instances)
+
+
+def _by_class(paths: Sequence[Path]) -> dict[str, int]:
+    """Number of instances of each SOP class; a signal is of none."""
+    items = [read_item(path) for path in paths if path.suffix != ".json"]
+    return dict(Counter(str(item.sop_class_uid) for item in items))
+
+
+def _whose(path: Path) -> tuple[str, str]:
+    """StudyInstanceUID and PatientID of a result object; a signal has no PatientID."""
+    if path.suffix == ".json":
+        return str(json.loads(path.read_bytes())["study_instance_uid"]), ""
+    tags = ["StudyInstanceUID", "PatientID"]
+    header = dcmread(path, stop_before_pixels=True, specific_tags=tags)
+    return str(header.StudyInstanceUID), str(header.get("PatientID") or "")

@@ -1,0 +1,1 @@
+"""Images that nobody took: synthetic scans, moved and filled lesions, augmentation."""

@@ -1,0 +1,1 @@
+"""Training: one recipe, and the ways of fitting each kind of model."""

@@ -1,0 +1,148 @@
+"""An index with its prepared images: everything one experiment needs to know of its data."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msnode.classify import build
+from msnode.errors import ConfigError
+from msnode.learn.data import splits
+from msnode.learn.data.examples import Examples, load
+from msnode.learn.data.index_csv import Row, read
+from msnode.learn.data.splits import Labels, Rows, Split
+from msnode.learn.synth.composition import LESION_PIXELS
+from msnode.learn.train import classical
+from msnode.learn.train.end_to_end import Task
+from msnode.learn.train.recipe import Plan
+from msnode.records import InputContract
+
+SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Images with what is known of each.
+
+    Attributes:
+        rows: of the index.
+        examples: the prepared images.
+        labels: (n,) 0 or 1.
+    """
+
+    rows: Sequence[Row]
+    examples: Examples
+    labels: Labels
+
+    def of(self, name: str) -> NDArray[np.str_]:
+        """(n,) a column of the index, one value an image."""
+        values = np.array([str(getattr(row, name) or "") for row in self.rows])
+        return values[self.examples.rows]
+
+    @property
+    def persons(self) -> list[str]:
+        """(n,) whose image each is."""
+        return [str(person) for person in self.of("person")]
+
+    def task(self, split: Split) -> Task:
+        """What a network is to learn of a split."""
+        e = self.examples
+        return Task(e.pixels, self.labels, e.lesions, e.masked, split.train, split.validation)
+
+    def splits(self, scheme: str, folds: int = 5, seed: int = 0) -> list[Split]:
+        """The splits of a scheme; rows with the role ``train`` are learned from in each.
+
+        Raises:
+            ConfigError: no such scheme, or nobody to test.
+        """
+        extra = self.of("role") == "train"
+        chosen = np.flatnonzero(~extra)
+        if not len(chosen):
+            raise ConfigError("every row has the role train; nobody is left to be tested")
+        found = self._split(scheme, folds, seed, chosen)
+        return [
+            splits.with_extra(split, chosen, np.flatnonzero(extra), self.persons) for split in found
+        ]
+
+    def _split(self, scheme: str, folds: int, seed: int, chosen: Rows) -> list[Split]:
+        """The splits of some rows, which are counted by their place in ``chosen``."""
+        persons, classes, sites = (
+            [str(value) for value in self.of(name)[chosen]] for name in ("person", "label", "site")
+        )
+        if scheme == "holdout":
+            return [splits.holdout(persons, classes, seed=seed)]
+        if scheme == "k-fold":
+            return list(splits.k_fold(persons, classes, folds, seed))
+        if scheme == "leave-one-patient-out":
+            return list(splits.leave_one_patient_out(persons, classes, seed))
+        if scheme == "leave-one-site-out":
+            return list(splits.leave_one_site_out(persons, classes, sites, seed))
+        if scheme == "leaking":
+            return [splits.leaking(len(persons), (0.75, 0.10, 0.15), seed)]
+        raise ConfigError(f"scheme {scheme!r} is unknown; use one of {', '.join(SCHEMES)}")
+
+
+def open_cohort(
+    index: Path,
+    plan: Plan,
+    cache: Path | None = None,
+    contract: InputContract | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+    one_class: bool = False,
+) -> Cohort:
+    """Read an index and prepare its images as the plan's classifier wants them.
+
+    Args:
+        index: CSV as ``data.read`` takes it.
+        plan: for the images' size and what counts as class 1.
+        cache: folder that keeps the prepared images.
+        contract: of the images, where it is not the plan's.
+        progress: called with 1 after each row.
+        one_class: whether there may be nobody of class 1, as where healthy people are measured.
+
+    Raises:
+        ConfigError: the index, an image, or a label is unusable; names the rows.
+    """
+    rows = read(index)
+    wanted = contract or contract_of(plan)
+    examples = load(rows, wanted, cache, progress)
+    return Cohort(rows, examples, _labels(rows, examples, plan, one_class))
+
+
+def contract_of(plan: Plan) -> InputContract:
+    """The images that a plan's classifier takes; the rivals take the shallow CNN's."""
+    name = "shallow_cnn" if plan.architecture in classical.KINDS else plan.architecture
+    arguments = {} if plan.architecture in classical.KINDS else plan.arguments
+    contract = build(name, arguments).contract
+    return (
+        replace(contract, slab_mm=(plan.slab_mm[0], plan.slab_mm[1])) if plan.slab_mm else contract
+    )
+
+
+def _labels(rows: Sequence[Row], examples: Examples, plan: Plan, one_class: bool) -> Labels:
+    """Class of every image, by the row's label or by its lesions."""
+    if plan.target == "lesions":
+        bare = [str(row.number) for row in rows if row.lesions is None]
+        if bare:
+            raise ConfigError(
+                f"target is lesions, but column lesions is empty in lines {', '.join(bare[:20])}"
+            )
+        scale = (examples.lesions.shape[-1] / 224) ** 2
+        amount = examples.lesions.flatten(1).sum(1).numpy()
+        return (amount >= max(1, LESION_PIXELS * scale)).astype(np.int64)
+    names = sorted({row.label for row in rows})
+    spelt = {*names, plan.positive}
+    if len({name.casefold() for name in spelt}) < len(spelt):
+        raise ConfigError(
+            f"column label holds {', '.join(names)}, positive is {plan.positive}: a label is spelt"
+            " in more than one way"
+        )
+    if plan.positive not in names and not one_class:
+        raise ConfigError(
+            f"no row has the label {plan.positive!r}; the index holds {', '.join(names)}:"
+            " set positive to one of them"
+        )
+    per_row = np.array([row.label == plan.positive for row in rows], np.int64)
+    return per_row[examples.rows]

@@ -1,0 +1,52 @@
+"""What a rule keeps out is counted, logged and, where it may be an attack, put on record."""
+
+import logging
+
+from msnode import metrics
+from msnode.audit import AlertType, Node, Trail
+from msnode.receive.access.log_throttle import Throttle
+
+log = logging.getLogger(__name__)
+
+SUSPICIOUS = {
+    "tls": AlertType.NODE_AUTHENTICATION,
+    "called_title": AlertType.NODE_AUTHENTICATION,
+    "caller": AlertType.NODE_AUTHENTICATION,
+    "address": AlertType.NODE_AUTHENTICATION,
+    "certificate": AlertType.NODE_AUTHENTICATION,
+    "rights": AlertType.RESTRICTED_FUNCTION,
+    "protocol": AlertType.RESTRICTED_FUNCTION,
+}
+"""Rules that nobody breaks who is configured well, and what a security alert on them is called."""
+
+
+class Guard:
+    """Says what was kept out: each time as a metric, in the log and the trail once a minute.
+
+    Args:
+        trail: the audit trail.
+    """
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+        self._throttle = Throttle()
+
+    def refuse(self, address: str, caller: str, rule: str, why: str = "") -> None:
+        """Note that a rule kept something out.
+
+        Args:
+            address: where it came from.
+            caller: AE title that it came under, "" where unknown.
+            rule: as in ``metrics.REFUSALS``.
+            why: more about it; names no patient.
+        """
+        metrics.REFUSALS.labels(rule).inc()
+        times = self._throttle.count((address, rule))
+        if not times:
+            return
+        log.warning(
+            "refused peer=%s caller=%r rule=%s why=%r times=%d", address, caller, rule, why, times
+        )
+        if rule in SUSPICIOUS:
+            what = f"refused by the rule {rule}, {times} times since the last alert: {why}"
+            self._trail.alert(Node(caller, address), SUSPICIOUS[rule], what)

@@ -1,0 +1,1 @@
+"""The durable inbox: files, rows, and when a study is complete."""

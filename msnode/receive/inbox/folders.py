@@ -1,0 +1,78 @@
+"""Files into their folders, durably; one fsync of a folder serves all that wait for it."""
+
+import threading
+from pathlib import Path
+
+from msnode.receive.inbox.part10 import Spool
+from msnode.store.files import fsync
+
+REMEMBERED = 10_000
+"""Folders; more are forgotten, and looked at again when a file comes."""
+
+
+class Folders:
+    """The folders that received files go to."""
+
+    def __init__(self) -> None:
+        self._counts: dict[Path, int] = {}  # files in folders whose own names are fsynced
+        self._lock = threading.Lock()
+        self._linked = 0  # files so far
+        self._dirty: set[Path] = set()  # folders with names that are not fsynced
+        self._syncing = threading.Lock()
+        self._synced = 0  # files whose names are durable
+
+    def link(self, spool: Spool, place: Path) -> bool:
+        """Give a received file its final name; content and name are durable when this returns.
+
+        Returns:
+            False if the same content was there already.
+
+        Raises:
+            OSError: the disk did not take it.
+        """
+        self._make(place.parent)
+        is_new = spool.link(place)
+        with self._lock:
+            if place.parent in self._counts:
+                self._counts[place.parent] += is_new
+            self._dirty.add(place.parent)
+            self._linked += 1
+            mine = self._linked
+        with self._syncing:
+            if mine > self._synced:  # else the thread before us synced for us too
+                self._sync()
+        return is_new
+
+    def count(self, folder: Path) -> int:
+        """How many files are in a folder, as far as they came through here since it was made."""
+        if folder in self._counts:
+            return self._counts[folder]
+        return _files(folder) if folder.is_dir() else 0
+
+    def _make(self, folder: Path) -> None:
+        """The folder of a study, with a durable name."""
+        if folder in self._counts and folder.is_dir():
+            return
+        folder.mkdir(mode=0o700, exist_ok=True)
+        fsync(folder.parent)
+        if len(self._counts) > REMEMBERED:
+            self._counts.clear()
+        self._counts[folder] = _files(folder)
+
+    def _sync(self) -> None:
+        """Make all names given so far durable."""
+        with self._lock:
+            upto, dirty = self._linked, self._dirty
+            self._dirty = set()
+        try:
+            for folder in dirty:
+                fsync(folder)
+        except OSError:
+            with self._lock:
+                self._dirty |= dirty
+            raise
+        self._synced = upto
+
+
+def _files(folder: Path) -> int:
+    return sum(1 for _ in folder.iterdir())

@@ -1,0 +1,143 @@
+"""What the inbox must know of a dataset, read from its first elements without decoding pixels."""
+
+import hashlib
+import hmac
+import logging
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO
+
+from pydicom.filereader import data_element_generator
+from pydicom.tag import BaseTag
+from pydicom.uid import UID
+
+from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, WRONG_CLASS, StoreRefused
+
+log = logging.getLogger(__name__)
+
+WANTED = {
+    "SOPClassUID": 0x00080016,
+    "SOPInstanceUID": 0x00080018,
+    "PatientID": 0x00100020,
+    "IssuerOfPatientID": 0x00100021,
+    "StudyInstanceUID": 0x0020000D,
+    "SeriesInstanceUID": 0x0020000E,
+}
+_PRIORITY = {"RequestedProcedurePriority": 0x00401003}
+_URGENT = ("STAT", "HIGH")  # of the defined terms of PS3.3 C.4.11
+LONGEST = 1024**2  # bytes of a header, more than any has; the worst takes 2 s and 100 MB to parse
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Identity of an instance; ``patient_id`` and ``issuer`` never leave the receive stage."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str
+    issuer: str
+
+
+def read_header(stream: BinaryIO, transfer_syntax_uid: str) -> Header:
+    """Read up to SeriesInstanceUID, no further.
+
+    Args:
+        stream: positioned at the first element of the encoded dataset.
+        transfer_syntax_uid: how it is encoded (PS3.5 10).
+
+    Raises:
+        StoreRefused: 0xC000 if it cannot be parsed so far, 0xA900 if an attribute is missing or
+            no UID; the message names the attribute and holds no patient data.
+    """
+    try:
+        values = _read(stream, UID(transfer_syntax_uid), WANTED)
+    except Exception as error:
+        raise StoreRefused(NOT_UNDERSTOOD, f"Dataset unreadable: {type(error).__name__}") from error
+    for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        check_uid(name, values[name])
+    for name in ("PatientID", "IssuerOfPatientID"):  # shortened, it would be another patient's
+        if len(values[name]) > 64:
+            raise StoreRefused(WRONG_CLASS, f"{name} is longer than 64 characters")
+    return Header(*(values[name] for name in _ORDER))
+
+
+_ORDER = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "PatientID",
+    "IssuerOfPatientID",
+)
+
+
+def is_urgent(head: bytes, transfer_syntax_uid: str) -> bool:
+    """Whether RequestedProcedurePriority is STAT or HIGH, as far as the first bytes tell."""
+    try:
+        values = _read(BytesIO(head), UID(transfer_syntax_uid), _PRIORITY)
+    except Exception as error:  # noqa: BLE001 - the head may end anywhere; then it is routine
+        log.debug("no priority to be read error=%s", type(error).__name__)
+        return False
+    return values["RequestedProcedurePriority"] in _URGENT
+
+
+def _read(stream: BinaryIO, syntax: UID, wanted: Mapping[str, int]) -> dict[str, str]:
+    """The wanted elements as text; "" for one that is absent. Stops behind the last of them."""
+    head = stream.read(LONGEST)
+    if syntax.is_deflated:
+        head = zlib.decompressobj(-15).decompress(head, LONGEST)
+    last = max(wanted.values())
+    elements = data_element_generator(
+        BytesIO(head),
+        syntax.is_implicit_VR,
+        syntax.is_little_endian,
+        stop_when=lambda tag, _vr, _length: int(tag) > last,
+        specific_tags=[BaseTag(tag) for tag in wanted.values()],
+    )
+    found = {int(element.tag): element.value for element in elements}
+    return {name: _text(found.get(tag) or b"") for name, tag in wanted.items()}
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0 ").decode("latin-1").strip()
+
+
+def check_uid(name: str, value: str) -> None:
+    """Refuse what is no UID by PS3.5 9.1; leading zeros are let through, as scanners send them.
+
+    Raises:
+        StoreRefused: 0xA900, naming the attribute.
+    """
+    if not value:
+        raise StoreRefused(WRONG_CLASS, f"{name} is missing")
+    if len(value) > 64:
+        raise StoreRefused(WRONG_CLASS, f"{name} is longer than 64 characters")
+    if not _UID.fullmatch(value):
+        raise StoreRefused(WRONG_CLASS, f"{name} is no UID: only digits and dots")
+
+
+def patient_key(secret: bytes, patient_id: str, issuer: str) -> str:
+    """Keyed hash of who the patient is: 32 hex digits of the ID, 16 more if the issuer is known.
+
+    Without an ID it is "". So keys of one patient are prefixes of one another, also when some
+    images of a study lack the issuer (PS3.3 C.7.1.1), as derived objects often do.
+    """
+    if not patient_id:
+        return ""
+    key = _keyed(secret, patient_id)[:32]
+    return key + _keyed(secret, f"{patient_id}\\{issuer}")[:16] if issuer else key
+
+
+def _keyed(secret: bytes, value: str) -> str:
+    return hmac.new(secret, value.encode(), hashlib.sha256).hexdigest()
+
+
+def same_patient(one: str, other: str) -> bool:
+    """Whether two patient keys may belong to one person: the more specific extends the other."""
+    return one.startswith(other) or other.startswith(one)

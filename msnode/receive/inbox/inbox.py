@@ -1,0 +1,335 @@
+"""The durable inbox: what was acknowledged is on disk, can be found again, and is never lost.
+
+The thread that received an instance fsyncs its file and the name in ``instances/<study>/``. That
+alone makes it safe: its row is rebuilt from the file if it was lost with the process or the power,
+and the name tells whether the content is complete. For an image of a study whose row, and so whose
+patient, is known, that is enough to answer the sender; its row follows within LAG_S, many in one
+transaction. All else is decided in the database before it is answered.
+"""
+
+import collections
+import contextlib
+import fcntl
+import itertools
+import logging
+import math
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import sqlalchemy as sa
+
+from msnode import config, metrics, records
+from msnode.errors import TryLater
+from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, StoreRefused
+from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.receive.inbox.folders import Folders
+from msnode.receive.inbox.part10 import Spool, read_arrival
+from msnode.receive.inbox.rows import Arrival, Ledger, Outcome
+from msnode.receive.inbox.studies import Studies
+from msnode.store.database import instances
+from msnode.store.disk_space import Room
+from msnode.store.files import fsync
+
+log = logging.getLogger(__name__)
+
+LAG_S = 0.02  # a row comes so much later than its file; a transaction takes as long as ten rows
+BACKLOG = 1000  # rows that may be late; with more the database has a problem, and senders wait
+RETRY_S = 1.0
+UNLOCKED_S = 60.0  # a folder without a lock for so long is of a process that died before it had one
+CLOSE_S = 3.0  # for the last rows at a stop; what is not written is rebuilt at the next start
+STUDIES = 10_000  # whose patients are remembered
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """An arrival whose row is to be written, and what became of it."""
+
+    arrival: Arrival
+    outcome: Outcome | TryLater = field(default_factory=lambda: TryLater("not written"))
+
+
+class Inbox(Studies):
+    """Keeps instances and the state of their studies.
+
+    Args:
+        engine: the database, migrated.
+        folder: the data folder; gets ``incoming/``, ``instances/`` and ``patient.key``.
+        room: on its disk, with the watermarks that are to be kept; by default none.
+        conflicts: ``config.Receive.conflicts``.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        folder: Path,
+        room: Room | None = None,
+        conflicts: config.Conflicts = "keep",
+    ) -> None:
+        super().__init__(engine, folder, conflicts)
+        for name in ("incoming", "instances", "quarantine"):
+            (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._incoming, self._lock_file = _own_folder(folder / "incoming")
+        self._numbers = itertools.count()
+        self.room = room or Room(folder)
+        self.secret = _secret(folder / "patient.key")
+        self._relaxed = engine.execution_options(sqlite_synchronous="NORMAL")
+        self._folders = Folders()
+        self._patients: dict[str, str] = {}  # of studies with a row
+        self._late: collections.deque[_Job] = collections.deque()  # answered
+        self._waiting: collections.deque[_Job] = collections.deque()  # not answered
+        self._committing = threading.Lock()
+        self._stopping = threading.Event()
+        self._writer = threading.Thread(target=self._write, name="inbox", daemon=True)
+        self._writer.start()
+
+    def close(self) -> None:
+        """Write the rows that are late; give up the folder of half-received files."""
+        self._stopping.set()
+        self._writer.join(CLOSE_S)
+        if self._late or self._writer.is_alive():
+            log.error("rows left to the next start instances=%d", len(self._late))
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        self._lock_file.close()
+
+    def new_path(self) -> Path:
+        """Where to write an instance that comes in; nobody else uses it."""
+        return self._incoming / f"{next(self._numbers)}.part"
+
+    def is_first(self, study_key: str) -> bool:
+        """Whether no image of a study was seen lately: its header tells more than the next ones."""
+        return study_key not in self._patients
+
+    def is_full(self, arrival: Arrival, limit: int) -> bool:
+        """Whether an arrival would be one too many for its study; what is here already never is."""
+        place = self.folder / arrival.place
+        return self._folders.count(place.parent) >= limit and not place.exists()
+
+    def store(self, arrival: Arrival, spool: Spool) -> str:
+        """Keep an instance; returns when it is safe.
+
+        Args:
+            arrival: what it is.
+            spool: its file, which stays the caller's to close.
+
+        Returns:
+            ``stored``, ``duplicate`` (already here) or ``own`` (our result coming back: not kept).
+            Other content under a known UID is a conflict: counted, and kept beside the first. It
+            takes its place if that is the policy, or if the study could not be analysed with it.
+
+        Raises:
+            StoreRefused: 0xA900, the study belongs to another patient; 0xC002, a conflict.
+            OSError: the disk did not take it.
+            TryLater: the database did not take it.
+        """
+        is_new = self._folders.link(spool, self.folder / arrival.place)
+        job = _Job(arrival)
+        if is_new and self._is_routine(arrival):
+            self._late.append(job)
+            return "stored"
+        self._waiting.append(job)
+        self.flush()
+        if isinstance(job.outcome, TryLater):
+            raise job.outcome  # the file stays: should it have a row by now, it is not ours alone
+        if is_new and job.outcome not in ("stored", "conflict", "duplicate"):
+            (self.folder / arrival.place).unlink()
+        if not is_new and job.outcome in ("stored", "conflict"):
+            # the file that was there had no row, or retention deleted both meanwhile
+            self._folders.link(spool, self.folder / arrival.place)
+        if isinstance(job.outcome, StoreRefused):
+            raise job.outcome
+        return "stored" if job.outcome == "conflict" else str(job.outcome)
+
+    def _is_routine(self, arrival: Arrival) -> bool:
+        """Whether there is nothing to decide: an image for a known study of the same patient."""
+        return (
+            self.conflicts != "refuse"
+            and arrival.header.sop_class_uid in ANALYSED
+            and self._patients.get(arrival.study_key) == arrival.patient_key
+            and len(self._late) < BACKLOG
+        )
+
+    def _write(self) -> None:
+        """The thread that writes late rows, once more at the end; nothing may end it before."""
+        while not self._stopping.wait(LAG_S):
+            if not self._write_late():
+                self._stopping.wait(RETRY_S)
+        self._write_late()
+
+    def _write_late(self) -> bool:
+        """Write the rows that are late; False if they still are."""
+        try:
+            return not self._late or self.flush()
+        except Exception as error:  # noqa: BLE001 - without this thread no row would be written
+            log.error("rows not written error=%s", type(error).__name__)
+            return False
+
+    def flush(self) -> bool:
+        """Write every row that is due, in one transaction; False if the database did not take it.
+
+        Rows that could not be written and are not answered for stay due.
+        """
+        with self._committing:
+            late, waiting = _drain(self._late), _drain(self._waiting)
+            jobs = late + waiting  # none, if the thread before us wrote ours with its own
+            try:
+                self._settle(jobs)
+            except sa.exc.OperationalError as error:
+                _fail(jobs, error)
+            except Exception:  # noqa: BLE001 - whatever it is, nobody may be answered "stored"
+                # one of them is at fault, or another host added the same study just now
+                for job in jobs:
+                    self._settle_alone(job)
+            self._late.extend(job for job in late if isinstance(job.outcome, TryLater))
+            for job in late:
+                if isinstance(job.outcome, StoreRefused):
+                    self._keep_aside(self.folder / job.arrival.place, job.outcome)
+        return not any(isinstance(job.outcome, TryLater) for job in jobs)
+
+    def _settle(self, jobs: list[_Job]) -> None:
+        """Decide and write, in one transaction."""
+        if not jobs:
+            return
+        arrivals = [job.arrival for job in jobs]
+        with self._relaxed.begin() as connection:
+            ledger = Ledger(connection, arrivals, refuses=self.conflicts == "refuse")
+            outcomes = [ledger.add(arrival) for arrival in arrivals]
+            ledger.write()
+            for study_key in sorted({arrival.study_key for arrival in ledger.conflicts}):
+                self._reconsider(connection, study_key)
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            job.outcome = outcome
+        for arrival in ledger.conflicts:
+            metrics.CONFLICTS.inc()
+            log.warning("other content under a known UID file=%s", arrival.place)
+        if len(self._patients) > STUDIES:
+            self._patients.clear()
+        self._patients |= ledger.patients()
+
+    def _settle_alone(self, job: _Job) -> None:
+        """A job that failed in company, once more."""
+        try:
+            self._settle([job])
+        except Exception as error:  # noqa: BLE001 - as in flush
+            _fail([job], error)
+
+    def complete(
+        self, now: float, rule: config.Complete, has_wanted: Callable[[Sequence[Path]], bool]
+    ) -> list[records.Study]:
+        """As ``Studies.complete``, with every row written that is due."""
+        self.flush()
+        return super().complete(now, rule, has_wanted)
+
+    def rebuild(self, age_s: float = 0.0) -> int:
+        """After a crash: rows for files that have none, and no half-received files.
+
+        Args:
+            age_s: younger files are left alone, as the host that received them may live.
+
+        Returns:
+            Number of instances found without a row.
+        """
+        for left in (self.folder / "incoming").iterdir():
+            _remove_abandoned(left)
+        with self.engine.connect() as connection:
+            known = set(connection.scalars(sa.select(instances.c.path)))
+        found = 0
+        files = (self.folder / "instances").glob("*/*.dcm")
+        lost = [path for path in files if path.relative_to(self.folder).as_posix() not in known]
+        latest = time.time() - age_s if age_s else math.inf
+        for at, path in sorted((path.lstat().st_mtime, path) for path in lost):  # as they arrived
+            if at <= latest:
+                found += self._adopt(path)
+        if found:
+            log.warning("inbox rebuilt instances=%d", found)
+        return found
+
+    def _adopt(self, path: Path) -> bool:
+        """A row for a file without one; what is not readable DICOM is kept aside."""
+        try:
+            job = _Job(read_arrival(path, self.secret))
+            if (self.folder / job.arrival.place) != path:
+                raise StoreRefused(NOT_UNDERSTOOD, "content does not match the file's name")
+        except StoreRefused as refused:
+            self._keep_aside(path, refused)
+            return False
+        except OSError as error:
+            log.error("file unreadable file=%s error=%s", path.name, type(error).__name__)
+            return False
+        self._waiting.append(job)
+        self.flush()
+        if isinstance(job.outcome, StoreRefused):
+            self._keep_aside(path, job.outcome)
+        return job.outcome in ("stored", "conflict")
+
+    def _keep_aside(self, path: Path, why: StoreRefused) -> None:
+        """Take a file out of the inbox for a person to look at; it stays with its study."""
+        place = self.folder / "quarantine" / path.parent.name / path.name
+        try:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            path.rename(place)
+        except OSError as error:
+            log.error("file not quarantined file=%s error=%s", path.name, type(error).__name__)
+            return  # it has no row, so the next start finds it again
+        metrics.QUARANTINED.labels("inbox").inc()
+        log.error("file quarantined file=%s reason=%r", path.name, why.comment)
+
+
+def _drain(queue: collections.deque[_Job]) -> list[_Job]:
+    """All jobs that are in a queue now."""
+    return [queue.popleft() for _ in range(len(queue))]
+
+
+def _fail(jobs: list[_Job], error: Exception) -> None:
+    """These got no rows."""
+    log.error("rows not written instances=%d error=%s", len(jobs), type(error).__name__)
+    for job in jobs:
+        job.outcome = TryLater(f"database: {type(error).__name__}")
+
+
+def _own_folder(incoming: Path) -> tuple[Path, BinaryIO]:
+    """A folder of this process alone, and the lock on it that ends with the process."""
+    own = Path(tempfile.mkdtemp(dir=incoming))
+    lock = (own / "lock").open("wb")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return own, lock
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete half-received files, unless the process that receives them lives."""
+    if not (folder / "lock").exists():
+        if folder.stat().st_mtime < time.time() - UNLOCKED_S:
+            shutil.rmtree(folder)
+        return  # else its process is just about to lock it
+    with (folder / "lock").open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        for left in folder.glob("*.*"):  # the lock last: this process may die as well
+            left.unlink()
+        shutil.rmtree(folder)
+
+
+def _secret(path: Path) -> bytes:
+    """The key of the patient hashes: 32 random bytes, made once, never in the database."""
+    with contextlib.suppress(FileExistsError):
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)  # unlike rename, it never replaces a key already in use
+        finally:
+            fresh.unlink()
+        fsync(path.parent)
+    return path.read_bytes()

@@ -1,0 +1,204 @@
+"""What an arriving instance is, and the rows that say so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from msnode import records
+from msnode.receive.dicom.dimse_status import CONFLICT, WRONG_CLASS, StoreRefused
+from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.receive.inbox.identity import Header, same_patient
+from msnode.store.database import instances, receipts, studies
+
+Outcome = str | StoreRefused
+"""``stored``, ``conflict``, ``duplicate``, ``own``, or why it was refused."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A received instance that has no row yet.
+
+    Attributes:
+        patient_key: see ``header.patient_key``.
+        size: of the file, bytes.
+        sha256: hex digest of the encoded dataset.
+        received_at: unix time in seconds.
+        stat: its sender gave it high priority.
+    """
+
+    header: Header
+    patient_key: str
+    transfer_syntax_uid: str
+    size: int
+    sha256: str
+    calling_ae_title: str
+    received_at: float
+    stat: bool = False
+
+    @cached_property
+    def study_key(self) -> str:
+        """The study's UID, shortened."""
+        return records.key(self.header.study_instance_uid)
+
+    @cached_property
+    def place(self) -> str:
+        """Path in the data folder, decided by UID and content: a file cut off betrays itself."""
+        name = f"{records.key(self.header.sop_instance_uid)}-{self.sha256[:32]}.dcm"
+        return f"instances/{self.study_key}/{name}"
+
+
+# statements are built once: building one costs more than running it
+_KNOWN = (
+    sa.select(studies, instances.c.sop_instance_uid, instances.c.sha256)
+    .outerjoin_from(
+        studies,
+        instances,
+        sa.and_(
+            instances.c.study_key == studies.c.study_key,
+            instances.c.sop_instance_uid.in_(sa.bindparam("uids", expanding=True)),
+        ),
+    )
+    .where(studies.c.study_key.in_(sa.bindparam("keys", expanding=True)))
+    .order_by(studies.c.study_key)  # one order of locks, so that two hosts cannot deadlock
+    .with_for_update(of=studies)
+)
+_OWN = sa.select(receipts.c.sop_instance_uid).where(
+    receipts.c.sop_instance_uid.in_(sa.bindparam("uids", expanding=True))
+)
+_INSERT_STUDY = studies.insert()
+_INSERT = instances.insert()
+_VARIABLE = ("patient_key", "state", "first_at", "last_at", "stat")
+_CHANGE = (
+    studies.update()
+    .where(studies.c.study_key == sa.bindparam("key"))
+    .values({name: sa.bindparam(name) for name in _VARIABLE})
+)
+
+
+class Ledger:
+    """The rows that a batch of arrivals touches: read at once, decided upon, written at once.
+
+    Args:
+        connection: in a transaction.
+        arrivals: the batch.
+        refuses: whether other content under a known SOPInstanceUID is refused.
+
+    Attributes:
+        conflicts: arrivals with other content than an earlier one of the same SOPInstanceUID.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, arrivals: Sequence[Arrival], *, refuses: bool = False
+    ) -> None:
+        self._refuses = refuses
+        self.conflicts: list[Arrival] = []
+        self._connection = connection
+        self._studies: dict[str, dict[str, Any]] = {}
+        self._contents: dict[tuple[str, str], set[str]] = {}
+        keys = {arrival.study_key for arrival in arrivals}
+        uids = {arrival.header.sop_instance_uid for arrival in arrivals}
+        known = connection.execute(_KNOWN, {"keys": list(keys), "uids": list(uids)})
+        for *study, uid, sha256 in known:
+            self._studies[study[0]] = dict(zip(studies.c.keys(), study, strict=True))
+            self._contents.setdefault((study[0], uid), set()).add(sha256)
+        self._own = self._own_results(arrivals)
+        self._fresh = keys - self._studies.keys()
+        self._changed: set[str] = set()
+        self._new: list[dict[str, Any]] = []
+
+    def _own_results(self, arrivals: Sequence[Arrival]) -> set[str]:
+        """SOPInstanceUIDs that we sent ourselves; images to analyse are never among them."""
+        others = [
+            arrival.header.sop_instance_uid
+            for arrival in arrivals
+            if arrival.header.sop_class_uid not in ANALYSED
+        ]
+        return set(self._connection.scalars(_OWN, {"uids": others})) if others else set()
+
+    def add(self, arrival: Arrival) -> Outcome:
+        """Decide what an arrival is and note its rows."""
+        key, uid = arrival.study_key, arrival.header.sop_instance_uid
+        if uid in self._own:
+            return "own"
+        study = self._studies.setdefault(key, _new_study(arrival))
+        if not same_patient(study["patient_key"], arrival.patient_key):
+            return StoreRefused(WRONG_CLASS, "StudyInstanceUID belongs to another PatientID")
+        contents = self._contents.setdefault((key, uid), set())
+        if arrival.sha256 in contents:
+            return "duplicate"
+        conflict = bool(contents)
+        if conflict:
+            self.conflicts.append(arrival)
+            if self._refuses:
+                why = "Other content under a known SOPInstanceUID"
+                return StoreRefused(CONFLICT, why, "conflicts")
+        contents.add(arrival.sha256)
+        self._new.append(_instance_values(arrival, conflict))
+        self._touch(study, arrival, wakes=not conflict)
+        return "conflict" if conflict else "stored"
+
+    def _touch(self, study: dict[str, Any], arrival: Arrival, wakes: bool) -> None:
+        """What an arrival changes in its study; mostly nothing, as most are not the first.
+
+        What comes while a study is queued is looked at when it is finished.
+        """
+        if len(arrival.patient_key) > len(study["patient_key"]):
+            study["patient_key"] = arrival.patient_key
+            self._changed.add(arrival.study_key)
+        if arrival.stat and not study["stat"]:
+            study["stat"] = True
+            self._changed.add(arrival.study_key)
+        wakes = wakes and arrival.header.sop_class_uid in ANALYSED
+        if wakes and study["state"] == "done":
+            at = arrival.received_at
+            study |= {"state": "receiving", "first_at": at, "last_at": at}
+            self._changed.add(arrival.study_key)
+
+    def write(self) -> None:
+        """Insert and update what was noted."""
+        fresh = self._fresh & {row["study_key"] for row in self._new}
+        if fresh:
+            self._connection.execute(_INSERT_STUDY, [self._studies[key] for key in fresh])
+        for key in sorted(self._changed - self._fresh):
+            self._connection.execute(_CHANGE, self._studies[key] | {"key": key})
+        if self._new:
+            self._connection.execute(_INSERT, self._new)
+
+    def patients(self) -> dict[str, str]:
+        """Patient key by study, as written."""
+        return {key: study["patient_key"] for key, study in self._studies.items()}
+
+
+def _new_study(arrival: Arrival) -> dict[str, Any]:
+    """A study seen for the first time; nothing to do in it until an image comes."""
+    return {
+        "study_key": arrival.study_key,
+        "study_instance_uid": arrival.header.study_instance_uid,
+        "patient_key": arrival.patient_key,
+        "generation": 0,
+        "state": "done",
+        "first_at": arrival.received_at,
+        "last_at": arrival.received_at,
+        "completion": None,
+        "stat": False,
+    }
+
+
+def _instance_values(arrival: Arrival, conflict: bool) -> dict[str, Any]:
+    """An arrival as a row of ``instances``."""
+    return {
+        "study_key": arrival.study_key,
+        "series_instance_uid": arrival.header.series_instance_uid,
+        "sop_instance_uid": arrival.header.sop_instance_uid,
+        "sop_class_uid": arrival.header.sop_class_uid,
+        "transfer_syntax_uid": arrival.transfer_syntax_uid,
+        "path": arrival.place,
+        "size": arrival.size,
+        "sha256": arrival.sha256,
+        "calling_ae_title": arrival.calling_ae_title,
+        "received_at": arrival.received_at,
+        "conflict": conflict,
+    }

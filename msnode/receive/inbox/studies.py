@@ -1,0 +1,263 @@
+"""When a study is complete, and what becomes of it: receiving, queued, done, and again."""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from msnode import config, metrics, records
+from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.store.database import instances, results, studies
+
+log = logging.getLogger(__name__)
+
+SKEW_S = 10.0  # the clocks of hosts that share a database may differ by this
+
+
+class Studies:
+    """The studies of the inbox.
+
+    Args:
+        engine: the database, migrated.
+        folder: the data folder.
+        conflicts: ``config.Receive.conflicts``.
+    """
+
+    def __init__(
+        self, engine: sa.Engine, folder: Path, conflicts: config.Conflicts = "keep"
+    ) -> None:
+        self.engine = engine
+        self.folder = folder
+        self.conflicts = conflicts
+        self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its newest image, wanted?)
+
+    def complete(
+        self,
+        now: float,
+        rule: config.Complete,
+        has_wanted: Callable[[Sequence[Path]], bool],
+    ) -> list[records.Study]:
+        """Take the studies that are complete, each once, in one transaction a study.
+
+        Args:
+            now: unix time in seconds.
+            rule: how long to wait for what.
+            has_wanted: whether these files, one a series, are of what the model needs; asked only
+                when a study is quiet and has new images.
+        """
+        receiving = self._with_news().where(studies.c.state == "receiving")
+        with self.engine.connect() as connection:
+            waiting = connection.execute(receiving.order_by(studies.c.first_at)).all()
+        taken = []
+        for study in waiting:
+            reason = self._reason(study, now, rule, has_wanted)
+            if reason and (queued := self._queue_study(study, reason)):
+                taken.append(queued)
+        self._watch()
+        return taken
+
+    def _with_news(self) -> sa.Select[Any]:
+        """Studies with images in no generation yet; ``oldest`` and ``newest`` say when they came.
+
+        ``studies.last_at`` is brought up to date only when a study is queued: an update for
+        every image would cost a third of the time to receive it.
+        """
+        columns = instances.c
+        query = sa.select(
+            studies,
+            sa.func.min(columns.received_at).label("oldest"),
+            sa.func.max(columns.received_at).label("newest"),
+        )
+        is_news = sa.and_(
+            columns.study_key == studies.c.study_key,
+            columns.generation.is_(None),
+            ~columns.conflict,
+            columns.sop_class_uid.in_(ANALYSED),
+        )
+        return query.join_from(studies, instances, is_news).group_by(studies.c.study_key)
+
+    def _reason(
+        self,
+        study: sa.Row[Any],
+        now: float,
+        rule: config.Complete,
+        has_wanted: Callable[[Sequence[Path]], bool],
+    ) -> str | None:
+        """Why a study is complete: cap, idle or evidence; None if it is not."""
+        # after the clock was set back the newest image lies ahead: take the study as it is
+        quiet = now - study.newest if study.newest < now + SKEW_S else math.inf
+        if now - study.first_at >= rule.cap_s:
+            return "cap"
+        if quiet >= rule.idle_s:
+            return "idle"
+        if quiet >= rule.quiet_s and self._has_evidence(study.study_key, has_wanted):
+            return "evidence"
+        return None
+
+    def _has_evidence(self, key: str, has_wanted: Callable[[Sequence[Path]], bool]) -> bool:
+        """Ask ``has_wanted``, unless it was asked about the very same images before."""
+        files = self._files(key, math.inf)
+        newest = max((row.id for row in files), default=0)
+        cached, wanted = self._evidence.get(key, (-1, False))
+        if cached != newest:
+            try:
+                firsts = {row.series_instance_uid: row.path for row in reversed(files)}
+                wanted = has_wanted([self.folder / path for path in firsts.values()])
+            except Exception as error:  # noqa: BLE001 - one file must not end the sweeps of all
+                log.warning("evidence unreadable study=%s error=%s", key, type(error).__name__)
+                wanted = False
+            self._evidence[key] = newest, wanted
+        return wanted
+
+    def _files(self, key: str, generation: float) -> list[Any]:
+        """Instances of a study up to a generation; those in none count as of a later one.
+
+        Of conflicting contents of one SOPInstanceUID one is the study's; see ``_take_newer``.
+        """
+        columns = instances.c
+        query = sa.select(
+            columns.id,
+            columns.path,
+            columns.series_instance_uid,
+            columns.received_at,
+            columns.generation,
+        )
+        query = query.where(columns.study_key == key, ~columns.conflict).order_by(columns.id)
+        if generation < math.inf:
+            query = query.where(columns.generation <= generation)
+        with self.engine.connect() as connection:
+            return list(connection.execute(query))
+
+    def _queue_study(self, seen: sa.Row[Any], reason: str) -> records.Study | None:
+        """Begin the next generation, unless another host was faster or an image came."""
+        key, generation = seen.study_key, seen.generation + 1
+        values = {
+            "state": "queued",
+            "generation": generation,
+            "completion": reason,
+            "last_at": seen.newest,
+        }
+        this = studies.c.study_key == key
+        mine = sa.and_(instances.c.study_key == key, instances.c.generation.is_(None))
+        with self.engine.begin() as connection:
+            connection.execute(sa.select(studies.c.study_key).where(this).with_for_update())
+            if connection.execute(self._with_news().where(this)).one_or_none() != seen:
+                return None
+            connection.execute(studies.update().where(this).values(values))
+            connection.execute(instances.update().where(mine).values(generation=generation))
+        self._evidence.pop(key, None)
+        metrics.COMPLETIONS.labels(reason).inc()
+        study = self.study(key, generation)
+        log.info(
+            "study complete study=%s generation=%d reason=%s files=%d",
+            key,
+            generation,
+            reason,
+            len(study.paths),
+        )
+        return study
+
+    def study(self, study_key: str, generation: int) -> records.Study:
+        """A generation of a study, with all files up to it.
+
+        Raises:
+            LookupError: there is no such study or generation.
+        """
+        query = studies.select().where(studies.c.study_key == study_key)
+        # a generation stays one when all its files have lost to newer contents
+        mine = sa.and_(instances.c.study_key == study_key, instances.c.generation == generation)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+            newest = connection.scalar(sa.select(sa.func.max(instances.c.received_at)).where(mine))
+            conflicts = connection.scalar(_conflicts(study_key, generation))
+        files = self._files(study_key, generation)
+        if row is None or newest is None:
+            raise LookupError(f"no generation {generation} of study {study_key}")
+        return records.Study(
+            study_instance_uid=row.study_instance_uid,
+            generation=generation,
+            completion=row.completion,
+            paths=tuple(self.folder / file.path for file in files),
+            last_instance_at=newest,
+            stat=row.stat,
+            is_partial=row.images_deleted_at is not None,
+            conflicts=conflicts or 0,
+        )
+
+    def queued(self) -> list[records.Study]:
+        """Studies handed out but not finished: after a crash their work is begun again."""
+        query = sa.select(studies.c.study_key, studies.c.generation)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query.where(studies.c.state == "queued")).all()
+        return [self.study(key, generation) for key, generation in rows]
+
+    def finish(self, study_key: str, generation: int) -> None:
+        """A generation has its result; images that came meanwhile begin the next one.
+
+        Finishing twice, or a generation that is not the current one, changes nothing.
+        """
+        this = studies.c.study_key == study_key
+        current = sa.and_(this, studies.c.state == "queued", studies.c.generation == generation)
+        with self.engine.begin() as connection:
+            # locks the study's row before its images are looked at, as the receiver does
+            if not connection.execute(
+                studies.update().where(current).values(state="done")
+            ).rowcount:
+                return
+            self._reconsider(connection, study_key)
+
+    def _reconsider(self, connection: sa.Connection, key: str) -> None:
+        """Begin to receive the next generation of a study that is done, if it has news.
+
+        The study's row is locked. While it is queued its files stay as they are.
+        """
+        this = studies.c.study_key == key
+        study = connection.execute(studies.select().where(this)).one()
+        if study.state == "queued":
+            return
+        self._take_newer(connection, key, study.generation)
+        news = connection.execute(self._with_news().where(this)).one_or_none()
+        if news and study.state == "done":
+            again = {"state": "receiving", "first_at": news.oldest, "last_at": news.newest}
+            connection.execute(studies.update().where(this).values(again))
+
+    def _take_newer(self, connection: sa.Connection, key: str, generation: int) -> None:
+        """Of conflicting contents the first is the study's, or the last if that is the policy.
+
+        Likewise if the first was no good: an image that was cut off on its way in, and then sent
+        again whole.
+        """
+        columns = instances.c
+        outcome = sa.select(results.c.outcome).where(
+            results.c.study_key == key, results.c.generation == generation
+        )
+        if self.conflicts != "replace" and connection.scalar(outcome) != "not_analysed":
+            return
+        ours = sa.and_(columns.study_key == key, columns.sop_class_uid.in_(ANALYSED))
+        newest = sa.select(sa.func.max(columns.id)).where(ours).group_by(columns.sop_instance_uid)
+        winners = instances.update().where(ours, columns.conflict, columns.id.in_(newest))
+        losers = instances.update().where(ours, ~columns.conflict, columns.id.not_in(newest))
+        connection.execute(winners.values(conflict=False, generation=None))
+        connection.execute(losers.values(conflict=True))
+
+    def _watch(self) -> None:
+        """Set the gauge of studies by state."""
+        query = sa.select(studies.c.state, sa.func.count()).group_by(studies.c.state)
+        with self.engine.connect() as connection:
+            counts = {row[0]: row[1] for row in connection.execute(query)}
+        for state in ("receiving", "queued"):
+            metrics.QUEUE_DEPTH.labels(state).set(counts.get(state, 0))
+
+
+def _conflicts(key: str, generation: int) -> sa.Select[Any]:
+    """How many images of a study had more than one content, up to a generation."""
+    columns = instances.c
+    return sa.select(sa.func.count(columns.sop_instance_uid.distinct())).where(
+        columns.study_key == key,
+        columns.generation <= generation,
+        columns.conflict,
+        columns.sop_class_uid.in_(ANALYSED),
+    )

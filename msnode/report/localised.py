@@ -1,0 +1,69 @@
+"""What people read, in the configured language; coded meanings stay standard."""
+
+from dataclasses import dataclass, replace
+
+from msnode.records import Report
+from msnode.records.sentences import Value, to, words
+
+LANGUAGES = ("en", "de", "fr", "es", "nl")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The phrases and number format of one language."""
+
+    language: str
+
+    def __call__(self, phrase: str, **values: Value) -> str:
+        """A phrase with its placeholders filled."""
+        return words(phrase, self.language, **values)
+
+    def label(self, phrase: str, value: str) -> str:
+        """A value behind what it is."""
+        return self("labelled", label=self(phrase), value=value)
+
+    def number(self, value: float, digits: int = 1) -> str:
+        """A number with the language's decimal sign."""
+        text = f"{value:.{digits}f}"
+        return text if self.language == "en" else text.replace(".", ",")
+
+    def percent(self, fraction: float, *limits: float) -> str:
+        """A probability as per cent, never rounded to a certainty that is not there.
+
+        Args:
+            fraction: the probability.
+            limits: where decisions turn; it is not rounded to one that it is not.
+        """
+        shown = min(max(100 * fraction, 0.1), 99.9)
+        digits = 0 if 1 <= shown <= 99 else 1
+        near = [100 * limit for limit in limits if limit != fraction]
+        while digits < 4 and round(shown, digits) in {round(limit, digits) for limit in near}:
+            digits += 1
+        return self._per_cent(shown, digits)
+
+    def limit(self, fraction: float) -> str:
+        """A threshold as per cent, with the decimals that it has."""
+        decimals = f"{100 * fraction:.4f}".rstrip("0").partition(".")[2]
+        return self._per_cent(100 * fraction, len(decimals))
+
+    def rate(self, fraction: float) -> str:
+        """A counted rate as whole per cent: all of three is 100."""
+        return self._per_cent(100 * fraction, 0)
+
+    def _per_cent(self, value: float, digits: int) -> str:
+        return self.number(value, digits) + ("%" if self.language == "en" else " %")
+
+
+def localised(report: Report, language: str) -> Report:
+    """A report whose reasons and warnings are plain text in a language."""
+    reason = report.reason
+    slices = report.slices
+    if slices is not None:
+        warnings = tuple(to(warning, language) for warning in slices.warnings)
+        slices = replace(slices, warnings=warnings)
+    return replace(
+        report,
+        reason=to(reason, language) if reason is not None else None,
+        series=tuple(replace(choice, why=to(choice.why, language)) for choice in report.series),
+        slices=slices,
+    )

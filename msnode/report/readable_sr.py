@@ -1,0 +1,63 @@
+"""The human-readable result: Enhanced SR by TID 2000 Basic Diagnostic Imaging Report (PS3.16)."""
+
+from highdicom import sr
+from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
+from pydicom.uid import EnhancedSRStorage
+
+from msnode.report import codes, dicom_modules, trend, wording
+from msnode.report.case import Case, peaks
+from msnode.report.measurement_sr import MOST_SLICES, observer
+from msnode.report.sr_document import document, image, text
+
+ILLUSTRATIONS = 3
+CONTAINS = sr.RelationshipTypeValues.CONTAINS
+
+
+def build(case: Case) -> Dataset:
+    """The report in sentences: impression, findings with up to three images, method."""
+    root = sr.ContainerContentItem(codes.IMAGING_REPORT, template_id="2000")
+    root.ContentSequence = sr.ContentSequence(
+        [
+            *sr.LanguageOfContentItemAndDescendants(codes.LANGUAGES[case.describe.language]),
+            *sr.ObservationContext(observer_device_context=observer(case)),
+            _section(codes.IMPRESSIONS, codes.IMPRESSION, _impression(case)),
+            _findings(case),
+            *_previous(case),
+            _section(
+                codes.PROCEDURE_DESCRIPTIONS, codes.PROCEDURE_DESCRIPTION, wording.method(case)
+            ),
+        ]
+    )
+    dataset = dicom_modules.new(case, "readable", EnhancedSRStorage)
+    document(dataset, case, root, "readable")
+    return dataset
+
+
+def _section(title: CodedConcept, name: CodedConcept, lines: list[str]) -> sr.ContainerContentItem:
+    """A heading with one TEXT item a sentence."""
+    section = sr.ContainerContentItem(title, relationship_type=CONTAINS)
+    section.ContentSequence = sr.ContentSequence([text(name, line) for line in lines])
+    return section
+
+
+def _findings(case: Case) -> sr.ContainerContentItem:
+    """The result, the slice table and the images that show it best."""
+    lines = [*wording.outcome(case), *wording.slice_lines(case, MOST_SLICES), *wording.notes(case)]
+    section = _section(codes.FINDINGS, codes.FINDING, lines)
+    if case.report.finding is not None:
+        section.ContentSequence.extend(
+            image(codes.BEST_ILLUSTRATION, frame) for frame in peaks(case, ILLUSTRATIONS)
+        )
+    return section
+
+
+def _previous(case: Case) -> list[sr.ContainerContentItem]:
+    """What earlier studies of the patient came to; no section where none is known."""
+    lines = trend.lines(case)
+    return [_section(codes.PREVIOUS_FINDINGS, codes.PREVIOUS_FINDING, lines)] if lines else []
+
+
+def _impression(case: Case) -> list[str]:
+    """First of all that nobody has verified it; then the result in short."""
+    return [f"{case.say('banner')}. {case.say('limits')}", wording.outcome(case)[0]]

@@ -1,0 +1,1 @@
+"""What is deleted: by rule what is delivered and old, by hand a study to be forgotten."""

@@ -1,0 +1,121 @@
+"""Forget a study: its files, its rows and its jobs, as if it had never come."""
+
+import logging
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from msnode import audit
+from msnode.engine import Jobs
+from msnode.errors import MsnodeError
+from msnode.records import key
+from msnode.retention.expiry import patient_id
+from msnode.store.database import commitments, instances, receipts, results, studies
+from msnode.store.files import fsync
+
+log = logging.getLogger(__name__)
+
+TABLES = (commitments, receipts, results, instances, studies)
+"""With rows of a study; the others refer to the last."""
+
+
+def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = audit.SILENT) -> int:
+    """Delete what a node keeps of a study, beside a running node or without.
+
+    Files go first: rows that a crash leaves are deleted by the next call, while files without rows
+    would be taken in again at the node's next start.
+
+    Args:
+        database: migrated.
+        folder: the data folder.
+        uid: StudyInstanceUID (PS3.3 C.7.2.1), or the study's key as in logs and job IDs.
+        trail: hears of it.
+
+    Returns:
+        Number of instances deleted.
+
+    Raises:
+        MsnodeError: there is no such study; it is being analysed or its results are being
+            delivered; or a file cannot be deleted.
+    """
+    study = uid if re.fullmatch("[0-9a-f]{16}", uid) else key(uid)
+    with database.begin() as connection:
+        _check(connection, folder, study)
+    if Jobs.exist(database):
+        Jobs(database).forget(study)
+    with database.begin() as connection:
+        _check(connection, folder, study)  # an image may have come since
+        whose = _identity(connection, folder, study)
+        _delete_files(folder, study)
+        counts = [
+            connection.execute(table.delete().where(table.c.study_key == study)).rowcount
+            for table in TABLES
+        ]
+    trail.deleted(*whose)
+    log.info("study forgotten study=%s instances=%d", study, counts[TABLES.index(instances)])
+    return counts[TABLES.index(instances)]
+
+
+def _folders(folder: Path, study: str) -> list[Path]:
+    """Where files of a study are."""
+    return [folder / kind / study for kind in ("instances", "work", "quarantine")]
+
+
+def _identity(connection: sa.Connection, folder: Path, study: str) -> tuple[str, str]:
+    """StudyInstanceUID and PatientID, as far as they can still be told."""
+    uid = sa.select(studies.c.study_instance_uid).where(studies.c.study_key == study)
+    image = next((folder / "instances" / study).glob("*"), None)
+    return connection.scalar(uid) or "", patient_id(image) if image is not None else ""
+
+
+def _check(connection: sa.Connection, folder: Path, study: str) -> None:
+    """Whether a study can be forgotten now; its row stays locked until the transaction ends."""
+    query = sa.select(studies.c.state).where(studies.c.study_key == study).with_for_update()
+    state = connection.scalar(query)
+    if state is None and not any(path.exists() for path in _folders(folder, study)):
+        raise MsnodeError("there is no study of this StudyInstanceUID here")
+    if state == "queued":
+        raise MsnodeError(
+            f"study {study} is being analysed: wait for `msnode jobs drain`, or stop its job with "
+            "`msnode jobs cancel` and try again"
+        )
+
+
+def _delete_files(folder: Path, study: str) -> None:
+    """Delete the study's folders, and its rows in copies of the database, durably."""
+    try:
+        for copy in folder.glob("*.bak"):
+            _forget_in_copy(copy, study)
+        for path in _folders(folder, study):
+            if path.exists():
+                shutil.rmtree(path)
+                fsync(path.parent)
+    except OSError as error:
+        raise MsnodeError(
+            f"study {study} is not deleted: {error.strerror}: {error.filename}; remove the cause "
+            "and try again"
+        ) from error
+    except sqlite3.Error as error:
+        raise MsnodeError(
+            f"study {study} is not deleted from a copy of the database (*.bak): {error}; delete "
+            "the copy and try again"
+        ) from error
+
+
+def _forget_in_copy(path: Path, study: str) -> None:
+    """Delete a study's rows in a SQLite database of an earlier version, whatever its tables."""
+    with closing(sqlite3.connect(path)) as copy:
+        copy.execute("PRAGMA secure_delete = ON")
+        tables = copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            columns = {row[1] for row in copy.execute(f"PRAGMA table_info({table})")}
+            if "study_key" in columns:
+                copy.execute(f"DELETE FROM {table} WHERE study_key = ?", (study,))  # noqa: S608
+            elif "workflow_uuid" in columns:  # of the engine; its IDs hold the study's key
+                like = f"%.{study}.%"
+                copy.execute(f"DELETE FROM {table} WHERE workflow_uuid LIKE ?", (like,))  # noqa: S608
+        copy.commit()

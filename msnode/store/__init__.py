@@ -1,0 +1,1 @@
+"""What outlives the process: files, the database, what a disk has room for."""

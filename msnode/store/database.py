@@ -1,0 +1,309 @@
+"""The one database: its tables, how it is opened, and how its schema is brought up to date.
+
+SQLite (default) and PostgreSQL get the same statements, so nothing here may be peculiar to one.
+"""
+
+import logging
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from msnode.errors import Refused, TryLater
+from msnode.store.files import replacing
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = "msnode.store:migrations"
+MIGRATION_LOCK = 0x6D736E6F6465  # "msnode": hosts that start together migrate one by one
+
+SQLITE_PATIENCE_S = 30
+"""So long a connection waits for another writer."""
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "options": "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
+    " -c tcp_user_timeout=15s",
+}
+"""With PostgreSQL, both sides notice within 15 s that the other one is gone (libpq 34.1.2): else a
+host that lost its power in a transaction would hold its locks for hours."""
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    Column("study_key", String(16), primary_key=True),  # records.key(StudyInstanceUID)
+    Column("study_instance_uid", String(64), nullable=False),
+    Column("patient_key", String(48), nullable=False),  # receive.header.patient_key
+    Column("generation", Integer, nullable=False),  # 0: nothing was handed out yet
+    Column("state", String(16), nullable=False, index=True),  # receiving, queued, done
+    Column("first_at", Float, nullable=False),  # first image of the coming generation, unix s
+    Column("last_at", Float, nullable=False),  # its last image, unix s
+    Column("completion", Text),  # why the current generation was taken as complete
+    Column("stat", Boolean, nullable=False, server_default=sa.false()),  # goes before routine
+    Column("images_deleted_at", Float),  # by retention, unix s; null while nothing was
+    Column("results_deleted_at", Float),
+)
+
+instances = sa.Table(
+    "instances",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_key", ForeignKey("studies.study_key"), nullable=False),
+    Column("series_instance_uid", String(64), nullable=False),
+    Column("sop_instance_uid", String(64), nullable=False),
+    Column("sop_class_uid", String(64), nullable=False),
+    Column("transfer_syntax_uid", String(64), nullable=False),
+    Column("path", Text, nullable=False),  # relative to the data folder
+    Column("size", sa.BigInteger, nullable=False),  # of the file, bytes
+    Column("sha256", String(64), nullable=False),  # of the encoded dataset
+    Column("calling_ae_title", String(16), nullable=False),
+    Column("received_at", Float, nullable=False),  # unix s
+    Column("generation", Integer),  # null while not yet in one
+    Column("conflict", Boolean, nullable=False),  # same UID as an earlier one, other content
+    sa.UniqueConstraint("study_key", "sop_instance_uid", "sha256"),
+)
+
+results = sa.Table(
+    "results",
+    metadata,
+    Column("study_key", ForeignKey("studies.study_key"), primary_key=True),
+    Column("generation", Integer, primary_key=True),
+    Column("outcome", String(16), nullable=False),  # as in metrics.STUDIES
+    Column("probability", Float),
+    Column("decision", String(16)),
+    Column("reason", Text),  # why it was not analysed
+    Column("model_digest", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),  # unix s
+    Column("folder", Text, nullable=False),  # of the result objects, relative to the data folder
+    Column("study_date", String(8)),  # DA; null where the study has none
+    Column("model", Text),  # name and version
+    Column("threshold", Float),  # of the decision
+)
+
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    Column("destination", Text, primary_key=True),
+    Column("sop_instance_uid", String(64), primary_key=True, index=True),
+    Column("study_key", String(16), nullable=False, index=True),
+    Column("generation", Integer, nullable=False),
+    Column("status", Integer),  # DIMSE status of the last attempt
+    Column("delivered", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("retry", Boolean, nullable=False),  # undelivered, but worth another attempt
+    # stored, as the peer says; the proof that Destination.verify asks for is outstanding
+    Column("sent", Boolean, nullable=False, server_default=sa.false()),
+    Column("updated_at", Float, nullable=False),  # unix s
+)
+
+commitments = sa.Table(
+    "commitments",
+    metadata,
+    Column("transaction_uid", String(64), primary_key=True),  # of the request (PS3.4 J.3.2)
+    Column("destination", Text, nullable=False),
+    Column("study_key", String(16), nullable=False, index=True),
+    Column("generation", Integer, nullable=False),
+    Column("requested_at", Float, nullable=False),  # unix s
+    Column("state", String(16), nullable=False, index=True),  # as in commitments.State
+    Column("report", Text),  # what the peer said, as JSON
+)
+
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    Column("name", Text, primary_key=True),  # config.Config.name
+    Column("seen_at", Float, nullable=False),  # its last heartbeat, by the database's clock, unix s
+)
+
+
+class unix_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it is
+    """The database's clock, unix s: hosts' own clocks may differ."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(unix_now, "postgresql")
+def _unix_now_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return "extract(epoch from clock_timestamp())::float8"
+
+
+@compiles(unix_now, "sqlite")
+def _unix_now_sqlite(element: Any, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+def open_database(url: str) -> sa.Engine:
+    """Connect to the database; SQLite is made as durable and patient as PostgreSQL is by itself.
+
+    Args:
+        url: ``sqlite:///PATH`` or ``postgresql://…`` (served by psycopg).
+    """
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        patient = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=patient
+        )
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = sa.create_engine(parsed)
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database cannot be used now, whatever it was asked for."""
+    if isinstance(error, sa.exc.TimeoutError):  # all connections are in use
+        return True
+    if not isinstance(error, sa.exc.OperationalError):
+        return False
+    return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    """Write-ahead log, and thirty seconds of patience with other writers."""
+    connection.isolation_level = None  # sqlite3 would begin transactions late and deferred
+    connection.execute(f"PRAGMA busy_timeout = {1000 * SQLITE_PATIENCE_S}")
+    _use_wal(connection)
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch a new file to the write-ahead log, for which SQLite itself waits for nobody.
+
+    Of two that open it at the same moment, one is told at once that it is locked.
+    """
+    deadline = time.monotonic() + SQLITE_PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    """Take the write lock at once: a transaction that upgrades later fails without waiting.
+
+    With the execution option ``sqlite_synchronous="NORMAL"`` the commit is not fsynced: for rows
+    that can be rebuilt from files that are.
+    """
+    level = connection.get_execution_options().get("sqlite_synchronous", "FULL")
+    if connection.info.get("synchronous") != level:
+        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+        connection.info["synchronous"] = level
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Bring the schema up to date, all or nothing; an existing SQLite file is copied before.
+
+    Raises:
+        TryLater: the database cannot be reached or written now, or there is no room for the copy.
+        Refused: the file is no database, or of a newer program, or its tables are not as they
+            should be. Whatever was raised, the database is as it was.
+    """
+    try:
+        current, head = revisions(engine)
+        if current == head:
+            return
+        if current is not None:
+            _save_first(engine, current, head)
+        _upgrade(engine)
+    except (OSError, sqlite3.Error) as error:
+        raise TryLater(f"the database cannot be copied before its upgrade: {error}") from error
+    except sa.exc.OperationalError as error:
+        raise TryLater(f"the database cannot be used now: {error.orig}") from error
+    except sa.exc.DatabaseError as error:
+        raise Refused(f"the database is damaged or not ours: {error.orig}") from error
+    log.info("database migrated from=%s to=%s", current, head)
+
+
+def _upgrade(engine: sa.Engine) -> None:
+    """Run the migrations that are due in one transaction, whose end shows all of them or none."""
+    config = _alembic()
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def revisions(engine: sa.Engine) -> tuple[str | None, str]:
+    """The schema that the database has (None: none yet), and the one that this program wants.
+
+    Raises:
+        Refused: it has one that this program does not know.
+    """
+    script = ScriptDirectory.from_config(_alembic())
+    known = [revision.revision for revision in script.walk_revisions()]  # newest first
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current not in (None, *known):
+        raise Refused(
+            f"the database has schema {current}, of a newer msnode; this one knows up to "
+            f"{known[0]}: install the newer msnode again, or go back to the copy that was made "
+            f"before the upgrade (msnode.sqlite.{known[0]}.bak, or yours by pg_dump)"
+        )
+    return current, known[0]
+
+
+def _alembic() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", MIGRATIONS)
+    return config
+
+
+def _save_first(engine: sa.Engine, current: str, head: str) -> None:
+    """Before an upgrade: copy a SQLite file; tell an administrator of PostgreSQL how to."""
+    if engine.dialect.name == "sqlite":
+        if engine.url.database:
+            _back_up(Path(engine.url.database), current)
+    else:
+        log.warning(
+            "upgrading the PostgreSQL database from=%s to=%s; the way back is a copy made before "
+            "with: pg_dump --format=custom --file=msnode.%s.dump",
+            current, head, current,
+        )  # fmt: skip
+
+
+def _back_up(path: Path, revision: str) -> None:
+    """Copy a SQLite database beside itself, consistently, whoever uses it meanwhile.
+
+    The copy appears whole or not at all.
+    """
+    copy = path.with_name(f"{path.name}.{revision}.bak")
+    with replacing(copy) as file, closing(sqlite3.connect(path)) as source:
+        Path(file.name).chmod(0o600)
+        with closing(sqlite3.connect(file.name)) as target:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")  # one file, not three
+    log.info("database backed up revision=%s", revision)

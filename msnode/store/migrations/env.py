@@ -1,0 +1,12 @@
+"""Run by Alembic; connection and transaction come from ``msnode.store.database.migrate``."""
+
+from alembic import context
+
+from msnode.store.database import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,  # SQLite alters a table only by copying it
+)
+context.run_migrations()

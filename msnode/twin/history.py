@@ -1,0 +1,94 @@
+"""One row for each analysed generation of a study, joined to the patient by a keyed hash."""
+
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+
+from msnode.store.database import results, studies
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one generation of a study came to.
+
+    Attributes:
+        outcome: present, absent, undetermined or not_analysed.
+        probability: of an MS pattern in the study, in [0, 1]; None where not analysed.
+        reason: why it was not analysed, or None.
+        model_digest: `records.ModelInfo.digest`.
+        created_at: unix time in seconds.
+        folder: of the result objects, relative to the data folder.
+        study_date: DA (PS3.5 6.2), None where the study has none.
+        model: name and version; None in entries of older versions of this program.
+        threshold: study probability from which the decision was "present"; None likewise.
+    """
+
+    study_key: str
+    generation: int
+    outcome: str
+    probability: float | None
+    decision: str | None
+    reason: str | None
+    model_digest: str
+    created_at: float
+    folder: str
+    study_date: str | None = None
+    model: str | None = None
+    threshold: float | None = None
+
+
+class Twin:
+    """Reads and writes the record; the same statements on SQLite and PostgreSQL."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def record(self, entry: Entry) -> None:
+        """Add an entry; the same generation again replaces its own."""
+        same = sa.and_(
+            results.c.study_key == entry.study_key, results.c.generation == entry.generation
+        )
+        with self._engine.begin() as connection:
+            connection.execute(results.delete().where(same))
+            connection.execute(results.insert(), asdict(entry))
+
+    def predecessor(self, study_key: str, generation: int) -> Entry | None:
+        """The latest earlier result of the same study, which a revised one replaces."""
+        query = (
+            sa.select(results)
+            .where(results.c.study_key == study_key, results.c.generation < generation)
+            .order_by(results.c.generation.desc())
+            .limit(1)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return Entry(**row._mapping) if row is not None else None
+
+    def priors(self, study_key: str, study_date: str) -> list[Entry]:
+        """The latest result of each earlier study of the same patient, oldest study first.
+
+        Args:
+            study_key: of the study that is being reported.
+            study_date: its date (DA); studies without a date, or of a later one, are no priors.
+        """
+        query = sa.select(studies.c.patient_key).where(studies.c.study_key == study_key)
+        with self._engine.connect() as connection:
+            patient = connection.scalar(query)
+        found = {
+            entry.study_key: entry  # a later generation replaces an earlier one
+            for entry in (self.history(patient) if patient else [])
+            if entry.study_key != study_key and entry.study_date
+        }
+        dated = [entry for entry in found.values() if str(entry.study_date) <= study_date]
+        return sorted(dated, key=lambda entry: str(entry.study_date))
+
+    def history(self, patient_key: str) -> list[Entry]:
+        """Every entry of a patient, oldest first."""
+        query = (
+            sa.select(results)
+            .join(studies, studies.c.study_key == results.c.study_key)
+            .where(studies.c.patient_key == patient_key)
+            .order_by(results.c.created_at)
+        )
+        with self._engine.connect() as connection:
+            return [Entry(**row._mapping) for row in connection.execute(query)]

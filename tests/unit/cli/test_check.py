@@ -1,0 +1,123 @@
+"""What `msnode check` finds before `msnode serve` or a delivery would."""
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+import trustme
+
+from msnode.cli import check
+from msnode.config import Audit, Caller, Classify, Config, Destination, Http, Receive, Syslog, Tls
+from msnode.store.database import migrate, open_database
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Config:
+    """Nothing is wrong with it but the model, which takes long to load and is left out."""
+    receive = Receive(address="127.0.0.1", callers=(Caller("PACS"),), min_free_bytes=0)
+    return Config(
+        data=tmp_path / "data",
+        receive=receive,
+        classify=Classify(bundle=tmp_path / "none"),
+        destinations=(Destination("archive", folder=tmp_path / "archive"),),
+    )
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Tls:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    files = Tls(tmp_path / "node.crt", tmp_path / "node.key", tmp_path / "ca.crt")
+    certificate.cert_chain_pems[0].write_to_path(str(files.certificate))
+    certificate.private_key_pem.write_to_path(str(files.key))
+    authority.cert_pem.write_to_path(str(files.ca))
+    return files
+
+
+def wrong(config: Config) -> dict[str, str]:
+    """What is wrong, without the model."""
+    found = dict(check.problems(config, peers=False))
+    assert "bundle" in (found.pop("model bundle") or "")
+    return {name: problem for name, problem in found.items() if problem is not None}
+
+
+def test_a_sound_configuration_passes(sound: Config, tls: Tls) -> None:
+    destinations = (
+        *sound.destinations,
+        Destination("pacs", ae_title="PACS", host="localhost", tls=tls),
+        Destination("ris", url="https://localhost/", secret="0123456789abcdef", ca=tls.ca),
+    )
+    assert wrong(replace(sound, destinations=destinations)) == {}
+    assert wrong(replace(sound, receive=replace(sound.receive, tls=tls))) == {}
+
+
+def test_nobody_may_call_and_nobody_gets_results(sound: Config) -> None:
+    lonely = replace(sound, destinations=(), receive=replace(sound.receive, callers=()))
+    assert set(wrong(lonely)) == {"callers", "destinations"}
+
+
+def test_a_peer_that_must_call_back_has_to_be_let_in(sound: Config) -> None:
+    pacs = Destination("pacs", ae_title="PACS", host="localhost", verify="commitment")
+    assert wrong(replace(sound, destinations=(pacs,))) == {}
+    other = replace(sound.receive, callers=(Caller("SCANNER"),))
+    found = wrong(replace(sound, destinations=(pacs,), receive=other))
+    assert "PACS is not among receive.callers" in found["destination pacs"]
+
+
+@pytest.mark.parametrize("name", ["certificate", "key", "ca"])
+def test_an_absent_tls_file_is_named(sound: Config, tls: Tls, tmp_path: Path, name: str) -> None:
+    absent = replace(tls, **{name: tmp_path / "absent.pem"})
+    pacs = Destination("pacs", ae_title="PACS", host="localhost", tls=absent)
+    receive = replace(sound.receive, tls=absent)
+    found = wrong(replace(sound, receive=receive, destinations=(pacs,)))
+    assert found["listener"].startswith(f"receive.tls.{name}: {tmp_path}/absent.pem cannot be read")
+    assert found["destination pacs"].startswith(f"tls.{name}: {tmp_path}/absent.pem cannot be read")
+
+
+def test_files_of_another_kind_are_no_tls_files(sound: Config, tls: Tls) -> None:
+    swapped = Tls(tls.key, tls.certificate, tls.ca)
+    hook = Destination("ris", url="https://ris/", secret="0123456789abcdef", ca=tls.key)
+    receive = replace(sound.receive, tls=swapped)
+    found = wrong(replace(sound, receive=receive, destinations=(hook,)))
+    assert found["listener"].startswith("receive.tls: ")
+    assert found["destination ris"].startswith("ca: ")
+
+
+def test_the_syslog_server_is_looked_at(sound: Config, tls: Tls, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = Syslog("127.0.0.1", server.getsockname()[1])
+        good = replace(sound, audit=Audit(syslog=there))
+        assert dict(check.problems(good, peers=True))["audit"] is None
+    assert "refused" in (dict(check.problems(good, peers=True))["audit"] or "")
+    absent = replace(tls, ca=tmp_path / "absent.pem")
+    bad = replace(sound, audit=Audit(syslog=replace(there, tls=absent)))
+    assert wrong(bad)["audit"].startswith("audit.syslog.tls.ca: ")
+
+
+def test_an_address_of_another_host_cannot_be_listened_on(sound: Config) -> None:
+    receive = replace(sound.receive, address="192.0.2.1")  # TEST-NET-1, RFC 5737
+    found = wrong(replace(sound, receive=receive, http=Http(address="2001:db8::1")))
+    assert found["listener"].startswith("receive.address: 192.0.2.1 is not of this host")
+    assert found["http"].startswith("http.address: 2001:db8::1 is not of this host")
+
+
+def test_a_folder_that_takes_no_file_is_said(sound: Config, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    blocked = Destination("archive", folder=tmp_path / "file" / "out")
+    assert "destination archive" in wrong(replace(sound, destinations=(blocked,)))
+
+
+def test_a_full_disk_is_said(sound: Config) -> None:
+    receive = replace(sound.receive, min_free_bytes=2**62)
+    assert "images would be refused" in wrong(replace(sound, receive=receive))["data folder"]
+
+
+def test_the_database_of_a_newer_version_is_named(sound: Config) -> None:
+    engine = open_database(sound.database_url)
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    assert "has schema 9999, of a newer msnode" in wrong(sound)["database"]

@@ -1,0 +1,94 @@
+"""Strata: who falls out is named, what is empty or small does no harm."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from msnode import sample
+from msnode.learn import open_cohort, plan
+from msnode.learn.data import index_csv
+from msnode.learn.data.examples import Examples
+from msnode.learn.evaluate import subgroups
+from msnode.learn.train.cohort import Cohort
+from msnode.records.population import Strata
+from tests import nifti
+
+PERSONS, EACH = 12, 4
+
+
+@pytest.fixture
+def cohort() -> Cohort:
+    """Women and men, young and old, light and heavy; two images of four are positive."""
+    count = PERSONS * EACH
+    examples = Examples(
+        torch.zeros(count, 8, 8).half(),
+        np.arange(count) // EACH,
+        np.zeros(count),
+        np.tile([0.9, 6.5], (count, 1)),
+        torch.zeros(count, 8, 8, dtype=torch.bool),
+        np.ones(count, np.bool_),
+        np.repeat([1.0, 8.0, 20.0, np.nan], count // 4),
+    )
+    rows = [
+        index_csv.Row(
+            Path(f"{n}.nii"), f"p{n}", "ms", sex="fm"[n % 2], age=20.0 + 5 * n, number=n + 2
+        )
+        for n in range(PERSONS)
+    ]
+    return Cohort(rows, examples, np.tile([0, 1], count // 2).astype(np.int64))
+
+
+def test_a_stratum_that_falls_out_is_named(cohort: Cohort) -> None:
+    rows = np.arange(PERSONS * EACH)
+    women = cohort.of("sex") == "f"
+    scores = np.where(women, cohort.labels, 1 - cohort.labels).astype(np.float64)
+    tables, warnings = subgroups.by_stratum(cohort, rows, scores, scores)
+    assert tables["sex"]["f"]["auc"] == 1
+    assert tables["sex"]["m"] == {"persons": 6, "images": 24, "auc": 0.0, "accuracy": 0.0}
+    assert [w for w in warnings if w.startswith("sex")] == [
+        "sex m: AUC 0.000 of 6 persons against 0.500 of all"
+    ]
+    assert set(tables["lesion_ml"]) == {"below 5", "5 to 15", "from 15", "unknown"}
+    assert "site" not in tables  # one value only
+    assert "slice_mm" not in tables
+
+
+def test_a_bundle_says_what_it_learned_from(cohort: Cohort) -> None:
+    learned = np.arange(EACH, 3 * EACH)
+    assert subgroups.learned_from(cohort, learned) == Strata(
+        age_years=(25.0, 30.0), distance_mm=(6.5, 6.5)
+    )
+    rows = [replace(cohort.rows[0], age=None), *cohort.rows[1:]]
+    without = replace(cohort, rows=rows)
+    assert subgroups.learned_from(without, np.arange(2 * EACH)).age_years is None
+    drawn = replace(cohort, rows=[replace(row, role="train") for row in rows[:2]] + rows[2:])
+    assert subgroups.learned_from(drawn, np.arange(2 * EACH)) == Strata()
+    assert subgroups.learned_from(drawn, np.arange(3 * EACH)).age_years == (30.0, 30.0)
+    image = replace(rows[2], path=Path("tile.png"))
+    pictures = replace(cohort, rows=[*rows[:2], image, *rows[3:]])
+    assert subgroups.learned_from(pictures, np.arange(2 * EACH, 3 * EACH)).distance_mm is None
+
+
+def test_a_stratum_of_one_class_has_no_area_and_no_warning(cohort: Cohort) -> None:
+    rows = np.flatnonzero((cohort.labels == 1) | (cohort.of("sex") == "f"))
+    scores = np.linspace(0, 1, len(rows))
+    tables, warnings = subgroups.by_stratum(cohort, rows, scores, scores)
+    assert np.isnan(tables["sex"]["m"]["auc"])
+    assert not [w for w in warnings if w.startswith("sex m")]
+
+
+def test_the_lesion_volume_comes_from_the_mask(tmp_path: Path) -> None:
+    head = Path(sample.__file__).parent / "flair.nii.gz"
+    voxels, affine = nifti.read(head)
+    mask = np.zeros(voxels.shape, np.uint8)
+    x, y, z = np.array(mask.shape) // 2
+    mask[x : x + 4, y : y + 4, z : z + 4] = 1
+    nifti.write(tmp_path / "mask.nii.gz", mask, affine)
+    index = tmp_path / "index.csv"
+    index.write_text(f"path,person,label,lesions\n{head},p,ms,mask.nii.gz\n")
+    cohort = open_cohort(index, plan(target="lesions"))
+    expected = 4**3 * abs(np.linalg.det(affine[:3, :3])) / 1000
+    assert cohort.examples.lesion_ml == pytest.approx(expected, rel=1e-3)

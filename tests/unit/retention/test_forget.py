@@ -1,0 +1,182 @@
+"""Forgetting a study: all of it, and nothing else."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from msnode import config, records
+from msnode.cli.main import main
+from msnode.receive import Inbox
+from msnode.retention.forget import TABLES
+from msnode.store import database
+from tests.unit.receive.datasets import STUDY, mr, store
+
+KEY = records.key(STUDY)
+OTHER = "1.2.3"
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Iterator[Inbox]:
+    """Of a node with two studies, each analysed and delivered, without a job on record."""
+    engine = database.open_database(config.Config(data=tmp_path).database_url)
+    database.migrate(engine)
+    inbox = Inbox(engine, tmp_path)
+    for uid in (STUDY, OTHER):
+        store(inbox, mr(StudyInstanceUID=uid))
+        store(inbox, mr(StudyInstanceUID=uid))
+    for study in inbox.complete(9999, config.Complete(), lambda _: True):
+        conclude(inbox, study)
+    yield inbox
+    inbox.close()
+    engine.dispose()
+
+
+def conclude(inbox: Inbox, study: records.Study) -> None:
+    """Leave behind what the flow leaves of a generation."""
+    folder = Path("work") / study.key / str(study.generation)
+    (inbox.folder / folder / "minimal").mkdir(parents=True)
+    (inbox.folder / folder / "minimal" / "sr.dcm").write_bytes(b"a result")
+    same = {"study_key": study.key, "generation": study.generation}
+    result = {"outcome": "absent", "model_digest": "", "created_at": 0.0, "folder": str(folder)}
+    receipt: dict[str, object] = {
+        "destination": "pacs",
+        "sop_instance_uid": f"2.25.{int(study.key, 16)}",
+    }
+    receipt |= {"delivered": True, "attempts": 1, "detail": "", "retry": False, "updated_at": 0.0}
+    request: dict[str, object] = {
+        "transaction_uid": f"2.25.{int(study.key, 16)}",
+        "destination": "pacs",
+    }
+    request |= {"requested_at": 0.0, "state": "settled"}
+    aside = inbox.folder / "quarantine" / study.key
+    aside.mkdir()
+    (aside / "cut-off.dcm").write_bytes(b"half an image")
+    with inbox.engine.begin() as connection:
+        connection.execute(database.commitments.insert(), same | request)
+        connection.execute(database.results.insert(), same | result)
+        connection.execute(database.receipts.insert(), same | receipt)
+    inbox.finish(study.key, study.generation)
+
+
+def forget(inbox: Inbox, uid: str = STUDY) -> Result:
+    file = inbox.folder / "msnode.yaml"
+    file.write_text(f"data: {inbox.folder}\n")
+    return CliRunner().invoke(main, ["forget", uid, "--config", str(file)])
+
+
+def left(inbox: Inbox, study: str) -> dict[str, int]:
+    """Rows and files of a study."""
+    with inbox.engine.connect() as connection:
+        counts = {
+            table.name: connection.scalar(
+                sa.select(sa.func.count()).select_from(table).where(table.c.study_key == study)
+            )
+            or 0
+            for table in TABLES
+        }
+    return counts | {
+        kind: len(list((inbox.folder / kind / study).rglob("*.dcm")))
+        for kind in ("instances", "work", "quarantine")
+    }
+
+
+def test_a_study_is_forgotten_and_no_other(inbox: Inbox) -> None:
+    before = left(inbox, records.key(OTHER))
+    assert min(left(inbox, KEY).values()) > 0
+    answer = forget(inbox)
+    assert (answer.exit_code, answer.output) == (0, "forgotten, 2 instance(s)\n")
+    assert set(left(inbox, KEY).values()) == {0}
+    assert left(inbox, records.key(OTHER)) == before
+    assert not (inbox.folder / "instances" / KEY).exists()
+    assert inbox.rebuild() == 0
+
+
+def test_a_study_is_forgotten_by_its_key(inbox: Inbox) -> None:
+    """As logs and job IDs name it."""
+    assert forget(inbox, KEY).exit_code == 0
+    assert set(left(inbox, KEY).values()) == {0}
+
+
+def test_copies_of_the_database_forget_too(inbox: Inbox) -> None:
+    engine_table = "CREATE TABLE workflow_status (workflow_uuid TEXT, inputs TEXT)"
+    names = [
+        f"{kind}.{study}.1" for study in (KEY, records.key(OTHER)) for kind in ("study", "deliver")
+    ]
+    file = inbox.folder / "msnode.sqlite.0002.bak"
+    with (
+        closing(sqlite3.connect(inbox.folder / "msnode.sqlite")) as source,
+        closing(sqlite3.connect(file)) as copy,
+    ):
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+        copy.execute(engine_table)
+        copy.executemany("INSERT INTO workflow_status VALUES (?, '')", [(n,) for n in names])
+        copy.commit()
+    assert KEY.encode() in file.read_bytes()
+    assert forget(inbox).exit_code == 0
+    assert KEY.encode() not in file.read_bytes()
+    with closing(sqlite3.connect(file)) as copy:
+        assert copy.execute("SELECT study_key FROM studies").fetchall() == [(records.key(OTHER),)]
+        assert len(copy.execute("SELECT * FROM workflow_status").fetchall()) == 2
+
+
+def test_a_copy_that_is_none_is_named(inbox: Inbox) -> None:
+    (inbox.folder / "msnode.sqlite.0001.bak").write_bytes(b"no database" * 1000)
+    answer = forget(inbox)
+    assert answer.exit_code == 1
+    assert "copy of the database (*.bak): file is not a database" in answer.output
+    assert min(left(inbox, KEY).values()) > 0
+
+
+def test_the_audit_trail_hears_of_it(inbox: Inbox) -> None:
+    assert forget(inbox).exit_code == 0
+    (message,) = (inbox.folder / "audit").glob("*-delete.log")
+    text = message.read_text()
+    assert STUDY in text
+    assert "4711" in text, "the patient's ID"
+
+
+def test_sent_again_it_is_a_new_study(inbox: Inbox) -> None:
+    assert forget(inbox).exit_code == 0
+    assert store(inbox, mr(), at=100) == "stored"
+    (study,) = inbox.complete(9999, config.Complete(), lambda _: True)
+    assert (study.generation, len(study.paths)) == (1, 1)
+    assert all(path.is_file() for path in study.paths)
+
+
+def test_a_study_that_is_being_analysed_is_refused(inbox: Inbox) -> None:
+    store(inbox, mr(), at=100)
+    inbox.complete(9999, config.Complete(), lambda _: True)
+    before = left(inbox, KEY)
+    answer = forget(inbox)
+    assert answer.exit_code == 1
+    assert "is being analysed" in answer.output
+    assert left(inbox, KEY) == before
+
+
+def test_an_unknown_study_is_an_error(inbox: Inbox) -> None:
+    answer = forget(inbox, "1.2.9")
+    assert answer.exit_code == 1
+    assert "there is no study of this StudyInstanceUID here" in answer.output
+
+
+def test_what_cannot_be_deleted_keeps_its_rows(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise PermissionError(13, os.strerror(13), str(path))
+
+    with monkeypatch.context() as broken:
+        broken.setattr("shutil.rmtree", fail)
+        answer = forget(inbox)
+    assert answer.exit_code == 1
+    assert "Permission denied" in answer.output
+    assert min(left(inbox, KEY).values()) > 0
+    assert forget(inbox).exit_code == 0
+    assert set(left(inbox, KEY).values()) == {0}
