@@ -17,7 +17,7 @@ from typing import Any, TypedDict, cast
 
 from msnode import classify, deliver, metrics, prepare, report
 from msnode.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
-from msnode.config import Config, Destination
+from msnode.config import Config, Destination, ObjectDestination
 from msnode.confined import Confined
 from msnode.deliver import Attempt
 from msnode.errors import Refused, Unforeseen
@@ -242,7 +242,7 @@ class Flow:
         """Write the objects as they are."""
         folder = self._folder(key(made.study_instance_uid), made.generation)
         written: list[Path] = []
-        takers = [d for d in self._config.destinations if d.url is None]
+        takers = [d for d in self._config.destinations if isinstance(d, ObjectDestination)]
         for name, one in {d.objects: d for d in takers}.items():
             shutil.rmtree(folder / name, ignore_errors=True)
             known = self._knowing(made, [d.name for d in takers if d.objects == name])
@@ -292,8 +292,11 @@ class Flow:
             Refused: nothing was made for it; without this it would count as delivered.
         """
         folder = self._folder(study.key, study.generation)
-        name = _sent(folder).get(destination.name, destination.objects)
-        found = sorted(folder.glob(SIGNAL if destination.url else f"{name}/*.dcm"))
+        if isinstance(destination, ObjectDestination):
+            name = _sent(folder).get(destination.name, destination.objects)
+            found = sorted(folder.glob(f"{name}/*.dcm"))
+        else:
+            found = sorted(folder.glob(SIGNAL))
         if not found:
             raise Refused(f"no result of the study is there for {destination.name}")
         return found

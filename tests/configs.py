@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,3 +25,9 @@ def problems(raw: object) -> list[str]:
 def to(destination: Mapping[str, object], **wanted: object) -> dict[str, object]:
     """A configuration with one destination."""
     return {"destinations": [{**destination, **wanted}]}
+
+
+def parsed(raw: Mapping[str, object]) -> Any:
+    """The one destination of a configuration, of whatever kind."""
+    (destination,) = config.parse(raw, BASE).destinations
+    return destination

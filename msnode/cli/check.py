@@ -12,7 +12,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from msnode import audit, classify, deliver
 from msnode.classify.device import choose
-from msnode.config import Classify, Config, Destination, Receive, Syslog, Tls
+from msnode.config import (
+    Classify,
+    Config,
+    Destination,
+    DicomPeer,
+    Folder,
+    Receive,
+    Syslog,
+    Tls,
+    Webhook,
+)
 from msnode.deliver import webhook
 from msnode.errors import MsnodeError
 from msnode.store.database import open_database, revisions
@@ -131,27 +141,43 @@ def _bind(where: str, address: str) -> None:
 
 def _prepare(destination: Destination, receive: Receive) -> None:
     """What a destination needs of this host: TLS files, a folder, or leave to call back."""
-    if destination.tls is not None:
-        _readable("tls", destination.tls)
-        client_context(destination.tls)
-    if destination.url is not None:
-        webhook.context(destination)
-    elif destination.folder is not None:
-        destination.folder.mkdir(parents=True, exist_ok=True)
-        _writable(destination.folder)
-    elif destination.verify == "commitment" and receive.callers:
-        title = str(destination.ae_title).strip()
-        if title not in {caller.ae_title.strip() for caller in receive.callers}:
-            raise MsnodeError(
-                f"verify: {title} is not among receive.callers, so its report on storage "
-                "commitment would be turned away; list it there"
-            )
+    match destination:
+        case Folder():
+            destination.folder.mkdir(parents=True, exist_ok=True)
+            _writable(destination.folder)
+        case Webhook():
+            _tls(destination.tls)
+            webhook.context(destination)
+        case DicomPeer():
+            _tls(destination.tls)
+            if destination.verify == "commitment" and receive.callers:
+                _may_report(destination, receive)
+
+
+def _tls(tls: Tls | None) -> None:
+    """A destination's TLS files."""
+    if tls is not None:
+        _readable("tls", tls)
+        client_context(tls)
+
+
+def _may_report(peer: DicomPeer, receive: Receive) -> None:
+    """A peer that reports on storage commitment is among the callers."""
+    title = peer.ae_title.strip()
+    if title not in {caller.ae_title.strip() for caller in receive.callers}:
+        raise MsnodeError(
+            f"verify: {title} is not among receive.callers, so its report on storage "
+            "commitment would be turned away; list it there"
+        )
 
 
 def _reach(destination: Destination, ae_title: str) -> None:
     """Connect to a webhook; C-ECHO a peer, and negotiate what its verification needs."""
-    if destination.url is not None:
-        deliver.reach(destination)
-    elif destination.host is not None:
-        deliver.echo(destination, ae_title)
-        deliver.negotiate(destination, ae_title)
+    match destination:
+        case Webhook():
+            deliver.reach(destination)
+        case DicomPeer():
+            deliver.echo(destination, ae_title)
+            deliver.negotiate(destination, ae_title)
+        case Folder():
+            return  # nobody is there to be reached

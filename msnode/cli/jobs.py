@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
-from msnode.deliver import Receipts
+from msnode.deliver import Receipts, proof_by
 from msnode.engine import OPEN, Job, Jobs
 from msnode.errors import MsnodeError
 from msnode.records import Receipt
@@ -30,7 +30,7 @@ COLOURS = {
 
 
 PROOFS = {"commitment": "commitment", "find": "C-FIND", "none": "its next attempt"}
-"""What is outstanding where everything was sent, by `Destination.verify`."""
+"""What is outstanding where everything was sent, by `DicomPeer.verify`."""
 
 
 def jobs(config_file: Path) -> Jobs:
@@ -158,8 +158,8 @@ def _state(job: Job, settings: config.Config) -> str:
     """In colour; of what was sent, with what is outstanding."""
     words = job.state
     if job.state == SENT:
-        verify = {d.name: d.verify for d in settings.destinations}.get(job.destination or "")
-        words = f"sent, awaiting {PROOFS[verify or 'none']}"
+        proofs = {d.name: proof_by(d) for d in settings.destinations}
+        words = f"sent, awaiting {PROOFS[proofs.get(job.destination or '', 'none')]}"
     return f"[{COLOURS.get(job.state, 'default')}]{words}[/]"
 
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from msnode import config, deliver
 from msnode.cli.progress import progress
-from msnode.config import Config, Destination, Tls
+from msnode.config import Config, DicomPeer, Tls
 from msnode.errors import ConfigError
 
 
@@ -37,7 +37,7 @@ class Call:
         return self.calling_ae_title or node.receive.ae_title
 
     @property
-    def destination(self) -> Destination:
+    def destination(self) -> DicomPeer:
         """Who is called.
 
         Raises:
@@ -50,7 +50,7 @@ class Call:
     def _node(self) -> Config | None:
         return None if self.config_file is None else config.load(self.config_file)
 
-    def _named(self) -> Destination | None:
+    def _named(self) -> DicomPeer | None:
         """A destination of the configuration; None where the peer is spelt out."""
         if self._node is None:
             return None
@@ -62,10 +62,9 @@ class Call:
                 f"{self.config_file} has no destination {self.peer!r} ({known}); give one of "
                 "them, or AET@HOST:PORT"
             )
-        if found is not None and found.host is None:
-            kind = "a folder" if found.folder is not None else "a webhook"
-            raise ConfigError(f"destination {self.peer} is {kind}, no DICOM peer")
-        return found
+        if found is None or isinstance(found, DicomPeer):
+            return found
+        raise ConfigError(f"destination {self.peer} is {found.WHAT}, no DICOM peer")
 
     @property
     def _tls(self) -> Tls | None:

@@ -1,5 +1,15 @@
 """The configuration: what can be set, how it is read from YAML, and what it must obey."""
 
+from msnode.config.destinations import (
+    Destination,
+    DicomPeer,
+    Folder,
+    Form,
+    ObjectDestination,
+    Retry,
+    Tls,
+    Webhook,
+)
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
 from msnode.config.settings import (
@@ -12,14 +22,10 @@ from msnode.config.settings import (
     Conflicts,
     Decode,
     Describe,
-    Destination,
-    Form,
     Http,
     Receive,
     Retention,
-    Retry,
     Syslog,
-    Tls,
 )
 
 __all__ = [
@@ -33,13 +39,17 @@ __all__ = [
     "Decode",
     "Describe",
     "Destination",
+    "DicomPeer",
+    "Folder",
     "Form",
     "Http",
+    "ObjectDestination",
     "Receive",
     "Retention",
     "Retry",
     "Syslog",
     "Tls",
+    "Webhook",
     "load",
     "masked",
     "parse",

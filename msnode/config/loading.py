@@ -14,7 +14,9 @@ import yaml
 from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn
 
-from msnode.config.rules import contradictions, hint
+from msnode.config.constraints import hint
+from msnode.config.destinations import KEYS, Destination, DicomPeer
+from msnode.config.rules import contradictions
 from msnode.config.settings import Config
 from msnode.errors import ConfigError
 
@@ -79,6 +81,7 @@ def _converter(base: Path) -> cattrs.Converter:
     converter.register_structure_hook_factory(_made_of(Literal), _choice)
     converter.register_structure_hook_factory(_made_of(tuple), lambda k: _list(k, converter))
     converter.register_structure_hook_factory(is_dataclass, lambda k: _section(k, converter))
+    converter.register_structure_hook(Destination, _destination(converter))
     return converter
 
 
@@ -130,6 +133,28 @@ def _section(kind: type, converter: cattrs.Converter) -> Hook:
     return structure
 
 
+def _destination(converter: cattrs.Converter) -> Hook:
+    """Takes one of the kinds of destination, told by the key that only it has."""
+
+    def structure(value: Any, _: Any) -> Any:
+        if not isinstance(value, dict):
+            return converter.structure(value, DicomPeer)  # which says what it should be
+        given = {key: known for key, known in value.items() if known is not None}
+        kinds = [kind for key, kind in KEYS.items() if key in given]
+        if len(kinds) == 1:
+            return converter.structure(given, kinds[0])
+        why = "give either ae_title, host and port, or folder, or url and secret"
+        problems: list[Exception] = [TypeError(why)]
+        try:
+            rest = {key: known for key, known in given.items() if key not in KEYS}
+            converter.structure({"ae_title": "ANY", **rest, "host": "any"}, DicomPeer)
+        except ExceptionGroup as others:
+            problems += others.exceptions
+        raise ExceptionGroup("a destination", problems)
+
+    return structure
+
+
 def _list(kind: Any, converter: cattrs.Converter) -> Hook:
     """Takes a list, or nothing at all where every item is commented out."""
     items = GenericAlias(list, get_args(kind)[:1])
@@ -146,9 +171,8 @@ def _list(kind: Any, converter: cattrs.Converter) -> Hook:
 def _problems(error: BaseException, where: str) -> Iterator[str]:
     """Every leaf of a cattrs error tree as one line."""
     if isinstance(error, ForbiddenExtraKeysError):
-        known = [f.name for f in fields(error.cl)] if is_dataclass(error.cl) else []
         for name in sorted(map(str, error.extra_fields)):
-            yield f"{where}{name}: unknown key; {hint(name, known)}"
+            yield f"{where}{name}: {_odd(name, error.cl)}"
     elif isinstance(error, ExceptionGroup):
         for inner in error.exceptions:
             yield from _problems(inner, where + _step(inner))
@@ -156,6 +180,15 @@ def _problems(error: BaseException, where: str) -> Iterator[str]:
         yield f"{where.rstrip('.')}: missing; give it a value"
     else:
         yield f"{where.rstrip('.') or 'the file'}: {error}"
+
+
+def _odd(name: str, kind: type) -> str:
+    """Why a section has no such key: it is another kind of destination's, or nobody's."""
+    others = {field.name for each in KEYS.values() for field in fields(each)}
+    if kind in KEYS.values() and name in others:
+        return f"does nothing for {kind.WHAT}; delete it"  # type: ignore[attr-defined]
+    known = [field.name for field in fields(kind)] if is_dataclass(kind) else []
+    return f"unknown key; {hint(name, known)}"
 
 
 def _step(error: BaseException) -> str:

@@ -1,104 +1,140 @@
 """The settings: frozen dataclasses, one field a setting, with its unit and its reason."""
 
-from dataclasses import astuple, dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from msnode.config.constraints import (
+    AeTitle,
+    Bytes,
+    BytesOrNone,
+    Count,
+    Days,
+    Host,
+    Label,
+    ListeningPort,
+    LongString,
+    Network,
+    OwnAddress,
+    Port,
+    Seconds,
+    StorageClass,
+    Within,
+    in_order,
+    postgresql,
+    series_token,
+)
+from msnode.config.destinations import Destination, Folder, Tls
 
 Conflicts = Literal["keep", "refuse", "replace"]
 
 BUNDLE = Path(__file__).resolve().parents[2] / "models" / "hybrid"
 """The bundle beside the sources; a packaged installation names its own in the configuration."""
 
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """TLS by BCP 195 (PS3.15 B.12): the site's CA signs both sides' certificates."""
-
-    certificate: Path
-    """PEM file with our certificate chain."""
-    key: Path
-    """PEM file with our private key; readable by the service's user alone."""
-    ca: Path
-    """PEM file with the certificates that may sign a peer's."""
+OURS = ("incoming", "instances", "work", "quarantine", "audit")
+"""Folders in the data folder whose files the node takes in, moves and deletes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A peer that may call us."""
 
-    ae_title: str
+    ae_title: AeTitle
     """Calling AE title (PS3.8 9.3.2), 1 to 16 characters."""
-    address: str | None = None
+    address: Network | None = None
     """Address or CIDR network it must call from; null: any, as AE titles alone prove little."""
     subject: str | None = None
     """With TLS: a name that its certificate must carry, as subjectAltName or CN; null: any name, as
     long as the site's CA signed it."""
     rights: tuple[Literal["echo", "store"], ...] = ("echo", "store")
     """What it may do: C-ECHO, C-STORE. Reports on storage commitment are a destination's right."""
-    max_associations: int | None = None
+    max_associations: Count | None = None
     """At once; null: only the limit of ``receive`` counts."""
+
+    def contradictions(self) -> Iterator[str]:
+        """A caller that may do nothing."""
+        if not self.rights:
+            yield "rights: there are none; delete the caller, or give it echo or store"
 
 
 @dataclass(frozen=True, slots=True)
 class Receive:
     """The DICOM listener."""
 
-    ae_title: str = "MSNODE"
+    ae_title: AeTitle = "MSNODE"
     """Our AE title; associations called otherwise are rejected."""
-    address: str = "0.0.0.0"  # noqa: S104 - scanners are other hosts; callers are what limits access
+    address: OwnAddress = "0.0.0.0"  # noqa: S104 - scanners are other hosts; callers are what limits access
     """Address to listen on."""
-    port: int = 11112
+    port: ListeningPort = 11112
     """TCP port; 104 is DICOM's own, 11112 its registered unprivileged one; 0 takes a free one."""
     callers: tuple[Caller, ...] = ()
     """Who may call; empty: nobody but loopback, so that nothing is open by accident."""
     tls: Tls | None = None
     """Null: plain TCP, for a closed network segment."""
-    max_associations: int = 32
+    max_associations: Annotated[int, Within(1, 10000)] = 32
     """At once; more are rejected as "local limit exceeded" (PS3.8 9.3.4). One address alone gets
     half of them, so that it keeps out nobody else."""
-    max_pdu: int = 131072
+    max_pdu: Annotated[int, Within(4096, 2**24)] = 131072
     """Longest PDU we accept, bytes; a whole 256x256 slice in one PDU saves half the work."""
-    network_timeout_s: float = 60.0
+    network_timeout_s: Seconds = 60.0
     """A peer may take so long for each PDU, silence before it included; then it is aborted."""
-    max_association_s: float = 21600.0
+    max_association_s: Seconds = 21600.0
     """An association that lasts longer is aborted, even a lively one."""
-    warn_free_bytes: int = 20 * 1024**3
+    warn_free_bytes: BytesOrNone = 20 * 1024**3
     """Below this much free space on the data disk an alert is due: a day's images or more."""
-    min_free_bytes: int = 2 * 1024**3
+    min_free_bytes: BytesOrNone = 2 * 1024**3
     """Below this much instances are refused with 0xA700; it is left to the work under way."""
-    max_instance_bytes: int = 4 * 1024**3
+    max_instance_bytes: Bytes = 4 * 1024**3
     """A larger object is refused with 0xA700 before it fills the disk."""
-    max_study_instances: int = 20000
+    max_study_instances: Count = 20000
     """More instances of one study are refused with 0xA700; a 4D study may have some thousands."""
     conflicts: Conflicts = "keep"
     """Other content under a known SOPInstanceUID. keep: beside the first, which stays the study's
     (unless that could not be analysed); refuse: 0xC002; replace: it takes the first one's place,
     and a study that has a result gets a revised one."""
-    accept: tuple[str, ...] = ()
+    accept: tuple[StorageClass, ...] = ()
     """Storage classes accepted beyond MR images and what a brain MRI study brings along (SC, SR,
     PR, KO, raw data, PDF): keywords as in pydicom.uid, e.g. CTImageStorage. They are stored and
     nothing more: they start no analysis and are never taken for MR images."""
+
+    def contradictions(self) -> Iterator[str]:
+        """An alert after the refusal; a name in a certificate where there is none."""
+        if self.warn_free_bytes < self.min_free_bytes:
+            yield (
+                f"warn_free_bytes: {self.warn_free_bytes} is below min_free_bytes, "
+                f"{self.min_free_bytes}: the alert would come too late; raise it"
+            )
+        for i, caller in enumerate(self.callers):
+            if caller.subject is not None and self.tls is None:
+                why = "is in no certificate without TLS; set tls, or delete it"
+                yield f"callers.{i}.subject: {why}"
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
     """When a study counts as complete."""
 
-    quiet_s: float = 5.0
+    quiet_s: Seconds = 5.0
     """With the series that the model needs present: seconds without a new image."""
-    idle_s: float = 60.0
+    idle_s: Seconds = 60.0
     """Without it: seconds without a new image before the study is taken as it is."""
-    cap_s: float = 1800.0
+    cap_s: Seconds = 1800.0
     """Seconds since the first image after which a study that never rests is taken as it is."""
+
+    def contradictions(self) -> Iterator[str]:
+        """Times of which the second must not be the shorter one."""
+        yield from in_order(self, "quiet_s", "idle_s")
+        yield from in_order(self, "idle_s", "cap_s")
 
 
 @dataclass(frozen=True, slots=True)
 class Decode:
     """What reading a study's files may take; each study is read in a process of its own."""
 
-    memory_bytes: int = 3 * 1024**3
+    memory_bytes: Annotated[int, Within(2**28)] = 3 * 1024**3
     """More, and the study is not analysed; the largest that is accepted takes three quarters."""
-    time_s: float = 120.0
+    time_s: Seconds = 120.0
     """More, and the study is not analysed; a usual one takes less than one. Time for which others
     have the processor does not count, up to ten times as much."""
 
@@ -113,9 +149,9 @@ class Classify:
     """auto: the first GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 where the device computes it natively."""
-    batch: int = 32
+    batch: Annotated[int, Within(1, 4096)] = 32
     """Slices at once; the memory limit of a small GPU."""
-    threads: int = 0
+    threads: Annotated[int, Within(0, 1024)] = 0
     """CPU threads; 0: as many as there are cores."""
 
 
@@ -125,99 +161,22 @@ class Describe:
 
     language: Literal["en", "de", "fr", "es", "nl"] = "en"
     """Of the text; coded meanings stay standard."""
-    institution: str = ""
+    institution: Annotated[str, LongString(0)] = ""
     """InstitutionName of our equipment (PS3.3 C.7.5.1); "" leaves the study's own."""
-    serial_number: str = "1"
+    serial_number: Annotated[str, LongString(1)] = "1"
     """DeviceSerialNumber; tells the nodes of one site apart."""
-    token: str = ""
+    token: Annotated[str, series_token] = ""
     """With it every SeriesDescription of a result begins with the token and the suggested reading
     priority (urgent, routine, not analysed), for worklists that go by it; at most 16 characters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Exponential back-off with jitter: 10 s, 20 s, 40 s … 15 min, for two days by default."""
-
-    first_s: float = 10.0
-    """Before the second attempt."""
-    longest_s: float = 900.0
-    """The pause never exceeds this."""
-    give_up_s: float = 172800.0
-    """After so long the result is dead-lettered and alerted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """In which form a destination gets its result objects, where DICOM has several."""
-
-    sr: Literal["comprehensive", "comprehensive-3d"] = "comprehensive"
-    """SOP Class of the measurement SR, the content is the same: Comprehensive SR, or Comprehensive
-    3D SR, which IHE AIR asks for and some PACS do not take."""
-    overlay: Literal["single-frame", "multi-frame"] = "single-frame"
-    """A Secondary Capture a slice, or one Multi-frame True Color Secondary Capture."""
-    transfer_syntax: Literal[
-        "ExplicitVRLittleEndian", "RLELossless", "JPEG2000Lossless", "JPEGLSLossless"
-    ] = "ExplicitVRLittleEndian"
-    """Of montage and overlay, by its keyword (PS3.6 A). A peer that does not take a compressed one
-    gets them uncompressed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where results go: a DICOM peer (``host``, ``port``, ``ae_title``), ``folder`` or ``url``."""
-
-    name: str
-    """Appears in logs, metrics and receipts: no patient data, unique."""
-    ae_title: str | None = None
-    """Called AE title."""
-    host: str | None = None
-    """Host name or address."""
-    port: int = 104
-    """TCP port."""
-    folder: Path | None = None
-    """Folder that gets the result files, instead of a peer."""
-    url: str | None = None
-    """Webhook that gets the result in short as signed JSON, instead of a peer (docs/webhook.md)."""
-    secret: str | None = None
-    """Of a webhook: key of the signature, known to the receiver; 16 characters or more."""
-    ca: Path | None = None
-    """Of a webhook: PEM file with what may sign its certificate; null: the system's authorities."""
-    timeout_s: float = 10.0
-    """Of a webhook: it must take the connection, and then answer, within so long."""
-    allow_http: bool = False
-    """Of a webhook: http to another host than this one, for a closed network segment."""
-    profile: Literal["minimal", "standard", "full"] = "minimal"
-    """minimal: SR and montage; standard: and readable SR and overlay; full: everything."""
-    form: Form = field(default_factory=Form)
-    """In which form; a change counts for the studies that are reported after it."""
-    tls: Tls | None = None
-    """Null: plain TCP to a peer; to a webhook https without a certificate of ours."""
-    retry: Retry = field(default_factory=Retry)
-    """How long a failed delivery is tried again."""
-    verify: Literal["none", "find", "commitment"] = "none"
-    """When a result counts as delivered to a peer. none: it answered the C-STORE with success or a
-    warning; find: a C-FIND shows the object; commitment: it took over the responsibility for it
-    (storage commitment, PS3.4 J), for which it must be among ``receive.callers``."""
-    verify_s: float = 300.0
-    """Of commitment: without the peer's report for so long it is asked again."""
-
-    @property
-    def objects(self) -> str:
-        """Names its result objects, the same for destinations that get the same ones.
-
-        The profile, and of the form what is not usual: ``standard-multi-frame-RLELossless``.
-        """
-        both = zip(astuple(self.form), astuple(Form()), strict=True)
-        return "-".join((self.profile, *(chosen for chosen, usual in both if chosen != usual)))
 
 
 @dataclass(frozen=True, slots=True)
 class Http:
     """Prometheus metrics, /healthz and /readyz."""
 
-    address: str = "127.0.0.1"
+    address: OwnAddress = "127.0.0.1"
     """Loopback by default: metrics are nobody's business by accident."""
-    port: int = 9112
+    port: ListeningPort = 9112
     """TCP port; 0 takes a free one."""
 
 
@@ -225,14 +184,19 @@ class Http:
 class Syslog:
     """A syslog server that collects audit messages: RFC 5424 over UDP, TCP or TLS."""
 
-    host: str
+    host: Host
     """Host name or address; with TLS the one that its certificate is for."""
-    port: int = 514
+    port: Port = 514
     """514 of UDP and TCP; with TLS it is mostly 6514 (RFC 5425)."""
     transport: Literal["tcp", "udp"] = "tcp"
     """UDP never waits and never tells that a message was lost."""
     tls: Tls | None = None
     """Null: plain; the messages name patients by their ID, so only in a closed segment."""
+
+    def contradictions(self) -> Iterator[str]:
+        """TLS without a connection."""
+        if self.tls is not None and self.transport == "udp":
+            yield "transport: TLS needs a connection; use tcp, or delete tls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +208,9 @@ class Audit:
 
     file: bool = True
     """In the data folder: ``audit/NAME-ROLE.log``, a message a line."""
-    max_file_bytes: int = 10 * 1024**2
+    max_file_bytes: Annotated[int, Within(1 << 16)] = 10 * 1024**2
     """A larger file is put aside under a number; some 7,000 messages, a busy week."""
-    files: int = 100
+    files: Annotated[int, Within(2, 10000)] = 100
     """So many are kept, the oldest goes: with the size above, at most 1 GiB."""
     syslog: Syslog | None = None
     """Null: none."""
@@ -259,15 +223,15 @@ class Retention:
     What has not reached every destination is kept whatever its age.
     """
 
-    images_days: float | None = 30.0
+    images_days: Days | None = 30.0
     """Images, counted from the last one or from their results' delivery; the PACS has them."""
-    results_days: float | None = 90.0
+    results_days: Days | None = 90.0
     """Result objects, likewise; their row in the database stays."""
-    quarantine_days: float | None = None
+    quarantine_days: Days | None = None
     """Files that could not be made sense of: they are nowhere else, so somebody should look."""
-    backups_days: float | None = None
+    backups_days: Days | None = None
     """Copies of the SQLite database that upgrades made."""
-    jobs_days: float = 7.0
+    jobs_days: Days = 7.0
     """Records of jobs that ended well."""
 
 
@@ -277,9 +241,9 @@ class Config:
 
     data: Path = Path("/var/lib/msnode")
     """Folder of everything the node keeps; created with mode 0700."""
-    database: str | None = None
+    database: Annotated[str, postgresql] | None = None
     """SQLAlchemy URL of a PostgreSQL database shared by several hosts; null: SQLite in ``data``."""
-    name: str = "msnode"
+    name: Label = "msnode"
     """This node, stable over restarts and unique among hosts that share a database."""
     receive: Receive = field(default_factory=Receive)
     complete: Complete = field(default_factory=Complete)
@@ -295,3 +259,23 @@ class Config:
     def database_url(self) -> str:
         """SQLAlchemy URL of the one database."""
         return self.database or f"sqlite:///{self.data / 'msnode.sqlite'}"
+
+    def contradictions(self) -> Iterator[str]:
+        """Names: of destinations among themselves, of this node among its hosts; our folders."""
+        names = [destination.name for destination in self.destinations]
+        for name in sorted({n for n in names if names.count(n) > 1}):
+            yield f"destinations: the name {name!r} is used twice; receipts need unique names"
+        for i, destination in enumerate(self.destinations):
+            if isinstance(destination, Folder) and self._is_ours(destination.folder):
+                folder = destination.folder
+                yield f"destinations.{i}.folder: {folder} is the node's own; take another"
+        if self.database is not None and self.name == Config().name:
+            yield (
+                "name: hosts that share a database need different ones, or they do the same work; "
+                "give each its own, such as its host name"
+            )
+
+    def _is_ours(self, folder: Path) -> bool:
+        """Whether the node takes in, moves and deletes files there."""
+        parents = (folder.resolve(), *folder.resolve().parents)
+        return any((self.data / name).resolve() in parents for name in OURS)

@@ -9,7 +9,7 @@ from msnode.deliver.commitment import request_commitment
 from msnode.deliver.deliveries import Attempt, Deliveries, deliver
 from msnode.deliver.peer import echo, parse_peer
 from msnode.deliver.receipts import Receipts
-from msnode.deliver.verification import Delivery, negotiate
+from msnode.deliver.verification import Delivery, negotiate, proof_by
 from msnode.deliver.webhook import reach
 from msnode.deliver.webhook import read as read_signal
 
@@ -26,6 +26,7 @@ __all__ = [
     "parse_peer",
     "pause",
     "pauses",
+    "proof_by",
     "reach",
     "request_commitment",
     "send",

@@ -10,7 +10,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
 )
 
-from msnode.config import Destination
+from msnode.config import DicomPeer
 from msnode.deliver.peer import offering
 from msnode.errors import Refused, TryLater
 
@@ -26,7 +26,7 @@ Series = tuple[str, str]
 """StudyInstanceUID and SeriesInstanceUID."""
 
 
-def find(paths: Sequence[Path], destination: Destination, calling_ae_title: str) -> frozenset[str]:
+def find(paths: Sequence[Path], destination: DicomPeer, calling_ae_title: str) -> frozenset[str]:
     """Ask a peer for objects: Study Root, IMAGE level, one query a series.
 
     Args:

@@ -22,7 +22,7 @@ from pynetdicom import build_context
 from pynetdicom.association import Association
 from pynetdicom.dsutils import split_dataset
 
-from msnode.config import Destination
+from msnode.config import DicomPeer
 from msnode.deliver import peer
 from msnode.deliver.peer_answers import describe, outcome
 from msnode.errors import Refused, TryLater
@@ -117,7 +117,7 @@ def batches(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 def send(
     paths: Sequence[Path],
-    destination: Destination,
+    destination: DicomPeer,
     calling_ae_title: str,
     progress: Callable[[Receipt], None] = lambda _: None,
 ) -> tuple[Receipt, ...]:
@@ -138,7 +138,7 @@ def send(
         its receipt. ``sop_instance_uid`` is empty for a file that is no DICOM file.
 
     Raises:
-        ConfigError: the destination is no peer, or its TLS files cannot be used.
+        ConfigError: its TLS files cannot be used.
     """
     receipts: dict[Path, Receipt] = {}
 
@@ -158,7 +158,7 @@ def send(
     return tuple(receipts[path] for path in paths)
 
 
-def _send(batch: list[Item], destination: Destination, calling: str) -> Iterator[Receipt]:
+def _send(batch: list[Item], destination: DicomPeer, calling: str) -> Iterator[Receipt]:
     """One association's worth: a receipt per item, whether or not the peer is there."""
     offers = dict.fromkeys(offer for item in batch for offer in item.offers)
     contexts = [build_context(abstract, syntax) for abstract, syntax in offers]
@@ -180,9 +180,7 @@ def _send(batch: list[Item], destination: Destination, calling: str) -> Iterator
         yield _missed(destination.name, item, why)
 
 
-def _over(
-    association: Association, items: list[Item], destination: Destination
-) -> Iterator[Receipt]:
+def _over(association: Association, items: list[Item], destination: DicomPeer) -> Iterator[Receipt]:
     """Send items over an association, to the end or to the first that gets no answer."""
     for number, item in enumerate(items):
         receipt = _store(association, item, destination, number % 65535 + 1)
@@ -193,7 +191,7 @@ def _over(
 
 
 def _store(
-    association: Association, item: Item, destination: Destination, message_id: int
+    association: Association, item: Item, destination: DicomPeer, message_id: int
 ) -> Receipt:
     """Send one item over an association and read the answer."""
     name = destination.name
@@ -251,7 +249,7 @@ def _missed(name: str, item: Item, why: str) -> Receipt:
     return Receipt(name, item.sop_instance_uid, None, False, 1, why, retry=True)
 
 
-def _not_accepted(item: Item, destination: Destination) -> str:
+def _not_accepted(item: Item, destination: DicomPeer) -> str:
     """Name what the peer would have to accept, or which setting would do without it."""
     syntaxes = " or ".join(syntax.name for _, syntax in item.offers)
     refusal = f"the peer does not accept {item.sop_class_uid.name} as {syntaxes}"

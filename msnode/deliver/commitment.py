@@ -15,7 +15,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
 )
 
-from msnode.config import Destination
+from msnode.config import DicomPeer
 from msnode.deliver.c_store import read_item
 from msnode.deliver.peer import offering
 from msnode.errors import Refused, TryLater
@@ -36,7 +36,7 @@ LOOK_S = 0.1
 
 def request_commitment(
     paths: Sequence[Path],
-    destination: Destination,
+    destination: DicomPeer,
     calling_ae_title: str,
     transaction_uid: str,
     keep: Callable[[Commitment], bool],

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from msnode import metrics
 from msnode.audit import SILENT, Trail
-from msnode.config import Destination
+from msnode.config import Destination, DicomPeer, Folder, Webhook
 from msnode.deliver.backoff import pause
 from msnode.deliver.c_store import send
 from msnode.deliver.folder import copy
@@ -24,6 +24,7 @@ from msnode.deliver.verification import (
     Delivery,
     Unverified,
     Verification,
+    proof_by,
 )
 from msnode.deliver.webhook import post
 from msnode.errors import Refused, TryLater
@@ -60,17 +61,25 @@ def deliver(
     Raises:
         ConfigError: the destination's TLS files cannot be used.
     """
-    if destination.url is not None:
-        receipts = post(paths, destination)
-    elif destination.folder is not None:
-        receipts = copy(paths, destination)
-    else:
-        receipts = send(paths, destination, calling_ae_title)
-    if destination.verify != "none":
+    receipts = _brought(paths, destination, calling_ae_title)
+    if proof_by(destination) != "none":
         receipts = tuple(_unproven(r) if r.delivered else r for r in receipts)
     for receipt in receipts:
         count(receipt)
     return receipts
+
+
+def _brought(
+    paths: Sequence[Path], destination: Destination, calling_ae_title: str
+) -> tuple[Receipt, ...]:
+    """By the way that this kind of destination takes."""
+    match destination:
+        case DicomPeer():
+            return send(paths, destination, calling_ae_title)
+        case Folder():
+            return copy(paths, destination)
+        case Webhook():
+            return post(paths, destination)
 
 
 class Deliveries:
@@ -100,7 +109,7 @@ class Deliveries:
             attempt: counts from 1; the first, also of a series begun by hand, includes what was
                 refused for good.
         """
-        verification = self._verifications[delivery.destination.verify]
+        verification = self._verifications[proof_by(delivery.destination)]
         self._try(delivery, partial(verification.review, delivery))
         paths = self._unsent(delivery, attempt)
         self._send(delivery, paths, attempt)

@@ -4,24 +4,19 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from msnode.config import Destination
+from msnode.config import Folder
 from msnode.deliver.c_store import read_item
-from msnode.errors import ConfigError, Refused
+from msnode.errors import Refused
 from msnode.records import Receipt, key
 from msnode.store.files import replacing
 
 
-def copy(paths: Sequence[Path], destination: Destination) -> tuple[Receipt, ...]:
+def copy(paths: Sequence[Path], destination: Folder) -> tuple[Receipt, ...]:
     """Copy results into the destination's folder, named by the hash of their SOPInstanceUID.
 
     Returns:
         One receipt per path, in their order.
-
-    Raises:
-        ConfigError: the destination has no folder.
     """
-    if destination.folder is None:
-        raise ConfigError(f"destination {destination.name}: has no folder")
     return tuple(_copy(path, destination.folder, destination.name) for path in paths)
 
 

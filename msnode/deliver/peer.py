@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from msnode.config import Destination
+from msnode.config import DicomPeer
 from msnode.errors import ConfigError, Refused, TryLater
 from msnode.tls import client_context
 
@@ -30,7 +31,7 @@ SLOWEST = 10_000
 """Bytes a second that a peer must take: an object has `DIMSE_S` and the time that this means."""
 
 
-def parse_peer(text: str) -> Destination:
+def parse_peer(text: str) -> DicomPeer:
     """Read ``AET@HOST:PORT``; an IPv6 address goes in square brackets.
 
     Raises:
@@ -43,12 +44,12 @@ def parse_peer(text: str) -> Destination:
             " (title of 1 to 16 characters, port from 1 to 65535)"
         )
     title, host, port = match.groups()
-    return Destination(name=text, ae_title=title.strip(), host=host.strip("[]"), port=int(port))
+    return DicomPeer(name=text, ae_title=title.strip(), host=host.strip("[]"), port=int(port))
 
 
 @contextmanager
 def associate(
-    destination: Destination,
+    destination: DicomPeer,
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
     handlers: Sequence[EventHandlerType] = (),
@@ -77,7 +78,7 @@ def associate(
 @contextmanager
 def offering(
     sop_class: UID,
-    destination: Destination,
+    destination: DicomPeer,
     calling_ae_title: str,
     handlers: Sequence[EventHandlerType] = (),
 ) -> Iterator[Association]:
@@ -95,32 +96,29 @@ def offering(
 
 
 def _request(
-    destination: Destination,
+    destination: DicomPeer,
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
     opened: Flag,
     handlers: Sequence[EventHandlerType],
 ) -> Association:
     """Ask for an association; ``opened`` tells whether at least the connection came about."""
-    host, title = _address(destination)
     try:
         return _entity(calling_ae_title).associate(
-            host,
+            destination.host,
             destination.port,
             contexts=list(contexts),
-            ae_title=title,
-            tls_args=(client_context(destination.tls), host) if destination.tls else None,
+            ae_title=destination.ae_title,
+            tls_args=_tls_args(destination),
             evt_handlers=[(evt.EVT_CONN_OPEN, _opened, [opened]), *handlers],
         )
     except socket.gaierror as error:
         raise TryLater(f"{destination.name} cannot be reached: {error.strerror}") from error
 
 
-def _address(destination: Destination) -> tuple[str, str]:
-    """Host and called AE title."""
-    if destination.host is None or destination.ae_title is None:
-        raise ConfigError(f"destination {destination.name}: has no host and ae_title to call")
-    return destination.host, destination.ae_title
+def _tls_args(destination: DicomPeer) -> tuple[ssl.SSLContext, str] | None:
+    """What pynetdicom wants for TLS: the context, and the name to be proven."""
+    return (client_context(destination.tls), destination.host) if destination.tls else None
 
 
 def _entity(title: str) -> AE:
@@ -142,7 +140,7 @@ def _opened(event: Event, opened: Flag) -> None:
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _why(destination: Destination, association: Association, opened: Flag) -> str:
+def _why(destination: DicomPeer, association: Association, opened: Flag) -> str:
     """Why an association did not come about, in words for the administrator."""
     answer = association.acceptor.primitive
     if association.is_rejected and answer is not None:
@@ -155,7 +153,7 @@ def _why(destination: Destination, association: Association, opened: Flag) -> st
     return f"cannot be reached: {_trouble(destination)}"
 
 
-def _trouble(destination: Destination) -> str:
+def _trouble(destination: DicomPeer) -> str:
     """What stops a connection: pynetdicom only logs it, so that it is tried once more."""
     peer = (destination.host, destination.port)
     try:
@@ -168,7 +166,7 @@ def _trouble(destination: Destination) -> str:
     return "the connection broke off"
 
 
-def echo(peer: Destination, calling_ae_title: str) -> float:
+def echo(peer: DicomPeer, calling_ae_title: str) -> float:
     """C-ECHO (PS3.4 A): does a peer answer?
 
     Returns:

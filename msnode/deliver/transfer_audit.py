@@ -8,6 +8,7 @@ from pathlib import Path
 from pydicom import dcmread
 
 from msnode.audit import Node, Trail, Transfer
+from msnode.config import Destination, DicomPeer
 from msnode.deliver.c_store import read_item
 from msnode.deliver.verification import Delivery
 from msnode.records import Receipt
@@ -31,10 +32,15 @@ def ended(trail: Trail, delivery: Delivery, receipts: Sequence[Receipt]) -> None
 
 def _transfer(trail: Trail, delivery: Delivery, instances: dict[str, int]) -> Transfer:
     """Of the delivery's study, from us to the destination."""
-    to = delivery.destination
-    destination = Node(to.ae_title or to.name, to.host or "")
     study, patient = _whose(next(iter(delivery.files.values())))
-    return Transfer(trail.us, destination, study, patient, instances)
+    return Transfer(trail.us, _node(delivery.destination), study, patient, instances)
+
+
+def _node(destination: Destination) -> Node:
+    """A destination as the audit trail names it."""
+    if isinstance(destination, DicomPeer):
+        return Node(destination.ae_title, destination.host)
+    return Node(destination.name, "")
 
 
 def _by_class(paths: Sequence[Path]) -> dict[str, int]:

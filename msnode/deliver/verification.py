@@ -9,7 +9,7 @@ from typing import Protocol
 from pydicom.uid import generate_uid
 
 from msnode import metrics
-from msnode.config import Destination, Retry
+from msnode.config import Destination, DicomPeer, Retry
 from msnode.deliver.backoff import pause, steady_pause
 from msnode.deliver.c_find import FIND, find
 from msnode.deliver.commitment import COMMITMENT, request_commitment
@@ -23,10 +23,15 @@ NOT_FOUND = "the peer said that it stored it, but a C-FIND does not show it"
 
 
 NEEDED = {"find": FIND, "commitment": COMMITMENT}
-"""SOP Class by `Destination.verify`."""
+"""SOP Class by `DicomPeer.verify`."""
 
 
-def negotiate(destination: Destination, calling_ae_title: str) -> None:
+def proof_by(destination: Destination) -> str:
+    """How a destination proves that it keeps what it was sent; only a DICOM peer can."""
+    return destination.verify if isinstance(destination, DicomPeer) else "none"
+
+
+def negotiate(destination: DicomPeer, calling_ae_title: str) -> None:
     """Negotiate with a peer what its verification needs, and ask for nothing.
 
     Raises:
@@ -59,6 +64,12 @@ class Delivery:
         """The files of these objects, as far as they are still there."""
         uids = [receipt.sop_instance_uid for receipt in receipts]
         return [self.files[uid] for uid in uids if uid in self.files]
+
+    @property
+    def peer(self) -> DicomPeer:
+        """The destination of a delivery that is to be proven."""
+        assert isinstance(self.destination, DicomPeer)  # noqa: S101 - `proof_by` says so
+        return self.destination
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -125,7 +136,7 @@ class ByFind:
         sent = self._receipts.sent(*delivery.place)
         if not sent:
             return []
-        found = find(delivery.paths(sent), delivery.destination, delivery.calling)
+        found = find(delivery.paths(sent), delivery.peer, delivery.calling)
         for receipt in sent:
             if receipt.sop_instance_uid in found:
                 self._keep(delivery, proven(receipt))
@@ -184,12 +195,12 @@ class ByCommitment:
 
     def _left_s(self, delivery: Delivery, asked: list[Request]) -> float:
         """Seconds that the peer has left to report on the last of the requests."""
-        seconds = steady_pause(_patience(delivery.destination), len(asked)) or 0.0
+        seconds = steady_pause(_patience(delivery.peer), len(asked)) or 0.0
         return max(asked[-1].requested_at + seconds - time.time(), 0.0)
 
     def _is_over(self, delivery: Delivery, asked: list[Request]) -> bool:
         """Whether it was asked as often as it is to be."""
-        return steady_pause(_patience(delivery.destination), len(asked) + 1) is None
+        return steady_pause(_patience(delivery.peer), len(asked) + 1) is None
 
     def _requests(self, delivery: Delivery, state: State) -> list[Request]:
         return [r for r in self._commitments.of(*delivery.place) if r.state == state]
@@ -197,7 +208,7 @@ class ByCommitment:
     def _ask(self, delivery: Delivery, sent: Sequence[Receipt]) -> None:
         """Note a request, so that no report can be unknown, then make it."""
         uid = str(generate_uid())
-        destination = delivery.destination
+        destination = delivery.peer
         self._commitments.add(uid, *delivery.place)
 
         def keep(commitment: Commitment) -> bool:
@@ -215,7 +226,7 @@ class ByCommitment:
         _note(destination.name, "requested")
 
 
-def _patience(destination: Destination) -> Retry:
+def _patience(destination: DicomPeer) -> Retry:
     """How often a peer is asked that does not report: as it is tried, but from ``verify_s`` on."""
     longest = max(destination.verify_s, destination.retry.longest_s)
     return replace(destination.retry, first_s=destination.verify_s, longest_s=longest)

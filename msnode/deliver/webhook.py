@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Timer
 from urllib.parse import urlsplit
 
-from msnode.config import Destination
+from msnode.config import Webhook
 from msnode.errors import ConfigError, Refused, TryLater
 from msnode.records import Receipt
 from msnode.tls import client_context
@@ -55,7 +55,7 @@ def signature(body: bytes, secret: str, now: int) -> str:
     return f"t={now},v1={digest.hexdigest()}"
 
 
-def post(paths: Sequence[Path], destination: Destination) -> tuple[Receipt, ...]:
+def post(paths: Sequence[Path], destination: Webhook) -> tuple[Receipt, ...]:
     """POST signals, once each.
 
     Only the answer's status counts: redirects are not followed and its body is not read.
@@ -64,12 +64,12 @@ def post(paths: Sequence[Path], destination: Destination) -> tuple[Receipt, ...]
         One receipt per path, in their order, with the signal's identifier as ``sop_instance_uid``.
 
     Raises:
-        ConfigError: the destination is no webhook, or its TLS files cannot be used.
+        ConfigError: its TLS files cannot be used.
     """
     return tuple(_post(path, destination) for path in paths)
 
 
-def reach(destination: Destination) -> None:
+def reach(destination: Webhook) -> None:
     """Connect to a webhook, with TLS where it has it, and send nothing.
 
     Raises:
@@ -83,7 +83,7 @@ def reach(destination: Destination) -> None:
         raise TryLater(f"{destination.name} cannot be reached: {error}") from error
 
 
-def _post(path: Path, destination: Destination) -> Receipt:
+def _post(path: Path, destination: Webhook) -> Receipt:
     """One signal; whatever goes wrong on the way is worth another attempt."""
     try:
         identifier, body = read(path)
@@ -111,23 +111,23 @@ def _answered(name: str, identifier: str, status: int) -> Receipt:
     return Receipt(name, identifier, None, 200 <= status < 300, 1, detail, retry)
 
 
-def _target(destination: Destination) -> str:
+def _target(destination: Webhook) -> str:
     """Path and query of the request line (RFC 9112 3.2.1)."""
-    parts = urlsplit(destination.url or "")
+    parts = urlsplit(destination.url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _headers(identifier: str, body: bytes, destination: Destination) -> dict[str, str]:
+def _headers(identifier: str, body: bytes, destination: Webhook) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
         "User-Agent": AGENT,
         "Idempotency-Key": identifier,
-        "X-Msnode-Signature": signature(body, destination.secret or "", int(time.time())),
+        "X-Msnode-Signature": signature(body, destination.secret, int(time.time())),
     }
 
 
 @contextmanager
-def _connected(destination: Destination) -> Iterator[HTTPConnection]:
+def _connected(destination: Webhook) -> Iterator[HTTPConnection]:
     """A connection that is cut after ``timeout_s``, however slowly the other side talks."""
     connection = _connection(destination)
     try:
@@ -148,10 +148,8 @@ def _cut(connected: socket.socket) -> None:
         connected.shutdown(socket.SHUT_RDWR)
 
 
-def _connection(destination: Destination) -> HTTPConnection:
+def _connection(destination: Webhook) -> HTTPConnection:
     """A connection to be made, to the host itself: proxies of the environment are not used."""
-    if destination.url is None or destination.secret is None:
-        raise ConfigError(f"destination {destination.name}: has no url, or no secret")
     parts = urlsplit(destination.url)
     host, timeout = parts.hostname or "", destination.timeout_s
     if parts.scheme == "http":
@@ -159,7 +157,7 @@ def _connection(destination: Destination) -> HTTPConnection:
     return HTTPSConnection(host, parts.port, timeout=timeout, context=context(destination))
 
 
-def context(destination: Destination) -> ssl.SSLContext:
+def context(destination: Webhook) -> ssl.SSLContext:
     """TLS 1.2 or newer, the receiver's certificate and name verified.
 
     Raises:

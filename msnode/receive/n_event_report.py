@@ -12,7 +12,7 @@ from pynetdicom.dsutils import decode
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
-from msnode.config import Config, Destination
+from msnode.config import Config, DicomPeer
 from msnode.errors import Refused, TryLater
 from msnode.receive.access.policy import Host, Peer
 from msnode.receive.dicom.dimse import Command
@@ -47,7 +47,9 @@ class Reports:
     """
 
     def __init__(self, config: Config, commitments: Commitments) -> None:
-        self._destinations = [d for d in config.destinations if d.verify == "commitment"]
+        self._destinations = [
+            d for d in config.destinations if isinstance(d, DicomPeer) and d.verify == "commitment"
+        ]
         self._callers = config.receive.callers
         self._commitments = commitments
 
@@ -73,13 +75,13 @@ class Reports:
         names = [d.name for d in self._destinations if self._speaks_for(d, caller, peer)]
         return EventReport(command, context, names, self._commitments)
 
-    def _speaks_for(self, destination: Destination, title: str, peer: Peer) -> bool:
+    def _speaks_for(self, destination: DicomPeer, title: str, peer: Peer) -> bool:
         """Whether a peer is a destination: by its title, and its host or its entry in callers."""
-        if destination.ae_title is None or destination.ae_title.strip() != title:
+        if destination.ae_title.strip() != title:
             return False
         entries = [c for c in self._callers if c.ae_title.strip() == title and c.address]
         listed = any(peer.is_at(entry.address) and peer.shows(entry.subject) for entry in entries)
-        return listed or peer.host in _hosts(destination.host or "")
+        return listed or peer.host in _hosts(destination.host)
 
 
 class EventReport:

@@ -26,7 +26,7 @@ class Receipt:
 
     Attributes:
         status: DIMSE status of the last attempt (PS3.7 C), None where no association came about.
-        delivered: the destination has it; where ``Destination.verify`` asks for proof, proven.
+        delivered: the destination has it; where ``DicomPeer.verify`` asks for proof, proven.
         attempts: how often it was sent.
         detail: what the last attempt said, for the administrator; names no patient.
         retry: not delivered, but the same object may get through later.

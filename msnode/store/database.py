@@ -114,7 +114,7 @@ receipts = sa.Table(
     Column("attempts", Integer, nullable=False),
     Column("detail", Text, nullable=False),
     Column("retry", Boolean, nullable=False),  # undelivered, but worth another attempt
-    # stored, as the peer says; the proof that Destination.verify asks for is outstanding
+    # stored, as the peer says; the proof that DicomPeer.verify asks for is outstanding
     Column("sent", Boolean, nullable=False, server_default=sa.false()),
     Column("updated_at", Float, nullable=False),  # unix s
 )

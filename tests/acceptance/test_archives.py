@@ -8,7 +8,7 @@ import pytest
 from pydicom.filereader import dcmread
 
 from msnode import deliver, report
-from msnode.config import Describe, Destination, Form
+from msnode.config import Describe, DicomPeer, Form
 from msnode.records import Report
 from tests import reports
 from tests.acceptance import archives, peers
@@ -54,7 +54,7 @@ def archive(
 
 def store(results: tuple[Path, ...], ae_title: str, port: int) -> None:
     """Send as the node does: again, where a busy peer ended the association."""
-    to = Destination("archive", ae_title=ae_title, host="127.0.0.1", port=port)
+    to = DicomPeer("archive", ae_title=ae_title, host="127.0.0.1", port=port)
     left = list(results)
     for _ in range(ATTEMPTS):
         if not left:

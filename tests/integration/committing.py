@@ -18,7 +18,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
 )
 
-from msnode.config import Destination
+from msnode.config import DicomPeer
 from tests.acceptance import peers
 
 Reaction = Callable[["Pacs", Event, Dataset], None]
@@ -38,7 +38,7 @@ class Pacs:
         statuses: of the answers to its reports.
     """
 
-    destination: Destination
+    destination: DicomPeer
     react: Reaction = lambda *_: None
     status: int = 0x0000
     received: list[str] = field(default_factory=list)
@@ -121,7 +121,7 @@ def pacs(react: Reaction = lambda *_: None) -> Iterator[Pacs]:
         entity.add_supported_context(name, ExplicitVRLittleEndian)
     entity.add_supported_context(StorageCommitmentPushModel)
     port = peers.free_port()
-    destination = Destination(
+    destination = DicomPeer(
         "pacs", ae_title="PACS", host="127.0.0.1", port=port, verify="commitment"
     )
     running = Pacs(destination, react)

@@ -24,7 +24,7 @@ from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from msnode import report
-from msnode.config import Describe, Destination, Form
+from msnode.config import Describe, DicomPeer, Form
 from msnode.deliver import deliver, echo, parse_peer, peer, send
 from msnode.errors import TryLater
 from msnode.records import Receipt
@@ -38,7 +38,7 @@ SYNTAXES = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
 class Pacs:
     """A storage SCP whose answers a test decides."""
 
-    destination: Destination
+    destination: DicomPeer
     answer: Callable[[Event], int] = lambda _: 0x0000
     received: list[str] = field(default_factory=list)
     associations: int = 0
@@ -65,7 +65,7 @@ def pacs(
     entity.add_supported_context(accepted, syntaxes)
     entity.require_called_aet = True
     port = peers.free_port()
-    running = Pacs(Destination("pacs", ae_title="PACS", host="127.0.0.1", port=port))
+    running = Pacs(DicomPeer("pacs", ae_title="PACS", host="127.0.0.1", port=port))
     handlers: list[EventHandlerType] = [
         (evt.EVT_C_STORE, running.store),
         (evt.EVT_ACCEPTED, running.count),

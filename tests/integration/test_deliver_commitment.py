@@ -13,7 +13,7 @@ from pydicom.uid import SecondaryCaptureImageStorage
 
 from msnode import audit
 from msnode.audit import Trail
-from msnode.config import Destination, Retry
+from msnode.config import DicomPeer, Retry
 from msnode.deliver import Attempt, Deliveries, Delivery, Receipts, commitment, negotiate
 from msnode.errors import Refused
 from msnode.records import Receipt
@@ -39,7 +39,7 @@ class Node:
         self.receipts = Receipts(self.database)
         self.commitments = Commitments(self.database)
 
-    def attempt(self, destination: Destination, attempt: int = 1) -> Attempt:
+    def attempt(self, destination: DicomPeer, attempt: int = 1) -> Attempt:
         delivery = Delivery(destination, STUDY, 1, self.files, "MSNODE", time.time())
         return self.deliveries.attempt(delivery, attempt)
 
@@ -50,7 +50,7 @@ class Node:
     def requests(self) -> list[State]:
         return [request.state for request in self.commitments.of("pacs", STUDY, 1)]
 
-    def settle(self, destination: Destination) -> list[float]:
+    def settle(self, destination: DicomPeer) -> list[float]:
         """As the sweeper does; seconds until the next attempt."""
         return [
             self.deliveries.settle(request, destination) for request in self.deliveries.reported()
@@ -277,7 +277,7 @@ def test_a_peer_without_storage_commitment_is_no_destination_for_it(
     node: Node, tmp_path: Path
 ) -> None:
     with peers.storescp(tmp_path) as scp:
-        plain = Destination(
+        plain = DicomPeer(
             "pacs", ae_title=scp.ae_title, host="127.0.0.1", port=scp.port, verify="commitment"
         )
         with pytest.raises(Refused, match="does not support the Storage Commitment"):

@@ -14,7 +14,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelFind,
 )
 
-from msnode.config import Destination, Retry
+from msnode.config import DicomPeer, Retry
 from msnode.deliver import Attempt, Deliveries, Delivery, Receipts
 from msnode.store.database import migrate, open_database
 from tests.acceptance import peers
@@ -26,7 +26,7 @@ STUDY = "0123456789abcdef"
 class Archive:
     """A storage and query SCP; what it shows and how it answers is a test's choice."""
 
-    destination: Destination
+    destination: DicomPeer
     hidden: set[str] = field(default_factory=set)
     status: int = 0x0000
     received: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ def archive() -> Iterator[Archive]:
     entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
     port = peers.free_port()
     retry = Retry(first_s=10, longest_s=10, give_up_s=25)
-    running = Archive(Destination("a", "ARCHIVE", "127.0.0.1", port, verify="find", retry=retry))
+    running = Archive(DicomPeer("a", "ARCHIVE", "127.0.0.1", port, verify="find", retry=retry))
     handlers: list[EventHandlerType] = [
         (evt.EVT_C_STORE, running.store),
         (evt.EVT_C_FIND, running.find),
@@ -76,7 +76,7 @@ class Node:
     receipts: Receipts
     files: dict[str, Path]
 
-    def attempt(self, destination: Destination, attempt: int = 1) -> Attempt:
+    def attempt(self, destination: DicomPeer, attempt: int = 1) -> Attempt:
         delivery = Delivery(destination, STUDY, 1, self.files, "MSNODE", time.time())
         return self.deliveries.attempt(delivery, attempt)
 
@@ -143,7 +143,7 @@ def test_a_peer_that_never_answers_such_a_query_is_given_up(node: Node, archive:
 
 def test_a_peer_without_c_find_is_no_destination_for_it(node: Node, tmp_path: Path) -> None:
     with peers.storescp(tmp_path) as scp:
-        plain = Destination("a", scp.ae_title, "127.0.0.1", scp.port, verify="find")
+        plain = DicomPeer("a", scp.ae_title, "127.0.0.1", scp.port, verify="find")
         assert node.attempt(plain) == {"delivered": False, "pause_s": None}
         assert "does not support the Study Root Query" in node.details()["2.25.1"]
         assert node.attempt(replace(plain, verify="none"))["delivered"]

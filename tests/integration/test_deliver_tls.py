@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from msnode.config import Destination, Tls
+from msnode.config import DicomPeer, Tls
 from msnode.deliver import deliver, echo, parse_peer, peer
 from msnode.errors import TryLater
 from tests.acceptance import peers
@@ -23,30 +23,30 @@ class TestTls:
         return trustme.CA()
 
     @pytest.fixture
-    def secure(self, authority: trustme.CA, tmp_path: Path) -> Iterator[Destination]:
+    def secure(self, authority: trustme.CA, tmp_path: Path) -> Iterator[DicomPeer]:
         ours = issue(authority, tmp_path, "localhost")
         with peers.storescp(tmp_path, tls=ours) as scp:
             yield replace(parse_peer(f"STORESCP@localhost:{scp.port}"), tls=ours)
 
-    def test_both_sides_prove_themselves(self, secure: Destination, save_dicom: Save) -> None:
+    def test_both_sides_prove_themselves(self, secure: DicomPeer, save_dicom: Save) -> None:
         (receipt,) = deliver([save_dicom("2.25.1")], secure, "MSNODE")
         assert receipt.delivered
         assert echo(secure, "MSNODE") > 0
 
     def test_a_peer_of_another_authority_gets_nothing(
-        self, secure: Destination, tmp_path: Path, save_dicom: Save
+        self, secure: DicomPeer, tmp_path: Path, save_dicom: Save
     ) -> None:
         other = issue(trustme.CA(), tmp_path / "other", "localhost")
         (receipt,) = deliver([save_dicom("2.25.1")], replace(secure, tls=other), "MSNODE")
         assert receipt.retry
         assert "CERTIFICATE_VERIFY_FAILED" in receipt.detail
 
-    def test_the_host_name_must_be_the_certificates(self, secure: Destination) -> None:
+    def test_the_host_name_must_be_the_certificates(self, secure: DicomPeer) -> None:
         with pytest.raises(TryLater, match="CERTIFICATE_VERIFY_FAILED"):
             echo(replace(secure, host="127.0.0.1"), "MSNODE")
 
     def test_a_peer_may_refuse_our_certificate(
-        self, secure: Destination, tmp_path: Path, authority: trustme.CA
+        self, secure: DicomPeer, tmp_path: Path, authority: trustme.CA
     ) -> None:
         stranger = issue(trustme.CA(), tmp_path / "stranger", "localhost")
         assert secure.tls is not None
@@ -54,7 +54,7 @@ class TestTls:
             echo(replace(secure, tls=replace(stranger, ca=secure.tls.ca)), "MSNODE")
 
     def test_plain_tcp_to_a_tls_port_is_said(
-        self, secure: Destination, monkeypatch: pytest.MonkeyPatch
+        self, secure: DicomPeer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(peer, "ACSE_S", 1.0)
         with pytest.raises(TryLater, match="same TLS setting"):

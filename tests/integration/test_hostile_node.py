@@ -22,7 +22,7 @@ from pydicom.uid import (
 from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 
-from msnode.config import Complete, Config, Decode, Destination
+from msnode.config import Complete, Config, Decode, Folder
 from msnode.deliver import Deliveries
 from msnode.errors import Refused
 from msnode.flow import Flow
@@ -162,6 +162,6 @@ def _flow(receiver: Receiver, folder: Path, sequences: tuple[str, ...] = ALL) ->
     config = Config(
         data=receiver.folder,
         decode=LIMITS,
-        destinations=(Destination("archive", folder=folder / "archive", profile="full"),),
+        destinations=(Folder("archive", folder=folder / "archive", profile="full"),),
     )
     return Flow(config, receiver.inbox, runner, Deliveries(receiver.engine), Twin(receiver.engine))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from msnode import report
-from msnode.config import Config, Describe, Destination
+from msnode.config import Config, Describe, Folder
 from msnode.deliver import Deliveries
 from msnode.flow import Flow
 from msnode.records import Study
@@ -32,7 +32,7 @@ def test_a_stored_reason_is_reported(tmp_path: Path, stored: Any, said: str) -> 
     study = Study(made.study_instance_uid, 1, "evidence", made.evidence, time.time())
     config = Config(
         data=tmp_path / "data",
-        destinations=(Destination("pacs", folder=tmp_path / "pacs"),),
+        destinations=(Folder("pacs", folder=tmp_path / "pacs"),),
         report=Describe(language="de"),
     )
     work = config.data / "work" / study.key / "1"

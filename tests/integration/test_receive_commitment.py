@@ -15,7 +15,7 @@ from pydicom.uid import ImplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
-from msnode.config import Caller, Config, Destination, Receive, Tls
+from msnode.config import Caller, Config, DicomPeer, Receive, Tls
 from msnode.deliver import Deliveries, Delivery
 from msnode.receive import Inbox, Listener, Reports
 from msnode.receive import n_event_report as receive_commitment
@@ -28,7 +28,7 @@ from tests.integration.committing import NO_SUCH_INSTANCE, Pacs, on_new_associat
 from tests.integration.test_deliver_tls import issue
 
 STUDY = "0123456789abcdef"
-PACS = Destination("pacs", ae_title="PACS", host="localhost", verify="commitment")
+PACS = DicomPeer("pacs", ae_title="PACS", host="localhost", verify="commitment")
 RECEIVE = Receive(address="127.0.0.1", port=0, min_free_bytes=0)
 
 
@@ -59,7 +59,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Node]]:
     """Start a listener for the destination PACS, which was asked about transaction 2.25.7."""
     started: list[Node] = []
 
-    def make(*callers: Caller, destination: Destination = PACS, tls: Tls | None = None) -> Node:
+    def make(*callers: Caller, destination: DicomPeer = PACS, tls: Tls | None = None) -> Node:
         receive = replace(RECEIVE, callers=callers, tls=tls)
         config = Config(receive=receive, destinations=(destination,))
         node = Node(tmp_path / str(len(started)), config)
@@ -88,7 +88,7 @@ def tell(node: Node, information: Dataset, title: str = "PACS", kind: int = 1) -
     return Pacs(PACS).report(information, node.listener.port, title, kind)
 
 
-def two_objects(destination: Destination, save_dicom: Callable[..., Path]) -> Delivery:
+def two_objects(destination: DicomPeer, save_dicom: Callable[..., Path]) -> Delivery:
     """A result on its way."""
     files = {uid: save_dicom(uid) for uid in ("2.25.1", "2.25.2")}
     return Delivery(destination, STUDY, 1, files, "MSNODE", time.time())

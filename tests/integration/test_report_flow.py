@@ -17,7 +17,7 @@ from pydicom.uid import (
 )
 
 from msnode import metrics, report
-from msnode.config import Config, Destination, Form
+from msnode.config import Config, Folder, Form
 from msnode.confined import Confined
 from msnode.deliver import Deliveries
 from msnode.errors import Unforeseen
@@ -38,7 +38,7 @@ class Node:
     made: Report
     study: Study
 
-    def flow(self, *destinations: Destination) -> Flow:
+    def flow(self, *destinations: Folder) -> Flow:
         inbox: Any = SimpleNamespace(study=lambda *_: self.study)
         runner: Any = SimpleNamespace(info=self.made.model)
         config = Config(data=self.folder, destinations=destinations)
@@ -69,7 +69,7 @@ def classes(folder: Path) -> list[str]:
 
 
 def test_the_same_options_are_written_once(node: Node, tmp_path: Path) -> None:
-    one = Destination("one", folder=tmp_path / "one", profile="standard")
+    one = Folder("one", folder=tmp_path / "one", profile="standard")
     other = replace(one, name="other", folder=tmp_path / "other")
     third = replace(one, name="third", folder=tmp_path / "third", form=Form(overlay="multi-frame"))
     flow = node.flow(one, other, third)
@@ -87,7 +87,7 @@ def test_the_same_options_are_written_once(node: Node, tmp_path: Path) -> None:
 def test_a_study_is_delivered_in_the_form_that_it_was_reported_in(
     node: Node, tmp_path: Path
 ) -> None:
-    before = Destination("pacs", folder=tmp_path / "pacs")
+    before = Folder("pacs", folder=tmp_path / "pacs")
     node.report(node.flow(before))
     after = replace(before, profile="full", form=Form("comprehensive-3d"))
     assert node.deliver(node.flow(after), "pacs")
@@ -96,7 +96,7 @@ def test_a_study_is_delivered_in_the_form_that_it_was_reported_in(
 
 def test_a_revised_result_names_what_the_destination_got(node: Node, tmp_path: Path) -> None:
     """Not what it would have got had its settings always been what they are now."""
-    before = Destination("pacs", folder=tmp_path / "pacs")
+    before = Folder("pacs", folder=tmp_path / "pacs")
     node.report(node.flow(before))
     first = pydicom.dcmread(node.folder / "work" / node.study.key / "1/minimal/sr.dcm")
     node.study = replace(node.study, generation=2)
@@ -131,7 +131,7 @@ def test_an_error_that_nobody_foresaw_is_in_the_report(
     node.made = replace(node.made, header=first)
     faults = metrics.FAULTS.labels("kept_back")
     before = faults._value.get()
-    assert node.report(node.flow(Destination("pacs", folder=tmp_path / "pacs"))) == "not_analysed"
+    assert node.report(node.flow(Folder("pacs", folder=tmp_path / "pacs"))) == "not_analysed"
     [entry] = Twin(node.database).history("p")
     assert entry.study_date == "20250102"
     assert faults._value.get() == before + 1
@@ -140,9 +140,9 @@ def test_an_error_that_nobody_foresaw_is_in_the_report(
 
 
 def test_nothing_to_deliver_does_not_count_as_delivered(node: Node, tmp_path: Path) -> None:
-    known = Destination("known", folder=tmp_path / "known")
+    known = Folder("known", folder=tmp_path / "known")
     node.report(node.flow(known))
-    late = Destination("late", folder=tmp_path / "late", profile="standard")
+    late = Folder("late", folder=tmp_path / "late", profile="standard")
     assert not node.deliver(node.flow(known, late), "late")
 
 
@@ -164,7 +164,7 @@ def test_an_earlier_study_of_the_patient_is_in_the_report(node: Node, tmp_path: 
         0.5,
     )
     Twin(node.database).record(entry)
-    flow = node.flow(Destination("pacs", folder=tmp_path / "pacs", profile="standard"))
+    flow = node.flow(Folder("pacs", folder=tmp_path / "pacs", profile="standard"))
     node.report(flow)
     [readable] = node.folder.glob("work/*/1/standard/readable.dcm")
     assert "2023-05-03, Absent, 20%, hybrid 0.9" in pydicom.dcmread(readable).to_json()

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from msnode import audit, classify, deliver, prepare, report
-from msnode.config import Config, Describe, Destination
+from msnode.config import Config, Describe, Folder
 from msnode.deliver import Receipts
 from msnode.errors import TryLater
 from msnode.records import Prepared, Receipt, Report, key
@@ -61,7 +61,7 @@ def write_signal(place: Place) -> None:
 
 def copy_to_folder(place: Place) -> None:
     """A destination says in its receipts whether it makes sense to try again."""
-    destination = Destination("archive", folder=place.folder)
+    destination = Folder("archive", folder=place.folder)
     for receipt in deliver.deliver(place.made.evidence[:2], destination, "MSNODE"):
         if not receipt.delivered:
             assert receipt.retry

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from msnode.config import Config, Destination
+from msnode.config import Config, Folder, Webhook
 from msnode.deliver import Deliveries, Receipts
 from msnode.flow import Flow
 from msnode.records import Receipt, Study
@@ -91,8 +91,8 @@ def node(ris: Ris, database: sa.Engine, tmp_path: Path) -> Node:
     study = Study(made.study_instance_uid, 1, "evidence", made.evidence, time.time())
     leave(made, tmp_path / "data/work" / study.key / "1")
     register(database, study)
-    archive = Destination("archive", folder=tmp_path / "archive")
-    hook = Destination("ris", url=ris.url, secret="0123456789abcdef")
+    archive = Folder("archive", folder=tmp_path / "archive")
+    hook = Webhook("ris", url=ris.url, secret="0123456789abcdef")
     config = Config(data=tmp_path / "data", destinations=(archive, hook))
     inbox: Any = SimpleNamespace(study=lambda *_: study)
     runner: Any = SimpleNamespace(info=made.model)

@@ -9,7 +9,19 @@ import sqlalchemy as sa
 import trustme
 
 from msnode.cli import check
-from msnode.config import Audit, Caller, Classify, Config, Destination, Http, Receive, Syslog, Tls
+from msnode.config import (
+    Audit,
+    Caller,
+    Classify,
+    Config,
+    DicomPeer,
+    Folder,
+    Http,
+    Receive,
+    Syslog,
+    Tls,
+    Webhook,
+)
 from msnode.store.database import migrate, open_database
 
 
@@ -21,7 +33,7 @@ def sound(tmp_path: Path) -> Config:
         data=tmp_path / "data",
         receive=receive,
         classify=Classify(bundle=tmp_path / "none"),
-        destinations=(Destination("archive", folder=tmp_path / "archive"),),
+        destinations=(Folder("archive", folder=tmp_path / "archive"),),
     )
 
 
@@ -46,8 +58,8 @@ def wrong(config: Config) -> dict[str, str]:
 def test_a_sound_configuration_passes(sound: Config, tls: Tls) -> None:
     destinations = (
         *sound.destinations,
-        Destination("pacs", ae_title="PACS", host="localhost", tls=tls),
-        Destination("ris", url="https://localhost/", secret="0123456789abcdef", ca=tls.ca),
+        DicomPeer("pacs", ae_title="PACS", host="localhost", tls=tls),
+        Webhook("ris", url="https://localhost/", secret="0123456789abcdef", ca=tls.ca),
     )
     assert wrong(replace(sound, destinations=destinations)) == {}
     assert wrong(replace(sound, receive=replace(sound.receive, tls=tls))) == {}
@@ -59,7 +71,7 @@ def test_nobody_may_call_and_nobody_gets_results(sound: Config) -> None:
 
 
 def test_a_peer_that_must_call_back_has_to_be_let_in(sound: Config) -> None:
-    pacs = Destination("pacs", ae_title="PACS", host="localhost", verify="commitment")
+    pacs = DicomPeer("pacs", ae_title="PACS", host="localhost", verify="commitment")
     assert wrong(replace(sound, destinations=(pacs,))) == {}
     other = replace(sound.receive, callers=(Caller("SCANNER"),))
     found = wrong(replace(sound, destinations=(pacs,), receive=other))
@@ -69,7 +81,7 @@ def test_a_peer_that_must_call_back_has_to_be_let_in(sound: Config) -> None:
 @pytest.mark.parametrize("name", ["certificate", "key", "ca"])
 def test_an_absent_tls_file_is_named(sound: Config, tls: Tls, tmp_path: Path, name: str) -> None:
     absent = replace(tls, **{name: tmp_path / "absent.pem"})
-    pacs = Destination("pacs", ae_title="PACS", host="localhost", tls=absent)
+    pacs = DicomPeer("pacs", ae_title="PACS", host="localhost", tls=absent)
     receive = replace(sound.receive, tls=absent)
     found = wrong(replace(sound, receive=receive, destinations=(pacs,)))
     assert found["listener"].startswith(f"receive.tls.{name}: {tmp_path}/absent.pem cannot be read")
@@ -78,7 +90,7 @@ def test_an_absent_tls_file_is_named(sound: Config, tls: Tls, tmp_path: Path, na
 
 def test_files_of_another_kind_are_no_tls_files(sound: Config, tls: Tls) -> None:
     swapped = Tls(tls.key, tls.certificate, tls.ca)
-    hook = Destination("ris", url="https://ris/", secret="0123456789abcdef", ca=tls.key)
+    hook = Webhook("ris", url="https://ris/", secret="0123456789abcdef", ca=tls.key)
     receive = replace(sound.receive, tls=swapped)
     found = wrong(replace(sound, receive=receive, destinations=(hook,)))
     assert found["listener"].startswith("receive.tls: ")
@@ -105,7 +117,7 @@ def test_an_address_of_another_host_cannot_be_listened_on(sound: Config) -> None
 
 def test_a_folder_that_takes_no_file_is_said(sound: Config, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    blocked = Destination("archive", folder=tmp_path / "file" / "out")
+    blocked = Folder("archive", folder=tmp_path / "file" / "out")
     assert "destination archive" in wrong(replace(sound, destinations=(blocked,)))
 
 

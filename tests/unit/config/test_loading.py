@@ -7,7 +7,7 @@ import pytest
 
 from msnode import config
 from msnode.errors import ConfigError
-from tests.configs import BASE, PEER, WEBHOOK, problems, to
+from tests.configs import BASE, PEER, WEBHOOK, parsed, problems, to
 
 
 def test_an_empty_file_is_a_whole_configuration() -> None:
@@ -21,9 +21,9 @@ def test_a_section_with_everything_commented_out_is_the_default() -> None:
 
 
 def test_relative_paths_count_from_the_file() -> None:
-    parsed = config.parse({"data": "var", "destinations": [{"name": "a", "folder": "out"}]}, BASE)
-    assert parsed.data == BASE / "var"
-    assert parsed.destinations[0].folder == BASE / "out"
+    raw = {"data": "var", "destinations": [{"name": "a", "folder": "out"}]}
+    assert config.parse(raw, BASE).data == BASE / "var"
+    assert parsed(raw).folder == BASE / "out"
 
 
 def test_an_unknown_key_names_the_nearest() -> None:
@@ -84,8 +84,8 @@ def test_a_whole_number_is_a_duration() -> None:
 
 
 def test_secrets_are_masked() -> None:
-    parsed = config.parse({"name": "a", "database": "postgresql://u:hush@db/msnode"}, BASE)
-    assert "hush" not in str(config.masked(parsed))
+    shared = config.parse({"name": "a", "database": "postgresql://u:hush@db/msnode"}, BASE)
+    assert "hush" not in str(config.masked(shared))
     hook = config.parse(to(WEBHOOK, url="https://ris/a?sig=hush", secret="hush" * 4), BASE)
     assert "hush" not in str(config.masked(hook))
     assert config.masked(hook)["destinations"][0]["url"] == "https://ris/a?***"
@@ -94,7 +94,7 @@ def test_secrets_are_masked() -> None:
 def test_the_environment_fills_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PACS_HOST", "pacs.example.org")
     peer = {"name": "pacs", "ae_title": "PACS", "host": "$PACS_HOST"}
-    assert config.parse({"destinations": [peer]}, BASE).destinations[0].host == "pacs.example.org"
+    assert parsed({"destinations": [peer]}).host == "pacs.example.org"
 
 
 def test_what_the_environment_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_what_the_environment_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> 
         ]
     monkeypatch.setenv("PASSWORD", "pa$word")
     hook = to(WEBHOOK, secret="0123456789abcdef$PASSWORD")
-    assert config.parse(hook, BASE).destinations[0].secret == "0123456789abcdefpa$word"
+    assert parsed(hook).secret == "0123456789abcdefpa$word"
 
 
 def test_a_broken_file_is_a_clear_error(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_broken_file_is_a_clear_error(tmp_path: Path) -> None:
 
 
 def test_sections_are_frozen() -> None:
-    parsed = config.Config()
+    whole = config.Config()
     with pytest.raises(AttributeError):
-        parsed.receive.port = 1  # type: ignore[misc]
-    assert {field.name for field in fields(parsed)} >= {"receive", "destinations", "http"}
+        whole.receive.port = 1  # type: ignore[misc]
+    assert {field.name for field in fields(whole)} >= {"receive", "destinations", "http"}

@@ -1,9 +1,15 @@
 """What settings must obey beyond their types."""
 
+import inspect
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_type_hints
+
 import pytest
 
 from msnode import config
-from tests.configs import BASE, FOLDER, PEER, WEBHOOK, problems, to
+from msnode.config import constraints, rules
+from tests.configs import BASE, FOLDER, PEER, WEBHOOK, parsed, problems, to
 
 
 @pytest.mark.parametrize("title", ["", " ", "SEVENTEEN_LETTERS", "BACK\\SLASH", "ÜMLAUT"])
@@ -36,7 +42,7 @@ def test_a_destination_is_a_peer_or_a_folder_or_a_webhook(destination: dict[str,
 def test_results_do_not_go_to_what_the_node_deletes(folder: str, allowed: bool) -> None:
     raw = to(FOLDER, folder=folder) | {"data": "data"}
     if allowed:
-        assert config.parse(raw, BASE).destinations[0].folder == BASE / folder
+        assert parsed(raw).folder == BASE / folder
     else:
         (problem,) = problems(raw)
         assert problem == (
@@ -50,7 +56,7 @@ def test_results_do_not_go_to_what_the_node_deletes(folder: str, allowed: bool) 
      "http://127.0.0.1/"],
 )  # fmt: skip
 def test_a_webhook_is_an_address(url: str) -> None:
-    assert config.parse(to(WEBHOOK, url=url), BASE).destinations[0].url == url
+    assert parsed(to(WEBHOOK, url=url)).url == url
 
 
 @pytest.mark.parametrize(
@@ -71,7 +77,7 @@ def test_results_cross_no_network_in_clear_text_unless_allowed(url: str) -> None
     (problem,) = problems(to(WEBHOOK, url=url))
     assert "destinations.0.url" in problem
     assert "use https, or set allow_http" in problem
-    assert config.parse(to(WEBHOOK, url=url, allow_http=True), BASE).destinations[0].url == url
+    assert parsed(to(WEBHOOK, url=url, allow_http=True)).url == url
 
 
 @pytest.mark.parametrize(
@@ -183,7 +189,7 @@ def test_what_is_listened_on_is_an_address(section: str) -> None:
 
 @pytest.mark.parametrize("host", ["pacs_1", "pacs.example.org.", "10.1.2.3", "2001:db8::1"])
 def test_a_host_is_a_name_or_an_address(host: str) -> None:
-    assert config.parse(to(PEER, host=host), BASE).destinations[0].host == host
+    assert parsed(to(PEER, host=host)).host == host
 
 
 @pytest.mark.parametrize("host", ["", " ", "pacs:104", "[::1]", "http://pacs", "a..b"])
@@ -217,7 +223,7 @@ def test_no_setting_of_a_destination_does_nothing(destination: object, key: str)
 
 def test_a_form_is_named_in_the_fields_own_terms() -> None:
     form = {"sr": "comprehensive-3d", "transfer_syntax": "JPEG2000Lossless"}
-    made = config.parse(to(PEER, form=form), BASE).destinations[0]
+    made = parsed(to(PEER, form=form))
     assert made.form == config.Form("comprehensive-3d", "single-frame", "JPEG2000Lossless")
     (problem,) = problems(to(PEER, form={"transfer_syntax": "JPEG2000Lossles"}))
     assert problem.endswith('did you mean "JPEG2000Lossless"?')
@@ -257,3 +263,70 @@ def test_what_goes_into_objects_fits(describe: dict[str, str]) -> None:
 def test_destinations_need_different_names() -> None:
     twice = [{"name": "pacs", "folder": "a"}, {"name": "pacs", "folder": "b"}]
     assert any("used twice" in line for line in problems({"destinations": twice}))
+
+
+def test_a_subject_needs_a_certificate() -> None:
+    caller = {"ae_title": "CT1", "subject": "ct1.example.org"}
+    assert problems({"receive": {"callers": [caller]}}) == [
+        "receive.callers.0.subject: is in no certificate without TLS; set tls, or delete it"
+    ]
+    tls = {"certificate": "a", "key": "b", "ca": "c"}
+    assert config.parse({"receive": {"callers": [caller], "tls": tls}}, BASE)
+
+
+def sections(kind: Any = config.Config) -> Iterator[tuple[type, dict[str, Any]]]:
+    """Every section that a file can have, with the annotations of its settings."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind, include_extras=True)
+        yield kind, hints
+        for inner in hints.values():
+            yield from sections(inner)
+    else:
+        for inner in get_args(kind):
+            yield from sections(inner)
+
+
+def test_every_number_has_a_rule() -> None:
+    """A number without one takes 0 and infinity; so the annotation must say what it may be."""
+    bare = [
+        f"{kind.__name__}.{name}"
+        for kind, hints in sections()
+        for name, hint in hints.items()
+        if {int, float} & {hint, *get_args(hint)} and not list(rules.rules_of(hint))
+    ]
+    assert bare == []
+
+
+def test_no_rule_is_forgotten() -> None:
+    """Every rule that is written down stands at a field, and every section's is reached."""
+    at_fields = {
+        rule if inspect.isfunction(rule) else type(rule)
+        for _, hints in sections()
+        for hint in hints.values()
+        for each in (hint, *get_args(hint))
+        for rule in rules.rules_of(each)
+    }
+    written = {
+        thing
+        for _, thing in inspect.getmembers(constraints)
+        if (inspect.isclass(thing) or inspect.isfunction(thing)) and is_rule(thing)
+    }
+    assert at_fields == written
+    owners = {
+        kind
+        for module in (config.settings, config.destinations)
+        for _, kind in inspect.getmembers(module, inspect.isclass)
+        if "contradictions" in vars(kind)
+    }
+    reached = {base for kind, _ in sections() for base in kind.__mro__}
+    assert owners <= reached
+
+
+def is_rule(thing: Any) -> bool:
+    """Whether this is a rule of `constraints`: takes a value, gives a message or None."""
+    call = vars(thing).get("__call__", thing) if isinstance(thing, type) else thing
+    return (
+        thing.__module__ == constraints.__name__
+        and inspect.isfunction(call)
+        and call.__annotations__.get("return") == str | None
+    )

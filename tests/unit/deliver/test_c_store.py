@@ -17,7 +17,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from msnode.config import Destination
+from msnode.config import DicomPeer
 from msnode.deliver.c_store import Item, _store, batches, read_item
 from msnode.errors import Refused
 
@@ -105,5 +105,5 @@ def test_what_cannot_be_sent_is_told_without_its_values(
         raise error
 
     association.send_c_store = fail
-    receipt = _store(association, sent, Destination("pacs"), 1)
+    receipt = _store(association, sent, DicomPeer("pacs", "PACS", "localhost"), 1)
     assert (receipt.detail, receipt.delivered, receipt.retry) == (told, False, False)

@@ -17,7 +17,7 @@ import pytest
 import trustme
 from prometheus_client import REGISTRY
 
-from msnode.config import Destination
+from msnode.config import Webhook
 from msnode.deliver import deliver, identify, reach
 from msnode.deliver.webhook import signature
 from msnode.errors import ConfigError, Refused, TryLater
@@ -38,8 +38,8 @@ class Receiver:
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
     @property
-    def destination(self) -> Destination:
-        return Destination("ris", url=self.url, secret=SECRET, timeout_s=5.0)
+    def destination(self) -> Webhook:
+        return Webhook("ris", url=self.url, secret=SECRET, timeout_s=5.0)
 
 
 def status(code: int, **headers: str) -> Answer:
@@ -238,7 +238,7 @@ def test_what_is_no_signal_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(Refused, match="is no signal"):
             identify(path)
-        (receipt,) = deliver([path], Destination("ris", url="http://localhost:1"), "MSNODE")
+        (receipt,) = deliver([path], Webhook("ris", url="http://localhost:1"), "MSNODE")
         assert (receipt.delivered, receipt.retry) == (False, False)
 
 

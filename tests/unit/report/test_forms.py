@@ -14,7 +14,7 @@ from pydicom.uid import (
 )
 
 from msnode import report
-from msnode.config import Describe, Destination, Form
+from msnode.config import Describe, Folder, Form
 from msnode.records import Predecessor, Report
 from msnode.report import secondary_capture
 
@@ -117,7 +117,10 @@ def test_a_retry_compresses_to_the_same_bytes(make_report: MakeReport, tmp_path:
 
 
 def test_destinations_with_the_same_options_share_their_objects() -> None:
-    pacs, archive = Destination("pacs", profile="full"), Destination("archive", profile="full")
+    pacs, archive = (
+        Folder("pacs", Path("a"), profile="full"),
+        Folder("archive", Path("b"), profile="full"),
+    )
     assert pacs.objects == archive.objects == "full"
     other = replace(archive, form=Form("comprehensive-3d", transfer_syntax="RLELossless"))
     assert other.objects == "full-comprehensive-3d-RLELossless"
