@@ -71,5 +71,14 @@ WATERMARK_BYTES = Gauge(
 DELETED_BYTES = Counter(
     "msnode_deleted_bytes_total", "Bytes deleted by the rules of retention.", ["kind"]
 )  # images, results, quarantine, backups
+PERIODIC_SECONDS = Histogram(
+    "msnode_periodic_seconds",
+    "Time of one run of a periodic task.",
+    ["task"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60),
+)  # as in service/upkeep.py
+PERIODIC_FAILURES = Counter(
+    "msnode_periodic_failures_total", "Runs of a periodic task that failed.", ["task"]
+)
 READY = Gauge("msnode_ready", "1 while /readyz answers 200.")
 BUILD = Info("msnode_build", "Version of the program and of the model it serves.")

@@ -22,6 +22,11 @@ def save_scores(scores: Scores, finding: Finding, folder: Path) -> None:
         file.write(encode(finding))
 
 
+def is_saved(folder: Path) -> bool:
+    """Whether what `save_scores` wrote is there, all of it."""
+    return (folder / FINDING).exists() and (folder / SCORES).exists()
+
+
 def load_scores(folder: Path) -> tuple[Scores, Finding]:
     """Read what `save_scores` wrote.
 

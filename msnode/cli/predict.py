@@ -13,11 +13,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import classify, prepare, report
-from msnode.analysis import Analysis, compose, examine
 from msnode.cli.progress import progress
 from msnode.config import Classify, Decode, Describe
 from msnode.confined import Confined
 from msnode.errors import Crashed, MsnodeError
+from msnode.flow.analysis import Analysis, compose, examine
 from msnode.records import ModelInfo, SeriesChoice, Study, key, population
 
 log = logging.getLogger(__name__)

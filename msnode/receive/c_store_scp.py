@@ -17,11 +17,12 @@ from msnode.receive.dicom.dimse_status import (
 )
 from msnode.receive.dicom.sop_classes import right
 from msnode.receive.dicom.upper_layer import Context
-from msnode.receive.inbox.identity import Header, check_uid, patient_key
+from msnode.receive.inbox.identity import Header, check_uid
 from msnode.receive.inbox.inbox import Inbox
 from msnode.receive.inbox.part10 import Spool, file_meta
 from msnode.receive.inbox.rows import Arrival
 from msnode.store.disk_space import Level
+from msnode.store.patients import patient_key
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,11 @@ from msnode.records.results import (
     Scores,
     SliceFinding,
 )
+from msnode.records.vocabulary import BRAIN, Coded, Vocabulary
 
 __all__ = [
+    "BRAIN",
+    "Coded",
     "Commitment",
     "Decision",
     "Finding",
@@ -48,5 +51,6 @@ __all__ = [
     "SourceFrame",
     "SourcePoint",
     "Study",
+    "Vocabulary",
     "key",
 ]

@@ -8,6 +8,7 @@ from typing import Literal
 from msnode.records.images import Float32Array, SeriesChoice, Slices, SourceFrame, SourcePoint
 from msnode.records.population import Strata
 from msnode.records.sentences import Text
+from msnode.records.vocabulary import BRAIN, Vocabulary
 
 Decision = Literal["present", "absent", "undetermined"]
 
@@ -132,6 +133,7 @@ class Report:
         created_at: unix time in seconds; fixed once, so that a retry writes the same bytes.
         predecessor: the result that this one replaces, or None.
         priors: of earlier studies, as far as the node knows them, oldest first.
+        words: of the route that the study went.
     """
 
     study_instance_uid: str
@@ -148,3 +150,4 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     predecessor: Predecessor | None = None
     priors: tuple[Prior, ...] = ()
+    words: Vocabulary = BRAIN

@@ -4,6 +4,8 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from msnode.records import Coded
+
 PRIVATE = "99MSNODE"
 
 
@@ -11,9 +13,6 @@ def _code(value: str, scheme: str, meaning: str) -> CodedConcept:
     return CodedConcept(value=value, scheme_designator=scheme, meaning=meaning)
 
 
-MULTIPLE_SCLEROSIS = _code("24700007", "SCT", "Multiple sclerosis")
-MR_BRAIN = _code("24590-2", "LN", "MR Brain")
-BRAIN = CodedConcept.from_code(codes.SCT.Brain)
 ARTIFICIAL_INTELLIGENCE = CodedConcept.from_code(codes.DCM.ArtificialIntelligence)
 PROCESSING_EQUIPMENT = CodedConcept.from_code(codes.DCM.ProcessingEquipment)
 SALIENCY = CodedConcept.from_code(codes.DCM.Saliency)
@@ -39,9 +38,6 @@ PROCEDURE_DESCRIPTIONS = CodedConcept.from_code(codes.DCM.CurrentProcedureDescri
 PERCENT = _code("%", "UCUM", "Percent")
 NO_UNITS = _code("1", "UCUM", "no units")
 
-PROBABILITY_STUDY = _code("STUDY_PROB", PRIVATE, "Probability of MS pattern in study")
-PROBABILITY_IMAGE = _code("IMAGE_PROB", PRIVATE, "Probability of MS pattern in image")
-MS_PATTERN = _code("MS_PATTERN", PRIVATE, "Multiple sclerosis pattern")
 READING_PRIORITY = _code("READ_PRIORITY", PRIVATE, "Suggested reading priority")
 
 DECISIONS = {
@@ -65,6 +61,11 @@ LANGUAGES = {
     "nl": _code("nl", "RFC5646", "Dutch"),
 }
 """TID 1204; BCP 47 tags."""
+
+
+def concept(coded: Coded) -> CodedConcept:
+    """A word of a route's vocabulary as it stands in an object."""
+    return _code(*coded)
 
 
 def private_scheme() -> Dataset:

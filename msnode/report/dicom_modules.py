@@ -6,9 +6,9 @@ from copy import copy
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from msnode.records import SourceFrame
+from msnode.records import SourceFrame, Vocabulary
 from msnode.report.case import PROGRAM, VERSION, Case, Image
-from msnode.report.codes import BRAIN, PROCESSING_EQUIPMENT, SOURCE_IMAGE
+from msnode.report.codes import PROCESSING_EQUIPMENT, SOURCE_IMAGE, concept
 from msnode.report.uids import uid
 
 SERIES = {
@@ -185,7 +185,7 @@ def refer(dataset: Dataset, frames: Iterable[SourceFrame]) -> None:
     dataset.ReferencedSeriesSequence = series
 
 
-def brain(dataset: Dataset) -> None:
+def anatomy(dataset: Dataset, words: Vocabulary) -> None:
     """Say which part of the body the pixels show."""
-    dataset.BodyPartExamined = "BRAIN"
-    dataset.AnatomicRegionSequence = [BRAIN]
+    dataset.BodyPartExamined = words.body_part
+    dataset.AnatomicRegionSequence = [concept(words.region)]

@@ -31,7 +31,7 @@ def build(case: Case) -> Dataset:
         groups += [_slice_group(case, found) for found in matter(case, MOST_SLICES)]
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=observer(case)),
-        procedure_reported=codes.MR_BRAIN,
+        procedure_reported=codes.concept(case.report.words.procedure),
         imaging_measurements=groups,
         language_of_content_item_and_descendants=sr.LanguageOfContentItemAndDescendants(
             codes.LANGUAGES[case.describe.language]
@@ -70,22 +70,26 @@ def algorithm(case: Case) -> sr.AlgorithmIdentification:
 
 def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
     """TID 1501 group of the whole study; without a finding it carries the reason instead."""
-    finding = case.report.finding
+    words, finding = case.report.words, case.report.finding
     decision = finding.decision if finding is not None else "undetermined"
-    evaluations = [sr.QualitativeEvaluation(codes.MS_PATTERN, codes.DECISIONS[decision])]
+    evaluations = [
+        sr.QualitativeEvaluation(codes.concept(words.finding), codes.DECISIONS[decision])
+    ]
     measurements = []
     if finding is not None:
         priority = codes.PRIORITIES[decision == "present"]
         evaluations.append(sr.QualitativeEvaluation(codes.READING_PRIORITY, priority))
         source = matter(case, 1)[0].source
         measurements = [
-            _probability(codes.PROBABILITY_STUDY, finding.probability, _anchor(source), source)
+            _probability(
+                codes.concept(words.study_probability), finding.probability, _anchor(source), source
+            )
         ]
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(case, "study", case.say("whole_study")),
         # "Finding: Multiple sclerosis" above "absent" would be read as a finding
-        finding_type=codes.MULTIPLE_SCLEROSIS if decision == "present" else None,
-        finding_sites=[sr.FindingSite(codes.BRAIN)],
+        finding_type=codes.concept(words.condition) if decision == "present" else None,
+        finding_sites=[sr.FindingSite(codes.concept(words.region))],
         algorithm_id=algorithm(case),
         measurements=measurements,
         qualitative_evaluations=evaluations,
@@ -96,6 +100,7 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
 
 def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitativeEvaluations:
     """TID 1501 group of one slice; OHIF needs exactly one SCOORD below each NUM."""
+    words = case.report.words
     image = image_label(case, found.peak.source) or case.say(
         "slice_of", number=found.index + 1, count=len(case.finding.slices)
     )
@@ -103,10 +108,13 @@ def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitati
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(case, f"slice {found.index}", label),
         finding_type=codes.SALIENCY,
-        finding_sites=[sr.FindingSite(codes.BRAIN)],
+        finding_sites=[sr.FindingSite(codes.concept(words.region))],
         measurements=[
             _probability(
-                codes.PROBABILITY_IMAGE, found.probability, _peak(found), found.peak.source
+                codes.concept(words.image_probability),
+                found.probability,
+                _peak(found),
+                found.peak.source,
             )
         ],
     )

@@ -23,7 +23,7 @@ def build(case: Case) -> Dataset:
         dataset.pop(keyword, None)
     dataset.PresentationCreationDate = case.created.strftime("%Y%m%d")
     dataset.PresentationCreationTime = case.created.strftime("%H%M%S.%f")
-    dataset.BodyPartExamined = "BRAIN"
+    dataset.BodyPartExamined = case.report.words.body_part
     dataset.ContentLabel = LAYER
     dataset.ContentDescription = _plain(case.say("banner"))[:60]
     dataset.ContentCreatorName = "msnode"

@@ -8,7 +8,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
-from msnode.records import SourceFrame
+from msnode.records import SourceFrame, Vocabulary
 from msnode.report import codes, dicom_modules, geometry, multiframe
 from msnode.report.case import Case
 from msnode.report.geometry import Grid
@@ -21,7 +21,7 @@ def build(case: Case) -> Dataset:
     _content(dataset, case)
     grids = [geometry.grid(case.slices, index) for index in range(len(case.slices.affines))]
     multiframe.place(dataset, case, "map", grids)
-    _describe(dataset.SharedFunctionalGroupsSequence[0])
+    _describe(dataset.SharedFunctionalGroupsSequence[0], case.report.words)
     _dimensions(dataset)
     for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
         groups.FrameContentSequence = [_order(index + 1)]
@@ -45,7 +45,7 @@ def _content(dataset: Dataset, case: Case) -> None:
     dataset.VolumetricProperties = "VOLUME"
     dataset.VolumeBasedCalculationTechnique = "NONE"
     dataset.AcquisitionContextSequence = []
-    dataset.BodyPartExamined = "BRAIN"
+    dataset.BodyPartExamined = case.report.words.body_part
 
 
 def _dimensions(dataset: Dataset) -> None:
@@ -62,11 +62,11 @@ def _dimensions(dataset: Dataset) -> None:
     dataset.DimensionOrganizationType = "3D"
 
 
-def _describe(shared: Dataset) -> None:
+def _describe(shared: Dataset, words: Vocabulary) -> None:
     """What the values of every frame are."""
     shared.FrameAnatomySequence = [anatomy := Dataset()]
     anatomy.FrameLaterality = "B"
-    anatomy.AnatomicRegionSequence = [codes.BRAIN]
+    anatomy.AnatomicRegionSequence = [codes.concept(words.region)]
     shared.PixelValueTransformationSequence = [identity := Dataset()]
     identity.RescaleIntercept, identity.RescaleSlope, identity.RescaleType = "0", "1", "US"
     shared.FrameVOILUTSequence = [window := Dataset()]

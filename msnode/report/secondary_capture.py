@@ -83,7 +83,7 @@ def describe(dataset: Dataset, case: Case, sources: Iterable[SourceFrame]) -> No
     dataset.PatientOrientation = ""
     dataset.DerivationDescription = f"{case.say('title')}: {case.say('banner')}"[:1024]
     dataset.LossyImageCompression = "00"
-    dicom_modules.brain(dataset)
+    dicom_modules.anatomy(dataset, case.report.words)
     if items := [dicom_modules.source(frame) for frame in sources]:
         dataset.SourceImageSequence = items
 

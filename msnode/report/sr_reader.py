@@ -7,6 +7,7 @@ from highdicom import sr
 from pydicom.dataset import Dataset
 
 from msnode.errors import Refused
+from msnode.records import BRAIN
 from msnode.report import codes
 
 
@@ -56,7 +57,7 @@ def read(path: Path) -> Summary:
         first, *others = content.get_image_measurement_groups()
     except (AttributeError, ValueError, TypeError) as error:
         raise Refused(f"{path.name} is no measurement SR of this program: {error}") from error
-    numbers = first.get_measurements(name=codes.PROBABILITY_STUDY)
+    numbers = first.get_measurements(name=codes.concept(BRAIN.study_probability))
     return Summary(
         decision=_decision(first),
         probability=numbers[0].value / 100 if numbers else None,
@@ -71,7 +72,7 @@ def read(path: Path) -> Summary:
 
 def _decision(group: sr.MeasurementsAndQualitativeEvaluations) -> str:
     """The coded answer as a word."""
-    answer = group.get_qualitative_evaluations(name=codes.MS_PATTERN)[0].value
+    answer = group.get_qualitative_evaluations(name=codes.concept(BRAIN.finding))[0].value
     return next(name for name, code in codes.DECISIONS.items() if code == answer)
 
 
@@ -85,7 +86,7 @@ def _text(item: Dataset, name: sr.CodedConcept) -> str | None:
 
 def _point(group: sr.MeasurementsAndQualitativeEvaluations) -> Point:
     """A slice's measurement group."""
-    measurement = group.get_measurements(name=codes.PROBABILITY_IMAGE)[0]
+    measurement = group.get_measurements(name=codes.concept(BRAIN.image_probability))[0]
     coordinates = measurement[0].ContentSequence[0]
     image = coordinates.ContentSequence[0].ReferencedSOPSequence[0]
     column, row = coordinates.GraphicData

@@ -22,7 +22,7 @@ from msnode import audit, metrics
 from msnode.config import Retention as Rules
 from msnode.receive.dicom.dimse_status import StoreRefused
 from msnode.receive.inbox.part10 import read_arrival
-from msnode.store.database import instances, receipts, results, studies
+from msnode.store.database import StudyState, instances, receipts, results, studies
 from msnode.store.files import fsync
 
 log = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ class Retention:
             return None
         since = _latest().label("since")
         return sa.select(studies.c.study_key, since).where(
-            studies.c.state == "done",
+            studies.c.state == StudyState.DONE,
             _THERE[kind],
             ~sa.exists().where(_OF_STUDY, ~receipts.c.delivered),
             sa.or_(

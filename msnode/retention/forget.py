@@ -14,7 +14,7 @@ from msnode.engine import Jobs
 from msnode.errors import MsnodeError
 from msnode.records import key
 from msnode.retention.expiry import patient_id
-from msnode.store.database import commitments, instances, receipts, results, studies
+from msnode.store.database import StudyState, commitments, instances, receipts, results, studies
 from msnode.store.files import fsync
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def _check(connection: sa.Connection, folder: Path, study: str) -> None:
     state = connection.scalar(query)
     if state is None and not any(path.exists() for path in _folders(folder, study)):
         raise MsnodeError("there is no study of this StudyInstanceUID here")
-    if state == "queued":
+    if state == StudyState.QUEUED:
         raise MsnodeError(
             f"study {study} is being analysed: wait for `msnode jobs drain`, or stop its job with "
             "`msnode jobs cancel` and try again"

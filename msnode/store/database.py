@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import time
 from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,18 @@ PATIENCE = {
 """With PostgreSQL, both sides notice within 15 s that the other one is gone (libpq 34.1.2): else a
 host that lost its power in a transaction would hold its locks for hours."""
 
+
+class StudyState(StrEnum):
+    """Where a study stands in the inbox."""
+
+    RECEIVING = "receiving"
+    """Has images that belong to no generation yet."""
+    QUEUED = "queued"
+    """A generation is handed out, and not finished."""
+    DONE = "done"
+    """Nothing to do until an image comes."""
+
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
@@ -55,9 +68,9 @@ studies = sa.Table(
     metadata,
     Column("study_key", String(16), primary_key=True),  # records.key(StudyInstanceUID)
     Column("study_instance_uid", String(64), nullable=False),
-    Column("patient_key", String(48), nullable=False),  # receive.header.patient_key
+    Column("patient_key", String(48), nullable=False),  # see store.patients
     Column("generation", Integer, nullable=False),  # 0: nothing was handed out yet
-    Column("state", String(16), nullable=False, index=True),  # receiving, queued, done
+    Column("state", String(16), nullable=False, index=True),  # StudyState
     Column("first_at", Float, nullable=False),  # first image of the coming generation, unix s
     Column("last_at", Float, nullable=False),  # its last image, unix s
     Column("completion", Text),  # why the current generation was taken as complete

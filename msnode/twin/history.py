@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 
 from msnode.store.database import results, studies
+from msnode.store.patients import of_same_id, same_patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +84,15 @@ class Twin:
         return sorted(dated, key=lambda entry: str(entry.study_date))
 
     def history(self, patient_key: str) -> list[Entry]:
-        """Every entry of a patient, oldest first."""
-        query = (
-            sa.select(results)
-            .join(studies, studies.c.study_key == results.c.study_key)
-            .where(studies.c.patient_key == patient_key)
-            .order_by(results.c.created_at)
-        )
+        """Every entry of a patient, oldest first; see `patients.same_patient`."""
+        column = studies.c.patient_key
+        of_id = sa.select(column).where(of_same_id(column, patient_key)).distinct()
         with self._engine.connect() as connection:
+            ours = same_patient(patient_key, connection.scalars(of_id))
+            query = (
+                sa.select(results)
+                .join(studies, studies.c.study_key == results.c.study_key)
+                .where(column.in_(sorted(ours)))
+                .order_by(results.c.created_at)
+            )
             return [Entry(**row._mapping) for row in connection.execute(query)]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from msnode.analysis import Analysis, prepared
 from msnode.config import Decode
 from msnode.confined import Confined, parent
+from msnode.flow.analysis import Analysis, prepared
 from tests import bombs
 from tests.unit.prepare.series import FLAIR
 

@@ -164,4 +164,6 @@ def _flow(receiver: Receiver, folder: Path, sequences: tuple[str, ...] = ALL) ->
         decode=LIMITS,
         destinations=(Folder("archive", folder=folder / "archive", profile="full"),),
     )
-    return Flow(config, receiver.inbox, runner, Deliveries(receiver.engine), Twin(receiver.engine))
+    return Flow(
+        config, receiver.inbox.studies, runner, Deliveries(receiver.engine), Twin(receiver.engine)
+    )

@@ -276,7 +276,7 @@ def test_other_content_under_a_known_uid(listen: Listen, tmp_path: Path, policy:
     conflicts = REGISTRY.get_sample_value("msnode_conflicts_total") or 0.0
     answers = statuses(send(receiver, first))
     (study,) = receiver.inbox.complete(time.time() + 100, rule, lambda _: True)
-    receiver.inbox.finish(study.key, 1)
+    receiver.inbox.studies.finish(study.key, 1)
     answers += statuses(send(receiver, other, other, first))
     assert REGISTRY.get_sample_value("msnode_conflicts_total") == conflicts + (
         2 if policy == "refuse" else 1

@@ -39,10 +39,10 @@ class Node:
     study: Study
 
     def flow(self, *destinations: Folder) -> Flow:
-        inbox: Any = SimpleNamespace(study=lambda *_: self.study)
+        studies: Any = SimpleNamespace(study=lambda *_: self.study)
         runner: Any = SimpleNamespace(info=self.made.model)
         config = Config(data=self.folder, destinations=destinations)
-        return Flow(config, inbox, runner, Deliveries(self.database), Twin(self.database))
+        return Flow(config, studies, runner, Deliveries(self.database), Twin(self.database))
 
     def report(self, flow: Flow) -> str:
         return flow.report(self.study.key, 1, None, {}, 1_700_000_000.0)
@@ -183,7 +183,7 @@ def test_a_study_that_failed_is_counted_once(node: Node) -> None:
             raise away.pop()
 
     inbox: Any = SimpleNamespace(finish=finish)
-    flow._inbox = inbox
+    flow._studies = inbox
     for _ in range(2):
         with pytest.raises(sa.exc.OperationalError):
             flow.fail(node.study.key, 1)

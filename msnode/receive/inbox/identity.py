@@ -1,7 +1,5 @@
 """What the inbox must know of a dataset, read from its first elements without decoding pixels."""
 
-import hashlib
-import hmac
 import logging
 import re
 import zlib
@@ -120,24 +118,3 @@ def check_uid(name: str, value: str) -> None:
         raise StoreRefused(WRONG_CLASS, f"{name} is longer than 64 characters")
     if not _UID.fullmatch(value):
         raise StoreRefused(WRONG_CLASS, f"{name} is no UID: only digits and dots")
-
-
-def patient_key(secret: bytes, patient_id: str, issuer: str) -> str:
-    """Keyed hash of who the patient is: 32 hex digits of the ID, 16 more if the issuer is known.
-
-    Without an ID it is "". So keys of one patient are prefixes of one another, also when some
-    images of a study lack the issuer (PS3.3 C.7.1.1), as derived objects often do.
-    """
-    if not patient_id:
-        return ""
-    key = _keyed(secret, patient_id)[:32]
-    return key + _keyed(secret, f"{patient_id}\\{issuer}")[:16] if issuer else key
-
-
-def _keyed(secret: bytes, value: str) -> str:
-    return hmac.new(secret, value.encode(), hashlib.sha256).hexdigest()
-
-
-def same_patient(one: str, other: str) -> bool:
-    """Whether two patient keys may belong to one person: the more specific extends the other."""
-    return one.startswith(other) or other.startswith(one)

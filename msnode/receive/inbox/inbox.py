@@ -32,7 +32,7 @@ from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, StoreRefused
 from msnode.receive.dicom.sop_classes import ANALYSED
 from msnode.receive.inbox.folders import Folders
 from msnode.receive.inbox.part10 import Spool, read_arrival
-from msnode.receive.inbox.rows import Arrival, Ledger, Outcome
+from msnode.receive.inbox.rows import Arrival, Ledger, Outcome, Taken
 from msnode.receive.inbox.studies import Studies
 from msnode.store.database import instances
 from msnode.store.disk_space import Room
@@ -45,6 +45,7 @@ BACKLOG = 1000  # rows that may be late; with more the database has a problem, a
 RETRY_S = 1.0
 UNLOCKED_S = 60.0  # a folder without a lock for so long is of a process that died before it had one
 CLOSE_S = 3.0  # for the last rows at a stop; what is not written is rebuilt at the next start
+KEPT = (Taken.STORED, Taken.CONFLICT)
 STUDIES = 10_000  # whose patients are remembered
 
 
@@ -56,14 +57,17 @@ class _Job:
     outcome: Outcome | TryLater = field(default_factory=lambda: TryLater("not written"))
 
 
-class Inbox(Studies):
-    """Keeps instances and the state of their studies.
+class Inbox:
+    """Keeps instances.
 
     Args:
         engine: the database, migrated.
         folder: the data folder; gets ``incoming/``, ``instances/`` and ``patient.key``.
         room: on its disk, with the watermarks that are to be kept; by default none.
         conflicts: ``config.Receive.conflicts``.
+
+    Attributes:
+        studies: what the instances belong to, and when it is complete.
     """
 
     def __init__(
@@ -73,7 +77,10 @@ class Inbox(Studies):
         room: Room | None = None,
         conflicts: config.Conflicts = "keep",
     ) -> None:
-        super().__init__(engine, folder, conflicts)
+        self.engine = engine
+        self.folder = folder
+        self.studies = Studies(engine, folder, conflicts)
+        self._refuses = conflicts == "refuse"
         for name in ("incoming", "instances", "quarantine"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._incoming, self._lock_file = _own_folder(folder / "incoming")
@@ -112,7 +119,7 @@ class Inbox(Studies):
         place = self.folder / arrival.place
         return self._folders.count(place.parent) >= limit and not place.exists()
 
-    def store(self, arrival: Arrival, spool: Spool) -> str:
+    def store(self, arrival: Arrival, spool: Spool) -> Taken:
         """Keep an instance; returns when it is safe.
 
         Args:
@@ -120,9 +127,9 @@ class Inbox(Studies):
             spool: its file, which stays the caller's to close.
 
         Returns:
-            ``stored``, ``duplicate`` (already here) or ``own`` (our result coming back: not kept).
-            Other content under a known UID is a conflict: counted, and kept beside the first. It
-            takes its place if that is the policy, or if the study could not be analysed with it.
+            `Taken.STORED`, `Taken.DUPLICATE` or `Taken.OWN`. Other content under a known UID is a
+            conflict: counted, and kept beside the first. It takes its place if that is the policy,
+            or if the study could not be analysed with it.
 
         Raises:
             StoreRefused: 0xA900, the study belongs to another patient; 0xC002, a conflict.
@@ -133,24 +140,24 @@ class Inbox(Studies):
         job = _Job(arrival)
         if is_new and self._is_routine(arrival):
             self._late.append(job)
-            return "stored"
+            return Taken.STORED
         self._waiting.append(job)
         self.flush()
         if isinstance(job.outcome, TryLater):
             raise job.outcome  # the file stays: should it have a row by now, it is not ours alone
-        if is_new and job.outcome not in ("stored", "conflict", "duplicate"):
+        if is_new and job.outcome not in (*KEPT, Taken.DUPLICATE):
             (self.folder / arrival.place).unlink()
-        if not is_new and job.outcome in ("stored", "conflict"):
+        if not is_new and job.outcome in KEPT:
             # the file that was there had no row, or retention deleted both meanwhile
             self._folders.link(spool, self.folder / arrival.place)
         if isinstance(job.outcome, StoreRefused):
             raise job.outcome
-        return "stored" if job.outcome == "conflict" else str(job.outcome)
+        return Taken.STORED if job.outcome == Taken.CONFLICT else job.outcome
 
     def _is_routine(self, arrival: Arrival) -> bool:
         """Whether there is nothing to decide: an image for a known study of the same patient."""
         return (
-            self.conflicts != "refuse"
+            not self._refuses
             and arrival.header.sop_class_uid in ANALYSED
             and self._patients.get(arrival.study_key) == arrival.patient_key
             and len(self._late) < BACKLOG
@@ -199,11 +206,11 @@ class Inbox(Studies):
             return
         arrivals = [job.arrival for job in jobs]
         with self._relaxed.begin() as connection:
-            ledger = Ledger(connection, arrivals, refuses=self.conflicts == "refuse")
+            ledger = Ledger(connection, arrivals, refuses=self._refuses)
             outcomes = [ledger.add(arrival) for arrival in arrivals]
             ledger.write()
             for study_key in sorted({arrival.study_key for arrival in ledger.conflicts}):
-                self._reconsider(connection, study_key)
+                self.studies.reconsider(connection, study_key)
         for job, outcome in zip(jobs, outcomes, strict=True):
             job.outcome = outcome
         for arrival in ledger.conflicts:
@@ -225,7 +232,7 @@ class Inbox(Studies):
     ) -> list[records.Study]:
         """As ``Studies.complete``, with every row written that is due."""
         self.flush()
-        return super().complete(now, rule, has_wanted)
+        return self.studies.complete(now, rule, has_wanted)
 
     def rebuild(self, age_s: float = 0.0) -> int:
         """After a crash: rows for files that have none, and no half-received files.
@@ -267,7 +274,7 @@ class Inbox(Studies):
         self.flush()
         if isinstance(job.outcome, StoreRefused):
             self._keep_aside(path, job.outcome)
-        return job.outcome in ("stored", "conflict")
+        return job.outcome in KEPT
 
     def _keep_aside(self, path: Path, why: StoreRefused) -> None:
         """Take a file out of the inbox for a person to look at; it stays with its study."""

@@ -11,8 +11,9 @@ from pydicom.filereader import read_file_meta_info
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
 from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, OUT_OF_RESOURCES, StoreRefused
-from msnode.receive.inbox.identity import Header, is_urgent, patient_key, read_header
+from msnode.receive.inbox.identity import Header, is_urgent, read_header
 from msnode.receive.inbox.rows import Arrival
+from msnode.store.patients import patient_key
 
 log = logging.getLogger(__name__)
 

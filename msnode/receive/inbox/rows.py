@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -10,11 +11,24 @@ import sqlalchemy as sa
 from msnode import records
 from msnode.receive.dicom.dimse_status import CONFLICT, WRONG_CLASS, StoreRefused
 from msnode.receive.dicom.sop_classes import ANALYSED
-from msnode.receive.inbox.identity import Header, same_patient
-from msnode.store.database import instances, receipts, studies
+from msnode.receive.inbox.identity import Header
+from msnode.store.database import StudyState, instances, receipts, studies
+from msnode.store.patients import contradict
 
-Outcome = str | StoreRefused
-"""``stored``, ``conflict``, ``duplicate``, ``own``, or why it was refused."""
+
+class Taken(StrEnum):
+    """What became of an instance that was not refused."""
+
+    STORED = "stored"
+    CONFLICT = "conflict"
+    """Stored beside other content under the same UID."""
+    DUPLICATE = "duplicate"
+    """Already here."""
+    OWN = "own"
+    """A result of ours that comes back: not kept."""
+
+
+Outcome = Taken | StoreRefused
 
 
 @dataclass(frozen=True)
@@ -22,7 +36,7 @@ class Arrival:
     """A received instance that has no row yet.
 
     Attributes:
-        patient_key: see ``header.patient_key``.
+        patient_key: see `store.patients`.
         size: of the file, bytes.
         sha256: hex digest of the encoded dataset.
         received_at: unix time in seconds.
@@ -122,13 +136,13 @@ class Ledger:
         """Decide what an arrival is and note its rows."""
         key, uid = arrival.study_key, arrival.header.sop_instance_uid
         if uid in self._own:
-            return "own"
+            return Taken.OWN
         study = self._studies.setdefault(key, _new_study(arrival))
-        if not same_patient(study["patient_key"], arrival.patient_key):
+        if contradict(study["patient_key"], arrival.patient_key):
             return StoreRefused(WRONG_CLASS, "StudyInstanceUID belongs to another PatientID")
         contents = self._contents.setdefault((key, uid), set())
         if arrival.sha256 in contents:
-            return "duplicate"
+            return Taken.DUPLICATE
         conflict = bool(contents)
         if conflict:
             self.conflicts.append(arrival)
@@ -138,7 +152,7 @@ class Ledger:
         contents.add(arrival.sha256)
         self._new.append(_instance_values(arrival, conflict))
         self._touch(study, arrival, wakes=not conflict)
-        return "conflict" if conflict else "stored"
+        return Taken.CONFLICT if conflict else Taken.STORED
 
     def _touch(self, study: dict[str, Any], arrival: Arrival, wakes: bool) -> None:
         """What an arrival changes in its study; mostly nothing, as most are not the first.
@@ -152,9 +166,9 @@ class Ledger:
             study["stat"] = True
             self._changed.add(arrival.study_key)
         wakes = wakes and arrival.header.sop_class_uid in ANALYSED
-        if wakes and study["state"] == "done":
+        if wakes and study["state"] == StudyState.DONE:
             at = arrival.received_at
-            study |= {"state": "receiving", "first_at": at, "last_at": at}
+            study |= {"state": StudyState.RECEIVING, "first_at": at, "last_at": at}
             self._changed.add(arrival.study_key)
 
     def write(self) -> None:
@@ -179,7 +193,7 @@ def _new_study(arrival: Arrival) -> dict[str, Any]:
         "study_instance_uid": arrival.header.study_instance_uid,
         "patient_key": arrival.patient_key,
         "generation": 0,
-        "state": "done",
+        "state": StudyState.DONE,
         "first_at": arrival.received_at,
         "last_at": arrival.received_at,
         "completion": None,

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from msnode import config, metrics, records
 from msnode.receive.dicom.sop_classes import ANALYSED
-from msnode.store.database import instances, results, studies
+from msnode.store.database import StudyState, instances, results, studies
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ class Studies:
     def __init__(
         self, engine: sa.Engine, folder: Path, conflicts: config.Conflicts = "keep"
     ) -> None:
-        self.engine = engine
-        self.folder = folder
-        self.conflicts = conflicts
+        self._engine = engine
+        self._folder = folder
+        self._conflicts = conflicts
         self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its newest image, wanted?)
 
     def complete(
@@ -48,8 +48,8 @@ class Studies:
             has_wanted: whether these files, one a series, are of what the model needs; asked only
                 when a study is quiet and has new images.
         """
-        receiving = self._with_news().where(studies.c.state == "receiving")
-        with self.engine.connect() as connection:
+        receiving = self._with_news().where(studies.c.state == StudyState.RECEIVING)
+        with self._engine.connect() as connection:
             waiting = connection.execute(receiving.order_by(studies.c.first_at)).all()
         taken = []
         for study in waiting:
@@ -105,7 +105,7 @@ class Studies:
         if cached != newest:
             try:
                 firsts = {row.series_instance_uid: row.path for row in reversed(files)}
-                wanted = has_wanted([self.folder / path for path in firsts.values()])
+                wanted = has_wanted([self._folder / path for path in firsts.values()])
             except Exception as error:  # noqa: BLE001 - one file must not end the sweeps of all
                 log.warning("evidence unreadable study=%s error=%s", key, type(error).__name__)
                 wanted = False
@@ -128,21 +128,21 @@ class Studies:
         query = query.where(columns.study_key == key, ~columns.conflict).order_by(columns.id)
         if generation < math.inf:
             query = query.where(columns.generation <= generation)
-        with self.engine.connect() as connection:
+        with self._engine.connect() as connection:
             return list(connection.execute(query))
 
     def _queue_study(self, seen: sa.Row[Any], reason: str) -> records.Study | None:
         """Begin the next generation, unless another host was faster or an image came."""
         key, generation = seen.study_key, seen.generation + 1
         values = {
-            "state": "queued",
+            "state": StudyState.QUEUED,
             "generation": generation,
             "completion": reason,
             "last_at": seen.newest,
         }
         this = studies.c.study_key == key
         mine = sa.and_(instances.c.study_key == key, instances.c.generation.is_(None))
-        with self.engine.begin() as connection:
+        with self._engine.begin() as connection:
             connection.execute(sa.select(studies.c.study_key).where(this).with_for_update())
             if connection.execute(self._with_news().where(this)).one_or_none() != seen:
                 return None
@@ -169,7 +169,7 @@ class Studies:
         query = studies.select().where(studies.c.study_key == study_key)
         # a generation stays one when all its files have lost to newer contents
         mine = sa.and_(instances.c.study_key == study_key, instances.c.generation == generation)
-        with self.engine.connect() as connection:
+        with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
             newest = connection.scalar(sa.select(sa.func.max(instances.c.received_at)).where(mine))
             conflicts = connection.scalar(_conflicts(study_key, generation))
@@ -180,7 +180,7 @@ class Studies:
             study_instance_uid=row.study_instance_uid,
             generation=generation,
             completion=row.completion,
-            paths=tuple(self.folder / file.path for file in files),
+            paths=tuple(self._folder / file.path for file in files),
             last_instance_at=newest,
             stat=row.stat,
             is_partial=row.images_deleted_at is not None,
@@ -190,8 +190,8 @@ class Studies:
     def queued(self) -> list[records.Study]:
         """Studies handed out but not finished: after a crash their work is begun again."""
         query = sa.select(studies.c.study_key, studies.c.generation)
-        with self.engine.connect() as connection:
-            rows = connection.execute(query.where(studies.c.state == "queued")).all()
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.where(studies.c.state == StudyState.QUEUED)).all()
         return [self.study(key, generation) for key, generation in rows]
 
     def finish(self, study_key: str, generation: int) -> None:
@@ -200,28 +200,30 @@ class Studies:
         Finishing twice, or a generation that is not the current one, changes nothing.
         """
         this = studies.c.study_key == study_key
-        current = sa.and_(this, studies.c.state == "queued", studies.c.generation == generation)
-        with self.engine.begin() as connection:
+        current = sa.and_(
+            this, studies.c.state == StudyState.QUEUED, studies.c.generation == generation
+        )
+        with self._engine.begin() as connection:
             # locks the study's row before its images are looked at, as the receiver does
             if not connection.execute(
-                studies.update().where(current).values(state="done")
+                studies.update().where(current).values(state=StudyState.DONE)
             ).rowcount:
                 return
-            self._reconsider(connection, study_key)
+            self.reconsider(connection, study_key)
 
-    def _reconsider(self, connection: sa.Connection, key: str) -> None:
+    def reconsider(self, connection: sa.Connection, key: str) -> None:
         """Begin to receive the next generation of a study that is done, if it has news.
 
         The study's row is locked. While it is queued its files stay as they are.
         """
         this = studies.c.study_key == key
         study = connection.execute(studies.select().where(this)).one()
-        if study.state == "queued":
+        if study.state == StudyState.QUEUED:
             return
         self._take_newer(connection, key, study.generation)
         news = connection.execute(self._with_news().where(this)).one_or_none()
-        if news and study.state == "done":
-            again = {"state": "receiving", "first_at": news.oldest, "last_at": news.newest}
+        if news and study.state == StudyState.DONE:
+            again = {"state": StudyState.RECEIVING, "first_at": news.oldest, "last_at": news.newest}
             connection.execute(studies.update().where(this).values(again))
 
     def _take_newer(self, connection: sa.Connection, key: str, generation: int) -> None:
@@ -234,7 +236,7 @@ class Studies:
         outcome = sa.select(results.c.outcome).where(
             results.c.study_key == key, results.c.generation == generation
         )
-        if self.conflicts != "replace" and connection.scalar(outcome) != "not_analysed":
+        if self._conflicts != "replace" and connection.scalar(outcome) != "not_analysed":
             return
         ours = sa.and_(columns.study_key == key, columns.sop_class_uid.in_(ANALYSED))
         newest = sa.select(sa.func.max(columns.id)).where(ours).group_by(columns.sop_instance_uid)
@@ -246,9 +248,9 @@ class Studies:
     def _watch(self) -> None:
         """Set the gauge of studies by state."""
         query = sa.select(studies.c.state, sa.func.count()).group_by(studies.c.state)
-        with self.engine.connect() as connection:
+        with self._engine.connect() as connection:
             counts = {row[0]: row[1] for row in connection.execute(query)}
-        for state in ("receiving", "queued"):
+        for state in (StudyState.RECEIVING, StudyState.QUEUED):
             metrics.QUEUE_DEPTH.labels(state).set(counts.get(state, 0))
 
 

@@ -19,10 +19,10 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from msnode.receive.inbox.identity import patient_key
 from msnode.receive.inbox.inbox import Inbox
 from msnode.receive.inbox.part10 import Spool, file_meta
 from msnode.receive.inbox.rows import Arrival
+from msnode.store.patients import patient_key
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 SR = ComprehensiveSRStorage

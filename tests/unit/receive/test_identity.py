@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 from msnode.receive.dicom.dimse_status import StoreRefused
-from msnode.receive.inbox.identity import LONGEST, is_urgent, patient_key, read_header, same_patient
+from msnode.receive.inbox.identity import LONGEST, is_urgent, read_header
 from tests.unit.receive.datasets import STUDY, encode, mr, raw_element
 
 SYNTAXES = [
@@ -135,20 +135,6 @@ def test_a_damaged_dataset_is_read_or_refused(data: st.DataObject) -> None:
         comment = header.study_instance_uid
     assert len(comment) <= 64
     assert "Doe" not in comment
-
-
-def test_patient_keys() -> None:
-    secret = b"0" * 32
-    bare, known = patient_key(secret, "4711", ""), patient_key(secret, "4711", "HOSPITAL")
-    assert len(bare) == 32
-    assert len(known) == 48
-    assert "4711" not in known
-    assert same_patient(bare, known)
-    assert same_patient(known, bare)
-    assert not same_patient(known, patient_key(secret, "4711", "CLINIC"))
-    assert not same_patient(bare, patient_key(secret, "4712", ""))
-    assert same_patient(known, patient_key(secret, "", "HOSPITAL")), "no ID is nobody else"
-    assert known != patient_key(b"1" * 32, "4711", "HOSPITAL")
 
 
 def test_a_patient_id_that_no_result_could_carry_is_refused() -> None:

@@ -67,7 +67,7 @@ def test_each_study_is_handed_out_once(inbox: Inbox) -> None:
     store(inbox, mr(StudyInstanceUID="1.2.3"), at=100)
     assert len(complete(inbox, 200)) == 2
     assert complete(inbox, 300) == []
-    assert {study.study_instance_uid for study in inbox.queued()} == {STUDY, "1.2.3"}
+    assert {study.study_instance_uid for study in inbox.studies.queued()} == {STUDY, "1.2.3"}
 
 
 def test_evidence_is_asked_for_only_when_there_is_news(inbox: Inbox) -> None:
@@ -104,14 +104,14 @@ def test_unreadable_evidence_is_none(inbox: Inbox) -> None:
 def test_late_images_make_another_generation_of_all(inbox: Inbox) -> None:
     store(inbox, mr(), at=100)
     (first,) = complete(inbox, 110)
-    inbox.finish(KEY, 1)
+    inbox.studies.finish(KEY, 1)
     store(inbox, mr(), at=500)
     (second,) = complete(inbox, 510)
     assert (second.generation, len(second.paths), second.last_instance_at) == (2, 2, 500)
-    assert inbox.study(KEY, 1) == first
-    assert inbox.study(KEY, 2) == second
-    inbox.finish(KEY, 2)
-    assert inbox.queued() == complete(inbox, 9999) == []
+    assert inbox.studies.study(KEY, 1) == first
+    assert inbox.studies.study(KEY, 2) == second
+    inbox.studies.finish(KEY, 2)
+    assert inbox.studies.queued() == complete(inbox, 9999) == []
 
 
 def test_images_that_come_while_it_is_queued_wait_for_its_end(inbox: Inbox) -> None:
@@ -119,7 +119,7 @@ def test_images_that_come_while_it_is_queued_wait_for_its_end(inbox: Inbox) -> N
     complete(inbox, 110)
     store(inbox, mr(), at=111)
     assert complete(inbox, 200) == []
-    inbox.finish(KEY, 1)
+    inbox.studies.finish(KEY, 1)
     (study,) = complete(inbox, 200)
     assert (study.generation, study.last_instance_at, len(study.paths)) == (2, 111, 2)
 
@@ -127,7 +127,7 @@ def test_images_that_come_while_it_is_queued_wait_for_its_end(inbox: Inbox) -> N
 def test_the_cap_counts_from_the_first_late_image(inbox: Inbox) -> None:
     store(inbox, mr(), at=100)
     complete(inbox, 110)
-    inbox.finish(KEY, 1)
+    inbox.studies.finish(KEY, 1)
     for at in range(5000, 6801, 50):
         store(inbox, mr(), at=at)
     assert complete(inbox, 6799, enough=99) == []
@@ -142,7 +142,7 @@ def test_companions_alone_never_begin_an_analysis(inbox: Inbox, companion: str) 
     store(inbox, mr(), at=10000)
     (study,) = complete(inbox, 10010)
     assert len(study.paths) == 2
-    inbox.finish(KEY, 1)
+    inbox.studies.finish(KEY, 1)
     store(inbox, mr(SOPClassUID=companion), at=10020)
     assert complete(inbox, 99999) == []
 
@@ -151,7 +151,7 @@ def test_a_duplicate_begins_nothing(inbox: Inbox) -> None:
     image = mr()
     store(inbox, image, at=100)
     complete(inbox, 110)
-    inbox.finish(KEY, 1)
+    inbox.studies.finish(KEY, 1)
     assert store(inbox, image, at=200) == "duplicate"
     assert complete(inbox, 9999) == []
 
@@ -162,27 +162,27 @@ def test_a_conflict_begins_nothing_and_is_not_analysed(inbox: Inbox) -> None:
     (study,) = complete(inbox, 110)
     assert len(study.paths) == 1
     assert study.conflicts == 1
-    inbox.finish(KEY, 1)
+    inbox.studies.finish(KEY, 1)
     store(inbox, mr(SOPInstanceUID="1.2.3", Rows=10), at=200)
     assert complete(inbox, 9999) == []
-    assert inbox.study(KEY, 1).conflicts == 1, "what came since is not this generation's"
+    assert inbox.studies.study(KEY, 1).conflicts == 1, "what came since is not this generation's"
 
 
 def test_finishing_twice_or_another_generation_changes_nothing(inbox: Inbox) -> None:
     store(inbox, mr(), at=100)
     complete(inbox, 110)
-    inbox.finish(KEY, 2)
-    assert len(inbox.queued()) == 1
-    inbox.finish(KEY, 1)
+    inbox.studies.finish(KEY, 2)
+    assert len(inbox.studies.queued()) == 1
+    inbox.studies.finish(KEY, 1)
     store(inbox, mr(), at=200)
     complete(inbox, 210)
-    inbox.finish(KEY, 1)
-    assert [study.generation for study in inbox.queued()] == [2]
+    inbox.studies.finish(KEY, 1)
+    assert [study.generation for study in inbox.studies.queued()] == [2]
 
 
 def test_an_unknown_generation_is_a_lookup_error(inbox: Inbox) -> None:
     with pytest.raises(LookupError, match="generation 1"):
-        inbox.study(KEY, 1)
+        inbox.studies.study(KEY, 1)
 
 
 def result(inbox: Inbox, generation: int, outcome: str) -> None:
@@ -191,7 +191,7 @@ def result(inbox: Inbox, generation: int, outcome: str) -> None:
     values |= {"model_digest": "", "created_at": 0.0, "folder": ""}
     with inbox.engine.begin() as connection:
         connection.execute(results.insert(), values)
-    inbox.finish(KEY, generation)
+    inbox.studies.finish(KEY, generation)
 
 
 def contents(study: records.Study) -> list[int]:
@@ -225,7 +225,7 @@ def test_a_study_cut_off_and_sent_again_whole_is_analysed(
     assert (second.generation, contents(second)) == (2, [128, 128])
     assert "other content under a known UID" in caplog.text
     assert "1.2.3" not in caplog.text
-    assert inbox.study(KEY, 1).key == KEY, "its result may still be on the way to a destination"
+    assert inbox.studies.study(KEY, 1).key == KEY, "its result may still be on the way"
     result(inbox, 2, "not_analysed")
     assert complete(inbox, 9999) == [], "the contents that lost do not come again"
 

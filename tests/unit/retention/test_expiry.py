@@ -51,7 +51,7 @@ class Node:
                "study_key": study.key, "generation": study.generation}  # fmt: skip
         with self.engine.begin() as connection:
             connection.execute(database.results.insert(), row)
-        self.inbox.finish(study.key, study.generation)
+        self.inbox.studies.finish(study.key, study.generation)
         return study
 
     def receipt(self, study: records.Study, destination: str = "pacs", **said: object) -> None:
@@ -130,7 +130,7 @@ def test_null_keeps_for_ever(node: Node, delivered: records.Study) -> None:
 
 def delivered_in_part(node: Node) -> None:
     node.receipt(node.analyse())
-    node.receipt(node.inbox.study(KEY, 1), "archive", delivered=False, retry=True)
+    node.receipt(node.inbox.studies.study(KEY, 1), "archive", delivered=False, retry=True)
 
 
 def refused(node: Node) -> None:
@@ -156,7 +156,7 @@ def still_coming(node: Node) -> None:
 
 def failed(node: Node) -> None:
     node.inbox.complete(node.now + 99, config.Complete(), lambda _: True)
-    node.inbox.finish(KEY, 1)
+    node.inbox.studies.finish(KEY, 1)
 
 
 def revised_and_not_yet_delivered(node: Node) -> None:

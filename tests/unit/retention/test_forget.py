@@ -61,7 +61,7 @@ def conclude(inbox: Inbox, study: records.Study) -> None:
         connection.execute(database.commitments.insert(), same | request)
         connection.execute(database.results.insert(), same | result)
         connection.execute(database.receipts.insert(), same | receipt)
-    inbox.finish(study.key, study.generation)
+    inbox.studies.finish(study.key, study.generation)
 
 
 def forget(inbox: Inbox, uid: str = STUDY) -> Result:

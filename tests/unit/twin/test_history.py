@@ -73,3 +73,25 @@ def test_studies_without_a_patient_or_a_date_are_nobodys_priors(engine: sa.Engin
     with engine.begin() as connection:
         connection.execute(studies.update().values(patient_key=""))
     assert twin.priors("a" * 16, "20240101") == []
+
+
+def test_studies_with_and_without_the_issuer_are_one_history(engine: sa.Engine) -> None:
+    """As the receiver takes them for one patient's, unless the same ID has two issuers."""
+    bare, hospital, clinic = "f" * 32, "f" * 32 + "1" * 16, "f" * 32 + "2" * 16
+    keys = {"a" * 16: bare, "b" * 16: hospital}
+
+    def renamed(key: str, patient: str) -> None:
+        change = studies.update().where(studies.c.study_key == key).values(patient_key=patient)
+        with engine.begin() as connection:
+            connection.execute(change)
+
+    twin = Twin(engine)
+    for key, patient in keys.items():
+        renamed(key, patient)
+        twin.record(replace(FIRST, study_key=key))
+    twin.record(replace(FIRST, study_key="c" * 16))
+    assert {entry.study_key[0] for entry in twin.history(bare)} == {"a", "b"}
+    assert {entry.study_key[0] for entry in twin.history(hospital)} == {"a", "b"}
+    renamed("c" * 16, clinic)
+    assert {entry.study_key[0] for entry in twin.history(hospital)} == {"b"}
+    assert {entry.study_key[0] for entry in twin.history(bare)} == {"a"}

@@ -5,7 +5,7 @@ Plain functions over the stages; `flow` runs them as durable steps, `msnode pred
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +45,9 @@ FAULTS = frozenset(
 )
 """Reasons that tell of the node and its machine; all others tell of the images."""
 
+PrepareInto = Callable[[Path, Sequence[Path], InputContract], prepare.Outcome]
+"""From a study's files to slices by the contract, in a folder; run in a process of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
@@ -68,9 +71,20 @@ def examine(paths: Sequence[Path], runner: classify.Runner, reader: Confined) ->
 
 
 def prepared(
-    paths: Sequence[Path], contract: InputContract, reader: Confined, folder: Path
+    paths: Sequence[Path],
+    contract: InputContract,
+    reader: Confined,
+    folder: Path,
+    prepare_into: PrepareInto = prepare.prepare_into,
 ) -> Analysis:
     """Choose the series and leave its slices in a folder; a refusal is a result.
+
+    Args:
+        paths: of the study.
+        contract: of the classifier.
+        reader: runs it.
+        folder: gets the slices.
+        prepare_into: of the study's route.
 
     Raises:
         TryLater: the node stops.
@@ -78,7 +92,7 @@ def prepared(
     """
     with timed("prepare") as seconds:
         try:
-            outcome = reader.call(prepare.Outcome, prepare.prepare_into, folder, paths, contract)
+            outcome = reader.call(prepare.Outcome, prepare_into, folder, paths, contract)
             analysis = Analysis(outcome.series, reason=outcome.reason)
         except (TryLater, OSError):
             raise

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from msnode import analysis, metrics
-from msnode.analysis import Analysis, compose
+from msnode import metrics
+from msnode.flow import analysis
+from msnode.flow.analysis import Analysis, compose
 from msnode.records import Prepared, Study
 from msnode.records.sentences import Sentence, Text, phrases
 from tests import reports

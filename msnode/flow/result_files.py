@@ -1,0 +1,128 @@
+"""The result objects of a study: written for every form in use, found again for a destination."""
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from msnode import report
+from msnode.config import Config, Destination, ObjectDestination
+from msnode.confined import Confined
+from msnode.errors import Refused, Unforeseen
+from msnode.flow.steps import work_folder
+from msnode.records import Report, Study, key
+from msnode.records.sentences import Sentence
+from msnode.store.files import replacing
+
+log = logging.getLogger(__name__)
+
+NOT_SO = (Refused, Unforeseen)
+"""What writing a result raises where another try, of less or from another header, may succeed."""
+
+SIGNAL = "signal.json"
+"""What webhooks get, beside the folders with the objects of the other destinations."""
+
+SENT = "sent.json"
+"""Which of these folders a destination gets: as its settings were when the study was reported."""
+
+
+class ResultFiles:
+    """Writes result objects and finds them.
+
+    Args:
+        config: destinations, and what the objects say of us.
+        reader: for what may take its time with a study's files.
+        glance: for a look at a few headers.
+    """
+
+    def __init__(self, config: Config, reader: Confined, glance: Confined) -> None:
+        self._config = config
+        self._reader = reader
+        self._glance = glance
+
+    def dated(self, made: Report) -> tuple[Report, str]:
+        """The report with a header that can be read, if there is one, and the study's date."""
+        uid = made.study_instance_uid
+        for path in dict.fromkeys((made.header, *_some(made.evidence))):
+            with suppress(*NOT_SO):
+                date = self._glance.call(str, report.study_date, path, uid)
+                return replace(made, header=path), date
+        return made, ""
+
+    def write(self, made: Report) -> Report:
+        """Write the objects; a result that fails its validation becomes "not analysed"."""
+        try:
+            return self._written(made)
+        except NOT_SO as refusal:
+            log.error("study=%s result kept back: %s", key(made.study_instance_uid), refusal)
+            failed = refusal
+        if made.finding is not None:
+            problems = failed.reason if isinstance(failed, Refused) else str(failed)
+            reason = Sentence("kept_back", problems=problems)
+            return self.write(replace(made, finding=None, reason=reason))
+        for path in _some(made.evidence):  # its header may be whole where others are not
+            with suppress(*NOT_SO):
+                return self._written(replace(made, header=path, evidence=(path,)))
+        raise failed
+
+    def _written(self, made: Report) -> Report:
+        """Write the objects as they are."""
+        folder = self._folder(key(made.study_instance_uid), made.generation)
+        written: list[Path] = []
+        takers = [d for d in self._config.destinations if isinstance(d, ObjectDestination)]
+        for name, one in {d.objects: d for d in takers}.items():
+            shutil.rmtree(folder / name, ignore_errors=True)
+            known = self._knowing(made, [d.name for d in takers if d.objects == name])
+            task = (known, self._config.report, one.profile, folder / name, one.form)
+            written += self._reader.call(tuple[Path, ...], report.write, *task)
+        with replacing(folder / SENT) as file:
+            file.write(json.dumps({d.name: d.objects for d in takers}).encode())
+        if len(takers) < len(self._config.destinations):
+            report.write_signal(made, written, folder / SIGNAL)
+        return made
+
+    def _knowing(self, made: Report, takers: Sequence[str]) -> Report:
+        """The report with what these destinations got of the result before, while that is here."""
+        before = made.predecessor
+        if before is None:
+            return made
+        this = self._folder(key(made.study_instance_uid), made.generation)
+        folder = this.with_name(str(before.generation))
+        sent = _sent(folder)
+        folders = sorted({folder / sent[name] for name in takers if name in sent})
+        if not sent or not all(one.is_dir() for one in folders):
+            return made
+        return replace(made, predecessor=replace(before, folders=tuple(folders)))
+
+    def of(self, study: Study, destination: Destination) -> list[Path]:
+        """All that a destination gets of a result.
+
+        Raises:
+            Refused: nothing was made for it; without this it would count as delivered.
+        """
+        folder = self._folder(study.key, study.generation)
+        if isinstance(destination, ObjectDestination):
+            name = _sent(folder).get(destination.name, destination.objects)
+            found = sorted(folder.glob(f"{name}/*.dcm"))
+        else:
+            found = sorted(folder.glob(SIGNAL))
+        if not found:
+            raise Refused(f"no result of the study is there for {destination.name}")
+        return found
+
+    def _folder(self, study_key: str, generation: int) -> Path:
+        return work_folder(self._config.data, study_key, generation)
+
+
+def _sent(folder: Path) -> dict[str, str]:
+    """Which objects each destination got of a generation; empty where that is not known."""
+    path = folder / SENT
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _some(paths: Sequence[Path]) -> list[Path]:
+    """A few of a study's files; the first one last, as it is the one that was tried."""
+    return list(dict.fromkeys((paths[-1], paths[len(paths) // 2], paths[0])))

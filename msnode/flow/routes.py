@@ -1,0 +1,59 @@
+"""Routes: which studies go which way. A kind of study that is read is one `Route`.
+
+A second one (a blood smear, say) is another object here: its images, how they become slices, its
+steps, and the words of its report. The classifier comes from the bundle, whose input contract and
+classes the route's preparation and words must fit.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import uid
+
+from msnode import prepare
+from msnode.classify import CLASSES
+from msnode.flow.analysis import PrepareInto
+from msnode.flow.steps import STUDY, Step
+from msnode.records import BRAIN, InputContract, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How one kind of study is read.
+
+    Attributes:
+        name: as in configuration and metrics.
+        sop_classes: a study with images of one of these (PS3.4 B.5) is of this kind.
+        classes: what a bundle must tell apart to serve this route, the finding last.
+        has_wanted: whether among files, one a series, is one that the contract asks for.
+        prepare_into: from a study's files to slices by the contract, in a folder; run confined.
+        steps: what is done, in order.
+        words: what the report calls region, procedure and finding.
+    """
+
+    name: str
+    sop_classes: frozenset[str]
+    classes: tuple[str, str]
+    has_wanted: Callable[[Sequence[Path], InputContract], bool]
+    prepare_into: PrepareInto
+    steps: tuple[Step, ...]
+    words: Vocabulary
+
+
+BRAIN_MRI = Route(
+    name="brain_mri",
+    sop_classes=frozenset(
+        {
+            uid.MRImageStorage,
+            uid.EnhancedMRImageStorage,
+            uid.EnhancedMRColorImageStorage,
+            uid.LegacyConvertedEnhancedMRImageStorage,
+        }
+    ),
+    classes=CLASSES,
+    has_wanted=prepare.has_wanted,
+    prepare_into=prepare.prepare_into,
+    steps=STUDY,
+    words=BRAIN,
+)

@@ -1,0 +1,46 @@
+"""What the results of a route call things: codes as in PS3.16, free of any library."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Coded(NamedTuple):
+    """A coded concept (PS3.3 8.8)."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The words of a route's report.
+
+    Attributes:
+        body_part: BodyPartExamined (0018,0015).
+        region: AnatomicRegionSequence, finding site.
+        procedure: what was reported on.
+        finding: what the model looks for.
+        condition: what a finding that is present stands for.
+        study_probability: name of the measurement of the study.
+        image_probability: name of the measurement of an image.
+    """
+
+    body_part: str
+    region: Coded
+    procedure: Coded
+    finding: Coded
+    condition: Coded
+    study_probability: Coded
+    image_probability: Coded
+
+
+BRAIN = Vocabulary(
+    body_part="BRAIN",
+    region=Coded("12738006", "SCT", "Brain"),
+    procedure=Coded("24590-2", "LN", "MR Brain"),
+    finding=Coded("MS_PATTERN", "99MSNODE", "Multiple sclerosis pattern"),
+    condition=Coded("24700007", "SCT", "Multiple sclerosis"),
+    study_probability=Coded("STUDY_PROB", "99MSNODE", "Probability of MS pattern in study"),
+    image_probability=Coded("IMAGE_PROB", "99MSNODE", "Probability of MS pattern in image"),
+)

@@ -1,0 +1,121 @@
+"""What a node that works does again and again: the list of its periodic tasks."""
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from msnode import metrics
+from msnode.config import Config
+from msnode.engine import Engine
+from msnode.flow import Flow
+from msnode.receive import Inbox
+from msnode.records import Study
+from msnode.retention.expiry import Retention
+from msnode.service.periodic import Periodic, Task
+
+log = logging.getLogger(__name__)
+
+ROUND_S = 0.5  # between looks at what is due
+BEAT_S = 5.0  # between heartbeats; engine.SILENT_S of silence count as death
+COUNT_S = 60.0  # between counts of the jobs that wait for an administrator
+CLEAN_S = 3600.0  # between removals of what is old
+HURRY_S = 5.0  # for one of them; what is left comes with the next round
+ORPHAN_S = 60.0  # after which a file without a row has no receiver that will write it
+
+
+class Upkeep:
+    """Hands complete studies from the inbox to the engine, and keeps the node in order.
+
+    Attributes:
+        periodic: the thread that runs the tasks.
+    """
+
+    def __init__(
+        self, config: Config, inbox: Inbox, engine: Engine, flow: Flow, retention: Retention
+    ) -> None:
+        self._config = config
+        self._inbox = inbox
+        self._engine = engine
+        self._flow = flow
+        self._retention = retention
+        self._next_beat = 0.0
+        self.periodic = Periodic(self._tasks(), ROUND_S)
+
+    def _tasks(self) -> tuple[Task, ...]:
+        """All of them; 0 comes with every round."""
+        return (
+            Task("take_complete", 0.0, self._take_complete),
+            Task("heartbeat", BEAT_S, self._beat),
+            Task("submit_queued", BEAT_S, self._submit_queued),
+            Task("bury_lost", BEAT_S, self._bury_lost),
+            Task("settle_reports", 0.0, self._settle_reports),
+            Task("count_stopped", COUNT_S, self._count_stopped),
+            Task("delete_old", CLEAN_S, self._delete_old),
+        )
+
+    def _take_complete(self) -> None:
+        """Give complete studies their place in the engine's queue."""
+        for study in self._inbox.complete(time.time(), self._config.complete, self._has_wanted):
+            self._submit(study)
+
+    def _submit_queued(self) -> None:
+        """Submit what a crash or a fault kept from being submitted; close what died."""
+        for study in self._inbox.studies.queued():
+            if not self._submit(study):
+                self._flow.fail(study.key, study.generation)
+
+    def _bury_lost(self) -> None:
+        """Tell of deliveries that were given up as the node never survived them."""
+        for key, destination in self._engine.lost():
+            log.error("study=%s destination=%s given up: no attempt survived", key, destination)
+            metrics.DELIVERIES.labels(destination, "dead").inc()
+
+    def _beat(self) -> None:
+        """Say that this host is alive."""
+        self._engine.beat()
+
+    def _settle_reports(self) -> None:
+        """Go on with deliveries on whose commitment their peer has reported."""
+        deliveries = self._flow.deliveries
+        for request in deliveries.reported():
+            place = request.study_key, request.generation, request.destination
+            if not self._engine.is_delivering(*place):  # who is sees for himself
+                destination = self._flow.destinations.get(request.destination)
+                self._engine.hasten(*place, deliveries.settle(request, destination))
+
+    def _count_stopped(self) -> None:
+        """Show how many jobs wait for an administrator."""
+        stopped = self._engine.stopped()
+        for state in ("dead", "cancelled"):
+            metrics.STOPPED_JOBS.labels(state).set(stopped[state])
+
+    def _delete_old(self) -> bool:
+        """Delete what is old, for some seconds; whether there may be more.
+
+        At the end of it, look for images of a receiver that died for good before their rows came.
+        """
+        end = time.monotonic() + HURRY_S
+        self._engine.sweep()
+        deleted = len(list(self._retention.apply(HURRY_S)))
+        is_more = bool(deleted) and time.monotonic() >= end
+        if not is_more:
+            self._inbox.rebuild(ORPHAN_S)
+        return is_more
+
+    def _submit(self, study: Study) -> bool:
+        """Give a study its place in the engine's queue."""
+        since, stat = study.last_instance_at, study.stat
+        return self._engine.submit(study.key, study.generation, since=since, stat=stat)
+
+    def _has_wanted(self, paths: Sequence[Path]) -> bool:
+        """Whether the model's series is there; a hostile file that takes long is no standstill."""
+        self.periodic.sign()
+        if time.monotonic() >= self._next_beat:
+            self._next_beat = time.monotonic() + BEAT_S
+            with suppress(sa.exc.SQLAlchemyError):  # the heartbeat's own turn tells of it
+                self._engine.beat()
+        return self._flow.has_wanted(paths)
