@@ -22,7 +22,7 @@ from msnode.config import BUNDLE
 from msnode.errors import NotAnalysable
 from msnode.prepare import Volume, load_nifti
 from msnode.prepare.head_check import admit
-from msnode.records import HeadGate
+from msnode.records.images import HeadGate
 
 SIZES_MM, STRENGTHS = (1, 2, 4, 6, 9, 12, 20, 30), (0.1, 0.2, 0.3, 0.5, 0.8)
 

@@ -41,7 +41,7 @@ from pynetdicom.pdu_primitives import (
 from msnode import config
 from msnode.receive import Inbox, Listener
 from msnode.receive.dicom.upper_layer import P_DATA
-from msnode.store import database
+from msnode.store import database, schema
 
 ATTACKERS = 100
 ALLOWED = "EVIL"  # AE title of the attackers that may call
@@ -183,7 +183,7 @@ def be_hostile(port: int) -> NoReturn:
 def listen(folder: Path, tls: config.Tls | None) -> NoReturn:
     """The receiver: says its port, and goes on until it is killed."""
     engine = database.open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
-    database.migrate(engine)
+    schema.migrate(engine)
     inbox = Inbox(engine, folder)
     callers = config.Caller("STORESCU", "127.0.0.1"), config.Caller(ALLOWED)
     receive = config.Receive(

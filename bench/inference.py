@@ -23,7 +23,7 @@ from msnode.classify import Bundle, Manifest, Runner, load_bundle
 from msnode.classify.decision import decision, slice_probabilities, study_probability
 from msnode.classify.device import native_bfloat16, phantom
 from msnode.config import BUNDLE, Classify
-from msnode.records import Float32Array, Slices, SourceFrame
+from msnode.records.images import Float32Array, Slices, SourceFrame
 
 Way = Callable[[], Float32Array]
 

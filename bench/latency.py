@@ -16,18 +16,20 @@ from pathlib import Path
 
 from pydicom.uid import generate_uid
 
-from msnode import deliver, sample
+from msnode import sample
 from msnode.cli.demo import QUIET_S, RESULT_S, Pacs, node
 from msnode.config import BUNDLE
+from msnode.deliver.c_store import send
+from msnode.deliver.peer import parse_peer
 
 
 def measure(folder: Path, pacs: Pacs, port: int, number: int) -> float:
     """Send one study; returns the seconds until its second object is in the PACS."""
     files = sample.write_study(folder / f"study-{number}", study_uid=generate_uid())
-    peer = deliver.parse_peer(f"MSNODE@127.0.0.1:{port}")
+    peer = parse_peer(f"MSNODE@127.0.0.1:{port}")
     pacs.objects.clear()
     pacs.arrived.clear()
-    receipts = deliver.send(files, peer, "SCANNER")
+    receipts = send(files, peer, "SCANNER")
     assert all(receipt.delivered for receipt in receipts)
     began = time.perf_counter()
     assert pacs.arrived.wait(RESULT_S), "no result"

@@ -29,7 +29,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from msnode import config
 from msnode.receive import Inbox, Listener
-from msnode.store import database
+from msnode.store import database, schema
 
 NAGLE_OFF = {**os.environ, "TCP_NODELAY": "1"}  # dcmtk and Orthanc stall at 16 images/s without
 ASSOCIATIONS = (1, 4)
@@ -91,7 +91,7 @@ SERVERS: dict[str, Callable[[Path, int], list[str]]] = {
 def listen(folder: Path, port: int) -> None:
     """Be msnode's receiver until SIGTERM."""
     engine = database.open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
-    database.migrate(engine)
+    schema.migrate(engine)
     inbox = Inbox(engine, folder)
     listener = Listener(config.Receive(address="127.0.0.1", port=port, min_free_bytes=0), inbox)
     listener.start()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from msnode.records import SeriesChoice
+    from msnode.records.images import SeriesChoice
     from msnode.records.sentences import Text
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from msnode import classify, prepare
-from msnode.records import Prepared, Report, Study
+from msnode.records.images import Prepared, Study
+from msnode.records.results import Report
 from msnode.store.database import studies
 
 

@@ -10,21 +10,16 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 from scipy import ndimage
 
 from msnode import prepare, sample
-from msnode.records import (
-    Decision,
-    Finding,
+from msnode.records.images import (
     Float32Array,
     Float64Array,
     InputContract,
-    ModelInfo,
-    Report,
-    Scores,
     SeriesChoice,
-    SliceFinding,
     Slices,
     SourceFrame,
 )
 from msnode.records.population import Acquisition, Strata, outside
+from msnode.records.results import Decision, Finding, ModelInfo, Report, Scores, SliceFinding
 from msnode.records.sentences import Sentence, Text
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"

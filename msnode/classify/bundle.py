@@ -23,8 +23,9 @@ from torch import Tensor
 from msnode.classify.contract import CLASSES, Classifier, build
 from msnode.classify.decision import Calibration, StudyRule
 from msnode.errors import ConfigError
-from msnode.records import InputContract, ModelInfo
+from msnode.records.images import InputContract
 from msnode.records.population import Strata
+from msnode.records.results import ModelInfo
 
 PART_BYTES = 45 * 1000 * 1000
 """Largest part of the weights: below the 50 MB at which code hosts begin to warn."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import safetensors.numpy
 
-from msnode.records import Finding, ModelInfo, Scores
+from msnode.records.results import Finding, ModelInfo, Scores
 from msnode.store.files import decode, encode, replacing
 
 SCORES, FINDING, INFO = "scores.safetensors", "finding.json", "model.json"

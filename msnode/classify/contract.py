@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from msnode.errors import ConfigError
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 
 CLASSES = ("no MS pattern", "MS pattern")
 """Meaning of the two logits; index 1 is what the node looks for."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msnode.records import Decision, Float32Array, Float64Array
+from msnode.records.images import Float32Array, Float64Array
+from msnode.records.results import Decision
 
 CLIP = 1e-6
 """Probabilities closer to 0 or 1 than this are taken as this close: float32 has no more digits."""

@@ -22,7 +22,7 @@ from msnode.classify.fuse_layers import fold, pack
 from msnode.classify.saliency import METHODS, Explained
 from msnode.config import Classify
 from msnode.errors import ConfigError, TryLater
-from msnode.records import Float32Array, InputContract
+from msnode.records.images import Float32Array, InputContract
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ import numpy as np
 from msnode.classify import saliency
 from msnode.classify.bundle import Manifest
 from msnode.classify.decision import decision, study_probability
-from msnode.records import Finding, Float32Array, Scores, SliceFinding, Slices
+from msnode.records.images import Float32Array, Slices
+from msnode.records.results import Finding, Scores, SliceFinding
 
 
 def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:

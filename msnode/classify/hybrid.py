@@ -16,7 +16,7 @@ from msnode.classify.backbones import (
     inception_branch,
 )
 from msnode.classify.contract import Classifier
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 
 PRESETS: dict[str, dict[str, Any]] = {"section-5.5": {"units": 100}, "section-4.5": {"units": 150}}
 """Arguments of ``Hybrid`` by the section of the paper that describes them."""

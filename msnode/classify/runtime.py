@@ -19,7 +19,8 @@ from msnode.classify.finding import decide
 from msnode.classify.saliency import Explained
 from msnode.config import Classify
 from msnode.errors import Refused, TryLater
-from msnode.records import Finding, Float32Array, InputContract, ModelInfo, Scores, Slices
+from msnode.records.images import Float32Array, InputContract, Slices
+from msnode.records.results import Finding, ModelInfo, Scores
 from msnode.records.sentences import Sentence
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from msnode.classify.contract import Classifier, Grid
-from msnode.records import Float32Array, Float64Array
+from msnode.records.images import Float32Array, Float64Array
 
 Explained = tuple[Tensor, tuple[Tensor, ...]]
 """Logits (n, 2) and one grid (n, h, w) float32 >= 0 a feature map."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from msnode.classify.contract import Classifier, Grid
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 
 
 class ShallowCnn(Classifier):

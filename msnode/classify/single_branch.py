@@ -10,7 +10,7 @@ from msnode.classify.backbones import (
     inception_branch,
 )
 from msnode.classify.contract import Classifier
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 
 
 class Half(Classifier):

@@ -5,7 +5,7 @@ from torchvision.models import swin_t
 
 from msnode.classify.backbones import imagenet
 from msnode.classify.contract import Classifier, Grid
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 
 
 class Swin(Classifier):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from msnode import audit, classify, deliver
+from msnode import audit, classify
 from msnode.classify.device import choose
 from msnode.config import (
     Classify,
@@ -24,8 +24,12 @@ from msnode.config import (
     Webhook,
 )
 from msnode.deliver import webhook
+from msnode.deliver.peer import echo
+from msnode.deliver.verification import negotiate
+from msnode.deliver.webhook import reach
 from msnode.errors import MsnodeError
-from msnode.store.database import open_database, revisions
+from msnode.store.database import open_database
+from msnode.store.schema import revisions
 from msnode.tls import ServerTls, client_context
 
 GIGABYTE = 1024**3
@@ -175,9 +179,9 @@ def _reach(destination: Destination, ae_title: str) -> None:
     """Connect to a webhook; C-ECHO a peer, and negotiate what its verification needs."""
     match destination:
         case Webhook():
-            deliver.reach(destination)
+            reach(destination)
         case DicomPeer():
-            deliver.echo(destination, ae_title)
-            deliver.negotiate(destination, ae_title)
+            echo(destination, ae_title)
+            negotiate(destination, ae_title)
         case Folder():
             return  # nobody is there to be reached

@@ -14,10 +14,11 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from msnode import audit, config
-from msnode.engine import Jobs
+from msnode.engine.jobs import Jobs
 from msnode.retention.expiry import DAY_S, Item, Retention
 from msnode.retention.forget import forget
-from msnode.store.database import migrate, open_database
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 
 
 def forget_study(config_file: Path, study: str) -> None:

@@ -22,7 +22,9 @@ from pynetdicom.events import EventHandlerType
 from rich.console import Console
 from rich.table import Table
 
-from msnode import deliver, report, sample
+from msnode import report, sample
+from msnode.deliver.c_store import send
+from msnode.deliver.peer import parse_peer
 from msnode.errors import MsnodeError
 from msnode.report import sr_html
 
@@ -81,8 +83,8 @@ def run(folder: Path, model: Path, console: Console) -> None:
             status.update("sending the study …")
             files = sample.write_study(folder / "study")
             began = time.perf_counter()
-            peer = deliver.parse_peer(f"MSNODE@127.0.0.1:{port}")
-            receipts = deliver.send(files, peer, "SCANNER")
+            peer = parse_peer(f"MSNODE@127.0.0.1:{port}")
+            receipts = send(files, peer, "SCANNER")
             sent = time.perf_counter() - began
             if not all(receipt.delivered for receipt in receipts):
                 raise MsnodeError(f"the node refused the study; see {folder / 'node.log'}")

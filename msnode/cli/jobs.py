@@ -14,12 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
-from msnode.deliver import Receipts, proof_by
-from msnode.engine import OPEN, Job, Jobs
+from msnode.config.destinations import proof_by
+from msnode.engine.jobs import OPEN, Job, Jobs
 from msnode.errors import MsnodeError
-from msnode.records import Receipt
+from msnode.records.receipt import Receipt
 from msnode.store.commitments import Commitments
-from msnode.store.database import open_database, revisions
+from msnode.store.database import NEWEST, open_database, schema_version
+from msnode.store.receipts import Receipts
 
 SENT = "sent"
 """State of a delivery of which everything was sent, and the peer's proof is outstanding."""
@@ -46,10 +47,10 @@ def _database(settings: config.Config) -> sa.Engine:
     """
     database = open_database(settings.database_url)
     if Jobs.exist(database):
-        current, head = revisions(database)
-        if current != head:
+        current = schema_version(database)
+        if current != NEWEST:
             raise MsnodeError(
-                f"the database has schema {current}, this program wants {head}: start the node, "
+                f"the database has schema {current}, this program wants {NEWEST}: start the node, "
                 "which brings it up to date"
             )
     return database

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from msnode.cli.learn_data import data
 from msnode.cli.learn_options import plain_errors, plan_of, progress_bars, run_options, settings_of
 from msnode.cli.options import FILE, FOLDER
 
@@ -141,9 +140,6 @@ def ablate(
         )
     Console().print(Markdown(text))
     click.echo(f"the table is in {out / 'ablation.md'}")
-
-
-COMMANDS = (train, crossval, evaluate, baseline, papers, ablate, data)
 
 
 def show(outcome: "Outcome") -> None:

@@ -72,6 +72,3 @@ def echo(call: "Call") -> None:
     from msnode.cli import scu
 
     scu.echo(call)
-
-
-COMMANDS = (send, echo)

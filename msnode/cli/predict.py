@@ -18,7 +18,10 @@ from msnode.config import Classify, Decode, Describe
 from msnode.confined import Confined
 from msnode.errors import Crashed, MsnodeError
 from msnode.flow.analysis import Analysis, compose, examine
-from msnode.records import ModelInfo, SeriesChoice, Study, key, population
+from msnode.records import population
+from msnode.records.images import SeriesChoice, Study
+from msnode.records.results import ModelInfo
+from msnode.records.uid_hash import uid_hash
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +165,7 @@ def _write(
         return
     study = Study(name, 1, "given by hand", files, time.time())
     made = compose(study, analysis, runner.info, time.time())
-    folder = out / key(name)
+    folder = out / uid_hash(name)
     written = report.write(made, Describe(), "minimal", folder)
     Image.fromarray(report.montage.render(made, Describe())).save(folder / "montage.png")
     Console(stderr=True).print(f"wrote {len(written)} objects and montage.png to {folder}")

@@ -8,9 +8,10 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from msnode import config, deliver
+from msnode import config
 from msnode.cli.progress import progress
 from msnode.config import Config, DicomPeer, Tls
+from msnode.deliver import peer
 from msnode.errors import ConfigError
 
 
@@ -43,7 +44,7 @@ class Call:
         Raises:
             ConfigError: no such peer, or not all of the TLS files.
         """
-        destination = self._named() or deliver.parse_peer(self.peer)
+        destination = self._named() or peer.parse_peer(self.peer)
         return destination if self._tls is None else replace(destination, tls=self._tls)
 
     @property
@@ -85,7 +86,9 @@ def send(paths: Sequence[Path], call: Call) -> bool:
     files = [file for path in paths for file in _files(path)]
     destination = call.destination
     with progress("sending", len(files)) as advance:
-        receipts = deliver.send(files, destination, call.title, lambda _: advance())
+        from msnode.deliver import c_store  # with the codecs, which an echo does without
+
+    receipts = c_store.send(files, destination, call.title, lambda _: advance())
     failed = [(f, r) for f, r in zip(files, receipts, strict=True) if not r.delivered]
     console = Console()
     for file, receipt in failed:
@@ -103,7 +106,7 @@ def echo(call: Call) -> None:
         TryLater: it does not answer; says why.
     """
     destination = call.destination
-    seconds = deliver.echo(destination, call.title)
+    seconds = peer.echo(destination, call.title)
     secured = " over TLS" if destination.tls is not None else ""
     click.echo(f"{call.peer} answered in {seconds * 1000:.0f} ms{secured}")
 

@@ -174,6 +174,11 @@ KEYS = {"host": DicomPeer, "folder": Folder, "url": Webhook}
 """The key in a file that makes a destination one of its kind."""
 
 
+def proof_by(destination: Destination) -> str:
+    """How a destination proves that it keeps what it was sent; only a DICOM peer can."""
+    return destination.verify if isinstance(destination, DicomPeer) else "none"
+
+
 def _host_of(url: str) -> str | None:
     """The host in a URL; None where a port, IPv6 address or name is none, or a user is named."""
     try:

@@ -26,7 +26,7 @@ from msnode.config import DicomPeer
 from msnode.deliver import peer
 from msnode.deliver.peer_answers import describe, outcome
 from msnode.errors import Refused, TryLater
-from msnode.records import Receipt
+from msnode.records.receipt import Receipt
 
 # Send a file's bytes as they are, without reading it as a whole or decoding anything; a library
 # switch without a parameter.

@@ -19,7 +19,7 @@ from msnode.config import DicomPeer
 from msnode.deliver.c_store import read_item
 from msnode.deliver.peer import offering
 from msnode.errors import Refused, TryLater
-from msnode.records import Commitment
+from msnode.records.receipt import Commitment
 from msnode.store.commitments import read_report
 
 COMMITMENT = UID(StorageCommitmentPushModel)

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from msnode import metrics
 from msnode.audit import SILENT, Trail
 from msnode.config import Destination, DicomPeer, Folder, Webhook
+from msnode.config.destinations import proof_by
 from msnode.deliver.backoff import pause
-from msnode.deliver.c_store import send
+from msnode.deliver.c_store import read_item, send
 from msnode.deliver.folder import copy
-from msnode.deliver.receipts import Receipts, count
 from msnode.deliver.transfer_audit import begun, ended
 from msnode.deliver.verification import (
     ByCommitment,
@@ -24,12 +24,12 @@ from msnode.deliver.verification import (
     Delivery,
     Unverified,
     Verification,
-    proof_by,
 )
-from msnode.deliver.webhook import post
+from msnode.deliver.webhook import post, read
 from msnode.errors import Refused, TryLater
-from msnode.records import Receipt
+from msnode.records.receipt import Receipt
 from msnode.store.commitments import Commitments, Request
+from msnode.store.receipts import Receipts, count
 
 log = logging.getLogger(__name__)
 
@@ -219,3 +219,12 @@ def _log(
         sum(receipt.sent for receipt in missing),
         "gave up" if next_s is None else f"again in {next_s:.1f} s", missing[0].detail,
     )  # fmt: skip
+
+
+def identify(path: Path) -> str:
+    """The UID under which the receipts know a result file or a signal.
+
+    Raises:
+        Refused: it is neither.
+    """
+    return read(path)[0] if path.suffix == ".json" else read_item(path).sop_instance_uid

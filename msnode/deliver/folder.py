@@ -7,7 +7,8 @@ from pathlib import Path
 from msnode.config import Folder
 from msnode.deliver.c_store import read_item
 from msnode.errors import Refused
-from msnode.records import Receipt, key
+from msnode.records.receipt import Receipt
+from msnode.records.uid_hash import uid_hash
 from msnode.store.files import replacing
 
 
@@ -30,7 +31,7 @@ def _copy(path: Path, folder: Path, name: str) -> Receipt:
         folder.mkdir(parents=True, exist_ok=True)
         with (
             path.open("rb") as source,
-            replacing(folder / f"{key(item.sop_instance_uid)}.dcm") as copied,
+            replacing(folder / f"{uid_hash(item.sop_instance_uid)}.dcm") as copied,
         ):
             shutil.copyfileobj(source, copied)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a peer's answers mean for a delivery, as tables: C-STORE and storage commitment."""
+"""What a peer's answers mean for a delivery, as tables: C-STORE."""
 
 from typing import Literal
 
@@ -25,22 +25,6 @@ REFUSED = (
 )
 # All others, 0xA7xx (Out of Resources) first of all, may be different next time.
 
-Remedy = Literal["resend", "ask", "none"]
-
-FAILURES: dict[int, tuple[str, Remedy]] = {
-    0x0110: ("Processing failure", "ask"),
-    0x0112: ("No such object instance", "resend"),
-    0x0119: ("Class / Instance conflict", "none"),
-    0x0122: ("Referenced SOP Class not supported", "none"),
-    0x0131: ("Duplicate transaction UID", "ask"),  # the next request has another one
-    0x0213: ("Resource limitation", "ask"),
-}
-"""Failure Reason (PS3.3 C.14.1.1): in words, and what helps where a peer does not commit itself.
-
-``ask``: it may have the object, so that it is only asked again. Of other reasons nothing is known,
-and sending again does no harm.
-"""
-
 
 def outcome(status: int) -> Outcome:
     """Whether the peer has the object, will never take it, or may take it later."""
@@ -53,9 +37,3 @@ def describe(status: int) -> str:
     """A status in words, e.g. ``0xA700 Refused: Out of Resources``."""
     category, text = STORAGE_SERVICE_CLASS_STATUS.get(status, ("", "not in PS3.4 B.2.3"))
     return f"0x{status:04X} {text or category}"
-
-
-def remedy(reason: int) -> tuple[str, Remedy]:
-    """A Failure Reason in words, e.g. ``0x0112 No such object instance``, and what helps."""
-    text, helps = FAILURES.get(reason, ("not in PS3.3 C.14.1.1", "resend"))
-    return f"not committed: 0x{reason:04X} {text}", helps

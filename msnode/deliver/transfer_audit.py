@@ -11,7 +11,7 @@ from msnode.audit import Node, Trail, Transfer
 from msnode.config import Destination, DicomPeer
 from msnode.deliver.c_store import read_item
 from msnode.deliver.verification import Delivery
-from msnode.records import Receipt
+from msnode.records.receipt import Receipt
 
 
 def begun(trail: Trail, delivery: Delivery, paths: Sequence[Path]) -> None:

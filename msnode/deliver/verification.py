@@ -14,21 +14,16 @@ from msnode.deliver.backoff import pause, steady_pause
 from msnode.deliver.c_find import FIND, find
 from msnode.deliver.commitment import COMMITMENT, request_commitment
 from msnode.deliver.peer import offering
-from msnode.deliver.receipts import Receipts, count, proven
 from msnode.errors import Refused, TryLater
-from msnode.records import Commitment, Receipt
+from msnode.records.receipt import Commitment, Receipt
 from msnode.store.commitments import Commitments, Request, State
+from msnode.store.receipts import Receipts, count, proven
 
 NOT_FOUND = "the peer said that it stored it, but a C-FIND does not show it"
 
 
 NEEDED = {"find": FIND, "commitment": COMMITMENT}
 """SOP Class by `DicomPeer.verify`."""
-
-
-def proof_by(destination: Destination) -> str:
-    """How a destination proves that it keeps what it was sent; only a DICOM peer can."""
-    return destination.verify if isinstance(destination, DicomPeer) else "none"
 
 
 def negotiate(destination: DicomPeer, calling_ae_title: str) -> None:

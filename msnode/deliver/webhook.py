@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from msnode.config import Webhook
 from msnode.errors import ConfigError, Refused, TryLater
-from msnode.records import Receipt
+from msnode.records.receipt import Receipt
 from msnode.tls import client_context
 
 AGENT = f"msnode/{version('msnode')}"

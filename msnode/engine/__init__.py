@@ -3,8 +3,3 @@
 A workflow's steps are recorded in the database as they finish; after a crash the workflow goes on
 at the step that was in flight, on SQLite and on PostgreSQL alike.
 """
-
-from msnode.engine.durable import Engine
-from msnode.engine.jobs import OPEN, Job, Jobs
-
-__all__ = ["OPEN", "Engine", "Job", "Jobs"]

@@ -15,19 +15,9 @@ from typing import cast
 from msnode import classify, metrics, prepare
 from msnode.confined import Confined
 from msnode.errors import Refused, TryLater, origin
-from msnode.records import (
-    Finding,
-    InputContract,
-    ModelInfo,
-    Predecessor,
-    Prepared,
-    Report,
-    Scores,
-    SeriesChoice,
-    Slices,
-    Study,
-    population,
-)
+from msnode.records import population
+from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices, Study
+from msnode.records.results import Finding, ModelInfo, Predecessor, Report, Scores
 from msnode.records.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)

@@ -12,16 +12,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from msnode import classify, deliver, metrics, prepare
+from msnode import classify, metrics, prepare
 from msnode.config import Config, Destination
 from msnode.confined import Confined
-from msnode.deliver import Attempt
+from msnode.deliver.backoff import pause
+from msnode.deliver.deliveries import Attempt, Deliveries, identify
+from msnode.deliver.verification import Delivery
 from msnode.flow import steps
 from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
 from msnode.flow.result_files import ResultFiles
 from msnode.flow.routes import BRAIN_MRI, Route
 from msnode.receive import Studies
-from msnode.records import Decision, Predecessor, Prior, Report, Study
+from msnode.records.images import Study
+from msnode.records.results import Decision, Predecessor, Prior, Report
 from msnode.records.sentences import Sentence, from_json, to_json
 from msnode.twin import Entry, Twin
 
@@ -61,7 +64,7 @@ class Flow:
         config: Config,
         studies: Studies,
         runner: classify.Runner,
-        deliveries: deliver.Deliveries,
+        deliveries: Deliveries,
         twin: Twin,
         route: Route = BRAIN_MRI,
     ) -> None:
@@ -159,10 +162,10 @@ class Flow:
             return self._attempt(study_key, generation, destination, attempt)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt must come
             unexpected(error, f"delivering to {name}")
-        pause = deliver.pause(destination.retry, attempt)
-        if pause is None:
+        pause_s = pause(destination.retry, attempt)
+        if pause_s is None:
             metrics.DELIVERIES.labels(name, "dead").inc()
-        return {"delivered": False, "pause_s": pause}
+        return {"delivered": False, "pause_s": pause_s}
 
     def fail(self, study_key: str, generation: int) -> None:
         """Alert on a study that ended without a result; its images stay, news begin it again."""
@@ -181,8 +184,8 @@ class Flow:
     ) -> Attempt:
         """Send what is missing, keep the receipts, judge them."""
         study = self._studies.study(study_key, generation)
-        files = {deliver.identify(path): path for path in self._files.of(study, destination)}
-        delivery = deliver.Delivery(
+        files = {identify(path): path for path in self._files.of(study, destination)}
+        delivery = Delivery(
             destination,
             study_key,
             generation,

@@ -13,8 +13,10 @@ from msnode.config import Config, Destination, ObjectDestination
 from msnode.confined import Confined
 from msnode.errors import Refused, Unforeseen
 from msnode.flow.steps import work_folder
-from msnode.records import Report, Study, key
+from msnode.records.images import Study
+from msnode.records.results import Report
 from msnode.records.sentences import Sentence
+from msnode.records.uid_hash import uid_hash
 from msnode.store.files import replacing
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class ResultFiles:
         try:
             return self._written(made)
         except NOT_SO as refusal:
-            log.error("study=%s result kept back: %s", key(made.study_instance_uid), refusal)
+            log.error("study=%s result kept back: %s", uid_hash(made.study_instance_uid), refusal)
             failed = refusal
         if made.finding is not None:
             problems = failed.reason if isinstance(failed, Refused) else str(failed)
@@ -70,7 +72,7 @@ class ResultFiles:
 
     def _written(self, made: Report) -> Report:
         """Write the objects as they are."""
-        folder = self._folder(key(made.study_instance_uid), made.generation)
+        folder = self._folder(uid_hash(made.study_instance_uid), made.generation)
         written: list[Path] = []
         takers = [d for d in self._config.destinations if isinstance(d, ObjectDestination)]
         for name, one in {d.objects: d for d in takers}.items():
@@ -89,7 +91,7 @@ class ResultFiles:
         before = made.predecessor
         if before is None:
             return made
-        this = self._folder(key(made.study_instance_uid), made.generation)
+        this = self._folder(uid_hash(made.study_instance_uid), made.generation)
         folder = this.with_name(str(before.generation))
         sent = _sent(folder)
         folders = sorted({folder / sent[name] for name in takers if name in sent})

@@ -15,7 +15,8 @@ from msnode import prepare
 from msnode.classify import CLASSES
 from msnode.flow.analysis import PrepareInto
 from msnode.flow.steps import STUDY, Step
-from msnode.records import BRAIN, InputContract, Vocabulary
+from msnode.records.images import InputContract
+from msnode.records.vocabulary import BRAIN, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msnode import classify, prepare
-from msnode.records import ModelInfo
+from msnode.records.results import ModelInfo
 
 DROPPED = "*.safetensors"
 """Products that `finish` drops: arrays, which can be made again from the images."""

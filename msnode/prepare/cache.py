@@ -9,7 +9,7 @@ import safetensors.numpy
 
 from msnode.errors import NotAnalysable
 from msnode.prepare.study import prepare
-from msnode.records import InputContract, Prepared, SeriesChoice
+from msnode.records.images import InputContract, Prepared, SeriesChoice
 from msnode.records.sentences import Text
 from msnode.store.files import decode, encode, replacing
 

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from msnode.errors import NotAnalysable
 from msnode.prepare.series_header import CLASSIC, number, numbers, read, text, texts, value
-from msnode.records import Float64Array, SourceFrame
+from msnode.records.images import Float64Array, SourceFrame
 from msnode.records.sentences import Sentence
 
 #: 512 x 512 x 512: more than any brain protocol, 0.5 GiB as float32.

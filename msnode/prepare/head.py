@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from msnode.errors import NotAnalysable
 from msnode.prepare.volume import Volume
-from msnode.records import Float32Array, Float64Array
+from msnode.records.images import Float32Array, Float64Array
 from msnode.records.sentences import Sentence
 
 GRID_MM = 4.0

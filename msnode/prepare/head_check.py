@@ -14,7 +14,7 @@ from scipy import ndimage
 from msnode.errors import NotAnalysable
 from msnode.prepare.head import GRID_MM, Head, find_head
 from msnode.prepare.volume import Volume
-from msnode.records import Float32Array, Float64Array, HeadGate, Limit
+from msnode.records.images import Float32Array, Float64Array, HeadGate, Limit
 from msnode.records.sentences import Sentence
 
 #: The upper part of a head, which is that of the skull and not of face and neck.

@@ -11,7 +11,7 @@ from nibabel.spatialimages import SpatialImage
 
 from msnode.errors import NotAnalysable
 from msnode.prepare.volume import Volume, outward
-from msnode.records import Float32Array, Float64Array, SourceFrame
+from msnode.records.images import Float32Array, Float64Array, SourceFrame
 from msnode.records.sentences import Sentence, Text
 
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -11,7 +11,7 @@ from pydicom.pixels.utils import iter_pixels
 from msnode.errors import NotAnalysable
 from msnode.prepare.frames import Frame
 from msnode.prepare.series_header import number, read, text, value
-from msnode.records import Float32Array
+from msnode.records.images import Float32Array
 from msnode.records.sentences import Sentence
 
 _ATTRIBUTES = (

@@ -13,7 +13,7 @@ from msnode.prepare.pixels import read_pixels
 from msnode.prepare.series_header import Header, read, read_acquisition, read_header
 from msnode.prepare.stack import stack
 from msnode.prepare.volume import Volume
-from msnode.records import InputContract, SeriesChoice
+from msnode.records.images import InputContract, SeriesChoice
 from msnode.records.population import Acquisition
 from msnode.records.sentences import Sentence, Text
 

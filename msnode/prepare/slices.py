@@ -12,7 +12,7 @@ from msnode.prepare.head import Head
 from msnode.prepare.head_check import admit
 from msnode.prepare.nifti import load_nifti
 from msnode.prepare.volume import Volume
-from msnode.records import Float32Array, Float64Array, InputContract, Slices
+from msnode.records.images import Float32Array, Float64Array, InputContract, Slices
 from msnode.records.sentences import Sentence
 
 #: A reformatted series gets a slice for every so many mm: a usual axial brain protocol's.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from msnode.errors import NotAnalysable
 from msnode.prepare.frames import Frame
 from msnode.prepare.volume import outward
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 from msnode.records.sentences import Sentence, Text
 
 #: Positions nearer to each other than this are one position.

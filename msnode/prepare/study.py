@@ -12,7 +12,7 @@ from msnode.prepare.nifti import is_nifti
 from msnode.prepare.series_choice import Candidate, clause, reason, survey
 from msnode.prepare.series_header import text, value
 from msnode.prepare.slices import volume_slices
-from msnode.records import InputContract, Prepared, SeriesChoice
+from msnode.records.images import InputContract, Prepared, SeriesChoice
 from msnode.records.sentences import Sentence
 
 log = logging.getLogger(__name__)

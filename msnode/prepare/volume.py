@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msnode.records import Float32Array, Float64Array, SourceFrame
+from msnode.records.images import Float32Array, Float64Array, SourceFrame
 from msnode.records.sentences import Text
 
 #: An acquisition whose normal is within this angle of the body's axis keeps its own slices.

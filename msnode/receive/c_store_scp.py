@@ -3,7 +3,7 @@
 import logging
 import time
 
-from msnode import config, metrics, records
+from msnode import config, metrics
 from msnode.errors import TryLater
 from msnode.receive.dicom.dimse import HIGH, Command
 from msnode.receive.dicom.dimse_status import (
@@ -21,6 +21,7 @@ from msnode.receive.inbox.identity import Header, check_uid
 from msnode.receive.inbox.inbox import Inbox
 from msnode.receive.inbox.part10 import Spool, file_meta
 from msnode.receive.inbox.rows import Arrival
+from msnode.records.uid_hash import uid_hash
 from msnode.store.disk_space import Level
 from msnode.store.patients import patient_key
 
@@ -133,7 +134,7 @@ class Reception:
             raise StoreRefused(WRONG_CLASS, "SOPClassUID is not the AffectedSOPClassUID")
         if header.sop_instance_uid != self._command.sop_instance_uid:
             raise StoreRefused(WRONG_CLASS, "SOPInstanceUID is not the AffectedSOPInstanceUID")
-        study_key = records.key(header.study_instance_uid)
+        study_key = uid_hash(header.study_instance_uid)
         arrival = Arrival(
             header=header,
             patient_key=patient_key(self._inbox.secret, header.patient_id, header.issuer),

@@ -6,7 +6,6 @@ affine of PS3.3 C.7.6.2.1.1; ``SourcePoint.graphic_data`` converts to the corner
 coordinates of SCOORD (PS3.3 C.18.6.1.1).
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,14 +15,10 @@ from numpy.typing import NDArray
 
 from msnode.records.population import Acquisition
 from msnode.records.sentences import Text
+from msnode.records.uid_hash import uid_hash
 
 Float32Array = NDArray[np.float32]
 Float64Array = NDArray[np.float64]
-
-
-def key(uid: str) -> str:
-    """Shorten a UID to 16 hex digits: safe in file names and logs, where a UID would identify."""
-    return hashlib.sha256(uid.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class Study:
     @property
     def key(self) -> str:
         """The study's UID, shortened: for logs and file names."""
-        return key(self.study_instance_uid)
+        return uid_hash(self.study_instance_uid)
 
 
 @dataclass(frozen=True, slots=True)

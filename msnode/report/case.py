@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from msnode.config import Describe, Form
-from msnode.records import Finding, Predecessor, Report, Scores, SliceFinding, Slices, SourceFrame
+from msnode.records.images import Slices, SourceFrame
+from msnode.records.results import Finding, Predecessor, Report, Scores, SliceFinding
 from msnode.records.sentences import Sentence
 from msnode.report import study_header
 from msnode.report.localised import Words, localised

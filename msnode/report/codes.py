@@ -4,7 +4,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from msnode.records import Coded
+from msnode.records.vocabulary import Coded
 
 PRIVATE = "99MSNODE"
 

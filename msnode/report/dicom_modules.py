@@ -6,7 +6,8 @@ from copy import copy
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from msnode.records import SourceFrame, Vocabulary
+from msnode.records.images import SourceFrame
+from msnode.records.vocabulary import Vocabulary
 from msnode.report.case import PROGRAM, VERSION, Case, Image
 from msnode.report.codes import PROCESSING_EQUIPMENT, SOURCE_IMAGE, concept
 from msnode.report.uids import uid

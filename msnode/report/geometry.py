@@ -9,7 +9,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.valuerep import DSfloat
 
-from msnode.records import Float64Array, Slices
+from msnode.records.images import Float64Array, Slices
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from msnode.records import Report
+from msnode.records.results import Report
 from msnode.records.sentences import Value, to, words
 
 LANGUAGES = ("en", "de", "fr", "es", "nl")

@@ -6,7 +6,8 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
 
-from msnode.records import Float64Array, SliceFinding, SourceFrame
+from msnode.records.images import Float64Array, SourceFrame
+from msnode.records.results import SliceFinding
 from msnode.report import codes, dicom_modules, wording
 from msnode.report.case import PROGRAM, Case, image_label, matter
 from msnode.report.sr_document import document, remarks, text

@@ -10,7 +10,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 
 from msnode.config import Describe
-from msnode.records import Report, SliceFinding
+from msnode.records.results import Report, SliceFinding
 from msnode.report import case as cases
 from msnode.report import wording
 from msnode.report.canvas import Canvas, font, wrap

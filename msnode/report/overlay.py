@@ -7,7 +7,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage
 
-from msnode.records import SliceFinding
+from msnode.records.results import SliceFinding
 from msnode.report import dicom_modules, geometry, multiframe, wording
 from msnode.report.canvas import Canvas, font
 from msnode.report.case import Case

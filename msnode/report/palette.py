@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from msnode.records import Float32Array, Slices
+from msnode.records.images import Float32Array, Slices
 
 UInt8Array = NDArray[np.uint8]
 Colour = tuple[int, int, int]

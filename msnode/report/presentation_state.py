@@ -7,7 +7,8 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import GrayscaleSoftcopyPresentationStateStorage
 
-from msnode.records import SliceFinding, SourceFrame
+from msnode.records.images import SourceFrame
+from msnode.records.results import SliceFinding
 from msnode.report import dicom_modules, geometry
 from msnode.report.case import Case, matter
 from msnode.report.measurement_sr import MOST_SLICES

@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from msnode import metrics
 from msnode.config import Describe, Form
 from msnode.errors import InvalidResult
-from msnode.records import Report, key
+from msnode.records.results import Report
+from msnode.records.uid_hash import uid_hash
 from msnode.report import case as cases
 from msnode.report import (
     key_objects,
@@ -90,7 +91,9 @@ def _valid(name: str, dataset: Dataset, report: Report, folder: Path, problems: 
     except InvalidResult as error:
         problems.append(f"{name}: {error}")
         metrics.QUARANTINED.labels("invalid_result").inc()
-        log.error("study=%s result kept back: %s", key(report.study_instance_uid), problems[-1])
+        log.error(
+            "study=%s result kept back: %s", uid_hash(report.study_instance_uid), problems[-1]
+        )
         back = folder / "quarantine"
         back.mkdir(exist_ok=True)
         save(dataset, back / f"{name}.dcm")

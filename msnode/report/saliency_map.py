@@ -8,7 +8,8 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
-from msnode.records import SourceFrame, Vocabulary
+from msnode.records.images import SourceFrame
+from msnode.records.vocabulary import Vocabulary
 from msnode.report import codes, dicom_modules, geometry, multiframe
 from msnode.report.case import Case
 from msnode.report.geometry import Grid

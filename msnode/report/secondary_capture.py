@@ -17,7 +17,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from msnode.records import SourceFrame
+from msnode.records.images import SourceFrame
 from msnode.report import dicom_modules
 from msnode.report.case import Case
 

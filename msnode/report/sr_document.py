@@ -4,7 +4,7 @@ from highdicom import sr
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from msnode.records import SourceFrame
+from msnode.records.images import SourceFrame
 from msnode.report import codes, dicom_modules, wording
 from msnode.report.case import Case
 

@@ -7,7 +7,7 @@ from highdicom import sr
 from pydicom.dataset import Dataset
 
 from msnode.errors import Refused
-from msnode.records import BRAIN
+from msnode.records.vocabulary import BRAIN
 from msnode.report import codes
 
 

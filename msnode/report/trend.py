@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from reportlab.pdfgen.canvas import Canvas
 
-from msnode.records import Prior
+from msnode.records.results import Prior
 from msnode.report.case import Case
 from msnode.report.palette import DECISION
 from msnode.report.pdf_layout import FAINT, GREY, INK, MARGIN, colour, heading

@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from msnode.errors import InvalidResult
-from msnode.records import Report
+from msnode.records.results import Report
 from msnode.report.study_header import TYPE_2
 from msnode.report.uids import legal
 

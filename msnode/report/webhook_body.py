@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydicom.filereader import read_file_meta_info
 
-from msnode.records import Report
+from msnode.records.results import Report
 from msnode.report import codes, study_header
 from msnode.report.uids import uid
 from msnode.store.files import encode, replacing

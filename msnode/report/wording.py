@@ -1,6 +1,7 @@
 """The sentences that montage, readable report and PDF share."""
 
-from msnode.records import ModelInfo, Predecessor, SeriesChoice, SliceFinding
+from msnode.records.images import SeriesChoice
+from msnode.records.results import ModelInfo, Predecessor, SliceFinding
 from msnode.report.case import VERSION, Case, image_label, matter
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from msnode import audit
-from msnode.engine import Jobs
+from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
-from msnode.records import key
+from msnode.records.uid_hash import uid_hash
 from msnode.retention.expiry import patient_id
 from msnode.store.database import StudyState, commitments, instances, receipts, results, studies
 from msnode.store.files import fsync
@@ -42,7 +42,7 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         MsnodeError: there is no such study; it is being analysed or its results are being
             delivered; or a file cannot be deleted.
     """
-    study = uid if re.fullmatch("[0-9a-f]{16}", uid) else key(uid)
+    study = uid if re.fullmatch("[0-9a-f]{16}", uid) else uid_hash(uid)
     with database.begin() as connection:
         _check(connection, folder, study)
     if Jobs.exist(database):

@@ -10,19 +10,21 @@ import sdnotify
 import sqlalchemy as sa
 import torch
 
-from msnode import __version__, classify, deliver, metrics
+from msnode import __version__, classify, metrics
 from msnode.audit import open_trail
 from msnode.config import Config
-from msnode.engine import Engine
+from msnode.deliver.deliveries import Deliveries
+from msnode.engine.durable import Engine
 from msnode.flow import Flow
 from msnode.receive import Inbox, Listener, Reports
-from msnode.records import ModelInfo
+from msnode.records.results import ModelInfo
 from msnode.retention.expiry import DAY_S, Retention
 from msnode.service.periodic import Periodic
 from msnode.service.upkeep import Upkeep
 from msnode.store.commitments import Commitments
-from msnode.store.database import migrate, open_database
+from msnode.store.database import open_database
 from msnode.store.disk_space import Level, Room
+from msnode.store.schema import migrate
 from msnode.twin import Twin
 from msnode.web.monitor import Monitor
 
@@ -117,7 +119,7 @@ class Service:
         runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
         self._runner = runner
         stack.callback(runner.close)
-        deliveries = deliver.Deliveries(database, self._trail)
+        deliveries = Deliveries(database, self._trail)
         flow = Flow(config, inbox.studies, runner, deliveries, Twin(database))
         stack.callback(flow.stop)
         runner.warm_up()

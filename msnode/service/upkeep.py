@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from msnode import metrics
 from msnode.config import Config
-from msnode.engine import Engine
+from msnode.engine.durable import Engine
 from msnode.flow import Flow
 from msnode.receive import Inbox
-from msnode.records import Study
+from msnode.records.images import Study
 from msnode.retention.expiry import Retention
 from msnode.service.periodic import Periodic, Task
 

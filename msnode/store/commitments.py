@@ -9,13 +9,32 @@ import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
 
 import sqlalchemy as sa
-from pydicom import Dataset
 
 from msnode.errors import Refused, TryLater
-from msnode.records import Commitment
+from msnode.records.receipt import Commitment
 from msnode.store.database import commitments as table
+
+if TYPE_CHECKING:  # it takes a while to import, and who only lists jobs reads no dataset
+    from pydicom import Dataset
+
+Remedy = Literal["resend", "ask", "none"]
+
+FAILURES: dict[int, tuple[str, Remedy]] = {
+    0x0110: ("Processing failure", "ask"),
+    0x0112: ("No such object instance", "resend"),
+    0x0119: ("Class / Instance conflict", "none"),
+    0x0122: ("Referenced SOP Class not supported", "none"),
+    0x0131: ("Duplicate transaction UID", "ask"),  # the next request has another one
+    0x0213: ("Resource limitation", "ask"),
+}
+"""Failure Reason (PS3.3 C.14.1.1): in words, and what helps where a peer does not commit itself.
+
+``ask``: it may have the object, so that it is only asked again. Of other reasons nothing is known,
+and sending again does no harm.
+"""
 
 
 class State(StrEnum):
@@ -147,7 +166,7 @@ def _about(destination: str, study_key: str, generation: int) -> tuple[sa.Column
     )
 
 
-def read_report(information: Dataset) -> Commitment:
+def read_report(information: "Dataset") -> Commitment:
     """Read the Event Information of an N-EVENT-REPORT (PS3.4 J.3.3), event type 1 or 2.
 
     Raises:
@@ -165,3 +184,9 @@ def read_report(information: Dataset) -> Commitment:
         raise Refused(f"the commitment report is incomplete: {error}") from error
     except Exception as error:  # elements are decoded here, with all that others got wrong
         raise Refused(f"the commitment report is damaged: {type(error).__name__}") from error
+
+
+def remedy(reason: int) -> tuple[str, Remedy]:
+    """A Failure Reason in words, e.g. ``0x0112 No such object instance``, and what helps."""
+    text, helps = FAILURES.get(reason, ("not in PS3.3 C.14.1.1", "resend"))
+    return f"not committed: 0x{reason:04X} {text}", helps

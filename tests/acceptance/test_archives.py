@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from pydicom.filereader import dcmread
 
-from msnode import deliver, report
+from msnode import report
 from msnode.config import Describe, DicomPeer, Form
-from msnode.records import Report
+from msnode.deliver.c_store import send
+from msnode.deliver.deliveries import identify
+from msnode.records.results import Report
 from tests import reports
 from tests.acceptance import archives, peers
 from tests.acceptance.archives import Archive, content
@@ -59,10 +61,10 @@ def store(results: tuple[Path, ...], ae_title: str, port: int) -> None:
     for _ in range(ATTEMPTS):
         if not left:
             break
-        failed = [r for r in deliver.send(left, to, archives.ASKER) if not r.delivered]
+        failed = [r for r in send(left, to, archives.ASKER) if not r.delivered]
         assert [receipt.detail for receipt in failed if not receipt.retry] == []
         due = {receipt.sop_instance_uid for receipt in failed}
-        left = [path for path in left if deliver.identify(path) in due]
+        left = [path for path in left if identify(path) in due]
     assert left == []
 
 

@@ -12,8 +12,9 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import RTPlanStorage
 
-from msnode import deliver
-from msnode.records import key
+from msnode.deliver.c_store import send
+from msnode.deliver.peer import parse_peer
+from msnode.records.uid_hash import uid_hash
 from tests.acceptance import peers
 from tests.acceptance.conftest import Hospital, Sent
 from tests.dicom import secondary_capture
@@ -102,7 +103,7 @@ def test_what_was_acknowledged_survives_a_kill_and_arrives_once(
     under_way, waiting = new_study(), new_study()
     dcmsend(hospital, under_way.folder)
     peers.wait(
-        lambda: f"study={key(under_way.uid)}" in hospital.node.log.read_text(),
+        lambda: f"study={uid_hash(under_way.uid)}" in hospital.node.log.read_text(),
         60,
         "the study to be handed out",
     )
@@ -166,7 +167,7 @@ def test_a_phantom_is_not_reported_as_a_brain(hospital: Hospital, shared: Path) 
 
 def test_malformed_objects_get_the_right_answer(hospital: Hospital, new_study: NewStudy) -> None:
     study = new_study()
-    node = deliver.parse_peer(f"MSNODE@127.0.0.1:{hospital.node.port}")
+    node = parse_peer(f"MSNODE@127.0.0.1:{hospital.node.port}")
     nameless = pydicom.dcmread(study.paths[0])
     del nameless.StudyInstanceUID
     nameless.save_as(study.folder / "nameless.dcm")
@@ -175,7 +176,7 @@ def test_malformed_objects_get_the_right_answer(hospital: Hospital, new_study: N
     plan = study.folder / "plan.dcm"
     secondary_capture(SOPClassUID=RTPlanStorage).save_as(plan, enforce_file_format=True)
     paths = [study.folder / "nameless.dcm", garbage, plan]
-    nameless_answer, garbage_answer, plan_answer = deliver.send(paths, node, "SCANNER")
+    nameless_answer, garbage_answer, plan_answer = send(paths, node, "SCANNER")
     assert nameless_answer.status == 0xA900
     assert garbage_answer.status is not None
     assert garbage_answer.status & 0xF000 in (0xA000, 0xC000)

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from msnode.engine import OPEN, Job, Jobs
-from msnode.records import key
+from msnode.engine.jobs import OPEN, Job, Jobs
+from msnode.records.uid_hash import uid_hash
 from msnode.store.database import instances, open_database, studies
 from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
@@ -117,7 +117,9 @@ def test_images_at_different_receivers_become_one_study_and_one_result(
         list(associations.map(send, hosts.receivers, *zip(*shares, strict=True)))
     peers.wait(lambda: hosts.pacs.modalities(study.uid) == ["OT", "SR"], 60, "the result")
     with hosts.database.connect() as connection:
-        (row,) = connection.execute(studies.select().where(studies.c.study_key == key(study.uid)))
+        (row,) = connection.execute(
+            studies.select().where(studies.c.study_key == uid_hash(study.uid))
+        )
         query = sa.select(instances.c.generation).where(instances.c.study_key == row.study_key)
         assert connection.scalars(query).all() == [1] * len(study.paths)
     assert row.generation == 1

@@ -17,7 +17,7 @@ from PIL import Image
 
 from msnode import report
 from msnode.config import Describe, Form
-from msnode.records import Report
+from msnode.records.results import Report
 from msnode.report.palette import BANNER
 from tests import reports
 from tests.acceptance import peers, viewer

@@ -85,7 +85,7 @@ WORKING = {
     "report": Call("msnode.flow:Flow", "report"),
     "enqueue": Call("dbos:DBOS", "enqueue_workflow"),
     "deliver": Call("msnode.flow:Flow", "deliver"),
-    "receipt": Call("msnode.deliver.receipts:Receipts", "save"),
+    "receipt": Call("msnode.store.receipts:Receipts", "save"),
     "finish": Call("msnode.flow:Flow", "finish"),
 }
 CALLS = RECEIVING | WORKING

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from msnode.engine import Engine
-from msnode.store.database import migrate, open_database
+from msnode.engine.durable import Engine
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 
 
 class NotedFlow:

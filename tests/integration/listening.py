@@ -14,8 +14,9 @@ from pynetdicom.association import Association
 from msnode import config
 from msnode.audit import open_trail
 from msnode.receive import Inbox, Listener
-from msnode.store.database import instances, migrate, open_database
+from msnode.store.database import instances, open_database
 from msnode.store.disk_space import Room
+from msnode.store.schema import migrate
 from tests.acceptance.peers import dcmtk
 
 

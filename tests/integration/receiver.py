@@ -8,7 +8,8 @@ from pathlib import Path
 
 from msnode import config
 from msnode.receive import Inbox, Listener
-from msnode.store.database import migrate, open_database
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 from tests.integration.crashing import Stop
 
 

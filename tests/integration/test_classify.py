@@ -18,7 +18,8 @@ from msnode.classify import (
 )
 from msnode.config import BUNDLE, Classify
 from msnode.prepare import prepare
-from msnode.records import Scores, Slices
+from msnode.records.images import Slices
+from msnode.records.results import Scores
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from msnode.store.database import hosts, migrate, open_database
+from msnode.store.database import hosts, open_database
+from msnode.store.schema import migrate
 from tests.acceptance import peers
 from tests.acceptance.peers import ROOT
 from tests.integration.network import cable, is_possible

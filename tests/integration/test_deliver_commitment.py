@@ -14,11 +14,15 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from msnode import audit
 from msnode.audit import Trail
 from msnode.config import DicomPeer, Retry
-from msnode.deliver import Attempt, Deliveries, Delivery, Receipts, commitment, negotiate
+from msnode.deliver import commitment
+from msnode.deliver.deliveries import Attempt, Deliveries
+from msnode.deliver.verification import Delivery, negotiate
 from msnode.errors import Refused
-from msnode.records import Receipt
+from msnode.records.receipt import Receipt
 from msnode.store.commitments import Commitments, State, read_report
-from msnode.store.database import migrate, open_database
+from msnode.store.database import open_database
+from msnode.store.receipts import Receipts
+from msnode.store.schema import migrate
 from tests.acceptance import peers
 from tests.integration import committing
 from tests.integration.committing import NO_SUCH_INSTANCE, Pacs, on_same_association, outcome

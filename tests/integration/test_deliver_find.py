@@ -15,8 +15,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from msnode.config import DicomPeer, Retry
-from msnode.deliver import Attempt, Deliveries, Delivery, Receipts
-from msnode.store.database import migrate, open_database
+from msnode.deliver.deliveries import Attempt, Deliveries
+from msnode.deliver.verification import Delivery
+from msnode.store.database import open_database
+from msnode.store.receipts import Receipts
+from msnode.store.schema import migrate
 from tests.acceptance import peers
 
 STUDY = "0123456789abcdef"

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from msnode.deliver import Receipts
-from msnode.records import Commitment, Receipt
+from msnode.records.receipt import Commitment, Receipt
 from msnode.store.commitments import Commitments, State
-from msnode.store.database import migrate, open_database
+from msnode.store.database import open_database
+from msnode.store.receipts import Receipts
+from msnode.store.schema import migrate
 
 STUDY = "0123456789abcdef"
 MISSED = Receipt("pacs", "2.25.1", None, False, 1, "connection refused", retry=True)

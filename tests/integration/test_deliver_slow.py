@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from msnode.deliver import parse_peer, peer, send
+from msnode.deliver import peer
+from msnode.deliver.c_store import send
+from msnode.deliver.peer import parse_peer
 from tests.acceptance import peers
 
 RATE = 100_000

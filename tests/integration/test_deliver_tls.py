@@ -8,7 +8,9 @@ import pytest
 import trustme
 
 from msnode.config import DicomPeer, Tls
-from msnode.deliver import deliver, echo, parse_peer, peer
+from msnode.deliver import peer
+from msnode.deliver.deliveries import deliver
+from msnode.deliver.peer import echo, parse_peer
 from msnode.errors import TryLater
 from tests.acceptance import peers
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from msnode.engine import OPEN, Jobs
 from msnode.engine.common import STATES
+from msnode.engine.jobs import OPEN, Jobs
 from msnode.errors import MsnodeError
 from msnode.store.database import open_database
 

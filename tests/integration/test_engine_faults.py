@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from msnode.engine import Engine, workflows
-from msnode.store.database import migrate, open_database
+from msnode.engine import workflows
+from msnode.engine.durable import Engine
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 from tests.faults import FAULTY, FULL, Faults, every_point, installed
 
 ROOT = Path(__file__).parents[2]

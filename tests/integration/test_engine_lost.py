@@ -10,8 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from msnode.engine import Engine, Jobs
-from msnode.store.database import migrate, open_database
+from msnode.engine.durable import Engine
+from msnode.engine.jobs import Jobs
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 
 ROOT = Path(__file__).parents[2]
 STUDY = "0123456789abcdef"

@@ -11,8 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from msnode.engine import Engine
-from msnode.store.database import metadata, migrate, open_database
+from msnode.engine.durable import Engine
+from msnode.store.database import metadata, open_database
+from msnode.store.schema import migrate
 
 ROOT = Path(__file__).parents[2]
 STUDIES = 12

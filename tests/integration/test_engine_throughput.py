@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from msnode.engine import OPEN, Jobs
+from msnode.engine.jobs import OPEN, Jobs
 from msnode.store.database import open_database
 from tests.acceptance.peers import wait
 from tests.integration.waiting_host import WAIT_S

@@ -23,10 +23,11 @@ from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 
 from msnode.config import Complete, Config, Decode, Folder
-from msnode.deliver import Deliveries
+from msnode.deliver.deliveries import Deliveries
 from msnode.errors import Refused
 from msnode.flow import Flow
-from msnode.records import InputContract, ModelInfo, Study
+from msnode.records.images import InputContract, Study
+from msnode.records.results import ModelInfo
 from msnode.twin import Twin
 from tests import bombs
 from tests.acceptance.peers import dcmtk

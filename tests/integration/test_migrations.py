@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from msnode.store import database
-from msnode.store.database import metadata, migrate, open_database, revisions
+from msnode.store import schema
+from msnode.store.database import metadata, open_database, studies
+from msnode.store.schema import migrate, revisions
 
 FIRST = "0002"
 """The schema of the first version that was installed anywhere."""
@@ -26,7 +27,7 @@ STUDY = {
 def old(database_url: str) -> sa.Engine:
     """A database as the first version left it, with a study and an image in it."""
     engine = open_database(database_url)
-    config = database._alembic()
+    config = schema._alembic()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, FIRST)
@@ -41,7 +42,7 @@ def test_rows_survive_an_upgrade(old: sa.Engine, caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO, "msnode"):
         migrate(old)
     with old.connect() as connection:
-        (row,) = connection.execute(database.studies.select())
+        (row,) = connection.execute(studies.select())
     assert row._mapping.items() >= (STUDY | {"stat": False}).items()
     assert ("pg_dump" in caplog.text) == (old.dialect.name == "postgresql")
     assert ("database backed up" in caplog.text) == (old.dialect.name == "sqlite")

@@ -14,7 +14,7 @@ from msnode.prepare.frames import read_frames
 from msnode.prepare.head import find_head
 from msnode.prepare.head_check import check_head
 from msnode.prepare.pixels import read_pixels
-from msnode.records import HeadGate, InputContract
+from msnode.records.images import HeadGate, InputContract
 
 FLAIR = InputContract(("FLAIR",), 224, 224)
 T1 = InputContract(("T1",), 224, 224)

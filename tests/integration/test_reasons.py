@@ -9,11 +9,12 @@ import pytest
 
 from msnode import report
 from msnode.config import Config, Describe, Folder
-from msnode.deliver import Deliveries
+from msnode.deliver.deliveries import Deliveries
 from msnode.flow import Flow
-from msnode.records import Study
+from msnode.records.images import Study
 from msnode.records.sentences import Sentence, to_json
-from msnode.store.database import migrate, open_database
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 from msnode.twin import Twin
 from tests import reports
 from tests.flows import leave, register

@@ -16,13 +16,15 @@ from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
 from msnode.config import Caller, Config, DicomPeer, Receive, Tls
-from msnode.deliver import Deliveries, Delivery
+from msnode.deliver.deliveries import Deliveries
+from msnode.deliver.verification import Delivery
 from msnode.receive import Inbox, Listener, Reports
 from msnode.receive import n_event_report as receive_commitment
 from msnode.receive.dicom.dimse import Command
 from msnode.receive.dicom.upper_layer import Context
 from msnode.store.commitments import Commitments, State
-from msnode.store.database import migrate, open_database
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 from tests.acceptance import peers
 from tests.integration.committing import NO_SUCH_INSTANCE, Pacs, on_new_association, pacs
 from tests.integration.test_deliver_tls import issue

@@ -9,14 +9,15 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from msnode import records
 from msnode.config import Complete
 from msnode.receive import Inbox
 from msnode.receive.dicom.dimse_status import StoreRefused
-from msnode.store.database import instances, metadata, migrate, open_database
+from msnode.records.uid_hash import uid_hash
+from msnode.store.database import instances, metadata, open_database
+from msnode.store.schema import migrate
 from tests.unit.receive.datasets import STUDY, mr, store
 
-KEY = records.key(STUDY)
+KEY = uid_hash(STUDY)
 RULE = Complete()
 
 

@@ -19,11 +19,13 @@ from pydicom.uid import (
 from msnode import metrics, report
 from msnode.config import Config, Folder, Form
 from msnode.confined import Confined
-from msnode.deliver import Deliveries
+from msnode.deliver.deliveries import Deliveries
 from msnode.errors import Unforeseen
 from msnode.flow import Flow
-from msnode.records import Report, Study
-from msnode.store.database import migrate, open_database
+from msnode.records.images import Study
+from msnode.records.results import Report
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 from msnode.twin import Entry, Twin
 from tests import reports
 from tests.flows import leave, register

@@ -17,7 +17,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from msnode import report
 from msnode.config import Describe, Form
-from msnode.records import Predecessor, Prior, Report
+from msnode.records.results import Predecessor, Prior, Report
 from tests import reports
 from tests.acceptance import peers
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from msnode.records import key
+from msnode.records.uid_hash import uid_hash
 from msnode.store import database
 from tests.unit.receive.datasets import STUDY, kept, mr, rows
 from tests.unit.retention.test_expiry import DAY, Node
@@ -41,7 +41,7 @@ def test_a_study_that_is_changed_just_now_is_spared(node: Node) -> None:
     gone: list[bool] = []
     deleting = threading.Thread(target=lambda: gone.append(node.rules()._delete(due)))
     with node.engine.begin() as connection:
-        mine = database.studies.c.study_key == key(STUDY)
+        mine = database.studies.c.study_key == uid_hash(STUDY)
         connection.execute(sa.select(database.studies).where(mine).with_for_update())
         deleting.start()
         deleting.join(0.5)

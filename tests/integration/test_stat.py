@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from msnode.engine import Engine
-from msnode.engine.durable import EPOCH, LEAD_S, place
-from msnode.store.database import migrate, open_database
+from msnode.engine.durable import EPOCH, LEAD_S, Engine, place
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 
 ROOT = Path(__file__).parents[2]
 NOW = EPOCH + 30 * 86400

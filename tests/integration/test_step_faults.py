@@ -11,18 +11,23 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from msnode import audit, classify, deliver, prepare, report
+from msnode import audit, classify, prepare, report
 from msnode.config import Config, Describe, Folder
-from msnode.deliver import Receipts
+from msnode.deliver.deliveries import deliver
 from msnode.errors import TryLater
-from msnode.records import Prepared, Receipt, Report, key
-from msnode.store.database import metadata, migrate, open_database, results, studies
+from msnode.records.images import Prepared
+from msnode.records.receipt import Receipt
+from msnode.records.results import Report
+from msnode.records.uid_hash import uid_hash
+from msnode.store.database import metadata, open_database, results, studies
+from msnode.store.receipts import Receipts
+from msnode.store.schema import migrate
 from msnode.twin import Entry, Twin
 from tests import reports
 from tests.acceptance.peers import wait
 from tests.faults import FAULTY, FULL, Faults, every_point, installed
 
-STUDY = key(reports.STUDY)
+STUDY = uid_hash(reports.STUDY)
 
 
 @dataclass
@@ -62,7 +67,7 @@ def write_signal(place: Place) -> None:
 def copy_to_folder(place: Place) -> None:
     """A destination says in its receipts whether it makes sense to try again."""
     destination = Folder("archive", folder=place.folder)
-    for receipt in deliver.deliver(place.made.evidence[:2], destination, "MSNODE"):
+    for receipt in deliver(place.made.evidence[:2], destination, "MSNODE"):
         if not receipt.delivered:
             assert receipt.retry
             raise OSError(errno.EIO, receipt.detail)

@@ -15,8 +15,8 @@ import pydicom
 import pytest
 import sqlalchemy as sa
 
-from msnode.engine import OPEN, Jobs
-from msnode.records import key
+from msnode.engine.jobs import OPEN, Jobs
+from msnode.records.uid_hash import uid_hash
 from msnode.store.database import open_database, receipts, results, studies
 from tests.acceptance import peers
 from tests.acceptance.node import Node
@@ -42,7 +42,7 @@ class Upgraded:
 
     def result_uids(self, state: str) -> list[str]:
         """SOPInstanceUIDs of a study's result objects."""
-        return uids(self.folder / "data" / "work" / key(UIDS[state]))
+        return uids(self.folder / "data" / "work" / uid_hash(UIDS[state]))
 
     def delivered(self) -> Counter[str]:
         """Result objects that this version brought to the archive, by state of their study."""
@@ -63,9 +63,9 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
     unpack(OLD, folder)
     for path in data.rglob("*.json"):
         path.write_text(path.read_text().replace(ROOT, str(data)))
-    for path in (data / "work" / key(UIDS["report"])).rglob("*.safetensors"):
+    for path in (data / "work" / uid_hash(UIDS["report"])).rglob("*.safetensors"):
         path.unlink()  # as `finish` does, before somebody sets the database back to a copy
-    before = {state: uids(data / "work" / key(uid)) for state, uid in UIDS.items()}
+    before = {state: uids(data / "work" / uid_hash(uid)) for state, uid in UIDS.items()}
     node = Node(
         {
             "data": str(data),
@@ -98,7 +98,7 @@ def is_settled(engine: sa.Engine, jobs: Jobs) -> bool:
 
 @pytest.mark.parametrize("state", STATES)
 def test_a_study_gets_its_one_result(upgraded: Upgraded, state: str) -> None:
-    mine = key(UIDS[state])
+    mine = uid_hash(UIDS[state])
     (result,) = [row for row in rows(upgraded.engine, results) if row["study_key"] == mine]
     assert (result["generation"], result["outcome"] != "not_analysed") == (1, True)
     assert result["probability"] is not None
@@ -131,6 +131,6 @@ def test_the_old_database_was_copied_first(upgraded: Upgraded) -> None:
     with closing(sqlite3.connect(copy)) as saved:
         found = saved.execute("SELECT study_key FROM studies WHERE state = 'queued'").fetchall()
         open_then = {"unsubmitted", "prepare", "classify", "report"}
-        assert {uid for (uid,) in found} == {key(UIDS[state]) for state in open_then}
+        assert {uid for (uid,) in found} == {uid_hash(UIDS[state]) for state in open_then}
         said = saved.execute("SELECT DISTINCT study_key FROM receipts WHERE delivered").fetchall()
-        assert {uid for (uid,) in said} == {key(UIDS[state]) for state in DELIVERED}
+        assert {uid for (uid,) in said} == {uid_hash(UIDS[state]) for state in DELIVERED}

@@ -14,10 +14,13 @@ import pytest
 import sqlalchemy as sa
 
 from msnode.config import Config, Folder, Webhook
-from msnode.deliver import Deliveries, Receipts
+from msnode.deliver.deliveries import Deliveries
 from msnode.flow import Flow
-from msnode.records import Receipt, Study
-from msnode.store.database import migrate, open_database
+from msnode.records.images import Study
+from msnode.records.receipt import Receipt
+from msnode.store.database import open_database
+from msnode.store.receipts import Receipts
+from msnode.store.schema import migrate
 from msnode.twin import Twin
 from tests import reports
 from tests.flows import leave, register

@@ -18,7 +18,8 @@ from pydicom.uid import generate_uid
 
 from msnode import sample
 from msnode.receive import Inbox
-from msnode.store.database import migrate, open_database
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 from tests.acceptance import peers
 from tests.acceptance.small_model import small_model
 from tests.integration.crashing import Stop

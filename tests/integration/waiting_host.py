@@ -4,8 +4,9 @@ import sys
 import time
 from typing import Any
 
-from msnode.engine import Engine
-from msnode.store.database import migrate, open_database
+from msnode.engine.durable import Engine
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 
 WAIT_S = 2.0
 

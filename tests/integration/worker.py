@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from msnode.config import load
-from msnode.engine import OPEN, Jobs
+from msnode.engine.jobs import OPEN, Jobs
 from msnode.service import Service
 from msnode.store.database import open_database, studies
 from tests.integration.crashing import Stop

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from msnode.engine import OPEN, Jobs
+from msnode.engine.jobs import OPEN, Jobs
 from msnode.store.database import open_database, studies
 from tests.acceptance.peers import tool
 from tests.acceptance.small_model import small_model

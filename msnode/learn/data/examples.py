@@ -18,7 +18,7 @@ from msnode.learn.data import outlines, tensor_file
 from msnode.learn.data.index_csv import IMAGES, Row
 from msnode.prepare import load_nifti, nifti_slices, prepare
 from msnode.prepare.slices import normalise
-from msnode.records import Float32Array, Float64Array, InputContract
+from msnode.records.images import Float32Array, Float64Array, InputContract
 
 GREY = ("L", "LA", "I", "I;16", "F", "1")
 """Pillow's modes of images without colour."""

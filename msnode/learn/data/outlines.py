@@ -14,7 +14,7 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from msnode.errors import ConfigError
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 MATLAB = b"MATLAB 5.0"
 

@@ -13,7 +13,8 @@ from nibabel.spatialimages import SpatialImage
 from numpy.typing import NDArray
 
 from msnode.errors import ConfigError
-from msnode.records import Float32Array, Float64Array, key
+from msnode.records.images import Float32Array, Float64Array
+from msnode.records.uid_hash import uid_hash
 
 THICK = 1.5
 """From so many times the other two distances on, the largest one lies between slices."""
@@ -87,7 +88,7 @@ def averaged_grid(affine: Float64Array, first: int, count: int) -> Float64Array:
 
 def name_of(path: Path) -> str:
     """A file's name without its ending, and eight hex digits by which equal names differ."""
-    return f"{path.name.partition('.')[0]}_{key(str(path))[:8]}"
+    return f"{path.name.partition('.')[0]}_{uid_hash(str(path))[:8]}"
 
 
 def save(image: Image, path: Path) -> None:

@@ -11,7 +11,7 @@ from msnode.learn.synth import composition
 from msnode.learn.train.cohort import Cohort
 from msnode.learn.train.loop import device
 from msnode.learn.train.recipe import Plan
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 
 def possible(cohort: Cohort, plan: Plan, model: Classifier | None) -> bool:

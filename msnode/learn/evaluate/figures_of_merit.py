@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msnode.learn.data.splits import Labels
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 BINS = 10
 """Of the expected calibration error."""

@@ -11,7 +11,7 @@ from msnode.learn.data.splits import Labels
 from msnode.learn.evaluate import platt_scaling
 from msnode.learn.evaluate.figures_of_merit import threshold_for
 from msnode.learn.evaluate.paired import Scored
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 TOP = 3
 """Slices whose mean logit speaks for the study."""

@@ -17,7 +17,7 @@ from msnode.learn.data.splits import Labels
 from msnode.learn.evaluate.figures_of_merit import Figure, auc, interval, resampled
 from msnode.learn.evaluate.platt_scaling import mean_top
 from msnode.learn.synth.composition import LESION_PIXELS, Heads
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 SIZES = (LESION_PIXELS, 40), (40, 120), (120, None)
 """Pixels of lesion in a slice, from and below."""

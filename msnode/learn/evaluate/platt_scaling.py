@@ -5,7 +5,7 @@ from scipy.optimize import minimize
 
 from msnode.errors import Refused
 from msnode.learn.data.splits import Labels
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 
 def platt(logits: Float64Array, labels: Labels, weight: float = 1.0) -> tuple[float, float]:

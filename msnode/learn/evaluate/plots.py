@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Picture
 from msnode.learn.data.splits import Labels
 from msnode.learn.evaluate.figures_of_merit import BINS, auc, average_precision
 from msnode.learn.train.end_to_end import read_history
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 MODEL, NAIVE, GUIDE = "#1f5f8b", "#b8860b", "#9aa0a6"
 STYLES = {"model": "-", "naive": "--"}

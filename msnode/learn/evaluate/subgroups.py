@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from msnode.learn.data.index_csv import IMAGES
 from msnode.learn.evaluate import figures_of_merit
 from msnode.learn.train.cohort import Cohort
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 from msnode.records.population import Strata
 
 FALLS_OUT = 0.10

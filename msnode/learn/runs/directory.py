@@ -24,7 +24,7 @@ from msnode.learn.evaluate.platt_scaling import mean_top
 from msnode.learn.runs.fold import Tested
 from msnode.learn.train.cohort import Cohort
 from msnode.learn.train.recipe import Plan, plain
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 from msnode.store.files import replacing
 
 PACKAGES = ("msnode", "torch", "torchvision", "numpy", "scipy", "scikit-learn")

@@ -20,7 +20,7 @@ from msnode.learn.train import end_to_end, loop
 from msnode.learn.train.cohort import Cohort, contract_of, open_cohort
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.recipe import Plan
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 from msnode.records.population import Strata
 
 

@@ -21,7 +21,7 @@ from msnode.learn.runs import directory, fold, fold_results, make_bundle
 from msnode.learn.train.cohort import open_cohort
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.recipe import Plan
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 
 @dataclass(frozen=True, slots=True)

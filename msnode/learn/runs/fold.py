@@ -24,7 +24,7 @@ from msnode.learn.train import (
 from msnode.learn.train.cohort import Cohort
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.recipe import Plan
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from msnode.learn.data.index_csv import Row, write
 from msnode.learn.data.ras_nifti import Image, load, load_axial, name_of, save
 from msnode.learn.synth.composition import BRAIN_PART
 from msnode.learn.synth.lesion_filling import Mask, brain_mask
-from msnode.records import Float32Array
+from msnode.records.images import Float32Array
 
 PIXEL_MM = 0.9
 """Slices are looked at with this pixel size."""

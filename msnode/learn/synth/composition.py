@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from msnode.learn.synth import lesion_filling
 from msnode.learn.synth.augment import Augment, affine, appearance, darkened, uniform, warp
-from msnode.records import Float32Array
+from msnode.records.images import Float32Array
 
 LESION_PIXELS = 6
 """An example counts as lesion-bearing from so many pixels of a 224x224 slice on."""

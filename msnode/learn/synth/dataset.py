@@ -12,7 +12,7 @@ from msnode.learn.synth import generator
 from msnode.learn.synth.generator import CSF, GREY, WHITE
 from msnode.prepare import load_nifti
 from msnode.prepare.head_check import admit
-from msnode.records import HeadGate
+from msnode.records.images import HeadGate
 
 SITE = "synthetic"
 LEVELS = 1000

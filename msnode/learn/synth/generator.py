@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from msnode.learn.data.ras_nifti import Image, averaged_grid
-from msnode.records import Float32Array, Float64Array
+from msnode.records.images import Float32Array, Float64Array
 
 CSF, GREY, WHITE = 1, 2, 3
 MNI_BRAIN_MM = np.array([[-71.0, -106.0, -66.0], [71.0, 74.0, 84.0]])

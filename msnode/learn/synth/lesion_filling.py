@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from msnode.records import Float32Array
+from msnode.records.images import Float32Array
 
 Mask = NDArray[np.bool_]
 

@@ -16,7 +16,7 @@ from msnode.errors import ConfigError
 from msnode.learn.data.index_csv import Row, write
 from msnode.learn.data.ras_nifti import Image, averaged_grid, load, load_axial, name_of, save
 from msnode.learn.synth.generator import BEARING
-from msnode.records import Float32Array
+from msnode.records.images import Float32Array
 
 
 def thicken(

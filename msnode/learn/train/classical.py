@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import Tensor
 
 from msnode.errors import ConfigError
-from msnode.records import Float32Array, Float64Array
+from msnode.records.images import Float32Array, Float64Array
 
 KINDS: dict[str, tuple[Any, dict[str, object]]] = {
     "svm": (SVC, {"C": 10.0, "class_weight": "balanced"}),

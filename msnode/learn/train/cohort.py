@@ -17,7 +17,7 @@ from msnode.learn.synth.composition import LESION_PIXELS
 from msnode.learn.train import classical
 from msnode.learn.train.end_to_end import Task
 from msnode.learn.train.recipe import Plan
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 
 SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
 

@@ -21,7 +21,7 @@ from msnode.learn.train import loop
 from msnode.learn.train.lesion_heads import cells
 from msnode.learn.train.loop import Schedule, run
 from msnode.learn.train.recipe import Plan
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, steps done, and steps in all."""

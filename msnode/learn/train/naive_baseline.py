@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
-from msnode.records import Float32Array, Float64Array
+from msnode.records.images import Float32Array, Float64Array
 
 
 def features(pixels: Tensor, acquisition: Float64Array, heights_mm: Float64Array) -> Float64Array:

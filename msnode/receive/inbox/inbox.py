@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from msnode import config, metrics, records
+from msnode import config, metrics
 from msnode.errors import TryLater
 from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, StoreRefused
 from msnode.receive.dicom.sop_classes import ANALYSED
@@ -34,6 +34,7 @@ from msnode.receive.inbox.folders import Folders
 from msnode.receive.inbox.part10 import Spool, read_arrival
 from msnode.receive.inbox.rows import Arrival, Ledger, Outcome, Taken
 from msnode.receive.inbox.studies import Studies
+from msnode.records.images import Study
 from msnode.store.database import instances
 from msnode.store.disk_space import Room
 from msnode.store.files import fsync
@@ -229,7 +230,7 @@ class Inbox:
 
     def complete(
         self, now: float, rule: config.Complete, has_wanted: Callable[[Sequence[Path]], bool]
-    ) -> list[records.Study]:
+    ) -> list[Study]:
         """As ``Studies.complete``, with every row written that is due."""
         self.flush()
         return self.studies.complete(now, rule, has_wanted)

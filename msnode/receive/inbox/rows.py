@@ -8,10 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from msnode import records
 from msnode.receive.dicom.dimse_status import CONFLICT, WRONG_CLASS, StoreRefused
 from msnode.receive.dicom.sop_classes import ANALYSED
 from msnode.receive.inbox.identity import Header
+from msnode.records.uid_hash import uid_hash
 from msnode.store.database import StudyState, instances, receipts, studies
 from msnode.store.patients import contradict
 
@@ -55,12 +55,12 @@ class Arrival:
     @cached_property
     def study_key(self) -> str:
         """The study's UID, shortened."""
-        return records.key(self.header.study_instance_uid)
+        return uid_hash(self.header.study_instance_uid)
 
     @cached_property
     def place(self) -> str:
         """Path in the data folder, decided by UID and content: a file cut off betrays itself."""
-        name = f"{records.key(self.header.sop_instance_uid)}-{self.sha256[:32]}.dcm"
+        name = f"{uid_hash(self.header.sop_instance_uid)}-{self.sha256[:32]}.dcm"
         return f"instances/{self.study_key}/{name}"
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from msnode import config, metrics, records
+from msnode import config, metrics
 from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.records.images import Study
 from msnode.store.database import StudyState, instances, results, studies
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Studies:
         now: float,
         rule: config.Complete,
         has_wanted: Callable[[Sequence[Path]], bool],
-    ) -> list[records.Study]:
+    ) -> list[Study]:
         """Take the studies that are complete, each once, in one transaction a study.
 
         Args:
@@ -131,7 +132,7 @@ class Studies:
         with self._engine.connect() as connection:
             return list(connection.execute(query))
 
-    def _queue_study(self, seen: sa.Row[Any], reason: str) -> records.Study | None:
+    def _queue_study(self, seen: sa.Row[Any], reason: str) -> Study | None:
         """Begin the next generation, unless another host was faster or an image came."""
         key, generation = seen.study_key, seen.generation + 1
         values = {
@@ -160,7 +161,7 @@ class Studies:
         )
         return study
 
-    def study(self, study_key: str, generation: int) -> records.Study:
+    def study(self, study_key: str, generation: int) -> Study:
         """A generation of a study, with all files up to it.
 
         Raises:
@@ -176,7 +177,7 @@ class Studies:
         files = self._files(study_key, generation)
         if row is None or newest is None:
             raise LookupError(f"no generation {generation} of study {study_key}")
-        return records.Study(
+        return Study(
             study_instance_uid=row.study_instance_uid,
             generation=generation,
             completion=row.completion,
@@ -187,7 +188,7 @@ class Studies:
             conflicts=conflicts or 0,
         )
 
-    def queued(self) -> list[records.Study]:
+    def queued(self) -> list[Study]:
         """Studies handed out but not finished: after a crash their work is begun again."""
         query = sa.select(studies.c.study_key, studies.c.generation)
         with self._engine.connect() as connection:

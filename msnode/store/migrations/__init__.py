@@ -1,1 +1,1 @@
-"""Alembic migrations of the database; see ``msnode.store.database.migrate``."""
+"""Alembic migrations of the database; see ``msnode.store.schema.migrate``."""

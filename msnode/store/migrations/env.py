@@ -1,4 +1,4 @@
-"""Run by Alembic; connection and transaction come from ``msnode.store.database.migrate``."""
+"""Run by Alembic; connection and transaction come from ``msnode.store.schema.migrate``."""
 
 from alembic import context
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from msnode.classify import Bundle, Classifier, Manifest, build
 from msnode.classify.hybrid import Hybrid
 from msnode.classify.shallow_cnn import ShallowCnn
-from msnode.records import Float32Array, Slices, SourceFrame
+from msnode.records.images import Float32Array, Slices, SourceFrame
 
 SPOT = 6
 """Pixels of a planted spot's side."""

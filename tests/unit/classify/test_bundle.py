@@ -25,8 +25,9 @@ from msnode.classify import (
 from msnode.classify.bundle import RESULT
 from msnode.classify.hybrid import Hybrid
 from msnode.errors import ConfigError
-from msnode.records import HeadGate, InputContract, ModelInfo
+from msnode.records.images import HeadGate, InputContract
 from msnode.records.population import Strata
+from msnode.records.results import ModelInfo
 
 FULL = Manifest(
     name="shallow",

@@ -12,7 +12,7 @@ from msnode.classify import build
 from msnode.classify.backbones import DENSENET_GRID, INCEPTION_GRID, densenet, inception
 from msnode.classify.contract import Grid
 from msnode.classify.hybrid import PRESETS, Hybrid, ReluLstm
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 
 @pytest.fixture(scope="module")

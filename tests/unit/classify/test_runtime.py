@@ -17,7 +17,7 @@ from msnode.classify.decision import slice_probabilities
 from msnode.classify.device import Compute, phantom
 from msnode.config import Classify
 from msnode.errors import ConfigError, Refused, TryLater
-from msnode.records import Float32Array, Slices
+from msnode.records.images import Float32Array, Slices
 from tests.unit.classify.conftest import planted
 
 CONFIG = Classify(device="cpu", batch=8, threads=2)

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from msnode.classify import Classifier, Grid, Manifest, saliency
 from msnode.classify.finding import decide
-from msnode.records import Float32Array, InputContract, Scores, Slices
+from msnode.records.images import Float32Array, InputContract, Slices
+from msnode.records.results import Scores
 from tests.unit.classify.conftest import SPOT, planted
 
 

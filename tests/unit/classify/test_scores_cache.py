@@ -8,7 +8,8 @@ import pytest
 
 from msnode.classify import Bundle, load_scores, save_scores
 from msnode.classify.finding import decide
-from msnode.records import Float32Array, Scores, Slices
+from msnode.records.images import Float32Array, Slices
+from msnode.records.results import Scores
 from tests.unit.classify.conftest import planted
 
 

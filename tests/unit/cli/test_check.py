@@ -22,7 +22,8 @@ from msnode.config import (
     Tls,
     Webhook,
 )
-from msnode.store.database import migrate, open_database
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msnode.config import Retry
-from msnode.deliver import pause, pauses
-from msnode.deliver.backoff import steady_pause
+from msnode.deliver.backoff import pause, pauses, steady_pause
 
 
 class Middle(Random):

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from msnode.config import Folder
-from msnode.deliver import deliver
-from msnode.records import Receipt, key
+from msnode.deliver.deliveries import deliver
+from msnode.records.receipt import Receipt
+from msnode.records.uid_hash import uid_hash
 
 SaveDicom = Callable[..., Path]
 
@@ -15,8 +16,8 @@ def test_a_file_arrives_whole_under_its_hashed_uid(save_dicom: SaveDicom, tmp_pa
     target = tmp_path / "results" / "incoming"
     receipts = deliver([source], Folder("archive", folder=target), "MSNODE")
     assert receipts == (Receipt("archive", "2.25.7", None, True, 1),)
-    assert [path.name for path in target.iterdir()] == [f"{key('2.25.7')}.dcm"]
-    assert (target / f"{key('2.25.7')}.dcm").read_bytes() == source.read_bytes()
+    assert [path.name for path in target.iterdir()] == [f"{uid_hash('2.25.7')}.dcm"]
+    assert (target / f"{uid_hash('2.25.7')}.dcm").read_bytes() == source.read_bytes()
 
 
 def test_delivering_again_leaves_one_file(save_dicom: SaveDicom, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from msnode.config import Tls
-from msnode.deliver import parse_peer
+from msnode.deliver.peer import parse_peer
 from msnode.errors import ConfigError
 from msnode.tls import client_context
 

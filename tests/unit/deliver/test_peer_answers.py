@@ -1,6 +1,7 @@
 import pytest
 
-from msnode.deliver.peer_answers import DELIVERED, REFUSED, describe, outcome, remedy
+from msnode.deliver.peer_answers import DELIVERED, REFUSED, describe, outcome
+from msnode.store.commitments import remedy
 
 
 @pytest.mark.parametrize("status", [0x0000, 0x0001, 0xB000, 0xB006, 0xB007, 0xB123, 0x0107, 0x0116])

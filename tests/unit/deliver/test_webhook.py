@@ -18,8 +18,8 @@ import trustme
 from prometheus_client import REGISTRY
 
 from msnode.config import Webhook
-from msnode.deliver import deliver, identify, reach
-from msnode.deliver.webhook import signature
+from msnode.deliver.deliveries import deliver, identify
+from msnode.deliver.webhook import reach, signature
 from msnode.errors import ConfigError, Refused, TryLater
 
 SECRET = "of nobody's business"

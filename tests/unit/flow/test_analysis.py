@@ -7,7 +7,7 @@ import pytest
 from msnode import metrics
 from msnode.flow import analysis
 from msnode.flow.analysis import Analysis, compose
-from msnode.records import Prepared, Study
+from msnode.records.images import Prepared, Study
 from msnode.records.sentences import Sentence, Text, phrases
 from tests import reports
 

@@ -6,7 +6,7 @@ from sklearn import metrics as reference
 
 from msnode.learn.data.splits import Labels
 from msnode.learn.evaluate import figures_of_merit as merit
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 
 
 @pytest.fixture(params=[0, 1, 2])

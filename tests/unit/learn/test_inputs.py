@@ -19,7 +19,7 @@ from msnode.learn import crossval, evaluate, open_cohort, plan, train
 from msnode.learn.data import examples, index_csv
 from msnode.learn.data.index_csv import Row
 from msnode.learn.synth import dataset
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 
 Tiles = Callable[..., Path]
 TREE, CNN = plan("decision-tree"), plan("shallow-cnn", epochs=1)

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from msnode.learn.synth.lesion_filling import Mask, brain_mask, decoys, fill, tissue
-from msnode.records import Float32Array
+from msnode.records.images import Float32Array
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from msnode.learn.evaluate import controls, operating_point, platt_scaling
 from msnode.learn.evaluate.paired import Scored, against_twins
 from msnode.learn.runs import final_model, fold, fold_results
 from msnode.learn.train.cohort import Cohort
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 
 
 class Brightest(Classifier):

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian
 
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 
 FLAIR = InputContract(("FLAIR",), 64, 64)
 Change = Callable[[Dataset, int], None]

@@ -13,7 +13,7 @@ from msnode.errors import NotAnalysable
 from msnode.prepare import Volume, load_nifti
 from msnode.prepare.head import Head, find_head
 from msnode.prepare.head_check import check_coverage, check_head, measure
-from msnode.records import HeadGate, Limit
+from msnode.records.images import HeadGate, Limit
 
 Body = NDArray[np.float64]
 RNG = np.random.default_rng(7)

@@ -13,7 +13,7 @@ from msnode import sample
 from msnode.errors import NotAnalysable
 from msnode.prepare import load_nifti, nifti_slices, volume_slices
 from msnode.prepare.slices import normalise
-from msnode.records import InputContract, Slices
+from msnode.records.images import InputContract, Slices
 from tests import nifti
 from tests.unit.prepare.volumes import AXIAL, CORONAL, SAGITTAL, isotropic, reoriented
 

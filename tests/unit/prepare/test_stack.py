@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msnode.errors import NotAnalysable
 from msnode.prepare.frames import Frame
 from msnode.prepare.stack import stack
-from msnode.records import SourceFrame
+from msnode.records.images import SourceFrame
 
 OBLIQUE = np.linalg.qr(np.array([[1, 0.1, 0.2], [-0.1, 1, 0.3], [-0.2, -0.3, 1]]))[0]
 

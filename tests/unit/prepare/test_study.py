@@ -12,7 +12,7 @@ from pydicom.uid import generate_uid
 
 from msnode import prepare, sample
 from msnode.errors import NotAnalysable
-from msnode.records import InputContract
+from msnode.records.images import InputContract
 from tests import nifti
 from tests.unit.prepare.series import FLAIR, Change, changed, enhanced
 

@@ -7,13 +7,13 @@ import pytest
 import sqlalchemy as sa
 
 from msnode.receive import Inbox
-from msnode.store import database
+from msnode.store import database, schema
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
     engine = database.open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
-    database.migrate(engine)
+    schema.migrate(engine)
     yield engine
     engine.dispose()
 

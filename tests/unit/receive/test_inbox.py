@@ -9,15 +9,16 @@ from unittest.mock import Mock
 import pytest
 import sqlalchemy as sa
 
-from msnode import metrics, records
+from msnode import metrics
 from msnode.errors import TryLater
 from msnode.receive import Inbox
 from msnode.receive.dicom.dimse_status import StoreRefused
 from msnode.receive.inbox.inbox import LAG_S
+from msnode.records.uid_hash import uid_hash
 from msnode.store.database import instances, receipts, studies
 from tests.unit.receive.datasets import SR, STUDY, arrive, digest, kept, mr, rows, store
 
-KEY = records.key(STUDY)
+KEY = uid_hash(STUDY)
 
 
 def test_an_instance_gets_a_file_and_a_row(inbox: Inbox, engine: sa.Engine, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from msnode import metrics, records
+from msnode import metrics
 from msnode.receive import Inbox
+from msnode.records.uid_hash import uid_hash
 from msnode.store.database import instances, studies
 from tests.unit.receive.datasets import STUDY, arrive, kept, mr, rows, store
 
-KEY = records.key(STUDY)
+KEY = uid_hash(STUDY)
 
 
 def test_a_file_that_cannot_be_kept_aside_stays(inbox: Inbox, tmp_path: Path) -> None:

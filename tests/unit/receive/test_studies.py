@@ -7,15 +7,16 @@ import pydicom
 import pytest
 from pydicom.uid import CTImageStorage, RawDataStorage
 
-from msnode import records
 from msnode.config import Complete
 from msnode.errors import NotAnalysable
 from msnode.metrics import COMPLETIONS, QUEUE_DEPTH
 from msnode.receive import Inbox
+from msnode.records.images import Study
+from msnode.records.uid_hash import uid_hash
 from msnode.store.database import results
 from tests.unit.receive.datasets import SR, STUDY, mr, store
 
-KEY = records.key(STUDY)
+KEY = uid_hash(STUDY)
 RULE = Complete(quiet_s=5, idle_s=60, cap_s=1800)
 
 
@@ -32,7 +33,7 @@ class Evidence:
         return len(paths) >= self.enough
 
 
-def complete(inbox: Inbox, now: float, enough: int = 1) -> list[records.Study]:
+def complete(inbox: Inbox, now: float, enough: int = 1) -> list[Study]:
     return inbox.complete(now, RULE, Evidence(enough))
 
 
@@ -194,7 +195,7 @@ def result(inbox: Inbox, generation: int, outcome: str) -> None:
     inbox.studies.finish(KEY, generation)
 
 
-def contents(study: records.Study) -> list[int]:
+def contents(study: Study) -> list[int]:
     """Bytes of pixels of each image, which tell the contents apart."""
     return [len(pydicom.dcmread(path).PixelData) for path in study.paths]
 

@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msnode.records import Slices, SourceFrame, key
+from msnode.records.images import Slices, SourceFrame
+from msnode.records.uid_hash import uid_hash
 
 
 def frame(z: float) -> SourceFrame:
@@ -22,9 +23,9 @@ def slices(*, reformatted: bool) -> Slices:
 
 
 def test_a_key_is_short_safe_and_stable() -> None:
-    assert key("1.2.840.1") == key("1.2.840.1") != key("1.2.840.2")
-    assert len(key("../../etc/passwd")) == 16
-    assert key("../../etc/passwd").isalnum()
+    assert uid_hash("1.2.840.1") == uid_hash("1.2.840.1") != uid_hash("1.2.840.2")
+    assert len(uid_hash("../../etc/passwd")) == 16
+    assert uid_hash("../../etc/passwd").isalnum()
 
 
 @given(st.floats(0, 50), st.floats(0, 30), st.booleans())

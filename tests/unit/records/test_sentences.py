@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import msnode
 from msnode.errors import NotAnalysable
-from msnode.records import SeriesChoice
+from msnode.records.images import SeriesChoice
 from msnode.records.sentences import Sentence, from_json, phrases, to, to_json, words
 from msnode.report.localised import LANGUAGES
 from msnode.store.files import decode, encode

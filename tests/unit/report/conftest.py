@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from msnode.records import Report
+from msnode.records.results import Report
 from tests import reports
 
 

@@ -11,7 +11,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph
 
 from msnode.config import Describe
-from msnode.records import Predecessor, Report
+from msnode.records.results import Predecessor, Report
 from msnode.records.sentences import Sentence, phrases
 from msnode.report import case, key_objects, localised, measurement_sr, pdf, readable_sr, wording
 from msnode.report.case import Case

@@ -15,7 +15,7 @@ from pydicom.uid import (
 
 from msnode import report
 from msnode.config import Describe, Folder, Form
-from msnode.records import Predecessor, Report
+from msnode.records.results import Predecessor, Report
 from msnode.report import secondary_capture
 
 MakeReport = Callable[..., Report]

@@ -8,7 +8,7 @@ from PIL import Image
 from pydicom.valuerep import DSfloat
 from scipy.spatial.transform import Rotation
 
-from msnode.records import Float64Array
+from msnode.records.images import Float64Array
 from msnode.report import geometry
 from msnode.report.geometry import Grid
 

@@ -11,7 +11,7 @@ import pytest
 
 from msnode import report
 from msnode.config import Describe
-from msnode.records import Report
+from msnode.records.results import Report
 from msnode.records.sentences import phrases
 from msnode.report import canvas, localised, palette
 from tests import reports

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from msnode import metrics, report
 from msnode.config import Describe
 from msnode.errors import InvalidResult, Refused
-from msnode.records import Predecessor, Report
+from msnode.records.results import Predecessor, Report
 from msnode.report import profiles
 from msnode.report.case import Case
 

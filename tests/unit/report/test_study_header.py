@@ -17,7 +17,7 @@ from pydicom.sequence import Sequence
 from msnode import report
 from msnode.config import Describe
 from msnode.errors import Refused
-from msnode.records import Report
+from msnode.records.results import Report
 from msnode.report import study_header
 
 MakeReport = Callable[..., Report]

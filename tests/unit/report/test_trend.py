@@ -10,7 +10,8 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph
 
 from msnode.config import Describe
-from msnode.records import Prior, Report, SeriesChoice
+from msnode.records.images import SeriesChoice
+from msnode.records.results import Prior, Report
 from msnode.report import case, pdf, readable_sr, trend, wording
 from msnode.report.case import Case
 from tests import reports

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from msnode import report
 from msnode.config import Describe
 from msnode.errors import InvalidResult
-from msnode.records import Report
+from msnode.records.results import Report
 from msnode.report.validate import validate
 
 MakeReport = Callable[..., Report]

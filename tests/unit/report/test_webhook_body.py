@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from msnode import report
 from msnode.config import Describe
 from msnode.errors import Refused
-from msnode.records import Predecessor, Report
+from msnode.records.results import Predecessor, Report
 from msnode.records.sentences import Sentence
 from msnode.report import webhook_body
 from msnode.report.dicom_modules import SERIES

@@ -12,16 +12,18 @@ from click.testing import CliRunner
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from msnode import config, metrics, records
+from msnode import config, metrics
 from msnode.cli.main import main
 from msnode.receive import Inbox
+from msnode.records.images import Study
+from msnode.records.uid_hash import uid_hash
 from msnode.retention.expiry import Retention
-from msnode.store import database
+from msnode.store import database, schema
 from tests.unit.receive.datasets import SR, STUDY, arrive, kept, mr, rows, store
 
 DAY = 86400.0
 NOW = 1000 * DAY
-KEY = records.key(STUDY)
+KEY = uid_hash(STUDY)
 
 
 class Node:
@@ -33,7 +35,7 @@ class Node:
         self.unsettled: set[str] = set()
         self.told: list[tuple[str, str]] = []
         self.engine = database.open_database(url or config.Config(data=folder).database_url)
-        database.migrate(self.engine)
+        schema.migrate(self.engine)
         self.inbox = Inbox(self.engine, folder)
         monkeypatch.setattr("msnode.retention.expiry.time.time", lambda: self.now)
 
@@ -41,7 +43,7 @@ class Node:
         for image in images:
             assert store(self.inbox, image, self.now) == "stored"
 
-    def analyse(self) -> records.Study:
+    def analyse(self) -> Study:
         """Hand out the one study that is complete and write its result."""
         (study,) = self.inbox.complete(self.now + 99, config.Complete(), lambda _: True)
         folder = self.folder / "work" / study.key / str(study.generation) / "minimal"
@@ -54,7 +56,7 @@ class Node:
         self.inbox.studies.finish(study.key, study.generation)
         return study
 
-    def receipt(self, study: records.Study, destination: str = "pacs", **said: object) -> None:
+    def receipt(self, study: Study, destination: str = "pacs", **said: object) -> None:
         """What a destination said of a result."""
         row: dict[str, object] = {
             "destination": destination, "sop_instance_uid": f"2.25.{study.generation}",
@@ -86,7 +88,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
 
 
 @pytest.fixture
-def delivered(node: Node) -> records.Study:
+def delivered(node: Node) -> Study:
     """A study of two images, analysed and delivered today."""
     node.send(mr(), mr())
     study = node.analyse()
@@ -94,7 +96,7 @@ def delivered(node: Node) -> records.Study:
     return study
 
 
-def test_images_then_results_go_and_the_record_stays(node: Node, delivered: records.Study) -> None:
+def test_images_then_results_go_and_the_record_stays(node: Node, delivered: Study) -> None:
     steps = {29: [], 31: ["images"], 89: [], 91: ["results"], 365: []}
     for day, kinds in steps.items():
         node.now = NOW + day * DAY
@@ -113,7 +115,7 @@ def test_images_then_results_go_and_the_record_stays(node: Node, delivered: reco
     assert node.inbox.rebuild() == 0
 
 
-def test_it_counts_from_the_last_delivery(node: Node, delivered: records.Study) -> None:
+def test_it_counts_from_the_last_delivery(node: Node, delivered: Study) -> None:
     node.now += 10 * DAY
     node.receipt(delivered, "archive")
     node.now += 25 * DAY
@@ -122,7 +124,7 @@ def test_it_counts_from_the_last_delivery(node: Node, delivered: records.Study) 
     assert node.apply() == ["images"]
 
 
-def test_null_keeps_for_ever(node: Node, delivered: records.Study) -> None:
+def test_null_keeps_for_ever(node: Node, delivered: Study) -> None:
     node.now += 10_000 * DAY
     assert node.apply(images_days=None, results_days=None) == []
     assert node.apply(images_days=None) == ["results"]
@@ -186,7 +188,7 @@ def test_a_study_without_anything_to_analyse_goes(node: Node) -> None:
     assert kept(node.folder) == []
 
 
-def test_a_late_image_begins_the_next_generation(node: Node, delivered: records.Study) -> None:
+def test_a_late_image_begins_the_next_generation(node: Node, delivered: Study) -> None:
     node.now += 31 * DAY
     assert node.apply() == ["images"]
     node.send(mr())
@@ -214,7 +216,7 @@ def test_the_same_images_again_are_a_study_again(node: Node) -> None:
 
 
 def test_what_comes_in_meanwhile_is_not_lost(
-    node: Node, delivered: records.Study, monkeypatch: pytest.MonkeyPatch
+    node: Node, delivered: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An image is linked, and answered for, before its row is written."""
     node.now += 31 * DAY
@@ -252,7 +254,7 @@ def test_a_repeated_image_is_not_lost(node: Node, monkeypatch: pytest.MonkeyPatc
     assert row["path"] == arrival.place
 
 
-def test_a_study_that_lives_again_is_spared(node: Node, delivered: records.Study) -> None:
+def test_a_study_that_lives_again_is_spared(node: Node, delivered: Study) -> None:
     node.now += 31 * DAY
     (due,) = node.rules().due()
     node.send(mr())
@@ -261,7 +263,7 @@ def test_a_study_that_lives_again_is_spared(node: Node, delivered: records.Study
 
 
 def test_what_cannot_be_deleted_holds_nothing_else_up(
-    node: Node, delivered: records.Study, monkeypatch: pytest.MonkeyPatch
+    node: Node, delivered: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = "1.2.3"
     node.send(mr(StudyInstanceUID=other))
@@ -299,7 +301,7 @@ def test_quarantine_and_copies_go_by_age(node: Node, monkeypatch: pytest.MonkeyP
     assert (node.folder / "msnode.sqlite").exists()
 
 
-def test_bytes_are_counted(node: Node, delivered: records.Study) -> None:
+def test_bytes_are_counted(node: Node, delivered: Study) -> None:
     before = metrics.DELETED_BYTES.labels("images")._value.get()
     size = sum(path.stat().st_size for path in kept(node.folder))
     node.now += 31 * DAY
@@ -325,7 +327,7 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     listed = [json.loads(line) for line in run("--dry-run", "--json").splitlines()]
     assert [item["kind"] for item in listed] == ["images", "results"]
-    assert {item["name"] for item in listed} == {records.key(uid)}
+    assert {item["name"] for item in listed} == {uid_hash(uid)}
     assert "2 item(s)" in run("--dry-run")
     assert len(kept(tmp_path)) == 1
     assert "2 item(s)" in run()
@@ -336,7 +338,7 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     node.engine.dispose()
 
 
-def test_a_round_has_an_end(node: Node, delivered: records.Study) -> None:
+def test_a_round_has_an_end(node: Node, delivered: Study) -> None:
     node.now += 31 * DAY
     assert list(node.rules().apply(limit_s=-1)) == []
     assert len(kept(node.folder)) == 2

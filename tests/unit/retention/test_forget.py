@@ -10,14 +10,16 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from msnode import config, records
+from msnode import config
 from msnode.cli.main import main
 from msnode.receive import Inbox
+from msnode.records.images import Study
+from msnode.records.uid_hash import uid_hash
 from msnode.retention.forget import TABLES
-from msnode.store import database
+from msnode.store import database, schema
 from tests.unit.receive.datasets import STUDY, mr, store
 
-KEY = records.key(STUDY)
+KEY = uid_hash(STUDY)
 OTHER = "1.2.3"
 
 
@@ -25,7 +27,7 @@ OTHER = "1.2.3"
 def inbox(tmp_path: Path) -> Iterator[Inbox]:
     """Of a node with two studies, each analysed and delivered, without a job on record."""
     engine = database.open_database(config.Config(data=tmp_path).database_url)
-    database.migrate(engine)
+    schema.migrate(engine)
     inbox = Inbox(engine, tmp_path)
     for uid in (STUDY, OTHER):
         store(inbox, mr(StudyInstanceUID=uid))
@@ -37,7 +39,7 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
     engine.dispose()
 
 
-def conclude(inbox: Inbox, study: records.Study) -> None:
+def conclude(inbox: Inbox, study: Study) -> None:
     """Leave behind what the flow leaves of a generation."""
     folder = Path("work") / study.key / str(study.generation)
     (inbox.folder / folder / "minimal").mkdir(parents=True)
@@ -87,12 +89,12 @@ def left(inbox: Inbox, study: str) -> dict[str, int]:
 
 
 def test_a_study_is_forgotten_and_no_other(inbox: Inbox) -> None:
-    before = left(inbox, records.key(OTHER))
+    before = left(inbox, uid_hash(OTHER))
     assert min(left(inbox, KEY).values()) > 0
     answer = forget(inbox)
     assert (answer.exit_code, answer.output) == (0, "forgotten, 2 instance(s)\n")
     assert set(left(inbox, KEY).values()) == {0}
-    assert left(inbox, records.key(OTHER)) == before
+    assert left(inbox, uid_hash(OTHER)) == before
     assert not (inbox.folder / "instances" / KEY).exists()
     assert inbox.rebuild() == 0
 
@@ -106,7 +108,7 @@ def test_a_study_is_forgotten_by_its_key(inbox: Inbox) -> None:
 def test_copies_of_the_database_forget_too(inbox: Inbox) -> None:
     engine_table = "CREATE TABLE workflow_status (workflow_uuid TEXT, inputs TEXT)"
     names = [
-        f"{kind}.{study}.1" for study in (KEY, records.key(OTHER)) for kind in ("study", "deliver")
+        f"{kind}.{study}.1" for study in (KEY, uid_hash(OTHER)) for kind in ("study", "deliver")
     ]
     file = inbox.folder / "msnode.sqlite.0002.bak"
     with (
@@ -122,7 +124,7 @@ def test_copies_of_the_database_forget_too(inbox: Inbox) -> None:
     assert forget(inbox).exit_code == 0
     assert KEY.encode() not in file.read_bytes()
     with closing(sqlite3.connect(file)) as copy:
-        assert copy.execute("SELECT study_key FROM studies").fetchall() == [(records.key(OTHER),)]
+        assert copy.execute("SELECT study_key FROM studies").fetchall() == [(uid_hash(OTHER),)]
         assert len(copy.execute("SELECT * FROM workflow_status").fetchall()) == 2
 
 

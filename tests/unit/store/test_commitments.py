@@ -5,7 +5,7 @@ from pydicom import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from msnode.errors import Refused
-from msnode.records import Commitment
+from msnode.records.receipt import Commitment
 from msnode.store.commitments import read_report
 
 

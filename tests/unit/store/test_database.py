@@ -17,8 +17,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from msnode.errors import Refused, TryLater
-from msnode.store import database
-from msnode.store.database import metadata, migrate, open_database
+from msnode.store import database, schema
+from msnode.store.database import metadata, open_database
+from msnode.store.schema import migrate
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def upgrade() -> None:
     op.add_column("studies", sa.Column("later", sa.Integer()))
     {then}
 """
-HEAD = ScriptDirectory.from_config(database._alembic()).get_current_head()
+HEAD = ScriptDirectory.from_config(schema._alembic()).get_current_head()
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         shutil.copytree(Path(database.__file__).parent / "migrations", migrations)
         text = LATER.format(head=HEAD, then=then)
         (migrations / "versions" / "later.py").write_text(text)
-        monkeypatch.setattr(database, "MIGRATIONS", str(migrations))
+        monkeypatch.setattr(schema, "MIGRATIONS", str(migrations))
 
     return make
 
@@ -159,7 +160,7 @@ def test_an_upgrade_that_fails_changes_nothing(
     with pytest.raises(error):
         migrate(engine)
     assert "later" not in columns(engine)
-    monkeypatch.setattr(database, "MIGRATIONS", "msnode:migrations")
+    monkeypatch.setattr(schema, "MIGRATIONS", "msnode.store:migrations")
     migrate(engine)
     assert differences(engine) == []
 
@@ -192,7 +193,7 @@ def test_the_database_of_a_newer_program_is_refused(
     migrate(engine)
     release("pass")
     migrate(engine)
-    monkeypatch.setattr(database, "MIGRATIONS", "msnode:migrations")
+    monkeypatch.setattr(schema, "MIGRATIONS", "msnode.store:migrations")
     with pytest.raises(Refused, match=rf"has schema later, of a newer msnode.*up to {HEAD}"):
         migrate(engine)
 
@@ -211,3 +212,10 @@ def test_a_sqlite_file_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="not a database"):
         migrate(engine)
     engine.dispose()
+
+
+def test_the_newest_schema_is_told_without_alembic(engine: sa.Engine) -> None:
+    assert database.NEWEST == HEAD
+    assert database.schema_version(engine) is None
+    migrate(engine)
+    assert database.schema_version(engine) == HEAD

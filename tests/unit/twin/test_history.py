@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from msnode.store.database import migrate, open_database, studies
+from msnode.store.database import open_database, studies
+from msnode.store.schema import migrate
 from msnode.twin import Entry, Twin
 
 FIRST = Entry("a" * 16, 1, "present", 0.9, "present", None, "d" * 64, 100.0, "work/a/1")

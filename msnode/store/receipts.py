@@ -7,9 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from msnode import metrics
-from msnode.deliver.peer_answers import remedy
-from msnode.records import Commitment, Receipt
-from msnode.store.commitments import Commitments, Request
+from msnode.records.receipt import Commitment, Receipt
+from msnode.store.commitments import Commitments, Request, remedy
 from msnode.store.database import receipts
 
 KEY = (receipts.c.destination, receipts.c.sop_instance_uid)

@@ -1,0 +1,67 @@
+"""The commands that are about studies: read some, or delete them."""
+
+from pathlib import Path
+
+import click
+
+from msnode.cli.options import (
+    ANY,
+    FOLDER,
+    config_option,
+    json_option,
+    model_option,
+    plain_errors,
+)
+
+
+@click.command()
+@click.argument("paths", type=ANY, nargs=-1, required=True)
+@model_option
+@json_option
+@click.option("--out", type=FOLDER, help="Write the result objects and the montage here.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
+@plain_errors
+def predict(
+    paths: tuple[Path, ...], model: Path, as_json: bool, out: Path | None, device: str
+) -> None:
+    """Classify studies: DICOM folders or files, or NIfTI files."""
+    from msnode.cli import predict
+
+    predict.predict(paths, model, device, out, predict.as_json if as_json else predict.as_table)
+
+
+@click.command()
+@click.argument("paths", type=ANY, nargs=-1, required=True)
+@model_option
+@plain_errors
+def explain(paths: tuple[Path, ...], model: Path) -> None:
+    """Say which series of a study would be classified, and why the others not."""
+    from msnode.cli import predict
+
+    predict.explain(paths, model)
+
+
+@click.command()
+@click.argument("study")
+@config_option
+@plain_errors
+def forget(study: str, config_file: Path) -> None:
+    """Delete all that the node keeps of a STUDY: images, results, rows, jobs.
+
+    STUDY is its StudyInstanceUID, or its key as in the log and in job IDs.
+    """
+    from msnode.cli import delete
+
+    delete.forget_study(config_file, study)
+
+
+@click.command()
+@config_option
+@click.option("--dry-run", is_flag=True, help="Only list what would be deleted.")
+@json_option
+@plain_errors
+def retention(config_file: Path, dry_run: bool, as_json: bool) -> None:
+    """Delete now what is delivered and old, as the node does by itself every hour."""
+    from msnode.cli import delete
+
+    delete.apply_rules(config_file, dry_run=dry_run, as_json=as_json)
