@@ -14,12 +14,16 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
+# compiled once, not by each of the many processes that the tests and the node start
+export UV_COMPILE_BYTECODE := 1
+
 # hospital networks often inspect TLS: trust what the system trusts, not uv's own list
 export UV_SYSTEM_CERTS ?= 1
 
 # uv where it can be had, for it is several times faster; plain pip does the same
 INSTALL = if [ -x $(BIN)/uv ]; then set -- $(BIN)/uv pip install --python $(BIN)/python; \
 	else set -- $(BIN)/python -m pip install; fi; [ -t 2 ] || set -- "$$@" -q; "$$@"
+COMPILE_SOURCES = $(BIN)/python -m compileall -q msnode tests bench
 TORCH = $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX) --no-deps \
 	$(shell grep -oE '^torch(vision)?==[0-9.]+' requirements-torch.lock),-r requirements-torch.lock)
 
@@ -43,7 +47,8 @@ PACKAGES := \
 	mkfs.ext4=e2fsprogs \
 	ip=iproute2
 
-.PHONY: demo test setup lint lock sbom licences soak bench clean
+
+.PHONY: demo test test-long unit setup lint lock sbom licences soak bench clean
 
 demo: setup
 	@$(BIN)/msnode demo
@@ -53,9 +58,22 @@ setup: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	@.ci/packages $(PACKAGES)
 	@$(MAKE) lint
+	@$(COMPILE_SOURCES)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder || { \
 		echo "What failed beside other tests runs again, alone; what fails twice has failed"; \
 		$(BIN)/pytest --last-failed --last-failed-no-failures none; }
+
+# what takes minutes for a promise that shorter tests hold in part: before a release
+test-long: $(VENV)/.installed-dev
+	@.ci/packages $(PACKAGES)
+	@$(COMPILE_SOURCES)
+	@$(BIN)/pytest -m long
+
+# seconds: the unit tests that need neither torch nor anybody else's program
+UNIT := $(addprefix tests/unit/,audit config deliver receive records retention store twin \
+	test_layers.py test_reliability.py test_tls.py)
+unit: $(VENV)/.installed-dev
+	@$(BIN)/pytest -q -n $(WORKERS) $(UNIT)
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check
@@ -75,6 +93,7 @@ $(VENV)/.installed: requirements.lock requirements-torch.lock pyproject.toml | $
 	@$(INSTALL) -r requirements.lock
 	@$(INSTALL) $(TORCH)
 	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@$(COMPILE_SOURCES)
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed

@@ -7,7 +7,7 @@ import click
 from msnode import __version__
 
 COMMANDS = {
-    "node": ("serve", "receive", "work", "check", "demo"),
+    "serve": ("serve", "receive", "work", "check", "demo"),
     "by_study": ("predict", "explain", "forget", "retention"),
     "peers": ("send", "echo"),
     "jobs_group": ("jobs",),

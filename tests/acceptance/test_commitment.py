@@ -12,6 +12,7 @@ import pytest
 from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
 from tests.acceptance.node import Node
+from tests.acceptance.small_model import small_model
 from tests.integration import committing
 from tests.integration.committing import Pacs, outcome
 
@@ -35,7 +36,7 @@ def states(node: Node) -> dict[str, str]:
 def test_a_report_finds_its_request_after_a_kill(
     tmp_path: Path, new_study: Callable[[], Sent]
 ) -> None:
-    study = new_study()
+    study, bundle = new_study(), small_model(tmp_path / "model")
     port = peers.free_port()
     with (
         peers.orthanc(tmp_path / "pacs", node_port=port) as orthanc,
@@ -47,7 +48,7 @@ def test_a_report_finds_its_request_after_a_kill(
                 "data": str(tmp_path / "data"),
                 "receive": {"address": "127.0.0.1", "port": port},
                 "complete": {"quiet_s": 1.0, "idle_s": 2.0, "cap_s": 60.0},
-                "classify": {"device": "cpu"},
+                "classify": {"device": "cpu", "threads": 1, "bundle": str(bundle)},
                 "destinations": [
                     peers.destination("orthanc", "ORTHANC", orthanc.port) | proof,
                     peers.destination("slow", "PACS", slow.destination.port or 0) | proof,

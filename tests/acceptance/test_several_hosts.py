@@ -32,7 +32,7 @@ TAKEN_OVER_S = 45.0
 """Stated in docs/install.md: 30 s without a heartbeat, 5 s between looks, and a busy machine."""
 STUDIES = 8
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ def discs(tmp_path: Path) -> Discs:
     return make
 
 
+@pytest.mark.long
 def test_every_variant_is_measured_on_the_same_persons(discs: Discs, tmp_path: Path) -> None:
     train = discs("train.csv", {"p1": "", "p2": "", "drawn": "train"})
     test, out = discs("test.csv", {"p3": "", "p4": ""}), tmp_path / "out"

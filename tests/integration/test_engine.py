@@ -15,8 +15,8 @@ from msnode.store.database import open_database
 
 STUDY = "0123456789abcdef"
 HOST = Path(__file__).with_name("engine_host.py")
-STEPS = ("prepare", "classify", "report", "finish", "deliver archive 1", "deliver pacs 1",
-         "deliver pacs 2")  # fmt: skip
+BOTH = ("prepare", "report", "deliver pacs 2")
+"""Steps at which it is killed on both databases; at the others on SQLite, and in test-long."""
 ALL = ("prepare", "classify", "report", "finish", "deliver pacs 1", "deliver archive 1",
        "deliver pacs 2")  # fmt: skip
 
@@ -26,15 +26,18 @@ def run(url: str, notes: Path, fatal: str, name: str = "host-1") -> int:
     return subprocess.run(command, timeout=60, check=False).returncode
 
 
-@pytest.mark.parametrize("fatal", STEPS)
-def test_a_killed_step_is_repeated_and_no_other(
-    fatal: str, database_url: str, tmp_path: Path
+@pytest.mark.parametrize("fatal", ALL)
+def test_a_killed_step_is_repeated_and_no_other(fatal: str, tmp_path: Path) -> None:
+    assert_killed_and_repeated(f"sqlite:///{tmp_path / 'msnode.sqlite'}", fatal, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fatal", [pytest.param(step, marks=[] if step in BOTH else pytest.mark.long) for step in ALL]
+)
+def test_a_killed_step_is_repeated_and_no_other_on_postgresql(
+    fatal: str, postgresql_url: str, tmp_path: Path
 ) -> None:
-    notes = tmp_path / "notes"
-    notes.touch()
-    assert run(database_url, notes, fatal) == -signal.SIGKILL
-    assert run(database_url, notes, fatal) == 0
-    assert_each_done_once(notes, fatal)
+    assert_killed_and_repeated(postgresql_url, fatal, tmp_path)
 
 
 @pytest.mark.parametrize("fatal", ["classify", "deliver pacs 2"])
@@ -70,6 +73,15 @@ def test_jobs_of_a_study_are_forgotten_once_they_are_done(
     notes.write_text("")
     assert run(database_url, notes, "") == 0
     assert_each_done_once(notes, "")
+
+
+def assert_killed_and_repeated(url: str, fatal: str, folder: Path) -> None:
+    """Kill the engine in the midst of a step, and start it again."""
+    notes = folder / "notes"
+    notes.touch()
+    assert run(url, notes, fatal) == -signal.SIGKILL
+    assert run(url, notes, fatal) == 0
+    assert_each_done_once(notes, fatal)
 
 
 def assert_each_done_once(notes: Path, fatal: str) -> None:

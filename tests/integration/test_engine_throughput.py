@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from msnode.engine.jobs import OPEN, Jobs
 from msnode.store.database import open_database
 from tests.acceptance.peers import wait
@@ -52,6 +54,7 @@ def seconds(url: str, workers: int) -> float:
     return took
 
 
+@pytest.mark.long
 def test_two_workers_do_twice_the_work_of_one(postgresql_url: str) -> None:
     one, two = seconds(postgresql_url, 1), seconds(postgresql_url, 2)
     print(f"one worker {one:.1f} s, two workers {two:.1f} s, ratio {one / two:.2f}")

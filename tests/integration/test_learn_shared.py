@@ -79,6 +79,7 @@ def discs() -> Cohort:
     return Cohort(rows, examples, np.asarray(lesions.any((1, 2)), np.int64))
 
 
+@pytest.mark.long
 def test_the_shipped_recipe_resumes_where_it_was_killed(discs: Cohort, tmp_path: Path) -> None:
     quick = replace(plan("shipped"), epochs=1, batch=4, examples=16, fusion_steps=3)
     split = Split("all", np.arange(8), np.arange(0), np.arange(0))
@@ -89,7 +90,10 @@ def test_the_shipped_recipe_resumes_where_it_was_killed(discs: Cohort, tmp_path:
         assert torch.equal(value, again.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("ingredients", [{}, {"locations": 0.0, "pseudo_controls": 0.0}])
+@pytest.mark.parametrize(
+    "ingredients",
+    [{}, pytest.param({"locations": 0.0, "pseudo_controls": 0.0}, marks=pytest.mark.long)],
+)
 def test_one_half_learns_alone(
     discs: Cohort, tmp_path: Path, ingredients: dict[str, float]
 ) -> None:
@@ -129,6 +133,7 @@ def test_synthetic_pairs_differ_in_their_lesions_alone(healthy: Path, masks: lis
     assert np.abs(sick.voxels - clear.voxels)[..., without].mean() < 0.01
 
 
+@pytest.mark.long
 def test_synthetic_scans_are_an_index_that_networks_learn_from(
     healthy: Path, masks: list[Path], tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from tests.acceptance.peers import tool
 ROUNDS = 6  # on a machine that is busy with other things one measurement says little
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_a_study_gets_through_within_twice_its_usual_time(secure: bool) -> None:
     tool("storescu", "dcmtk")

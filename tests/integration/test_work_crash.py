@@ -5,7 +5,6 @@ the rest, and on a PostgreSQL on another machine, which remembers what the worke
 """
 
 import multiprocessing
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -47,14 +46,9 @@ ALL = [
         ("after finish", 1),
     )
 ]
-FEW = [
-    ("sqlite", "after report", 1),
-    ("sqlite", "before enqueue", 2),
-    ("postgresql", "after prepare", 1),
-    ("postgresql", "after receipt", 1),
-]
-CHOSEN = ALL if "MSNODE_KILLS" in os.environ else FEW
-"""CI takes few, as test_engine.py kills at every step of a flow that costs nothing."""
+FEW = [("sqlite", "before enqueue", 2), ("postgresql", "after receipt", 1)]
+CHOSEN = [pytest.param(*one, marks=[] if one in FEW else pytest.mark.long) for one in ALL]
+"""Always few, as test_engine.py kills at every step of a flow that costs nothing."""
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,8 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
@@ -23,13 +22,14 @@ UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marsh
 
 
 def named(path: Path) -> str:
-    """A test's name for a file."""
+    """A file as a message names it."""
     return str(path.relative_to(ROOT))
 
 
-def nodes(path: Path) -> Iterator[ast.AST]:
-    """Every node of a file's syntax tree."""
-    return ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+@cache
+def tree(path: Path) -> ast.Module:
+    """A file's syntax tree."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -42,41 +42,62 @@ def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return (statements[-1].end_lineno or 0) - statements[0].lineno + 1
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
-def test_a_module_is_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_MODULE
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function of a file."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if p.parent != GENERATED], ids=named)
-def test_a_function_fits_on_a_screen(path: Path) -> None:
-    functions = [n for n in nodes(path) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert {f.name: body_lines(f) for f in functions if body_lines(f) > MAX_FUNCTION} == {}
+def test_a_module_is_short() -> None:
+    lines = {named(path): len(path.read_text("utf-8").splitlines()) for path in SOURCES}
+    assert {name: count for name, count in lines.items() if count > MAX_MODULE} == {}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
-def test_no_error_is_swallowed(path: Path) -> None:
-    handlers = [node for node in nodes(path) if isinstance(node, ast.ExceptHandler)]
+def test_a_function_fits_on_a_screen() -> None:
+    long = {
+        f"{named(path)}:{function.name}": body_lines(function)
+        for path in SOURCES
+        if path.parent != GENERATED
+        for function in functions(path)
+        if body_lines(function) > MAX_FUNCTION
+    }
+    assert long == {}
+
+
+def test_no_error_is_swallowed() -> None:
     silent = [
-        handler.lineno
-        for handler in handlers
-        if all(isinstance(statement, ast.Pass | ast.Continue) for statement in handler.body)
+        f"{named(path)}:{node.lineno}"
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler)
+        and all(isinstance(statement, ast.Pass | ast.Continue) for statement in node.body)
     ]
     assert silent == [], "a handler does nothing; say why in code, e.g. contextlib.suppress"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=named)
-def test_nothing_is_unpickled(path: Path) -> None:
-    for node in nodes(path):
-        if isinstance(node, ast.Import):
-            assert not UNSAFE & {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert (node.module or "").split(".")[0] not in UNSAFE
-        elif isinstance(node, ast.Call):
-            assert ast.unparse(node.func) != "torch.load", "weights are safetensors"
-            assert not any(
-                keyword.arg == "allow_pickle" and ast.unparse(keyword.value) != "False"
-                for keyword in node.keywords
-            )
+def unpickles(node: ast.AST) -> bool:
+    """Whether a node imports or calls what runs code from the data it loads."""
+    if isinstance(node, ast.Import):
+        return bool(UNSAFE & {alias.name.split(".")[0] for alias in node.names})
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").split(".")[0] in UNSAFE
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) == "torch.load" or any(
+            keyword.arg == "allow_pickle" and ast.unparse(keyword.value) != "False"
+            for keyword in node.keywords
+        )
+    return False
+
+
+def test_nothing_is_unpickled() -> None:
+    found = [
+        f"{named(path)}:{getattr(node, 'lineno', 0)}"
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        if unpickles(node)
+    ]
+    assert found == [], "weights are safetensors, records are JSON"
 
 
 def written() -> list[Path]:

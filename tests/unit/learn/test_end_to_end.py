@@ -66,7 +66,10 @@ def test_a_planted_signal_is_learned(tiles: Tiles, tmp_path: Path, how: Plan) ->
     assert (outcome.folder / "metrics.json").exists()
 
 
-@pytest.mark.parametrize("architecture", ["swin", "densenet", "inception"])
+@pytest.mark.parametrize(
+    "architecture",
+    ["densenet", *(pytest.param(name, marks=pytest.mark.long) for name in ("swin", "inception"))],
+)
 def test_deep_networks_learn_a_planted_signal(
     tiles: Tiles, tmp_path: Path, architecture: str
 ) -> None:
@@ -161,6 +164,7 @@ def test_pretrained_backbones_keep_their_top_fresh(tmp_path: Path) -> None:
         end_to_end.pretrain(model, str(tmp_path / "damaged.safetensors"))
 
 
+@pytest.mark.long
 def test_frozen_backbones_are_run_once_for_all_folds(tiles: Tiles, tmp_path: Path) -> None:
     files = {
         "densenet121": densenet121(weights=None),
