@@ -1,3 +1,3 @@
 """The multiple sclerosis triage node: brain MRI in by DICOM, reports back to the PACS."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

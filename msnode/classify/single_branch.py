@@ -13,7 +13,7 @@ from msnode.classify.contract import Classifier
 from msnode.records.images import InputContract
 
 
-class Half(Classifier):
+class SingleBranch(Classifier):
     """One branch, its features flattened, Dense 2.
 
     Args:
@@ -47,7 +47,7 @@ class Half(Classifier):
         return (self.branch.locations(maps[0]),)
 
 
-class Inception(Half):
+class Inception(SingleBranch):
     """m-InceptionV3 alone: 12,800 features."""
 
     grids = (INCEPTION_GRID,)
@@ -56,7 +56,7 @@ class Inception(Half):
         super().__init__(inception_branch(), 12_800, dropout)
 
 
-class DenseNet(Half):
+class DenseNet(SingleBranch):
     """m-DenseNet121 alone: 25,088 features."""
 
     grids = (DENSENET_GRID,)

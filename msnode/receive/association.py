@@ -12,9 +12,9 @@ from pynetdicom.presentation import PresentationContext
 from msnode import config, metrics
 from msnode.audit import Node, Trail
 from msnode.receive.access.policy import Peer, Policy
-from msnode.receive.access.rate_limit import Pace
-from msnode.receive.access.refusals import Guard
-from msnode.receive.c_store_scp import Reception
+from msnode.receive.access.rate_limit import RateLimit
+from msnode.receive.access.refusals import Refusals
+from msnode.receive.c_store_scp import CStore
 from msnode.receive.dicom import dimse, upper_layer
 from msnode.receive.dicom.dimse_status import SUCCESS, UNRECOGNIZED_OPERATION
 from msnode.receive.dicom.request import NO_CONTEXT_NAME, Rejected, read_request
@@ -30,7 +30,7 @@ from msnode.receive.dicom.upper_layer import (
 )
 from msnode.receive.inbox.inbox import Inbox
 from msnode.receive.n_event_report import EventReport, Reports
-from msnode.receive.received_audit import Tally
+from msnode.receive.received_audit import ReceivedAudit
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +61,11 @@ class Services:
     policy: Policy
     supported: list[PresentationContext]
     trail: Trail
-    guard: Guard
-    pace: Pace
+    guard: Refusals
+    pace: RateLimit
 
 
-class Session:
+class AssociationThread:
     """Serves C-ECHO, C-STORE and N-EVENT-REPORT on one association.
 
     Args:
@@ -84,9 +84,9 @@ class Session:
         self._caller = ""
         self._encoded = bytearray()  # of a command set, so far
         self._request: dimse.Command | None = None  # whose dataset is coming in
-        self._reception: Reception | EventReport | None = None
+        self._reception: CStore | EventReport | None = None
         self._outcomes: collections.Counter[str] = collections.Counter()
-        self._tally: Tally | None = None
+        self._tally: ReceivedAudit | None = None
 
     def run(self) -> None:
         """Negotiate and serve until the association ends; raises nothing on account of the peer."""
@@ -143,7 +143,7 @@ class Session:
             self._contexts = upper_layer.accept(
                 self.connection, whole, contexts, services.receive.max_pdu
             )
-            self._tally = Tally(services.trail, Node(request.calling, self._peer.address))
+            self._tally = ReceivedAudit(services.trail, Node(request.calling, self._peer.address))
             return self._answer_messages()
 
     def _allowed(self, caller: config.Caller, request: A_ASSOCIATE) -> list[PresentationContext]:
@@ -192,7 +192,7 @@ class Session:
         context = self._contexts[context_id]
         if command.field == dimse.C_STORE_RQ:
             inbox, receive = self._services.inbox, self._services.receive
-            self._reception = Reception(command, context, self._caller, receive, inbox)
+            self._reception = CStore(command, context, self._caller, receive, inbox)
         elif command.field == dimse.N_EVENT_REPORT_RQ and self._services.reports is not None:
             reports = self._services.reports
             self._reception = reports.take(command, context, self._caller, self._peer)
@@ -215,7 +215,7 @@ class Session:
         if self._reception is not None:
             status, comment, outcome = self._reception.finish()
             self._outcomes[outcome] += 1
-            if isinstance(self._reception, Reception):
+            if isinstance(self._reception, CStore):
                 self._note(self._reception, outcome)
             self._reception = None
         else:
@@ -226,7 +226,7 @@ class Session:
             self.connection.send_command(context_id, response)
         self.is_idle = True
 
-    def _note(self, reception: Reception, outcome: str) -> None:
+    def _note(self, reception: CStore, outcome: str) -> None:
         """Put an instance on record."""
         metrics.INSTANCES.labels(outcome).inc()
         self._services.pace.wait(self._peer.address, COSTS[outcome])

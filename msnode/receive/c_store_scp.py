@@ -28,7 +28,7 @@ from msnode.store.patients import patient_key
 log = logging.getLogger(__name__)
 
 
-class Reception:
+class CStore:
     """An instance on its way in. Once refused, the rest is drained and answered at the end.
 
     Args:

@@ -11,11 +11,11 @@ from typing import Any
 from msnode import config, metrics
 from msnode.audit import SILENT, Trail
 from msnode.errors import origin
-from msnode.receive.access.connection_limit import Gate
+from msnode.receive.access.connection_limit import ConnectionLimit
 from msnode.receive.access.policy import Policy
-from msnode.receive.access.rate_limit import Pace
-from msnode.receive.access.refusals import Guard
-from msnode.receive.association import Services, Session
+from msnode.receive.access.rate_limit import RateLimit
+from msnode.receive.access.refusals import Refusals
+from msnode.receive.association import AssociationThread, Services
 from msnode.receive.dicom.sop_classes import accepted, contexts
 from msnode.receive.dicom.upper_layer import Connection
 from msnode.receive.inbox.inbox import Inbox
@@ -51,14 +51,14 @@ class Listener:
         self._config = receive
         supported = contexts(accepted(receive.accept))
         supported += reports.contexts() if reports is not None else []
-        self.guard = Guard(trail)
-        self._pace = Pace()
+        self.guard = Refusals(trail)
+        self._pace = RateLimit()
         self._services = Services(
             receive, inbox, reports, Policy(receive), supported, trail, self.guard, self._pace
         )
         self._tls = ServerTls(receive.tls) if receive.tls else None
         self._lock = threading.Lock()
-        self._sessions: set[Session] = set()
+        self._sessions: set[AssociationThread] = set()
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
         self._watched = 0.0
@@ -81,7 +81,7 @@ class Listener:
         Raises:
             OSError: the address cannot be listened on.
         """
-        gate = Gate(self._config.max_associations + PENDING)
+        gate = ConnectionLimit(self._config.max_associations + PENDING)
         self._server = _Server(self, gate, self._config.address, self._config.port)
         listening = self._server.serve_forever
         self._thread = threading.Thread(target=listening, name="listener", daemon=True)
@@ -103,7 +103,7 @@ class Listener:
         for session in sessions:
             session.connection.interrupt()
 
-    def _open_sessions(self) -> list[Session]:
+    def _open_sessions(self) -> list[AssociationThread]:
         with self._lock:
             return list(self._sessions)
 
@@ -127,7 +127,7 @@ class Listener:
             )
         timeout, longest = self._config.network_timeout_s, self._config.max_association_s
         connection = Connection(sock, timeout, self._config.max_pdu, longest)
-        session = Session(connection, address, self._services)
+        session = AssociationThread(connection, address, self._services)
         with self._lock:
             self._sessions.add(session)
         try:
@@ -146,7 +146,7 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 1024  # one that comes while it is full waits for seconds
 
-    def __init__(self, listener: Listener, gate: Gate, address: str, port: int) -> None:
+    def __init__(self, listener: Listener, gate: ConnectionLimit, address: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listener = listener
         self._gate = gate

@@ -9,7 +9,7 @@ GROUPS = {"stored": "new", "duplicate": "held", "own": "held"}
 """Outcomes as in ``metrics.INSTANCES``; the others are failures."""
 
 
-class Tally:
+class ReceivedAudit:
     """Instances by study.
 
     Args:

@@ -23,7 +23,7 @@ from msnode.service.periodic import Periodic
 from msnode.service.upkeep import Upkeep
 from msnode.store.commitments import Commitments
 from msnode.store.database import open_database
-from msnode.store.disk_space import Level, Room
+from msnode.store.disk_space import DiskSpace, Level
 from msnode.store.schema import migrate
 from msnode.twin import Twin
 from msnode.web.monitor import Monitor
@@ -83,7 +83,7 @@ class Service:
         self._database = database = open_database(config.database_url)
         stack.callback(database.dispose)
         migrate(database)
-        self._room = Room(
+        self._room = DiskSpace(
             config.data, config.receive.warn_free_bytes, config.receive.min_free_bytes
         )
         self._room.watch()

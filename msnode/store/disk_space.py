@@ -33,7 +33,7 @@ class Level(IntEnum):
     FULL = 2
 
 
-class Room:
+class DiskSpace:
     """Watches the disk, or disks, of the data folder.
 
     Args:

@@ -15,7 +15,7 @@ from msnode import config
 from msnode.audit import open_trail
 from msnode.receive import Inbox, Listener
 from msnode.store.database import instances, open_database
-from msnode.store.disk_space import Room
+from msnode.store.disk_space import DiskSpace
 from msnode.store.schema import migrate
 from tests.acceptance.peers import dcmtk
 
@@ -27,7 +27,7 @@ class Receiver:
         self.engine = open_database(url)
         migrate(self.engine)
         self.folder = folder
-        room = Room(folder, min_bytes=receive.min_free_bytes)
+        room = DiskSpace(folder, min_bytes=receive.min_free_bytes)
         self.inbox = Inbox(self.engine, folder, room, receive.conflicts)
         self.trail = open_trail(config.Config(data=folder, receive=receive), "receive")
         self.listener = Listener(receive, self.inbox, trail=self.trail)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from msnode.receive.association import Session
+from msnode.receive.association import AssociationThread
 from tests.acceptance.peers import wait
 from tests.integration.listening import Receiver
 
@@ -26,10 +26,10 @@ def test_a_listener_that_has_ended_says_so(listen: Listen) -> None:
 def test_a_fault_of_our_own_is_told_without_what_it_quotes(
     listen: Listen, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def stumble(_: Session) -> None:
+    def stumble(_: AssociationThread) -> None:
         raise KeyError("Doe^Jane")
 
-    monkeypatch.setattr(Session, "run", stumble)
+    monkeypatch.setattr(AssociationThread, "run", stumble)
     host, port = listen().peer
     socket.create_connection((host, int(port)), 5).close()
     place = "error=KeyError at=test_listener"

@@ -16,7 +16,7 @@ from torch import Tensor
 from msnode.learn.data.splits import Labels
 from msnode.learn.evaluate.figures_of_merit import Figure, auc, interval, resampled
 from msnode.learn.evaluate.platt_scaling import mean_top
-from msnode.learn.synth.composition import LESION_PIXELS, Heads
+from msnode.learn.synth.composition import LESION_PIXELS, SlicePool
 from msnode.records.images import Float64Array
 
 SIZES = (LESION_PIXELS, 40), (40, 120), (120, None)
@@ -71,7 +71,7 @@ def together(parts: Sequence[Scored]) -> Scored:
 
 
 def score(
-    heads: Heads, persons: NDArray[np.str_], heights_mm: Float64Array, predict: Predict
+    heads: SlicePool, persons: NDArray[np.str_], heights_mm: Float64Array, predict: Predict
 ) -> Scored:
     """Run a classifier on slices and twins.
 

@@ -28,7 +28,7 @@ BRAIN_PART = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class Heads:
+class SlicePool:
     """Slices with their edits, aligned along the first axis.
 
     Attributes:
@@ -48,17 +48,17 @@ class Heads:
     def __len__(self) -> int:
         return len(self.images)
 
-    def to(self, device: torch.device) -> "Heads":
+    def to(self, device: torch.device) -> "SlicePool":
         """The pool where examples are to be composed: beside the model, no step waits for them."""
-        return Heads(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return SlicePool(*(getattr(self, field.name).to(device) for field in fields(self)))
 
-    def take(self, rows: NDArray[np.int64]) -> "Heads":
+    def take(self, rows: NDArray[np.int64]) -> "SlicePool":
         """A subset of the slices."""
         chosen = torch.from_numpy(rows)
-        return Heads(*(getattr(self, field.name)[chosen] for field in fields(self)))
+        return SlicePool(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
-def make(images: Float32Array, lesions: NDArray[np.bool_], rng: np.random.Generator) -> Heads:
+def make(images: Float32Array, lesions: NDArray[np.bool_], rng: np.random.Generator) -> SlicePool:
     """Prepare the edits of every slice.
 
     Args:
@@ -69,7 +69,7 @@ def make(images: Float32Array, lesions: NDArray[np.bool_], rng: np.random.Genera
     parts = [_edits(image, mask, rng) for image, mask in zip(images, lesions, strict=True)]
     tissue, filled, decoyed = (np.stack(part) for part in zip(*parts, strict=True))
     half = [torch.from_numpy(part.astype(np.float16)) for part in (images, filled, decoyed)]
-    return Heads(half[0], torch.from_numpy(lesions), torch.from_numpy(tissue), half[1], half[2])
+    return SlicePool(half[0], torch.from_numpy(lesions), torch.from_numpy(tissue), half[1], half[2])
 
 
 def _edits(
@@ -84,7 +84,7 @@ def _edits(
     return inner, clean - image, other - image
 
 
-def compose(heads: Heads, rows: Tensor, a: Augment) -> tuple[Tensor, Tensor]:
+def compose(heads: SlicePool, rows: Tensor, a: Augment) -> tuple[Tensor, Tensor]:
     """Make one batch.
 
     Args:
@@ -115,7 +115,7 @@ def _coin(count: int, chance: float, device: torch.device) -> Tensor:
     return (torch.rand(count, 1, 1, device=device) < chance).float()
 
 
-def _moved(heads: Heads, count: int) -> tuple[Tensor, Tensor]:
+def _moved(heads: SlicePool, count: int) -> tuple[Tensor, Tensor]:
     """Lesion signal and lesion mask of random donors, warped: twice (count, rows, cols)."""
     donors = heads.lesions.flatten(1).any(1)
     chosen = torch.multinomial(donors.float() + 1e-9, count, replacement=True)

@@ -33,7 +33,7 @@ Labels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     """Intensities, geometry and faults of one synthetic scan.
 
     Attributes:
@@ -64,7 +64,7 @@ class Look:
     noise: float = 0.015
 
 
-def look(rng: np.random.Generator, flair: float = 0.75) -> Look:
+def look(rng: np.random.Generator, flair: float = 0.75) -> Appearance:
     """A random look: FLAIR-like, or of any contrast in which lesions are bright.
 
     Args:
@@ -72,7 +72,7 @@ def look(rng: np.random.Generator, flair: float = 0.75) -> Look:
         flair: how often it is FLAIR-like.
     """
     is_flair = rng.random() < flair
-    return Look(
+    return Appearance(
         csf=rng.uniform(0.02, 0.16) if is_flair else rng.uniform(0.0, 0.9),
         white=rng.uniform(0.3, 0.5),
         grey=rng.uniform(1.05, 1.35) if is_flair else rng.uniform(0.7, 1.5),
@@ -126,7 +126,7 @@ def _fitted(mask: Image, tissues: Labels, rng: np.random.Generator) -> Float32Ar
 
 
 def paint(
-    tissues: Labels, lesions: Float32Array, style: Look, rng: np.random.Generator
+    tissues: Labels, lesions: Float32Array, style: Appearance, rng: np.random.Generator
 ) -> Float32Array:
     """Intensities of a head.
 
@@ -182,7 +182,7 @@ def acquire(
     head: Float32Array,
     lesions: Float32Array,
     affine: Float64Array,
-    style: Look,
+    style: Appearance,
     rng: np.random.Generator,
 ) -> Scan:
     """Scan a head in axial slices.

@@ -9,9 +9,9 @@ from torch.nn import functional
 
 from msnode.classify.backbones import DENSENET_GRID, INCEPTION_GRID
 from msnode.classify.hybrid import Hybrid
-from msnode.classify.single_branch import Half
+from msnode.classify.single_branch import SingleBranch
 from msnode.learn.synth.augment import Augment, mixup
-from msnode.learn.synth.composition import Heads, bearing, compose
+from msnode.learn.synth.composition import SlicePool, bearing, compose
 from msnode.learn.train.lesion_heads import cells
 from msnode.learn.train.loop import Schedule, run
 
@@ -43,7 +43,7 @@ def as_input(images: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def extract(model: Hybrid | Half, images: Tensor, batch: int = 16) -> Tensor:
+def extract(model: Hybrid | SingleBranch, images: Tensor, batch: int = 16) -> Tensor:
     """Run the frozen extractors.
 
     Args:
@@ -63,7 +63,12 @@ def extract(model: Hybrid | Half, images: Tensor, batch: int = 16) -> Tensor:
 
 
 def cache(
-    model: Hybrid | Half, heads: Heads, examples: int, a: Augment, seed: int = 0, batch: int = 16
+    model: Hybrid | SingleBranch,
+    heads: SlicePool,
+    examples: int,
+    a: Augment,
+    seed: int = 0,
+    batch: int = 16,
 ) -> Iterable[Features]:
     """Features of freshly composed examples, batch by batch.
 
@@ -94,7 +99,7 @@ def joined(parts: Iterable[Features]) -> Features:
 
 
 def train_fusion(
-    model: Hybrid | Half, features: Features, steps: int, alpha: float = 0.2, seed: int = 0
+    model: Hybrid | SingleBranch, features: Features, steps: int, alpha: float = 0.2, seed: int = 0
 ) -> None:
     """Train the LSTM and its dense blocks on cached features.
 
@@ -153,7 +158,7 @@ def recombined(features: Features, rows: Tensor, exchange: float = 0.3) -> tuple
 
 
 @torch.inference_mode()
-def logits(model: Hybrid | Half, sequences: Tensor) -> Tensor:
+def logits(model: Hybrid | SingleBranch, sequences: Tensor) -> Tensor:
     """(n,) difference of the two logits of cached (n, 74, 512) features."""
     where = next(model.parameters()).device
     out: Tensor = model.fusion.eval()(sequences.to(where).float()).cpu()

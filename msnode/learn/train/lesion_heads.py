@@ -40,7 +40,7 @@ def cells(masks: Tensor, grid: Grid, count: int) -> Tensor:
     return (amount / 4).clamp(0, 1)[:, 0]
 
 
-class Taught(nn.Module):
+class LesionSupervised(nn.Module):
     """A branch of the hybrid with two more lesion heads, on finer maps.
 
     Args:
@@ -80,7 +80,7 @@ def location_loss(
     """Mean over resolutions of the binary cross-entropy per location.
 
     Args:
-        logits: from ``Taught``.
+        logits: from ``LesionSupervised``.
         masks: (n, 1, rows, cols) float32.
         grids: where the cells lie.
         positive: weight of a lesion cell; they are few.
@@ -102,7 +102,7 @@ def label_loss(logits: list[Tensor], masks: Tensor) -> Tensor:
     learning); for comparison with ``location_loss``.
 
     Args:
-        logits: from ``Taught``.
+        logits: from ``LesionSupervised``.
         masks: (n, 1, rows, cols) float32.
     """
     wanted = bearing(masks)
@@ -113,12 +113,12 @@ def label_loss(logits: list[Tensor], masks: Tensor) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def taught(half: str) -> Taught:
+def taught(half: str) -> LesionSupervised:
     """A fresh ``inception`` or ``densenet`` branch with its lesion heads."""
     if half == "inception":
         taps = {"Mixed_5d": (288, Grid(8, 13)), "Mixed_6e": (768, Grid(16, 21))}
-        model = Taught(inception_branch(), taps, INCEPTION_GRID)
+        model = LesionSupervised(inception_branch(), taps, INCEPTION_GRID)
     else:
         taps = {"denseblock2": (512, Grid(8, 2)), "denseblock3": (1024, Grid(16, 6))}
-        model = Taught(densenet_branch(), taps, DENSENET_GRID)
+        model = LesionSupervised(densenet_branch(), taps, DENSENET_GRID)
     return model

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 from msnode.classify import build
 from msnode.classify.hybrid import Hybrid
-from msnode.classify.single_branch import Half
+from msnode.classify.single_branch import SingleBranch
 from msnode.errors import ConfigError
 from msnode.learn.data import tensor_file
 from msnode.learn.synth import composition
 from msnode.learn.synth.augment import Augment
 from msnode.learn.train import checkpoints, fusion
 from msnode.learn.train.end_to_end import Progress, Task
-from msnode.learn.train.lesion_heads import Taught, label_loss, location_loss, taught
+from msnode.learn.train.lesion_heads import LesionSupervised, label_loss, location_loss, taught
 from msnode.learn.train.loop import Schedule, device, run
 from msnode.learn.train.recipe import Plan
 
@@ -38,7 +38,7 @@ MILD = Augment(rotation_deg=12, scale=0.12)
 """For the cached features; with the plan's parts of filled and moved lesions."""
 
 
-def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid | Half:
+def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid | SingleBranch:
     """Train on lesion masks in two stages; goes on where a killed run stopped.
 
     Args:
@@ -56,7 +56,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid | Ha
             " densenet"
         )
     torch.manual_seed(plan.seed)
-    model = cast(Hybrid | Half, build(plan.architecture, plan.arguments))
+    model = cast(Hybrid | SingleBranch, build(plan.architecture, plan.arguments))
     pool = _pool(task, plan)
     for half, branch in _branches(model, plan).items():
         trained = _extractor(half, pool, plan, folder / f"{half}.safetensors", progress)
@@ -67,14 +67,14 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid | Ha
     return model.eval()
 
 
-def _branches(model: Hybrid | Half, plan: Plan) -> dict[str, nn.Module]:
+def _branches(model: Hybrid | SingleBranch, plan: Plan) -> dict[str, nn.Module]:
     """The extractors to be taught."""
     if isinstance(model, Hybrid):
         return {"inception": model.inception, "densenet": model.densenet}
     return {plan.architecture: model.branch}
 
 
-def _pool(task: Task, plan: Plan) -> composition.Heads:
+def _pool(task: Task, plan: Plan) -> composition.SlicePool:
     """The training slices with their edits."""
     pixels = task.pixels[torch.from_numpy(task.train)].float().numpy()
     lesions = task.lesions[torch.from_numpy(task.train)].numpy()
@@ -82,8 +82,8 @@ def _pool(task: Task, plan: Plan) -> composition.Heads:
 
 
 def _extractor(
-    half: str, pool: composition.Heads, plan: Plan, checkpoint: Path, progress: Progress
-) -> Taught:
+    half: str, pool: composition.SlicePool, plan: Plan, checkpoint: Path, progress: Progress
+) -> LesionSupervised:
     """Teach one half where lesions are."""
     per_epoch = max(1, -(-len(pool) // plan.batch))
     steps = plan.epochs * per_epoch
@@ -99,11 +99,11 @@ def _extractor(
         return False
 
     loss = _loss(pool, plan, steps, CROPS[half])
-    return cast(Taught, run(model, loss, schedule, checkpoint, report))
+    return cast(LesionSupervised, run(model, loss, schedule, checkpoint, report))
 
 
 def _loss(
-    pool: composition.Heads, plan: Plan, steps: int, crop: int
+    pool: composition.SlicePool, plan: Plan, steps: int, crop: int
 ) -> Callable[[nn.Module, int], Tensor]:
     """Location loss of one step: crops first, whole slices at the end."""
 
@@ -112,7 +112,7 @@ def _loss(
         rows = torch.randint(0, len(pool), (max(2, plan.batch // 2) if whole else plan.batch,))
         ranges = Augment(crop=0 if whole else crop, filled=plan.pseudo_controls, moved=plan.moved)
         images, masks = composition.compose(pool, rows, ranges)
-        inputs, grids = fusion.as_input(images), cast(Taught, model).grids
+        inputs, grids = fusion.as_input(images), cast(LesionSupervised, model).grids
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
             maps = model(inputs)
         if not plan.locations:
@@ -123,7 +123,7 @@ def _loss(
 
 
 def _features(
-    model: Hybrid | Half, pool: composition.Heads, plan: Plan, file: Path
+    model: Hybrid | SingleBranch, pool: composition.SlicePool, plan: Plan, file: Path
 ) -> fusion.Features:
     """Features of composed slices, from the file if an earlier run wrote it."""
     if not file.exists():

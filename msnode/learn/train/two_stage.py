@@ -11,7 +11,7 @@ from torch import Tensor
 
 from msnode.classify import build
 from msnode.classify.hybrid import Hybrid
-from msnode.classify.single_branch import Half
+from msnode.classify.single_branch import SingleBranch
 from msnode.errors import ConfigError
 from msnode.learn.data import tensor_file
 from msnode.learn.train import end_to_end, fusion
@@ -39,7 +39,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid:
     for half in ("inception", "densenet"):
         own = replace(plan, architecture=half, arguments={}, two_stage=False)
         (folder / half).mkdir(exist_ok=True)
-        trained = cast(Half, end_to_end.fit(task, own, folder / half, progress))
+        trained = cast(SingleBranch, end_to_end.fit(task, own, folder / half, progress))
         getattr(model, half).load_state_dict(trained.branch.state_dict())
     features = _cached(
         model.to(device()).eval(), task, plan, folder / "features.safetensors", progress

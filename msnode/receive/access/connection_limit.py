@@ -4,7 +4,7 @@ import collections
 import threading
 
 
-class Gate:
+class ConnectionLimit:
     """Counts what is open.
 
     An address gets another one while it has fewer than there are free places. So however many

@@ -10,7 +10,7 @@ PERIOD_S = 60.0
 KEYS = 10_000  # remembered; of more, those silent for longest are forgotten
 
 
-class Throttle:
+class LogThrottle:
     """Lets the first event of a kind through at once, and then one a minute.
 
     Args:

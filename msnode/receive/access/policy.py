@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from msnode import config
-from msnode.receive.access.connection_limit import Gate
+from msnode.receive.access.connection_limit import ConnectionLimit
 from msnode.receive.dicom.request import (
     CALLED_UNKNOWN,
     CALLING_UNKNOWN,
@@ -57,7 +57,7 @@ class Policy:
     def __init__(self, receive: config.Receive) -> None:
         self._ours = receive.ae_title.strip()
         self._callers = receive.callers
-        self._gate = Gate(receive.max_associations)
+        self._gate = ConnectionLimit(receive.max_associations)
         self._open = {
             caller: threading.Semaphore(caller.max_associations)
             for caller in receive.callers

@@ -13,7 +13,7 @@ LONGEST_S = 10.0  # for one of them to wait
 KEYS = 10_000  # addresses remembered; of more, those silent for longest are forgotten
 
 
-class Pace:
+class RateLimit:
     """A token bucket for each address. What is stored costs nothing, and pays for a connection.
 
     Args:

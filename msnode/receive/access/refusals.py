@@ -4,7 +4,7 @@ import logging
 
 from msnode import metrics
 from msnode.audit import AlertType, Node, Trail
-from msnode.receive.access.log_throttle import Throttle
+from msnode.receive.access.log_throttle import LogThrottle
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ SUSPICIOUS = {
 """Rules that nobody breaks who is configured well, and what a security alert on them is called."""
 
 
-class Guard:
+class Refusals:
     """Says what was kept out: each time as a metric, in the log and the trail once a minute.
 
     Args:
@@ -29,7 +29,7 @@ class Guard:
 
     def __init__(self, trail: Trail) -> None:
         self._trail = trail
-        self._throttle = Throttle()
+        self._throttle = LogThrottle()
 
     def refuse(self, address: str, caller: str, rule: str, why: str = "") -> None:
         """Note that a rule kept something out.

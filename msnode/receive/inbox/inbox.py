@@ -36,7 +36,7 @@ from msnode.receive.inbox.rows import Arrival, Ledger, Outcome, Taken
 from msnode.receive.inbox.studies import Studies
 from msnode.records.images import Study
 from msnode.store.database import instances
-from msnode.store.disk_space import Room
+from msnode.store.disk_space import DiskSpace
 from msnode.store.files import fsync
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Inbox:
         self,
         engine: sa.Engine,
         folder: Path,
-        room: Room | None = None,
+        room: DiskSpace | None = None,
         conflicts: config.Conflicts = "keep",
     ) -> None:
         self.engine = engine
@@ -86,7 +86,7 @@ class Inbox:
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._incoming, self._lock_file = _own_folder(folder / "incoming")
         self._numbers = itertools.count()
-        self.room = room or Room(folder)
+        self.room = room or DiskSpace(folder)
         self.secret = _secret(folder / "patient.key")
         self._relaxed = engine.execution_options(sqlite_synchronous="NORMAL")
         self._folders = Folders()

@@ -20,7 +20,7 @@ STILL = Augment(
 
 
 @pytest.fixture
-def pool() -> composition.Heads:
+def pool() -> composition.SlicePool:
     """Eight discs of tissue, the odd ones with a bright lesion."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:112, :112] - 56
@@ -32,7 +32,7 @@ def pool() -> composition.Heads:
     return composition.make(np.clip(images, 0, 1).astype(np.float32), lesions, rng)
 
 
-def test_labels_follow_the_lesions(pool: composition.Heads) -> None:
+def test_labels_follow_the_lesions(pool: composition.SlicePool) -> None:
     torch.manual_seed(0)
     images, masks = composition.compose(pool, torch.randint(0, 8, (64,)), STILL)
     bearing = composition.bearing(masks).bool()
@@ -42,7 +42,7 @@ def test_labels_follow_the_lesions(pool: composition.Heads) -> None:
     assert not bright[~bearing].any()
 
 
-def test_crops_and_flips_keep_image_and_mask_together(pool: composition.Heads) -> None:
+def test_crops_and_flips_keep_image_and_mask_together(pool: composition.SlicePool) -> None:
     torch.manual_seed(1)
     images, masks = composition.compose(pool, torch.randint(0, 8, (32,)), Augment(crop=64, moved=0))
     assert images.shape == masks.shape == (32, 1, 64, 64)
@@ -139,7 +139,7 @@ def test_small_and_large_lesions_are_told_apart() -> None:
     assert figures["slice_auc_against_filled_twin_120_to_any_pixels"].value == 1
 
 
-def test_examples_are_composed_where_the_pool_lies(pool: composition.Heads) -> None:
+def test_examples_are_composed_where_the_pool_lies(pool: composition.SlicePool) -> None:
     """On a GPU, nothing may be drawn on the CPU and brought over; ``meta`` refuses to mix."""
     elsewhere = pool.to(torch.device("meta"))
     images, masks = composition.compose(elsewhere, torch.randint(0, 8, (4,)), Augment(crop=64))

@@ -11,11 +11,11 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 
 from msnode import config, metrics
 from msnode.receive import Inbox
-from msnode.receive.c_store_scp import Reception
+from msnode.receive.c_store_scp import CStore
 from msnode.receive.dicom.dimse import C_STORE_RQ, Command
 from msnode.receive.dicom.upper_layer import Context
 from msnode.store.database import studies
-from msnode.store.disk_space import Room
+from msnode.store.disk_space import DiskSpace
 from tests.unit.receive.datasets import encode, kept, mr, rows
 
 Answer = tuple[int, str, str]
@@ -39,7 +39,7 @@ def pass_through(inbox: Inbox, dataset: Any, **said: Any) -> Answer:
     }
     context = Context(said.pop("context", MRImageStorage), ExplicitVRLittleEndian)
     receive = said.pop("receive", config.Receive(min_free_bytes=0))
-    reception = Reception(Command(**command | said), context, "MRI1", receive, inbox)
+    reception = CStore(Command(**command | said), context, "MRI1", receive, inbox)
     encoded = memoryview(encode(dataset))
     reception.write(encoded[:100])
     reception.write(encoded[100:])
@@ -111,7 +111,7 @@ def test_a_dead_database_is_out_of_resources(inbox: Inbox, monkeypatch: pytest.M
 def test_no_dataset_at_all(inbox: Inbox) -> None:
     command = Command(C_STORE_RQ, 1, MRImageStorage, "1.2.3", has_dataset=False)
     context = Context(MRImageStorage, ExplicitVRLittleEndian)
-    reception = Reception(command, context, "MRI1", config.Receive(min_free_bytes=0), inbox)
+    reception = CStore(command, context, "MRI1", config.Receive(min_free_bytes=0), inbox)
     assert reception.finish()[0] == 0xA900
 
 
@@ -120,7 +120,7 @@ def test_no_room_left_while_an_image_comes_in(
 ) -> None:
     free = [3, 3, 1]
     monkeypatch.setattr("msnode.store.disk_space.FRESH_S", 0.0)
-    room = Room(tmp_path, min_bytes=2)
+    room = DiskSpace(tmp_path, min_bytes=2)
     monkeypatch.setattr(room, "_disks", lambda: iter([free.pop(0)]))
     inbox = Inbox(engine, tmp_path, room)
     answer = receive(inbox, mr())

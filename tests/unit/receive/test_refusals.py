@@ -11,15 +11,15 @@ from pydicom.uid import MRImageStorage, RawDataStorage
 
 from msnode import audit, config
 from msnode.receive.access import log_throttle
-from msnode.receive.access.log_throttle import Throttle
-from msnode.receive.access.refusals import Guard
+from msnode.receive.access.log_throttle import LogThrottle
+from msnode.receive.access.refusals import Refusals
 from msnode.receive.inbox.identity import Header
-from msnode.receive.received_audit import Tally
+from msnode.receive.received_audit import ReceivedAudit
 
 
 def test_the_first_of_a_kind_and_then_one_a_minute() -> None:
     now = 0.0
-    events = Throttle(lambda: now)
+    events = LogThrottle(lambda: now)
     assert [events.count(key) for key in "abaa"] == [1, 1, 0, 0]
     now = 61.0
     assert [events.count(key) for key in "aab"] == [3, 0, 1]
@@ -27,7 +27,7 @@ def test_the_first_of_a_kind_and_then_one_a_minute() -> None:
 
 def test_a_flood_of_addresses_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_throttle, "KEYS", 100)
-    events = Throttle()
+    events = LogThrottle()
     assert all(events.count(number) == 1 for number in range(1000))
     assert len(events._seen) == 100
 
@@ -46,7 +46,7 @@ def test_a_flood_is_one_line_and_one_alert(
     labels = {"rule": "caller"}
     before = REGISTRY.get_sample_value("msnode_refusals_total", labels) or 0.0
     with caplog.at_level(logging.WARNING), closing(trail(tmp_path)) as opened:
-        guard = Guard(opened)
+        guard = Refusals(opened)
         for _ in range(500):
             guard.refuse("192.0.2.1", "EVIL\x1b[31m\n", "caller")
         guard.refuse("192.0.2.2", "EVIL", "max_associations")
@@ -79,7 +79,7 @@ def header(study: str, patient: str, sop_class: str) -> Header:
 
 def test_a_transfer_has_a_begin_and_an_end_for_each_study(tmp_path: Path) -> None:
     with closing(trail(tmp_path)) as opened:
-        tally = Tally(opened, audit.Node("MRI1", "192.0.2.1"))
+        tally = ReceivedAudit(opened, audit.Node("MRI1", "192.0.2.1"))
         for _ in range(3):
             tally.add(header("1.2.1", "P-1", MRImageStorage), "stored")
         tally.add(header("1.2.1", "P-1", RawDataStorage), "stored")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from msnode.store import disk_space
-from msnode.store.disk_space import Level, Room
+from msnode.store.disk_space import DiskSpace, Level
 
 GB = 1024**3
 Usage = namedtuple("Usage", "total used free")
@@ -37,7 +37,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 def test_levels_go_down_at_the_mark_and_up_well_above_it(disk: Disk, tmp_path: Path) -> None:
-    watched = Room(tmp_path, 20 * GB, 2 * GB)
+    watched = DiskSpace(tmp_path, 20 * GB, 2 * GB)
     steps = [(30, Level.AMPLE), (20, Level.AMPLE), (19.9, Level.LOW), (21, Level.LOW),
              (22.1, Level.AMPLE), (2, Level.LOW), (1.9, Level.FULL), (2.1, Level.FULL),
              (2.3, Level.LOW), (0, Level.FULL), (50, Level.AMPLE)]  # fmt: skip
@@ -49,7 +49,7 @@ def test_levels_go_down_at_the_mark_and_up_well_above_it(disk: Disk, tmp_path: P
 
 
 def test_the_fullest_disk_counts(disk: Disk, tmp_path: Path) -> None:
-    watched = Room(tmp_path, 20 * GB, 2 * GB)
+    watched = DiskSpace(tmp_path, 20 * GB, 2 * GB)
     disk.free = {"instances": 5 * GB, "work": 1 * GB}
     assert watched.free_bytes() == 1 * GB
     assert watched.level() == Level.FULL
@@ -58,7 +58,7 @@ def test_the_fullest_disk_counts(disk: Disk, tmp_path: Path) -> None:
 def test_a_disk_that_does_not_answer_has_no_room(
     disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched = Room(tmp_path, 20 * GB, 2 * GB)
+    watched = DiskSpace(tmp_path, 20 * GB, 2 * GB)
 
     def stale(path: Path) -> Usage:
         raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
@@ -67,13 +67,13 @@ def test_a_disk_that_does_not_answer_has_no_room(
     assert (watched.level(), watched.free_bytes()) == (Level.FULL, 0)
     monkeypatch.setattr("shutil.disk_usage", disk.usage)
     assert watched.level() == Level.AMPLE
-    assert Room(tmp_path / "gone", 20 * GB, 2 * GB).level() == Level.FULL
+    assert DiskSpace(tmp_path / "gone", 20 * GB, 2 * GB).level() == Level.FULL
 
 
 def test_a_level_is_logged_once(
     disk: Disk, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    watched = Room(tmp_path, 20 * GB, 2 * GB)
+    watched = DiskSpace(tmp_path, 20 * GB, 2 * GB)
     with caplog.at_level(logging.INFO):
         for free in (30, 10, 10, 9, 1, 1, 0, 10, 10, 30, 30):
             disk.free[tmp_path.name] = free * GB
@@ -90,14 +90,14 @@ def test_a_level_is_logged_once(
 
 def test_without_watermarks_there_is_always_room(disk: Disk, tmp_path: Path) -> None:
     disk.free[tmp_path.name] = 0
-    assert Room(tmp_path).level() == Level.AMPLE
+    assert DiskSpace(tmp_path).level() == Level.AMPLE
 
 
 def test_the_disk_is_asked_once_a_second(
     disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(disk_space, "FRESH_S", 60.0)
-    watched = Room(tmp_path, 20 * GB, 2 * GB)
+    watched = DiskSpace(tmp_path, 20 * GB, 2 * GB)
     watched.free_bytes()
     disk.free[tmp_path.name] = 0
     assert watched.free_bytes() == 100 * GB
