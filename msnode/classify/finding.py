@@ -12,6 +12,8 @@ from msnode.records.results import Finding, Scores, SliceFinding
 def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:
     """Apply the study rule and the threshold, and say where each slice's saliency peaks.
 
+    What speaks against the images (a head of which a part is missing) makes it undetermined.
+
     Args:
         scores: of the slices.
         slices: as the classifier saw them.
@@ -35,7 +37,9 @@ def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:
     return Finding(
         probability=probability,
         threshold=manifest.threshold,
-        decision=decision(probability, manifest.threshold, manifest.undetermined),
+        decision="undetermined"
+        if slices.doubts
+        else decision(probability, manifest.threshold, manifest.undetermined),
         slices=tuple(findings),
     )
 

@@ -14,15 +14,16 @@ class Contrast(NamedTuple):
     by: Sentence
 
 
-#: Words of scanners, protocols and technologists in several languages, the first match wins.
+#: Words of scanners, protocols and technologists in several languages, the first match wins. A
+#: letter or digit beside "t1", "t2" makes another word of it (PAT2), but for "2d" and "3d".
 _WORDS = (
     ("DIR", r"\bdir\b|double ?inv"),
-    ("FLAIR", r"flair|dark ?-?fl(uid)?\b|fluid ?-?att|da ?-?fl\b|压水|水抑制|フレア|флаир|флэир"),
-    ("STIR", r"\bstir\b|tirm"),
-    ("T2*", r"t2 ?\*|t2 ?star|\bswi|swan|venobold|\bhemo|haemo|\bmedic\b"),
-    ("T1", r"t1|mp2?rage|bravo|fspgr|\btfl|vibe|\b3d ?tfe"),
-    ("PD", r"\bpd|proton|\bdp\b"),
-    ("T2", r"t2|ciss|fiesta|\bdrive\b"),
+    ("FLAIR", r"flair|dark ?-?fl(uid)?\b|fluid ?-?att|\bda ?-?fl\b|压水|水抑制|フレア|флаир|флэир"),
+    ("STIR", r"\bstir\b|\btirm"),
+    ("T2*", r"(?<![a-z0-9])t2 ?(\*|star)|\bswi|\bswan\b|venobold|\bhemo\b|\bhaemo\b|\bmedic\b"),
+    ("T1", r"(?<![a-z0-9])([23]d ?-?)?t1(?![0-9])|mp2?rage|bravo|fspgr|\btfl|vibe|\b3d ?tfe"),
+    ("PD", r"\bpd|\bproton|\bdp\b"),
+    ("T2", r"(?<![a-z0-9])([23]d ?-?)?t2(?![0-9])|\bciss\b|fiesta|\bdrive\b"),
 )
 
 #: Terms of ImageType (PS3.3 C.8.3.1.1.1 and vendors' habits) that a classifier never wants, with a
@@ -52,22 +53,30 @@ _REFUSED_TYPES = {
     "SPECTROSCOPY": "spectroscopy",
 }
 
-#: Words of SeriesDescription, ProtocolName or SequenceName that a classifier never wants.
+#: Whole words that a classifier never wants in a series' description.
 _REFUSED_WORDS = (
-    (r"locali[sz]|lokali[sz]|\bloc\b|scout|survey|smartbrain|aahead|3 ?-?plane", "localizer"),
-    (r"\bdwi|diff|\badc\b|tracew|\bdti|\bdki\b|\bb ?1000", "diffusion"),
-    (r"\bmra\b|\btof|angio|venogr|\bpca\b|\bmrv\b", "angiography"),
-    (r"\bm(in)?ip\b|projection", "projection"),
-    (r"perf|\bdsc\b|\basl\b|\bcbf\b|\bcbv\b", "perfusion"),
-    (r"\bfmri|\bbold\b|resting", "functional"),
-    (r"\bcsi\b|\bsvs\b|spectro", "spectroscopy"),
-    (r"calib|field ?map|\bb[01] ?map", "calibration"),
-    (r"subtr", "subtraction"),
-)
+    (r"locali[sz]er?s?|localisateur|lokali[sz]er|loc|scout|survey|smartbrain|aahead|3 ?-?plane",
+     "localizer"),
+    (r"(ep2d ?)?dwi ?\d*|diff?(usion(en)?|usión|usie)?|adc ?(map)?|tracew|dti ?\d*|dki|b ?1000",
+     "diffusion"),
+    (r"(ce ?-?)?mra|tofs?( ?3d)?|angio(graphy|graphie|grafia|gramm?)?|venogra(m|phy|phie)|pca|mrv",
+     "angiography"),
+    (r"m(in)?ips?|proje[ck]tions?|projektion(en)?", "projection"),
+    (r"perf|perfusion(en)?|perfusión|perfusie|dsc|p?c?asl|r?cb[fv]", "perfusion"),
+    (r"(rs ?-?)?fmri|bold|resting( ?state)?", "functional"),
+    (r"csi|svs|spectro(scop(y|ie|ia))?", "spectroscopy"),
+    (r"calibration|kalibrierung|calib|cal scan|(b0 ?)?field ?map(ping)?|b[01] ?map(ping)?",
+     "calibration"),
+    (r"subtra[ck]t(ion|ed)?|subtr", "subtraction"),
+)  # fmt: skip
+
+_NEGATION = r"(?<!no )(?<!non )(?<!w/o )(?<!without )(?<!sans )(?<!ohne )(?<!sin )(?<!zonder )"
 
 _OTHER_BODY_PARTS = re.compile(
-    r"^(?!.*(?:HEAD|BRAIN|SKULL)).*(?:SPINE|NECK|CHEST|THORAX|ABDOMEN|PELVIS|HEART|BREAST|LIVER|PROSTATE|SHOULDER|ELBOW|WRIST"
-    r"|HAND|HIP|KNEE|ANKLE|FOOT|LEG|ARM|EXTREMITY|UTERUS|KIDNEY|PANCREAS)"
+    r"^(?!.*(?:HEAD|BRAIN|SKULL)).*\b(?:[CTLS]{0,2}SPINE|NECK|CHEST|THORAX|ABDOMEN|PELVIS|HEART"
+    r"|BREASTS?|LIVER|PROSTATE|SHOULDERS?|ELBOW|WRIST|HANDS?|HIPS?|KNEES?|ANKLE|(?:FORE)?FOOT|FEET"
+    r"|(?:UPPER|LOWER)?LEGS?|(?:UPPER|LOWER|FORE)?ARMS?|(?:LOW|UP)?EXM|EXTREMIT(?:Y|IES)|UTERUS"
+    r"|KIDNEYS?|PANCREAS|THIGH|CALF)\b"
 )
 
 
@@ -81,15 +90,22 @@ def unsuitable(header: Header) -> Sentence | None:
         return Sentence("sop_class")
     if header.animal:
         return Sentence("animal")
-    if _OTHER_BODY_PARTS.search(header.body_part):
+    if _OTHER_BODY_PARTS.search(header.body_part.replace("_", " ")):
         return Sentence("body_part", part=header.body_part)
-    for term in header.image_type:
-        if term in _REFUSED_TYPES:
-            return Sentence("by_image_type", what=Sentence(_REFUSED_TYPES[term]), term=term)
+    if (term := refused_type(header)) is not None:
+        return Sentence("by_image_type", what=Sentence(_REFUSED_TYPES[term]), term=term)
+    if header.component != "MAGNITUDE":
+        return Sentence("component", component=header.component)
     for pattern, what in _REFUSED_WORDS:
-        if found := re.search(pattern, header.words):
+        whole = rf"(?<![^\W\d_]){_NEGATION}(?:{pattern})(?![^\W\d_])"
+        if found := re.search(whole, header.words):
             return Sentence("by_words", what=Sentence(what), word=found[0])
     return None
+
+
+def refused_type(header: Header) -> str | None:
+    """The term of ImageType for which an image is never wanted; None where there is none."""
+    return next((term for term in header.image_type if term in _REFUSED_TYPES), None)
 
 
 def contrast(header: Header) -> Contrast:

@@ -1,14 +1,15 @@
 """The frames of a series: where each lies in the patient and how its pixels are scaled."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from msnode.errors import NotAnalysable
-from msnode.prepare.series_header import CLASSIC, number, numbers, read, text, texts, value
+from msnode.prepare.attributes import number, numbers, read, text, value
+from msnode.prepare.series_header import CLASSIC
 from msnode.records.images import Float64Array, SourceFrame
 from msnode.records.sentences import Sentence
 
@@ -23,16 +24,16 @@ _MACROS = {
     "RescaleSlope": "PixelValueTransformationSequence",
     "RescaleIntercept": "PixelValueTransformationSequence",
     "TemporalPositionIndex": "FrameContentSequence",
+    "FrameAcquisitionNumber": "FrameContentSequence",
     "EffectiveEchoTime": "MREchoSequence",
-    "FrameType": "MRImageFrameTypeSequence",
-    "ComplexImageComponent": "MRImageFrameTypeSequence",
 }
 
 _ATTRIBUTES = (
     *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Rows", "Columns", "NumberOfFrames"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope"),
-    *("RescaleIntercept", "ImageType", "EchoTime", "TemporalPositionIdentifier"),
-    *("AcquisitionNumber", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *("RescaleIntercept", "EchoTime", "TemporalPositionIdentifier", "InstanceNumber"),
+    *("AcquisitionNumber", "AcquisitionTime"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
 
 
@@ -44,8 +45,9 @@ class Frame:
         source: with the place in the patient.
         slope: RescaleSlope, 1 where absent.
         intercept: RescaleIntercept, 0 where absent.
-        volume: sorts the volumes of a series with several: magnitude before phase, then by
-            echo, time point and acquisition.
+        volume: what may tell the volumes of a series with several apart: echo, time point,
+            number and time of the acquisition.
+        instance: InstanceNumber, or the frame's number; -1 where absent.
     """
 
     path: Path
@@ -53,10 +55,17 @@ class Frame:
     slope: float
     intercept: float
     volume: tuple[float, ...]
+    instance: int = -1
 
 
-def read_frames(paths: Sequence[Path]) -> tuple[Frame, ...]:
+def read_frames(
+    paths: Sequence[Path], wanted: Mapping[Path, frozenset[int]] | None = None
+) -> tuple[Frame, ...]:
     """The frames of a series' files, in the files' order.
+
+    Args:
+        paths: of the files.
+        wanted: numbers of the frames that are meant, of those files of which not all are.
 
     Raises:
         NotAnalysable: naming the attribute that is missing, or too many voxels.
@@ -65,7 +74,9 @@ def read_frames(paths: Sequence[Path]) -> tuple[Frame, ...]:
     for path in paths:
         dataset = read(path, *_ATTRIBUTES)
         classic = text(value(dataset, "SOPClassUID")) == CLASSIC
-        frames += _single(dataset, path) if classic else _multi(dataset, path)
+        found = _single(dataset, path) if classic else _multi(dataset, path)
+        chosen = (wanted or {}).get(path)
+        frames += [frame for frame in found if chosen is None or frame.source.frame in chosen]
         _bounded(sum(frame.source.rows * frame.source.columns for frame in frames))
     return tuple(frames)
 
@@ -75,13 +86,10 @@ def _single(dataset: Dataset, path: Path) -> list[Frame]:
     count = number(value(dataset, "NumberOfFrames")) or 1
     if count != 1:
         raise NotAnalysable(Sentence("one_frame", count=count))
-    volume = (
-        float("P" in texts(value(dataset, "ImageType"))[2:3]),
-        number(value(dataset, "EchoTime")) or 0.0,
-        number(value(dataset, "TemporalPositionIdentifier")) or 0.0,
-        number(value(dataset, "AcquisitionNumber")) or 0.0,
-    )
-    return [_frame([dataset], dataset, path, None, volume)]
+    keywords = ("EchoTime", "TemporalPositionIdentifier", "AcquisitionNumber", "AcquisitionTime")
+    volume = tuple(number(value(dataset, keyword)) or 0.0 for keyword in keywords)
+    frame = _frame([dataset], dataset, path, None, volume)
+    return [replace(frame, instance=int(number(value(dataset, "InstanceNumber")) or -1))]
 
 
 def _multi(dataset: Dataset, path: Path) -> list[Frame]:
@@ -95,13 +103,10 @@ def _multi(dataset: Dataset, path: Path) -> list[Frame]:
     frames = []
     for index, group in enumerate(per_frame):
         places = [group, *shared]
-        component = text(_macro(places, "ComplexImageComponent")) or "MAGNITUDE"
-        volume = (
-            float(component != "MAGNITUDE"),
-            number(_macro(places, "EffectiveEchoTime")) or 0.0,
-            number(_macro(places, "TemporalPositionIndex")) or 0.0,
-        )
-        frames.append(_frame(places, dataset, path, index + 1, volume))
+        keywords = ("EffectiveEchoTime", "TemporalPositionIndex", "FrameAcquisitionNumber")
+        volume = tuple(number(_macro(places, keyword)) or 0.0 for keyword in keywords)
+        frame = _frame(places, dataset, path, index + 1, volume)
+        frames.append(replace(frame, instance=index + 1))
     return frames
 
 
@@ -114,6 +119,8 @@ def _frame(
 ) -> Frame:
     """One frame from the data sets that may hold its attributes."""
     slope = number(_macro(places, "RescaleSlope"))
+    if slope == 0:
+        raise NotAnalysable(Sentence("slope_zero"))
     source = SourceFrame(
         sop_class_uid=text(value(dataset, "SOPClassUID")),
         sop_instance_uid=text(value(dataset, "SOPInstanceUID")),

@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.utils import iter_pixels
 
 from msnode.errors import NotAnalysable
+from msnode.prepare.attributes import number, read, text, value
 from msnode.prepare.frames import Frame
-from msnode.prepare.series_header import number, read, text, value
 from msnode.records.images import Float32Array
 from msnode.records.sentences import Sentence
 

@@ -1,16 +1,19 @@
 """Which of a study's series the classifier gets, and why; one sentence for each."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from msnode.errors import NotAnalysable
+from msnode.prepare.attributes import read
 from msnode.prepare.contrast import by_words, contrast, unsuitable
 from msnode.prepare.frames import Frame, read_frames
+from msnode.prepare.kinds import ImageStack, divide, joined
 from msnode.prepare.nifti import is_nifti, load_nifti
 from msnode.prepare.pixels import read_pixels
-from msnode.prepare.series_header import Header, read, read_acquisition, read_header
+from msnode.prepare.series_header import Header, read_acquisition, read_headers
 from msnode.prepare.stack import stack
 from msnode.prepare.volume import Volume
 from msnode.records.images import InputContract, SeriesChoice
@@ -18,6 +21,9 @@ from msnode.records.population import Acquisition
 from msnode.records.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)
+
+MOST_SHARED = 0.25
+"""More images than this part with a UID that others have, and it is no accident of one copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,15 @@ class Candidate:
         choice: what is known of it; ``chosen`` is still False.
         paths: its files.
         rank: sorts the wanted ones, best first; None for a series that is not wanted.
+        frames: numbers of its frames, of those files of which not all are.
+        warnings: what the reader of a result from it should know.
     """
 
     choice: SeriesChoice
     paths: tuple[Path, ...]
     rank: tuple[float, ...] | None = None
+    frames: Mapping[Path, frozenset[int]] = field(default_factory=dict)
+    warnings: tuple[Text, ...] = ()
 
     def load(self) -> Volume:
         """Build the volume.
@@ -40,7 +50,10 @@ class Candidate:
         Raises:
             NotAnalysable: naming the attribute for which there is none.
         """
-        return load_nifti(self.paths[0]) if is_nifti(self.paths[0]) else load_dicom(self.paths)
+        if is_nifti(self.paths[0]):
+            return load_nifti(self.paths[0])
+        volume = load_dicom(self.paths, self.frames)
+        return replace(volume, warnings=(*self.warnings, *volume.warnings))
 
     def acquisition(self) -> Acquisition:
         """How it was acquired; NIfTI does not say."""
@@ -48,25 +61,46 @@ class Candidate:
 
 
 def survey(paths: Iterable[Path], contract: InputContract) -> list[Candidate]:
-    """Every series of a study, wanted ones first in the order in which they should be tried."""
-    headers: dict[str, list[Header]] = {}
+    """Every stack of a study, wanted ones first in the order in which they should be tried."""
+    headers: list[Header] = []
     candidates = []
-    unreadable: list[Path] = []
-    for path in paths:
+    unreadable: list[tuple[Path, Text]] = []
+    for path in sorted(paths):
         if is_nifti(path):
             candidates.append(_nifti_candidate(path, contract))
             continue
         try:
-            header = read_header(path)
-        except NotAnalysable:
-            unreadable.append(path)
-        else:
-            headers.setdefault(header.uid, []).append(header)
-    candidates += [_candidate(group, contract) for group in headers.values()]
-    if unreadable:
-        lost = SeriesChoice("", "", len(unreadable), False, Sentence("unreadable_files"))
-        candidates.append(Candidate(lost, tuple(unreadable)))
-    return sorted(candidates, key=lambda c: (c.rank is None, c.rank or ()))
+            headers += read_headers(path)
+        except NotAnalysable as refusal:
+            unreadable.append((path, refusal.reason))
+    candidates += _dicom_candidates(headers, contract)
+    candidates += _unreadable(unreadable)
+    return sorted(candidates, key=lambda c: (c.rank is None, c.rank or (), c.choice.uid))
+
+
+def _dicom_candidates(headers: Sequence[Header], contract: InputContract) -> Iterator[Candidate]:
+    """The stacks of every series, with what is to be said of them."""
+    together, were_joined = joined(headers)
+    series: dict[str, list[Header]] = {}
+    for header in together:
+        series.setdefault(header.uid, []).append(header)
+    for uid, images in series.items():
+        for one in divide(images):
+            told = (Sentence("joined_series", count=one.count),) if uid in were_joined else ()
+            yield _candidate(replace(one, warnings=(*told, *one.warnings)), contract)
+
+
+def _unreadable(files: Sequence[tuple[Path, Text]]) -> Iterator[Candidate]:
+    """Files that cannot be read, those with the same reason together."""
+    reasons: dict[str, list[tuple[Path, Text]]] = {}
+    for path, why in files:
+        reasons.setdefault(str(why), []).append((path, why))
+    for same in reasons.values():
+        why = same[0][1]
+        if isinstance(why, Sentence) and why.code == "unreadable":  # names an error's class
+            why = Sentence("unreadable_files")
+        lost = SeriesChoice("", "", len(same), False, why)
+        yield Candidate(lost, tuple(path for path, _ in same))
 
 
 def has_wanted(paths: Iterable[Path], contract: InputContract) -> bool:
@@ -77,13 +111,19 @@ def has_wanted(paths: Iterable[Path], contract: InputContract) -> bool:
     return any(_wanted(path, contract) for path in paths)
 
 
-def load_dicom(paths: Sequence[Path]) -> Volume:
-    """Build a volume from the files of one series.
+def load_dicom(
+    paths: Sequence[Path], wanted: Mapping[Path, frozenset[int]] | None = None
+) -> Volume:
+    """Build a volume from the files of one stack.
+
+    Args:
+        paths: the files.
+        wanted: numbers of the frames that are meant, of those files of which not all are.
 
     Raises:
         NotAnalysable: naming the attribute for which there is none.
     """
-    frames, repeated = _unique(read_frames(sorted(paths)))
+    frames, repeated = _unique(read_frames(sorted(paths), wanted))
     ordered = stack(frames)
     return Volume(
         voxels=read_pixels(ordered.frames),
@@ -98,29 +138,31 @@ def load_dicom(paths: Sequence[Path]) -> Volume:
 def _wanted(path: Path, contract: InputContract) -> bool:
     """Whether a file belongs to a series that the contract wants."""
     try:
-        header = read_header(path)
+        headers = read_headers(path)
     except NotAnalysable as refusal:
         log.debug("a file was passed over: %s", refusal)
         return False
-    return unsuitable(header) is None and contrast(header).kind in contract.sequences
+    suitable = (header for header in headers if unsuitable(header) is None)
+    return any(contrast(header).kind in contract.sequences for header in suitable)
 
 
-def _candidate(headers: Sequence[Header], contract: InputContract) -> Candidate:
-    """Judge one DICOM series by the header of its first file."""
-    first = headers[0]
-    count = sum(header.frames for header in headers)
-    paths = tuple(header.path for header in headers)
-    choice = SeriesChoice(first.uid, first.description, len(headers), False, "")
+def _candidate(images: ImageStack, contract: InputContract) -> Candidate:
+    """Judge one stack; its images agree in all that is looked at here."""
+    first, count = images.headers[0], images.count
+    paths = tuple(dict.fromkeys(header.path for header in images.headers))
+    made = partial(Candidate, paths=paths, frames=_frames(images), warnings=images.warnings)
+    choice = SeriesChoice(first.uid, first.description, count, False, "")
     reason = Sentence("no_series_uid") if not first.uid else unsuitable(first)
     if reason is not None:
-        return Candidate(replace(choice, why=reason), paths)
+        return made(replace(choice, why=reason))
     kind, by = contrast(first)
     if kind not in contract.sequences:
-        return Candidate(replace(choice, why=Sentence("kind", kind=_named(kind), by=by)), paths)
+        return made(replace(choice, why=Sentence("kind", kind=_named(kind), by=by)))
     rank = (
         contract.sequences.index(kind),
         "DERIVED" in first.image_type,
         first.agent,
+        "IR" not in first.sequence and first.inversion_ms is None,  # by its words alone
         not first.axial,
         -count,
         -first.number,  # of repeats the last: it was repeated for a reason
@@ -133,7 +175,16 @@ def _candidate(headers: Sequence[Header], contract: InputContract) -> Candidate:
         plane=Sentence("axial" if first.axial else "not_axial"),
         count=count,
     )
-    return Candidate(replace(choice, why=why), paths, rank)
+    return made(replace(choice, why=why), rank=rank)
+
+
+def _frames(images: ImageStack) -> dict[Path, frozenset[int]]:
+    """Numbers of the frames of a stack by file."""
+    found: dict[Path, set[int]] = {}
+    for header in images.headers:
+        if header.frame is not None:
+            found.setdefault(header.path, set()).add(header.frame)
+    return {path: frozenset(numbers) for path, numbers in found.items()}
 
 
 def _named(kind: str) -> Text:
@@ -156,13 +207,19 @@ def _by_name(kind: str) -> Sentence:
 
 
 def _unique(frames: Sequence[Frame]) -> tuple[tuple[Frame, ...], tuple[Text, ...]]:
-    """Frames without repeated SOP Instances, and what to say where the copies differ."""
+    """Frames without repeated SOP Instances, and what to say where the copies differ.
+
+    Raises:
+        NotAnalysable: images at different places share their UID, so that none could be named.
+    """
     kept: dict[tuple[str, int | None], Frame] = {}
     different = 0
     for frame in frames:
         first = kept.setdefault((frame.source.sop_instance_uid, frame.source.frame), frame)
         if first is not frame:
             different += read(first.path) != read(frame.path)
+    if different > MOST_SHARED * len(frames):
+        raise NotAnalysable(Sentence("shared_instance_uid", count=different))
     if not different:
         return tuple(kept.values()), ()
     return tuple(kept.values()), (Sentence("repeated_uid", count=different),)

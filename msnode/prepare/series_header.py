@@ -1,24 +1,24 @@
-"""What a file's header says of its series, classic and Enhanced MR alike."""
+"""What a header says of each image of a file, classic and Enhanced MR alike."""
 
-import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import pydicom
-from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence
-
-from msnode.errors import NotAnalysable
+from msnode.prepare.attributes import (
+    GROUPS,
+    Finder,
+    items,
+    macros,
+    number,
+    numbers,
+    places,
+    read,
+    text,
+    texts,
+    value,
+)
 from msnode.records.population import Acquisition
-from msnode.records.sentences import Sentence
-
-# Values outside their VR's repertoire are no reason to refuse a study, and pydicom's warnings
-# about them would carry patient data into the log.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 CLASSIC = "1.2.840.10008.5.1.4.1.1.4"
 ENHANCED = "1.2.840.10008.5.1.4.1.1.4.1"
@@ -26,20 +26,20 @@ LEGACY_CONVERTED = "1.2.840.10008.5.1.4.1.1.4.4"
 #: Storage SOP Classes that hold MR images with a place in the patient (PS3.4 B.5).
 MR_IMAGES = {CLASSIC, ENHANCED, LEGACY_CONVERTED}
 
-#: Twice what `frames.MAX_VOXELS` take with 32 bits each.
-MAX_BYTES = 2**30
-
-#: Where Enhanced images keep what differs between frames (PS3.3 C.7.6.16).
-_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-
 _ATTRIBUTES = (
-    *("SeriesInstanceUID", "SeriesNumber", "SOPClassUID", "Modality", "SeriesDescription"),
-    *("ProtocolName", "SequenceName", "PulseSequenceName", "ScanningSequence"),
-    *("EchoPulseSequence", "InversionRecovery", "EchoPlanarPulseSequence"),
+    *("SeriesInstanceUID", "SeriesNumber", "SOPClassUID", "SOPInstanceUID", "InstanceNumber"),
+    *("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName", "Modality"),
+    *("ScanningSequence", "EchoPulseSequence", "InversionRecovery", "EchoPlanarPulseSequence"),
     *("RepetitionTime", "EchoTime", "InversionTime", "ImageType", "AcquisitionContrast"),
-    *("BodyPartExamined", "ImageOrientationPatient", "NumberOfFrames", "ContrastBolusAgent"),
-    *("ContrastBolusAgentSequence", "AnatomicalOrientationType"),
+    *("ComplexImageComponent", "BodyPartExamined", "ImageOrientationPatient", "PixelSpacing"),
+    "ImagePositionPatient",
+    *("Rows", "Columns", "NumberOfFrames", "ContrastBolusAgent", "ContrastBolusAgentSequence"),
+    "AnatomicalOrientationType",
 )
+
+#: GE's private element with the component of the image, and what its values mean.
+_GE_COMPONENT = (0x0043, "GEMS_PARM_01", 0x2F)
+_GE_COMPONENTS = {1: "PHASE", 2: "REAL", 3: "IMAGINARY"}
 
 _ACQUISITION = (
     *("PatientAge", "PatientBirthDate", "StudyDate", "MagneticFieldStrength", "SliceThickness"),
@@ -49,23 +49,33 @@ _ACQUISITION = (
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The attributes that decide on a series, read from one of its files.
+    """The attributes of one image that decide what is made of it.
 
     Attributes:
+        frame: its number in a multi-frame file, from 1; None in any other.
         uid: SeriesInstanceUID.
         number: SeriesNumber, 0 where absent.
-        words: SeriesDescription, ProtocolName and the pulse sequence's name, in lower case.
+        instance: InstanceNumber, -1 where absent.
+        words: SeriesDescription and the pulse sequence's name, in lower case; ProtocolName, which
+            some scanners take from the whole examination, only where there is no description.
         sequence: of SE, IR, GR, EP, RM; from ScanningSequence or its Enhanced counterparts.
-        repetition_ms: RepetitionTime, None where absent; likewise the other times.
+        repetition_ms: RepetitionTime, None where it is absent or 0; likewise the other times.
         image_type: ImageType (FrameType), with the Enhanced acquisition contrast.
+        component: MAGNITUDE, PHASE, REAL or IMAGINARY.
         orientation: ImageOrientationPatient, None where it is absent or broken.
-        frames: NumberOfFrames, 1 for a single-frame image.
+        is_placed: ImagePositionPatient is there and whole.
+        spacing: PixelSpacing, () where it is absent or broken.
+        size: Rows and Columns.
+        frames: NumberOfFrames of a file whose frames say nothing for themselves, else 1.
         agent: a contrast agent was given.
     """
 
     path: Path
+    frame: int | None
     uid: str
+    sop_instance_uid: str
     number: int
+    instance: int
     sop_class_uid: str
     modality: str
     description: str
@@ -75,8 +85,12 @@ class Header:
     echo_ms: float | None
     inversion_ms: float | None
     image_type: tuple[str, ...]
+    component: str
     body_part: str
     orientation: tuple[float, ...] | None
+    is_placed: bool
+    spacing: tuple[float, ...]
+    size: tuple[float, ...]
     frames: int
     agent: bool
     animal: bool
@@ -90,51 +104,76 @@ class Header:
         return abs(x0 * y1 - x1 * y0) > 0.85
 
 
-def read(path: Path, *keywords: str) -> Dataset:
-    """Read a DICOM Part 10 file, or only some attributes of it, which takes a third of the time.
-
-    Raises:
-        NotAnalysable: it is none, its encoding is broken, or it is absurdly large.
-    """
-    try:
-        fits = path.stat().st_size <= MAX_BYTES
-        dataset = pydicom.dcmread(path, specific_tags=list(keywords) or None) if fits else None
-    except Exception as error:  # broken bytes make pydicom raise all kinds
-        raise NotAnalysable(Sentence("unreadable", error=type(error).__name__)) from error
-    if dataset is None:
-        raise NotAnalysable(Sentence("file_too_large", gib=MAX_BYTES >> 30))
-    return dataset
-
-
-def read_header(path: Path) -> Header:
-    """Read the attributes that decide on a series, without the pixels.
+def read_headers(path: Path) -> tuple[Header, ...]:
+    """Read the attributes that decide on each image of a file, without the pixels.
 
     Raises:
         NotAnalysable: as `read`.
     """
-    dataset = read(path, *_ATTRIBUTES, *_GROUPS)
-    find = _Finder(list(_places(dataset)))
-    names = ("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName")
+    dataset = read(path, *_ATTRIBUTES, *GROUPS, "00430010", "0043102F")
+    shared = list(items(value(dataset, GROUPS[0])))
+    groups = items(value(dataset, GROUPS[1]))
+    count = max(1, int(number(value(dataset, "NumberOfFrames")) or 1))
+    if len(groups) != count or text(value(dataset, "SOPClassUID")) == CLASSIC:
+        find = Finder([dataset, *macros([*shared, *groups[:1]])])
+        return (_header(path, None, find, count),)
+    rest = [*macros(shared), dataset]
+    finders = (Finder([*macros([group]), *rest]) for group in groups)
+    return tuple(_header(path, i, find, 1) for i, find in enumerate(finders, 1))
+
+
+def _header(path: Path, frame: int | None, find: "Finder", frames: int) -> Header:
+    """One image's attributes."""
     orientation = numbers(find("ImageOrientationPatient"))
+    spacing = numbers(find("PixelSpacing"))
+    image_type = texts(find("FrameType", "ImageType"))
+    described = "SeriesDescription" if text(find("SeriesDescription")) else "ProtocolName"
+    names = (described, "SequenceName", "PulseSequenceName")
     return Header(
         path=path,
+        frame=frame,
         uid=text(find("SeriesInstanceUID")),
+        sop_instance_uid=text(find("SOPInstanceUID")),
         number=int(number(find("SeriesNumber")) or 0),
+        instance=int(-1 if (found := number(find("InstanceNumber"))) is None else found),
         sop_class_uid=text(find("SOPClassUID")),
         modality=text(find("Modality")),
         description=text(find("SeriesDescription")),
         words=" ".join(text(find(name)) for name in names).lower().replace("_", " "),
         sequence=_sequence(find),
-        repetition_ms=number(find("RepetitionTime")),
-        echo_ms=number(find("EchoTime", "EffectiveEchoTime")),
-        inversion_ms=number(find("InversionTime", "InversionTimes")),
-        image_type=(*texts(find("ImageType")), *texts(find("AcquisitionContrast"))),
+        repetition_ms=number(find("RepetitionTime")) or None,
+        echo_ms=number(find("EchoTime", "EffectiveEchoTime")) or None,
+        inversion_ms=number(find("InversionTime", "InversionTimes")) or None,
+        image_type=(*image_type, *texts(find("AcquisitionContrast"))),
+        component=_component(find, image_type),
         body_part=text(find("BodyPartExamined")).upper(),
         orientation=orientation if len(orientation) == 6 else None,
-        frames=max(1, int(number(find("NumberOfFrames")) or 1)),
+        is_placed=len(numbers(find("ImagePositionPatient"))) == 3,
+        spacing=spacing if len(spacing) == 2 else (),
+        size=(number(find("Rows")) or 0.0, number(find("Columns")) or 0.0),
+        frames=frames,
         agent=bool(find("ContrastBolusAgent", "ContrastBolusAgentSequence")),
         animal=text(find("AnatomicalOrientationType")).upper() == "QUADRUPED",
     )
+
+
+#: Values of ImageType behind the second that name a component (PS3.3 C.8.13.3.1, vendors' habits).
+_COMPONENTS = (
+    ("PHASE", re.compile(r"P|PHASE( MAP)?|P_.+|PHASE_.+")),
+    ("REAL", re.compile(r"R|REAL|R_.+")),
+    ("IMAGINARY", re.compile(r"I|IMAGINARY|I_.+")),
+)
+
+
+def _component(find: "Finder", image_type: tuple[str, ...]) -> str:
+    """ComplexImageComponent, or what ImageType or GE's private element says in its place."""
+    said = text(find("ComplexImageComponent")).upper()
+    if said in ("MAGNITUDE", "PHASE", "REAL", "IMAGINARY"):
+        return said
+    for name, pattern in _COMPONENTS:
+        if any(pattern.fullmatch(term) for term in image_type[2:]):
+            return name
+    return _GE_COMPONENTS.get(int(number(find.private(*_GE_COMPONENT)) or 0), "MAGNITUDE")
 
 
 def read_acquisition(path: Path) -> Acquisition:
@@ -143,7 +182,7 @@ def read_acquisition(path: Path) -> Acquisition:
     Raises:
         NotAnalysable: as `read`.
     """
-    find = _Finder(list(_places(read(path, *_ACQUISITION, *_GROUPS))))
+    find = Finder(list(places(read(path, *_ACQUISITION, *GROUPS))))
     return Acquisition(
         age_years=_age(find),
         field_strength_t=number(find("MagneticFieldStrength")),
@@ -153,7 +192,7 @@ def read_acquisition(path: Path) -> Acquisition:
     )
 
 
-def _age(find: "_Finder") -> float | None:
+def _age(find: "Finder") -> float | None:
     """PatientAge (PS3.5 6.2: 045Y, 018M, …) in years, else from the dates."""
     if found := re.fullmatch(r"(\d{3})([DWMY])", text(find("PatientAge")).upper()):
         return int(found[1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[found[2]]
@@ -165,71 +204,6 @@ def _age(find: "_Finder") -> float | None:
     return max((seen - born).days / 365.25, 0.0)
 
 
-def value(dataset: Dataset, keyword: str) -> Any:
-    """An attribute's value; None where it is absent, empty or cannot be read.
-
-    Who needs the value says so, naming the attribute; who does not need it goes on.
-    """
-    try:
-        return dataset.get(keyword)
-    except Exception:  # noqa: BLE001 - conversion of a broken value raises all kinds
-        return None
-
-
-def text(raw: Any) -> str:
-    """A value as text; "" where it is absent."""
-    return "" if raw is None else str(raw).strip(" \0")
-
-
-def texts(raw: Any) -> tuple[str, ...]:
-    """A multi-valued code string, in upper case."""
-    values = raw if _several(raw) else () if raw is None else (raw,)
-    return tuple(text(item).upper() for item in values)
-
-
-def number(raw: Any) -> float | None:
-    """The first value as a finite number, else None."""
-    found = numbers(raw)
-    return found[0] if found else None
-
-
-def numbers(raw: Any) -> tuple[float, ...]:
-    """All values as finite numbers; () where one is none."""
-    values = raw if _several(raw) else () if raw in (None, "") else (raw,)
-    try:
-        found = tuple(float(item) for item in values)
-    except (TypeError, ValueError):
-        return ()
-    return found if all(math.isfinite(item) for item in found) else ()
-
-
-def _several(raw: Any) -> bool:
-    """Whether a value is a list of values."""
-    return hasattr(raw, "__iter__") and not isinstance(raw, str | bytes)
-
-
-class _Finder:
-    """Looks attributes up in several data sets, the first one that has it wins."""
-
-    def __init__(self, places: list[Dataset]) -> None:
-        self._places = places
-
-    def __call__(self, *keywords: str) -> Any:
-        found = (value(place, keyword) for place in self._places for keyword in keywords)
-        return next((raw for raw in found if raw not in (None, "")), None)
-
-
-def _places(dataset: Dataset) -> Iterator[Dataset]:
-    """The data set, then the functional group macros shared and of the first frame (C.7.6.16)."""
-    yield dataset
-    for keyword in _GROUPS:
-        groups = value(dataset, keyword)
-        if isinstance(groups, Sequence) and groups:  # a malformed file may hold text there
-            for element in groups[0]:
-                if isinstance(element.value, Sequence):
-                    yield from element.value
-
-
 #: Enhanced MR attributes (PS3.3 C.8.13.4) and the term of ScanningSequence that they mean.
 _ENHANCED_TERMS = (
     ("EchoPulseSequence", {"SPIN": "SE", "GRADIENT": "GR", "BOTH": "GR"}),
@@ -238,7 +212,7 @@ _ENHANCED_TERMS = (
 )
 
 
-def _sequence(find: _Finder) -> frozenset[str]:
+def _sequence(find: Finder) -> frozenset[str]:
     """ScanningSequence, or what the Enhanced attributes say in its place."""
     terms = {terms.get(text(find(keyword)), "") for keyword, terms in _ENHANCED_TERMS}
     return frozenset(terms | set(texts(find("ScanningSequence")))) - {""}

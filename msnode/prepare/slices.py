@@ -1,6 +1,6 @@
 """From a volume to the slices a classifier wants to see."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from msnode.prepare.head_check import admit
 from msnode.prepare.nifti import load_nifti
 from msnode.prepare.volume import Volume
 from msnode.records.images import Float32Array, Float64Array, InputContract, Slices
-from msnode.records.sentences import Sentence
+from msnode.records.sentences import Sentence, Text
 
 #: A reformatted series gets a slice for every so many mm: a usual axial brain protocol's.
 REFORMAT_MM = 3.0
@@ -67,7 +67,9 @@ def _slices_and_labels(
     """Slices and labels, by one and the same geometry."""
     head, score = admit(volume, contract.gate)
     affines = _grid(volume, head, contract)
-    affines = affines[_in_slab(affines, head, contract)]
+    inside = _in_slab(affines, head, contract)
+    told = (*volume.warnings, *head.cuts, *_outside(affines[~inside], head, contract))
+    affines = affines[inside]
     step_mm = volume.thickness_mm if volume.axial else REFORMAT_MM
     raw = _sample(volume, affines, contract, step_mm, labels=False)
     enough = _tissue(raw, head.threshold) >= contract.min_tissue
@@ -82,7 +84,8 @@ def _slices_and_labels(
         thickness_mm=volume.thickness_mm,
         reformatted=not volume.axial,
         missing=volume.missing,
-        warnings=volume.warnings,
+        warnings=told,
+        doubts=head.cuts,
         gate=score,
     )
     sampled = [_sample(label, affines, contract, step_mm, labels=True) for label in labels]
@@ -154,6 +157,15 @@ def _in_slab(affines: Float64Array, head: Head, contract: InputContract) -> NDAr
     depth = head.vertex_mm - _centres(affines, contract)[2]
     low, high = sorted(contract.slab_mm)
     return np.asarray((depth >= low) & (depth <= high))
+
+
+def _outside(affines: Float64Array, head: Head, contract: InputContract) -> Iterator[Text]:
+    """Slices of the head that nobody looks at, as the model reads only a slab of it."""
+    heights = _centres(affines, contract)[2]
+    count = int(((heights >= head.lps[2].min()) & (heights <= head.vertex_mm)).sum())
+    if contract.slab_mm is not None and count:
+        low, high = sorted(contract.slab_mm)
+        yield Sentence("outside_slab", count=count, low=low, high=high)
 
 
 def _nearest(volume: Volume, affines: Float64Array, contract: InputContract) -> tuple[int, ...]:

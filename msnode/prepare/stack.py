@@ -1,5 +1,6 @@
 """Frames in their geometric order: one volume, its gaps and repeats found."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -105,18 +106,44 @@ def _by_position(frames: Sequence[Frame], normal: Float64Array) -> list[list[Fra
         groups[-1].append(frame)
     if len(groups) == 1:
         raise NotAnalysable(Sentence("one_position"))
-    return [sorted(group, key=lambda frame: frame.volume) for group in groups]
+    return [sorted(group, key=_turn) for group in groups]
+
+
+def _turn(frame: Frame) -> tuple[object, ...]:
+    """Sorts the frames of one position; the order of files has no part in it."""
+    return frame.volume, frame.instance, frame.source.sop_instance_uid, frame.source.frame or 0
 
 
 def _one_volume(groups: list[list[Frame]]) -> tuple[tuple[Frame, ...], tuple[Text, ...]]:
-    """The first volume that has a frame at every position, else the first frame at each."""
+    """The first volume that has a frame at every position, by whatever tells volumes apart.
+
+    Where nothing does, the first frame of each position by number: a second pass over some of the
+    slices comes after the first.
+    """
     most = max(map(len, groups))
     if most == 1:
         return tuple(group[0] for group in groups), ()
-    everywhere = set.intersection(*({frame.volume for frame in group} for group in groups))
-    first = min(everywhere, default=None)
-    chosen = tuple(next((f for f in g if f.volume == first), g[0]) for g in groups)
-    return chosen, (Sentence("repeats", most=most),)
+    count = max(len(frame.volume) for group in groups for frame in group)
+    for columns in (range(count), *([n] for n in range(count))):
+        if chosen := _whole_volume(groups, list(columns)):
+            return chosen, (Sentence("repeats", most=most),)
+    first = tuple(min(group, key=lambda frame: (frame.instance, _turn(frame))) for group in groups)
+    return first, (Sentence("repeats", most=most),)
+
+
+def _whole_volume(groups: list[list[Frame]], columns: list[int]) -> tuple[Frame, ...]:
+    """The first volume by these parts of `Frame.volume` with one frame at every position."""
+
+    def label(frame: Frame) -> tuple[float, ...]:
+        return tuple(frame.volume[n] for n in columns if n < len(frame.volume))
+
+    counts = [Counter(label(frame) for frame in group) for group in groups]
+    once = [{name for name, count in counted.items() if count == 1} for counted in counts]
+    everywhere = set.intersection(*once)
+    if not everywhere:
+        return ()
+    first = min(everywhere)
+    return tuple(next(f for f in group if label(f) == first) for group in groups)
 
 
 def _straight(places: Float64Array, positions: Float64Array, normal: Float64Array) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pydicom
 
 from msnode.errors import NotAnalysable
+from msnode.prepare.attributes import text, value
 from msnode.prepare.nifti import is_nifti
 from msnode.prepare.series_choice import Candidate, clause, reason, survey
-from msnode.prepare.series_header import text, value
 from msnode.prepare.slices import volume_slices
 from msnode.records.images import InputContract, Prepared, SeriesChoice
 from msnode.records.sentences import Sentence

@@ -191,6 +191,7 @@ class Slices:
         reformatted: True where the acquisition plane was not axial.
         missing: number of frames that a gap in the source positions suggests.
         warnings: what the reader of the result should know about the input.
+        doubts: those of the warnings for which no decision is made.
         gate: how much it looks like a head, from 0 (just so) to 1; None where not known.
         acquisition: how the series was acquired.
     """
@@ -203,6 +204,7 @@ class Slices:
     reformatted: bool
     missing: int
     warnings: tuple[Text, ...] = ()
+    doubts: tuple[Text, ...] = ()
     gate: float | None = None
     acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
 

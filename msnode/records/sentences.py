@@ -35,21 +35,21 @@ def words(code: str, language: str, **values: Value) -> str:
 
 
 class Sentence(str):
-    """A sentence that can be said in every language; as a str it is English.
-
-    Args:
-        code: of a phrase.
-        values: what fills its placeholders.
-
-    Raises:
-        KeyError: see `words`.
-    """
+    """A sentence that can be said in every language; as a str it is English."""
 
     code: str
     values: dict[str, Value]
 
     def __new__(cls, code: str, /, **values: Value) -> "Sentence":
-        """Put it into English."""
+        """Put it into English.
+
+        Args:
+            code: of a phrase.
+            values: what fills its placeholders.
+
+        Raises:
+            KeyError: see `words`.
+        """
         made = super().__new__(cls, words(code, "en", **values))
         made.code, made.values = code, values
         return made

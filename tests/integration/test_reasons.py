@@ -44,7 +44,7 @@ def test_a_stored_reason_is_reported(tmp_path: Path, stored: Any, said: str) -> 
     inbox: Any = SimpleNamespace(study=lambda *_: study)
     runner: Any = SimpleNamespace(info=made.model)
     twin = Twin(database)
-    flow = Flow(config, inbox.studies, runner, Deliveries(database), twin)
+    flow = Flow(config, inbox, runner, Deliveries(database), twin)
     assert flow.report(study.key, 1, stored, {}, time.time()) == "not_analysed"
     assert report.read(work / "minimal" / "sr.dcm").reason == f"Nicht ausgewertet: {said}"
     kept = twin.history("p")[-1].reason

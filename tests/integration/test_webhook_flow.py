@@ -100,7 +100,7 @@ def node(ris: Ris, database: sa.Engine, tmp_path: Path) -> Node:
     inbox: Any = SimpleNamespace(study=lambda *_: study)
     runner: Any = SimpleNamespace(info=made.model)
     receipts = Receipts(database)
-    flow = Flow(config, inbox.studies, runner, Deliveries(database), Twin(database))
+    flow = Flow(config, inbox, runner, Deliveries(database), Twin(database))
     return Node(flow, study, receipts, tmp_path / "archive")
 
 
