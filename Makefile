@@ -48,7 +48,7 @@ PACKAGES := \
 	ip=iproute2
 
 
-.PHONY: demo test test-long unit setup lint lock sbom licences soak bench clean
+.PHONY: demo test test-long unit setup docs lint lock sbom licences soak bench clean
 
 demo: setup
 	@$(BIN)/msnode demo
@@ -74,6 +74,11 @@ UNIT := $(addprefix tests/unit/,audit config deliver receive records retention s
 	test_layers.py test_reliability.py test_tls.py)
 unit: $(VENV)/.installed-dev
 	@$(BIN)/pytest -q -n $(WORKERS) $(UNIT)
+
+# the documentation as a site; to search it: .venv/bin/mkdocs serve
+docs: $(VENV)/.installed-dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build -q --strict
+	@echo build/site/index.html
 
 lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check

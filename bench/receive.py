@@ -1,8 +1,9 @@
-"""Images per second received, beside Orthanc and dcmtk's storescp, on the machine at hand.
+"""Images per second received, beside Orthanc, pynetdicom and storescp, on the machine at hand.
 
-All three get the same synthetic 256x256 MR images from dcmtk's dcmsend, over 1 and 4 associations,
-in turn and several times over; the median counts. msnode and Orthanc fsync what they acknowledge
-and keep an index of it; storescp does neither and shows what the sender is able to do.
+All get the same synthetic 256x256 MR images from dcmtk's dcmsend, over 1 and 4 associations, in
+turn and several times over; the median counts. msnode and Orthanc fsync what they acknowledge and
+keep an index of it. The pynetdicom server is as small as can be: its own reactor, a file that is
+fsynced and renamed, no index. storescp does neither and shows what the sender is able to do.
 
     python bench/receive.py [--images 1000] [--repeats 5]
 """
@@ -21,15 +22,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pynetdicom import AE, evt
+from pynetdicom.sop_class import Verification
 
 from msnode import config
 from msnode.receive import Inbox, Listener
 from msnode.store import database, schema
+from msnode.store.files import replacing
 
 NAGLE_OFF = {**os.environ, "TCP_NODELAY": "1"}  # dcmtk and Orthanc stall at 16 images/s without
 ASSOCIATIONS = (1, 4)
@@ -62,6 +67,11 @@ def msnode(folder: Path, port: int) -> list[str]:
     return [sys.executable, __file__, "--listen", str(folder), str(port)]
 
 
+def pynetdicom(folder: Path, port: int) -> list[str]:
+    """An application entity of pynetdicom, without an index."""
+    return [sys.executable, __file__, "--reactor", str(folder), str(port)]
+
+
 def orthanc(folder: Path, port: int) -> list[str]:
     """Orthanc as Debian installs it: SQLite index, storage area fsynced."""
     settings = {
@@ -84,6 +94,7 @@ def storescp(folder: Path, port: int) -> list[str]:
 SERVERS: dict[str, Callable[[Path, int], list[str]]] = {
     "msnode": msnode,
     "Orthanc": orthanc,
+    "pynetdicom (no index)": pynetdicom,
     "storescp (no fsync)": storescp,
 }
 
@@ -95,10 +106,34 @@ def listen(folder: Path, port: int) -> None:
     inbox = Inbox(engine, folder)
     listener = Listener(config.Receive(address="127.0.0.1", port=port, min_free_bytes=0), inbox)
     listener.start()
+    until_sigterm()
+    listener.stop(1)
+
+
+def keep(folder: Path, event: evt.Event) -> int:
+    """Write a dataset to a file that is durable under its name, then answer success."""
+    with replacing(folder / f"{event.request.AffectedSOPInstanceUID}.dcm") as file:
+        file.write(event.encoded_dataset())
+    return 0x0000
+
+
+def react(folder: Path, port: int) -> None:
+    """Be pynetdicom's receiver until SIGTERM, with PDUs as long as ours."""
+    entity = AE("MSNODE")
+    entity.maximum_pdu_size = config.Receive().max_pdu
+    entity.add_supported_context(Verification)
+    entity.add_supported_context(MRImageStorage)
+    handlers = [(evt.EVT_C_STORE, partial(keep, folder))]
+    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+    until_sigterm()
+    server.shutdown()
+
+
+def until_sigterm() -> None:
+    """Wait for it."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     stop.wait()
-    listener.stop(1)
 
 
 def free_port() -> int:
@@ -176,9 +211,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=None, help="on the disk to be measured")
     parser.add_argument("--listen", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--reactor", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.listen:
         listen(Path(arguments.listen[0]), int(arguments.listen[1]))
+        return
+    if arguments.reactor:
+        react(Path(arguments.reactor[0]), int(arguments.reactor[1]))
         return
     for tool in ("Orthanc", "dcmsend", "echoscu", "/usr/bin/storescp"):
         if shutil.which(tool) is None:
