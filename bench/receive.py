@@ -29,10 +29,11 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import Verification
+from pynetdicom.dimse_primitives import C_STORE
 
 from msnode import config
 from msnode.receive import Inbox, Listener
+from msnode.receive.dicom.sop_classes import VERIFICATION
 from msnode.store import database, schema
 from msnode.store.files import replacing
 
@@ -112,6 +113,7 @@ def listen(folder: Path, port: int) -> None:
 
 def keep(folder: Path, event: evt.Event) -> int:
     """Write a dataset to a file that is durable under its name, then answer success."""
+    assert isinstance(event.request, C_STORE)
     with replacing(folder / f"{event.request.AffectedSOPInstanceUID}.dcm") as file:
         file.write(event.encoded_dataset())
     return 0x0000
@@ -121,12 +123,12 @@ def react(folder: Path, port: int) -> None:
     """Be pynetdicom's receiver until SIGTERM, with PDUs as long as ours."""
     entity = AE("MSNODE")
     entity.maximum_pdu_size = config.Receive().max_pdu
-    entity.add_supported_context(Verification)
+    entity.add_supported_context(VERIFICATION)
     entity.add_supported_context(MRImageStorage)
-    handlers = [(evt.EVT_C_STORE, partial(keep, folder))]
-    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+    handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, partial(keep, folder))]
+    entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
     until_sigterm()
-    server.shutdown()
+    entity.shutdown()
 
 
 def until_sigterm() -> None:
