@@ -3,6 +3,7 @@
 import logging
 import time
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,24 @@ class Engine:
         with SetWorkflowID(f"study.{study_key}.{generation}"), turn:
             job = DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
         return STATES[job.get_status().status] not in ("dead", "cancelled")
+
+    def unworked(
+        self, generations: Sequence[tuple[str, int]]
+    ) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
+        """Of these generations of studies, those without a job, and those whose job has stopped.
+
+        One query, however many they are.
+        """
+        names = {f"study.{key}.{generation}": (key, generation) for key, generation in generations}
+        found = (
+            DBOS.list_workflows(workflow_ids=list(names), load_input=False, load_output=False)
+            if names
+            else []
+        )
+        states = {workflow.workflow_id: STATES[workflow.status] for workflow in found}
+        absent = [place for name, place in names.items() if name not in states]
+        stopped = [names[name] for name, state in states.items() if state in ("dead", "cancelled")]
+        return absent, stopped
 
     def is_delivering(self, study_key: str, generation: int, destination: str) -> bool:
         """Whether an attempt at a destination runs, or is about to."""

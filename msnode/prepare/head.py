@@ -22,7 +22,7 @@ MAX_EXTENT_MM = 700.0
 #: Below the vertex by more than this comes the neck, which must not widen the field of view.
 HEAD_HEIGHT_MM = 170.0
 #: A whole head's second 4 mm from the top have less than this part of its widest section's area:
-#: so it was in all of 88 scans of five sites, also with slices 8 mm apart.
+#: so it was in all of 88 scans of four sites, also with slices 8 mm apart.
 MOST_CUT = 0.75
 #: A section with less than this part of the widest one's area is a speck of noise.
 SPECK = 0.05

@@ -24,6 +24,7 @@ BEAT_S = 5.0  # between heartbeats; engine.SILENT_S of silence count as death
 COUNT_S = 60.0  # between counts of the jobs that wait for an administrator
 CLEAN_S = 3600.0  # between removals of what is old
 HURRY_S = 5.0  # for one of them; what is left comes with the next round
+PAGE = 500  # studies of the queue that are looked at in one round
 ORPHAN_S = 60.0  # after which a file without a row has no receiver that will write it
 
 
@@ -43,6 +44,7 @@ class Upkeep:
         self._flow = flow
         self._retention = retention
         self._next_beat = 0.0
+        self._looked_at = ""  # of the queue, up to this study
         self.periodic = Periodic(self._tasks(), ROUND_S)
 
     def _tasks(self) -> tuple[Task, ...]:
@@ -59,14 +61,25 @@ class Upkeep:
 
     def _take_complete(self) -> None:
         """Give complete studies their place in the engine's queue."""
-        for study in self._inbox.complete(time.time(), self._config.complete, self._has_wanted):
+        rule = self._config.complete
+        for study in self._inbox.complete(time.time(), rule, self._has_wanted, HURRY_S):
             self._submit(study)
+            self.periodic.sign()
 
-    def _submit_queued(self) -> None:
-        """Submit what a crash or a fault kept from being submitted; close what died."""
-        for study in self._inbox.studies.queued():
-            if not self._submit(study):
-                self._flow.fail(study.key, study.generation)
+    def _submit_queued(self) -> bool:
+        """Submit what a crash or a fault kept from being submitted; close what died.
+
+        A page of the queue at a time, and two queries for it: a backlog may be long.
+        """
+        page = self._inbox.studies.queued(self._looked_at, PAGE)
+        absent, stopped = self._engine.unworked(page)
+        for key, generation in absent:
+            self._submit(self._inbox.studies.study(key, generation))
+            self.periodic.sign()
+        for key, generation in stopped:
+            self._flow.fail(key, generation)
+        self._looked_at = page[-1][0] if len(page) == PAGE else ""
+        return len(page) == PAGE
 
     def _bury_lost(self) -> None:
         """Tell of deliveries that were given up as the node never survived them."""
@@ -106,10 +119,10 @@ class Upkeep:
             self._inbox.rebuild(ORPHAN_S)
         return is_more
 
-    def _submit(self, study: Study) -> bool:
+    def _submit(self, study: Study) -> None:
         """Give a study its place in the engine's queue."""
         since, stat = study.last_instance_at, study.stat
-        return self._engine.submit(study.key, study.generation, since=since, stat=stat)
+        self._engine.submit(study.key, study.generation, since=since, stat=stat)
 
     def _has_wanted(self, paths: Sequence[Path]) -> bool:
         """Whether the model's series is there; a hostile file that takes long is no standstill."""

@@ -229,11 +229,15 @@ class Inbox:
             _fail([job], error)
 
     def complete(
-        self, now: float, rule: config.Complete, has_wanted: Callable[[Sequence[Path]], bool]
+        self,
+        now: float,
+        rule: config.Complete,
+        has_wanted: Callable[[Sequence[Path]], bool],
+        limit_s: float = math.inf,
     ) -> list[Study]:
         """As ``Studies.complete``, with every row written that is due."""
         self.flush()
-        return self.studies.complete(now, rule, has_wanted)
+        return self.studies.complete(now, rule, has_wanted, limit_s)
 
     def rebuild(self, age_s: float = 0.0) -> int:
         """After a crash: rows for files that have none, and no half-received files.

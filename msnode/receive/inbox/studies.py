@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class Studies:
         now: float,
         rule: config.Complete,
         has_wanted: Callable[[Sequence[Path]], bool],
+        limit_s: float = math.inf,
     ) -> list[Study]:
         """Take the studies that are complete, each once, in one transaction a study.
 
@@ -48,12 +50,16 @@ class Studies:
             rule: how long to wait for what.
             has_wanted: whether these files, one a series, are of what the model needs; asked only
                 when a study is quiet and has new images.
+            limit_s: no other study is looked at after so many seconds; it is the next time.
         """
+        end = time.monotonic() + limit_s
         receiving = self._with_news().where(studies.c.state == StudyState.RECEIVING)
         with self._engine.connect() as connection:
             waiting = connection.execute(receiving.order_by(studies.c.first_at)).all()
         taken = []
         for study in waiting:
+            if time.monotonic() > end:
+                break
             reason = self._reason(study, now, rule, has_wanted)
             if reason and (queued := self._queue_study(study, reason)):
                 taken.append(queued)
@@ -188,12 +194,21 @@ class Studies:
             conflicts=conflicts or 0,
         )
 
-    def queued(self) -> list[Study]:
-        """Studies handed out but not finished: after a crash their work is begun again."""
-        query = sa.select(studies.c.study_key, studies.c.generation)
+    def queued(self, after: str = "", limit: int | None = None) -> list[tuple[str, int]]:
+        """Key and generation of studies handed out but not finished, by key.
+
+        Args:
+            after: only keys behind this one.
+            limit: at most so many.
+        """
+        query = (
+            sa.select(studies.c.study_key, studies.c.generation)
+            .where(studies.c.state == StudyState.QUEUED, studies.c.study_key > after)
+            .order_by(studies.c.study_key)
+            .limit(limit)
+        )
         with self._engine.connect() as connection:
-            rows = connection.execute(query.where(studies.c.state == StudyState.QUEUED)).all()
-        return [self.study(key, generation) for key, generation in rows]
+            return [(row.study_key, row.generation) for row in connection.execute(query)]
 
     def finish(self, study_key: str, generation: int) -> None:
         """A generation has its result; images that came meanwhile begin the next one.

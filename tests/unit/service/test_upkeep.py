@@ -27,7 +27,8 @@ def made(
 ) -> Upkeep:
     """Of a node without studies."""
     engine: Any = SimpleNamespace(sweep=sweep, beat=beat, lost=list, stopped=stopped)
-    studies = SimpleNamespace(queued=list)
+    engine.unworked = lambda _: ([], [])
+    studies = SimpleNamespace(queued=lambda *_: [])
     inbox: Any = SimpleNamespace(complete=lambda *_: [], rebuild=lambda _: 0, studies=studies)
     deliveries = SimpleNamespace(reported=lambda: ())
     flow: Any = SimpleNamespace(deliveries=deliveries, has_wanted=lambda _: True)
