@@ -7,8 +7,9 @@ passes for the one that was measured.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from msnode.errors import ConfigError
 from msnode.records.images import InputContract
 from msnode.records.population import Strata
 from msnode.records.results import ModelInfo
+from msnode.store.yaml_files import read_yaml
 
 PART_BYTES = 45 * 1000 * 1000
 """Largest part of the weights: below the 50 MB at which code hosts begin to warn."""
@@ -181,11 +183,10 @@ def load_bundle(folder: Path) -> Bundle:
 def _written(folder: Path) -> Any:
     """bundle.yaml as it stands."""
     try:
-        return yaml.safe_load((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return read_yaml(folder / MANIFEST)
+    except ConfigError as error:
         raise ConfigError(
-            f"{MANIFEST} cannot be read ({error}); set classify.bundle to a folder made by "
-            "`msnode train`"
+            f"{error}; set classify.bundle to a folder made by `msnode train`"
         ) from error
 
 
@@ -207,6 +208,8 @@ def _problem(error: BaseException, kind: type | None) -> str:
 
 def _agree(manifest: Manifest, model: Classifier) -> None:
     """The manifest fits the architecture and this program."""
+    if problems := list(_senseless(manifest)):
+        raise ConfigError(f"{MANIFEST} has errors: {'; '.join(problems)}")
     if manifest.classes != CLASSES:
         raise ConfigError(f"classes are {manifest.classes}; this version serves {CLASSES}")
     for name in ("rows", "cols", "channels", "normalisation"):
@@ -223,10 +226,31 @@ def _agree(manifest: Manifest, model: Classifier) -> None:
         )
 
 
+def _senseless(manifest: Manifest) -> Iterator[str]:
+    """Numbers with which no decision could be made."""
+    if not 0 < manifest.threshold < 1:
+        yield f"threshold is {manifest.threshold}; use a probability between 0 and 1"
+    if manifest.undetermined is not None:
+        low, high = manifest.undetermined
+        if not 0 <= low < high <= 1:
+            yield f"undetermined is [{low}, {high}]; use two probabilities, the lower one first"
+    for name in ("calibration", "rule"):
+        for field_name, number in asdict(getattr(manifest, name)).items():
+            if isinstance(number, float) and not math.isfinite(number):
+                yield f"{name}.{field_name} is {number}; use a finite number"
+    for name in ("sensitivity", "specificity"):
+        number = getattr(manifest, name)
+        if number is not None and not 0 <= number <= 1:
+            yield f"{name} is {number}; use a part from 0 to 1, or null"
+
+
 def _fill(model: Classifier, files: tuple[Path, ...]) -> None:
     """Put the weights into the model."""
     try:
         state = {name: value for file in files for name, value in load_file(file).items()}
+        bad = [name for name, value in state.items() if not value.isfinite().all()]
+        if bad:
+            raise ConfigError(f"{bad[0]} holds no numbers; restore the weights, or train again")
         model.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:
         raise ConfigError(

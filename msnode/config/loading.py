@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -10,7 +9,6 @@ from types import GenericAlias
 from typing import Any, Literal, get_args, get_origin
 
 import cattrs
-import yaml
 from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn
 
@@ -19,6 +17,7 @@ from msnode.config.destinations import KEYS, Destination, DicomPeer
 from msnode.config.rules import contradictions
 from msnode.config.settings import Config
 from msnode.errors import ConfigError
+from msnode.store.yaml_files import read_yaml
 
 Hook = Callable[[Any, Any], Any]
 
@@ -29,11 +28,7 @@ def load(path: Path) -> Config:
     Raises:
         ConfigError: lists every problem at once, each with its key and the fix.
     """
-    try:
-        raw = _Loader(path.read_text(encoding="utf-8")).get_single_data()
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    return parse(raw, path.resolve().parent)
+    return parse(read_yaml(path), path.resolve().parent)
 
 
 def parse(raw: Any, base: Path) -> Config:
@@ -53,17 +48,6 @@ def parse(raw: Any, base: Path) -> Config:
     if problems:
         raise ConfigError("the configuration has errors:\n  " + "\n  ".join(problems))
     return config
-
-
-class _Loader(yaml.SafeLoader):
-    """Takes no key twice, of which PyYAML would silently use the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        for key in (key for key, count in keys.items() if count > 1):
-            why = f"the key {key!r} is there twice; put both together"
-            raise yaml.constructor.ConstructorError(None, None, why, node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def _sound(raw: Any, problems: list[str]) -> dict[str, Any]:

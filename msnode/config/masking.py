@@ -23,6 +23,6 @@ def _mask(value: Any) -> Any:
         return {k: "***" if k in SECRETS and v else _mask(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_mask(item) for item in value]
-    if isinstance(value, str):  # a webhook's address may carry a key
-        return re.sub(r"(://[^?]*\?).+", r"\1***", value)
+    if isinstance(value, str):  # a webhook's address may carry a key, in its path or its query
+        return re.sub(r"(://[^/?#]+[/?#]).+", r"\1***", value)
     return str(value) if isinstance(value, Path) else value

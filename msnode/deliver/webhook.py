@@ -107,7 +107,7 @@ def _answered(name: str, identifier: str, status: int) -> Receipt:
     detail = f"HTTP {status} {known.get(status, '')}".rstrip()
     if 300 <= status < 400:
         detail += ": redirects are not followed; configure the address where it ends"
-    retry = status in PASSING or status >= 500
+    retry = status in PASSING or status >= 500 or 300 <= status < 400
     return Receipt(name, identifier, None, 200 <= status < 300, 1, detail, retry)
 
 

@@ -28,6 +28,9 @@ from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
 from msnode import metrics
 
+IDENTITIES = ("DNS", "IP Address", "email")
+"""Kinds of subjectAltName (RFC 5280 4.2.1.6) that name a peer, as Python's ssl calls them."""
+
 ASSOCIATE_RQ, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 1, 3, 4, 5, 6, 7
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 LONGEST_REQUEST = 1 << 18  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 16 syntaxes take 130 kB
@@ -114,13 +117,19 @@ class Connection:
             self._socket.do_handshake()
 
     def names(self) -> frozenset[str]:
-        """What the peer's certificate calls it: subjectAltName (RFC 5280 4.2.1.6) and CN."""
+        """What the peer's certificate calls it, by RFC 9525 6.3.
+
+        Of subjectAltName the kinds dNSName, iPAddress and rfc822Name; the CN, which is no
+        identity any more, counts only where there is none of these.
+        """
         if not isinstance(self._socket, ssl.SSLSocket):
             return frozenset()
         certificate: Any = self._socket.getpeercert() or {}
-        alternatives = [name for _, name in certificate.get("subjectAltName", ())]
+        alternatives = certificate.get("subjectAltName", ())
+        if names := [name for kind, name in alternatives if kind in IDENTITIES]:
+            return frozenset(names)
         pairs = [pair for group in certificate.get("subject", ()) for pair in group]
-        return frozenset([*alternatives, *(name for key, name in pairs if key == "commonName")])
+        return frozenset(name for key, name in pairs if key == "commonName" and not alternatives)
 
     def check(self, now: float) -> None:
         """Called by another thread: give up a peer whose time is over, by the monotonic clock."""

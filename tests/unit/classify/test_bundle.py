@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -200,4 +201,34 @@ def test_what_does_not_fit_together_is_refused(
     manifest, message = MISMATCHED[what]
     save_bundle(tmp_path, model, manifest, "")
     with pytest.raises(ConfigError, match=message):
+        load_bundle(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threshold": float("nan")}, "threshold is nan"),
+        ({"threshold": -5.0}, "threshold is -5"),
+        ({"undetermined": (0.9, 0.1)}, r"undetermined is \[0.9, 0.1\]"),
+        ({"rule": StudyRule(3, float("inf"), 0.0)}, "rule.slope is inf"),
+        ({"specificity": 7.0}, "specificity is 7"),
+    ],
+)
+def test_a_bundle_that_could_decide_nothing_is_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    """Also where its digest is right, as its makers wrote it."""
+    model = build("shallow_cnn")
+    manifest = Manifest("small", "0", "shallow_cnn", model.contract, **changes)
+    save_bundle(tmp_path, model, manifest, "# Small")
+    with pytest.raises(ConfigError, match=message):
+        load_bundle(tmp_path)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    model = build("shallow_cnn")
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    save_bundle(tmp_path, model, Manifest("small", "0", "shallow_cnn", model.contract), "# Small")
+    with pytest.raises(ConfigError, match="holds no numbers"):
         load_bundle(tmp_path)

@@ -86,9 +86,9 @@ def test_a_whole_number_is_a_duration() -> None:
 def test_secrets_are_masked() -> None:
     shared = config.parse({"name": "a", "database": "postgresql://u:hush@db/msnode"}, BASE)
     assert "hush" not in str(config.masked(shared))
-    hook = config.parse(to(WEBHOOK, url="https://ris/a?sig=hush", secret="hush" * 4), BASE)
+    hook = config.parse(to(WEBHOOK, url="https://ris/hush/a?sig=hush", secret="hush" * 4), BASE)
     assert "hush" not in str(config.masked(hook))
-    assert config.masked(hook)["destinations"][0]["url"] == "https://ris/a?***"
+    assert config.masked(hook)["destinations"][0]["url"] == "https://ris/***"
 
 
 def test_the_environment_fills_in(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,10 +168,10 @@ def test_what_was_refused_is_not(signal: Path, code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(signal: Path, code: int) -> None:
+def test_a_redirect_is_not_followed_but_tried_again(signal: Path, code: int) -> None:
     with serving(status(200)) as elsewhere, serving(status(code, Location=elsewhere.url)) as first:
         (receipt,) = deliver([signal], first.destination, "MSNODE")
-    assert (receipt.delivered, receipt.retry) == (False, False)
+    assert (receipt.delivered, receipt.retry) == (False, True)
     assert "redirects are not followed" in receipt.detail
     assert elsewhere.requests == []
 

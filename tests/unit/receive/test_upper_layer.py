@@ -2,10 +2,13 @@
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -165,3 +168,26 @@ def test_what_we_do_ourselves_takes_no_time_of_the_peers() -> None:
             connection.check(time.monotonic() + 10)  # ten seconds of work
         peer.close()
         connection.close()
+
+
+@pytest.mark.parametrize(
+    ("certificate", "names"),
+    [
+        ({"subject": ((("commonName", "CT1"),),)}, {"CT1"}),
+        ({"subject": ((("commonName", "CT1"),),),
+          "subjectAltName": (("DNS", "ct1.example.org"), ("IP Address", "10.1.2.3"),
+                             ("email", "ct@example.org"), ("URI", "urn:ct1"))},
+         {"ct1.example.org", "10.1.2.3", "ct@example.org"}),
+        ({"subject": ((("commonName", "CT1"),),), "subjectAltName": (("URI", "urn:ct1"),)}, set()),
+        ({}, set()),
+    ],
+)  # fmt: skip
+def test_a_peer_is_called_by_its_alternative_names(
+    certificate: dict[str, Any], names: set[str]
+) -> None:
+    """RFC 9525: the CN counts only where there is no subjectAltName at all."""
+    secured = Mock(spec=ssl.SSLSocket)
+    secured.getpeercert.return_value = certificate
+    connection = object.__new__(Connection)
+    connection._socket = secured
+    assert connection.names() == names
