@@ -48,7 +48,7 @@ DELIVERIES = Counter(
     "msnode_deliveries_total",
     "Result objects by destination and outcome.",
     ["destination", "outcome"],
-)  # sent (its proof is outstanding), delivered, retried, dead
+)  # sent (its proof is outstanding), delivered, retried, dead, superseded
 COMMITMENTS = Counter(
     "msnode_commitments_total",
     "Requests for storage commitment by destination and outcome.",

@@ -116,7 +116,9 @@ def show_one(config_file: Path, job_id: str, *, as_json: bool) -> None:
 
 
 def _delivered(receipt: Receipt) -> str:
-    """Yes, no, or not proven yet."""
+    """Yes, no, not proven yet, or not wanted any more."""
+    if receipt.superseded:
+        return "[dim]superseded[/]"
     if receipt.sent:
         return "[yellow]sent[/]"
     return "[green]yes[/]" if receipt.delivered else "[red]no[/]"

@@ -37,7 +37,10 @@ NOT_PROVEN = "the peer said that it stored it, but never proved it"
 
 
 class Attempt(TypedDict):
-    """What one attempt at a destination came to, and when the next is due (None: never)."""
+    """What one attempt at a destination came to, and when the next is due (None: never).
+
+    ``delivered`` is also said of a result that is not to be delivered any more.
+    """
 
     delivered: bool
     pause_s: float | None
@@ -109,12 +112,34 @@ class Deliveries:
             attempt: counts from 1; the first, also of a series begun by hand, includes what was
                 refused for good.
         """
+        if self._supersede(delivery):
+            return {"delivered": True, "pause_s": None}
         verification = self._verifications[proof_by(delivery.destination)]
         self._try(delivery, partial(verification.review, delivery))
         paths = self._unsent(delivery, attempt)
         self._send(delivery, paths, attempt)
         self._try(delivery, partial(verification.prove, delivery, is_news=bool(paths)))
         return self._judged(delivery, verification, attempt)
+
+    def _supersede(self, delivery: Delivery) -> bool:
+        """Give up a result that a revised one has replaced before any of it was sent.
+
+        It would arrive after the newer one and look like the last word. Of what was partly sent
+        the rest follows: half a result misleads more.
+        """
+        newest = self._receipts.newest(delivery.study_key)
+        known = self._receipts.at(*delivery.place)
+        if newest <= delivery.generation or any(r.delivered or r.sent for r in known):
+            return False
+        detail = f"superseded by revision {newest}"
+        for uid in delivery.files:
+            receipt = Receipt(delivery.destination.name, uid, None, False, 0, detail)
+            self._save(replace(receipt, superseded=True), delivery)
+            count(replace(receipt, superseded=True))
+        log.info("study=%s destination=%s generation=%d superseded by=%d",
+                 delivery.study_key, delivery.destination.name, delivery.generation,
+                 newest)  # fmt: skip
+        return True
 
     def reported(self) -> tuple[Request, ...]:
         """Commitment requests on which a peer has reported, and nobody has looked yet."""

@@ -31,6 +31,7 @@ class Receipt:
         detail: what the last attempt said, for the administrator; names no patient.
         retry: not delivered, but the same object may get through later.
         sent: the peer said that it stored the object, the proof is outstanding.
+        superseded: never sent, as a revised result was there before.
     """
 
     destination: str
@@ -41,3 +42,4 @@ class Receipt:
     detail: str = ""
     retry: bool = False
     sent: bool = False
+    superseded: bool = False

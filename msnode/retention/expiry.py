@@ -180,7 +180,7 @@ class Retention:
         return sa.select(studies.c.study_key, since).where(
             studies.c.state == StudyState.DONE,
             _THERE[kind],
-            ~sa.exists().where(_OF_STUDY, ~receipts.c.delivered),
+            ~sa.exists().where(_OF_STUDY, ~receipts.c.delivered, ~receipts.c.superseded),
             sa.or_(
                 studies.c.generation == 0,
                 sa.exists().where(

@@ -125,6 +125,8 @@ receipts = sa.Table(
     Column("retry", Boolean, nullable=False),  # undelivered, but worth another attempt
     # stored, as the peer says; the proof that DicomPeer.verify asks for is outstanding
     Column("sent", Boolean, nullable=False, server_default=sa.false()),
+    # never sent, as a result of a newer generation was there before
+    Column("superseded", Boolean, nullable=False, server_default=sa.false()),
     Column("updated_at", Float, nullable=False),  # unix s
 )
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from msnode import metrics
 from msnode.records.receipt import Commitment, Receipt
 from msnode.store.commitments import Commitments, Request, remedy
-from msnode.store.database import receipts
+from msnode.store.database import receipts, results
 
 KEY = (receipts.c.destination, receipts.c.sop_instance_uid)
 FIELDS = (
@@ -20,6 +20,7 @@ FIELDS = (
     receipts.c.detail,
     receipts.c.retry,
     receipts.c.sent,
+    receipts.c.superseded,
 )
 """The columns of a Receipt, under the names of its attributes."""
 
@@ -32,7 +33,9 @@ def proven(receipt: Receipt) -> Receipt:
 def count(receipt: Receipt) -> None:
     """Count what became of an object; what is refused for good is dead at once."""
     outcome = "retried" if receipt.retry else "dead"
-    if receipt.delivered or receipt.sent:
+    if receipt.superseded:
+        outcome = "superseded"
+    elif receipt.delivered or receipt.sent:
         outcome = "delivered" if receipt.delivered else "sent"
     metrics.DELIVERIES.labels(receipt.destination, outcome).inc()
 
@@ -63,6 +66,12 @@ class Receipts:
         """Those of objects whose proof is outstanding."""
         found = self.at(destination, study_key, generation)
         return tuple(receipt for receipt in found if receipt.sent)
+
+    def newest(self, study_key: str) -> int:
+        """The newest generation of a study that has a result; 0 where none has."""
+        query = sa.select(sa.func.max(results.c.generation)).where(results.c.study_key == study_key)
+        with self._engine.connect() as connection:
+            return connection.scalar(query) or 0
 
     def awaiting(self) -> frozenset[tuple[str, int, str]]:
         """Study key, generation and destination of what was sent whole and waits for its proof."""
