@@ -19,15 +19,35 @@ from msnode.cli.options import (
 @model_option
 @json_option
 @click.option("--out", type=FOLDER, help="Write the result objects and the montage here.")
+@click.option(
+    "--profile",
+    type=click.Choice(["minimal", "standard", "full"]),
+    default="minimal",
+    help="Of --out: which objects, as of a destination.",
+)
+@click.option(
+    "--language",
+    type=click.Choice(["en", "de", "fr", "es", "nl"]),
+    default="en",
+    help="Of --out: of the text in the objects.",
+)
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto")
 @plain_errors
 def predict(
-    paths: tuple[Path, ...], model: Path, as_json: bool, out: Path | None, device: str
+    paths: tuple[Path, ...],
+    model: Path,
+    as_json: bool,
+    out: Path | None,
+    profile: str,
+    language: str,
+    device: str,
 ) -> None:
     """Classify studies: DICOM folders or files, or NIfTI files."""
     from msnode.cli import predict
 
-    predict.predict(paths, model, device, out, predict.as_json if as_json else predict.as_table)
+    output = None if out is None else predict.Output(out, profile, language)
+    show = predict.as_json if as_json else predict.as_table
+    predict.predict(paths, model, device, output, show)
 
 
 @click.command()

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from msnode.cli.progress import progress
 from msnode.config import Classify, Decode, Describe
 from msnode.confined import Confined
 from msnode.errors import Crashed, MsnodeError
-from msnode.flow.analysis import Analysis, compose, examine
+from msnode.flow.analysis import Analysis, compose, examine, unexpected
 from msnode.records import population
 from msnode.records.images import SeriesChoice, Study
 from msnode.records.results import ModelInfo
+from msnode.records.sentences import Sentence, Text
 from msnode.records.uid_hash import uid_hash
 
 log = logging.getLogger(__name__)
@@ -30,8 +32,27 @@ COLOURS = {"present": "red", "absent": "green", "undetermined": "yellow", None: 
 Show = Callable[[str, Analysis, ModelInfo], None]
 
 
-def predict(paths: Sequence[Path], model: Path, device: Any, out: Path | None, show: Show) -> None:
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where result objects go, and in which form.
+
+    Attributes:
+        folder: gets a folder for each study.
+        profile: which objects, as of a destination.
+        language: of their text.
+    """
+
+    folder: Path
+    profile: str = "minimal"
+    language: Any = "en"
+
+
+def predict(
+    paths: Sequence[Path], model: Path, device: Any, out: Output | None, show: Show
+) -> None:
     """Classify every study among the files and show each as soon as it is done.
+
+    Whatever goes wrong with one study is told of that study; the others go on.
 
     Raises:
         MsnodeError: there is nothing to classify, or the bundle cannot be used.
@@ -42,13 +63,35 @@ def predict(paths: Sequence[Path], model: Path, device: Any, out: Path | None, s
     try:
         with progress("classifying", len(studies)) as advance:
             for name, files in studies.items():
-                analysis = examine(files, runner, reader)
+                analysis = _examined(files, runner, reader)
                 show(name, analysis, runner.info)
                 if out is not None:
-                    _write(name, files, analysis, runner, out)
+                    _written(name, files, analysis, runner, out)
                 advance()
     finally:
         runner.close()
+
+
+def _examined(files: tuple[Path, ...], runner: classify.Runner, reader: Confined) -> Analysis:
+    """A study's analysis; an error that nobody foresaw is its reason."""
+    try:
+        return examine(files, runner, reader)
+    except Exception as error:  # noqa: BLE001 - one study must not end the others
+        kind, where = type(error).__name__, unexpected(error, "predicting")
+        return Analysis(reason=Sentence("prepare_failed", error=kind, where=where))
+
+
+def _written(
+    name: str, files: tuple[Path, ...], analysis: Analysis, runner: classify.Runner, out: Output
+) -> None:
+    """Write a study's result objects; what keeps them from being written is told."""
+    try:
+        _write(name, files, analysis, runner, out)
+    except MsnodeError as error:
+        log.error("no result objects of %s: %s", name, error)
+    except Exception as error:  # noqa: BLE001 - one study must not end the others
+        unexpected(error, "writing results")
+        log.error("no result objects of %s: %s", name, type(error).__name__)
 
 
 def as_json(name: str, analysis: Analysis, model: ModelInfo) -> None:
@@ -61,7 +104,9 @@ def as_json(name: str, analysis: Analysis, model: ModelInfo) -> None:
         "reason": analysis.reason,
         "probability": finding.probability if finding is not None else None,
         "threshold": model.threshold,
+        "undetermined": model.undetermined,
         "decision": finding.decision if finding is not None else None,
+        "warnings": [str(warning) for warning in _warnings(analysis, model)],
         "series": [
             {"uid": s.uid, "description": s.description, "chosen": s.chosen, "why": s.why}
             for s in analysis.series
@@ -69,6 +114,7 @@ def as_json(name: str, analysis: Analysis, model: ModelInfo) -> None:
         "slices": [
             {
                 "index": s.index,
+                "number": s.index + 1,
                 "sop_instance_uid": s.source.sop_instance_uid,
                 "frame": s.source.frame,
                 "probability": s.probability,
@@ -95,14 +141,20 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
     console.print(series_table(analysis.series))
     if finding is not None:
         console.print(_slice_table(analysis))
-    if analysis.prepared is not None:
-        slices = analysis.prepared.slices
-        outside = population.outside(model.strata, slices.acquisition, slices.distance_mm)
-        for warning in (*slices.warnings, *outside):
-            console.print(f"[yellow]{escape(warning)}[/]")
+    for warning in _warnings(analysis, model):
+        console.print(f"[yellow]{escape(warning)}[/]")
     seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in analysis.seconds.items())
     console.print(f"[dim]model {model.name} {model.version} ({model.digest[:12]}); {seconds}[/]")
     console.print("[dim]AI result, not verified; for research, not a medical device[/]")
+
+
+def _warnings(analysis: Analysis, model: ModelInfo) -> tuple[Text, ...]:
+    """All that the reader of a result should know."""
+    if analysis.prepared is None:
+        return ()
+    slices = analysis.prepared.slices
+    outside = population.outside(model.strata, slices.acquisition, slices.distance_mm)
+    return (*slices.warnings, *outside)
 
 
 def series_table(series: Sequence[SeriesChoice]) -> Table:
@@ -157,7 +209,7 @@ def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
 
 
 def _write(
-    name: str, files: tuple[Path, ...], analysis: Analysis, runner: classify.Runner, out: Path
+    name: str, files: tuple[Path, ...], analysis: Analysis, runner: classify.Runner, out: Output
 ) -> None:
     """Write the result objects and the montage of one study into a folder of its own."""
     if name in map(str, files):
@@ -165,7 +217,7 @@ def _write(
         return
     study = Study(name, 1, "given by hand", files, time.time())
     made = compose(study, analysis, runner.info, time.time())
-    folder = out / uid_hash(name)
-    written = report.write(made, Describe(), "minimal", folder)
-    Image.fromarray(report.montage.render(made, Describe())).save(folder / "montage.png")
+    folder, describe = out.folder / uid_hash(name), Describe(language=out.language)
+    written = report.write(made, describe, out.profile, folder)
+    Image.fromarray(report.montage.render(made, describe)).save(folder / "montage.png")
     Console(stderr=True).print(f"wrote {len(written)} objects and montage.png to {folder}")
