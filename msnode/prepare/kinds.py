@@ -143,10 +143,19 @@ def _same_plane(one: Header, other: Header) -> bool:
 def _without_odd(stacks: list[ImageStack]) -> list[ImageStack]:
     """The stacks, largest first, where few images beside the largest are told as left out."""
     main, *others = stacks
-    few = max(FEW, main.count * ODD_PART)
-    odd = [other for other in others if other.count <= few and other.count < main.count]
+    odd = [other for other in others if _is_odd(other, main)]
     told = tuple(_left_out(other, main.headers[0]) for other in odd)
     return [replace(main, warnings=told), *(other for other in others if other not in odd)]
+
+
+def _is_odd(other: ImageStack, main: ImageStack) -> bool:
+    """Whether a stack is a few stray images of another, not one in its own right.
+
+    A short stack of another contrast may be the one that is wanted; of another plane it is not.
+    """
+    reason = next(_differences(other.headers[0], main.headers[0]), "odd_times")
+    part = 0.0 if reason in ("odd_times", "odd_type") else ODD_PART
+    return other.count <= max(FEW, main.count * part) and other.count < main.count
 
 
 def _left_out(odd: ImageStack, like: Header) -> Sentence:

@@ -56,6 +56,24 @@ def mixed(sample_study: Sequence[Path], tmp_path: Path) -> Case:
     return make
 
 
+def test_a_short_stack_of_the_wanted_kind_is_found_beside_a_long_one(
+    sample_study: Sequence[Path], tmp_path: Path
+) -> None:
+    """Ten thick FLAIR slices of a head beside 36 of a T2, under one SeriesInstanceUID."""
+    paths = []
+    for number, path in enumerate(sample_study):
+        image = inverted(pydicom.dcmread(path))
+        image.InversionTime, image.ScanningSequence = None, "SE"
+        image.SeriesDescription = "t2_tse"
+        paths.append(tmp_path / f"{number}.dcm")
+        image.save_as(paths[-1])
+    few = list(sample_study[::4])
+    alone = prepare.prepare(few, FLAIR)
+    found = prepare.prepare([*few, *paths], FLAIR)
+    assert len(alone.slices.frames) == 9
+    assert np.array_equal(found.slices.pixels, alone.slices.pixels)
+
+
 SIEMENS = {"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"]}
 PHILIPS = {"ImageType": ["ORIGINAL", "PRIMARY", "M_IR", "M", "IR"]}
 
