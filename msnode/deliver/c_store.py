@@ -24,6 +24,7 @@ from pynetdicom.dsutils import split_dataset
 
 from msnode.config import DicomPeer
 from msnode.deliver import peer
+from msnode.deliver.association_answer import Course
 from msnode.deliver.peer_answers import describe, outcome
 from msnode.errors import Refused, TryLater
 from msnode.records.receipt import Receipt
@@ -167,8 +168,9 @@ def _send(batch: list[Item], destination: DicomPeer, calling: str) -> Iterator[R
     while rest and fruitless < MAX_FRUITLESS:
         done = 0
         try:
-            with peer.associate(destination, calling, contexts) as association:
-                for receipt in _over(association, rest, destination):
+            course = Course()
+            with peer.associate(destination, calling, contexts, course=course) as association:
+                for receipt in _over(association, rest, destination, course):
                     done += 1
                     yield receipt
         except TryLater as trouble:
@@ -180,12 +182,16 @@ def _send(batch: list[Item], destination: DicomPeer, calling: str) -> Iterator[R
         yield _missed(destination.name, item, why)
 
 
-def _over(association: Association, items: list[Item], destination: DicomPeer) -> Iterator[Receipt]:
+def _over(
+    association: Association, items: list[Item], destination: DicomPeer, course: Course
+) -> Iterator[Receipt]:
     """Send items over an association, to the end or to the first that gets no answer."""
     for number, item in enumerate(items):
         receipt = _store(association, item, destination, number % 65535 + 1)
-        yield receipt
-        if receipt.status is None and receipt.retry:
+        if receipt.status is not None or not receipt.retry:
+            yield receipt
+        else:
+            yield replace(receipt, detail=_ended(course))
             association.join(peer.ACSE_S)  # until it has noticed that it is over
             return
 
@@ -201,7 +207,7 @@ def _store(
         why = _not_accepted(item, destination)
         return Receipt(name, item.sop_instance_uid, NOT_SUPPORTED, False, 1, why)
     if not association.is_established:
-        return _missed(name, item, "the peer ended the association")
+        return _missed(name, item, "no answer")
     try:
         as_it_is = offer[1] == item.transfer_syntax_uid
         data = item.path if as_it_is else _decoded(item)
@@ -214,7 +220,7 @@ def _store(
         detail = f"the file cannot be sent: {type(error).__name__}{why}"
         return Receipt(name, item.sop_instance_uid, None, False, 1, detail)
     if status is None:
-        return _missed(name, item, "the peer aborted the association, or did not answer in time")
+        return _missed(name, item, "no answer")
     receipt = _answered(name, item, status)
     if receipt.delivered and not as_it_is and item.transfer_syntax_uid in LOSSLESS:
         syntax = item.transfer_syntax_uid.name
@@ -247,6 +253,11 @@ def _answered(name: str, item: Item, status: int) -> Receipt:
 def _missed(name: str, item: Item, why: str) -> Receipt:
     """A receipt for what could not be sent now."""
     return Receipt(name, item.sop_instance_uid, None, False, 1, why, retry=True)
+
+
+def _ended(course: Course) -> str:
+    """How the association ended before there was an answer."""
+    return f"the association ended without an answer: {course.end or 'the peer closed it'}"
 
 
 def _not_accepted(item: Item, destination: DicomPeer) -> str:

@@ -6,7 +6,6 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from threading import Event as Flag
 
 from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
@@ -16,6 +15,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from msnode.config import DicomPeer
+from msnode.deliver.association_answer import Course
 from msnode.errors import ConfigError, Refused, TryLater
 from msnode.tls import client_context
 
@@ -53,8 +53,16 @@ def associate(
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
     handlers: Sequence[EventHandlerType] = (),
+    course: Course | None = None,
 ) -> Iterator[Association]:
     """An association (PS3.8 7.1) with a peer for the time of a ``with`` block.
+
+    Args:
+        destination: the peer.
+        calling_ae_title: ours.
+        contexts: the presentation contexts to propose.
+        handlers: what pynetdicom has to call.
+        course: gets to know how the association ends.
 
     Yields:
         The association; without accepted contexts (and then not established) where the peer
@@ -64,11 +72,12 @@ def associate(
         TryLater: no connection, or the peer rejected or aborted the association; says why.
         ConfigError: the TLS files cannot be used.
     """
-    opened = Flag()
-    association = _request(destination, calling_ae_title, contexts, opened, handlers)
+    course = course or Course()
+    watching = [*course.handlers(), *handlers]
+    association = _request(destination, calling_ae_title, contexts, watching)
     try:
         if not association.is_established and not association.rejected_contexts:
-            raise TryLater(f"{destination.name} {_why(destination, association, opened)}")
+            raise TryLater(f"{destination.name} {_why(destination, association, course)}")
         yield association
     finally:
         if association.is_established:
@@ -99,10 +108,9 @@ def _request(
     destination: DicomPeer,
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
-    opened: Flag,
     handlers: Sequence[EventHandlerType],
 ) -> Association:
-    """Ask for an association; ``opened`` tells whether at least the connection came about."""
+    """Ask for an association, which may not come about."""
     try:
         return _entity(calling_ae_title).associate(
             destination.host,
@@ -110,7 +118,7 @@ def _request(
             contexts=list(contexts),
             ae_title=destination.ae_title,
             tls_args=_tls_args(destination),
-            evt_handlers=[(evt.EVT_CONN_OPEN, _opened, [opened]), *handlers],
+            evt_handlers=[(evt.EVT_CONN_OPEN, _opened), *handlers],
         )
     except socket.gaierror as error:
         raise TryLater(f"{destination.name} cannot be reached: {error.strerror}") from error
@@ -131,24 +139,26 @@ def _entity(title: str) -> AE:
     return entity
 
 
-def _opened(event: Event, opened: Flag) -> None:
+def _opened(event: Event) -> None:
     """Limit how long a write may block, and send small PDUs at once (no Nagle)."""
-    opened.set()
     transport = event.assoc.dul.socket
     if transport is not None and transport.socket is not None:
         transport.socket.settimeout(STALL_S)
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _why(destination: DicomPeer, association: Association, opened: Flag) -> str:
+def _why(destination: DicomPeer, association: Association, course: Course) -> str:
     """Why an association did not come about, in words for the administrator."""
     answer = association.acceptor.primitive
     if association.is_rejected and answer is not None:
         return f"rejected the association: {answer.reason_str} ({answer.result_str})"
-    if opened.is_set():
+    if course.unreadable:
+        return f"answered, but {course.end or course.unreadable}"
+    if course.opened:
         return (
-            "took the connection but neither accepted nor rejected the association: it aborted"
-            f" or was silent for {ACSE_S:.0f} s; is this its DICOM port, with the same TLS setting?"
+            "took the connection but neither accepted nor rejected the association:"
+            f" {course.end or 'it closed the connection'};"
+            " is this its DICOM port, with the same TLS setting?"
         )
     return f"cannot be reached: {_trouble(destination)}"
 

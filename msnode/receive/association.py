@@ -6,17 +6,19 @@ import logging
 import ssl
 from dataclasses import dataclass
 
-from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import PresentationContext
 
 from msnode import config, metrics
+from msnode.association_items import APPLICATION_CONTEXT
 from msnode.audit import Node, Trail
 from msnode.receive.access.policy import Peer, Policy
 from msnode.receive.access.rate_limit import RateLimit
 from msnode.receive.access.refusals import Refusals
 from msnode.receive.c_store_scp import CStore
-from msnode.receive.dicom import dimse, upper_layer
+from msnode.receive.dicom import dimse
 from msnode.receive.dicom.dimse_status import SUCCESS, UNRECOGNIZED_OPERATION
+from msnode.receive.dicom.negotiation import Context, accept
+from msnode.receive.dicom.proposal import Proposal
 from msnode.receive.dicom.request import NO_CONTEXT_NAME, Rejected, read_request
 from msnode.receive.dicom.sop_classes import right
 from msnode.receive.dicom.upper_layer import (
@@ -24,7 +26,6 @@ from msnode.receive.dicom.upper_layer import (
     UNEXPECTED_PDU,
     AssociationEnd,
     Connection,
-    Context,
     Fragment,
     ProtocolError,
 )
@@ -83,6 +84,7 @@ class AssociationThread:
         self._contexts: dict[int, Context] = {}
         self._caller = ""
         self._encoded = bytearray()  # of a command set, so far
+        self._context_id = 0  # of the command set
         self._request: dimse.Command | None = None  # whose dataset is coming in
         self._reception: CStore | EventReport | None = None
         self._outcomes: collections.Counter[str] = collections.Counter()
@@ -137,23 +139,20 @@ class AssociationThread:
         services.pace.wait(self._peer.address, len(request.body) // CHEAP_REQUEST)
         with services.policy.place(caller, self._peer):
             whole = request.decode()
-            if whole.application_context_name != upper_layer.APPLICATION_CONTEXT:
+            if whole.application_context != APPLICATION_CONTEXT:
                 raise Rejected(NO_CONTEXT_NAME, "application_context")
             contexts = self._allowed(caller, whole)
-            self._contexts = upper_layer.accept(
-                self.connection, whole, contexts, services.receive.max_pdu
-            )
+            self._contexts = accept(self.connection, whole, contexts, services.receive.max_pdu)
             self._tally = ReceivedAudit(services.trail, Node(request.calling, self._peer.address))
             return self._answer_messages()
 
-    def _allowed(self, caller: config.Caller, request: A_ASSOCIATE) -> list[PresentationContext]:
+    def _allowed(self, caller: config.Caller, request: Proposal) -> list[PresentationContext]:
         """The presentation contexts we support, as far as this caller may use them."""
         supported = self._services.supported
         allowed = [context for context in supported if _may_use(context, caller)]
         barred = {context.abstract_syntax for context in supported}
         barred -= {context.abstract_syntax for context in allowed}
-        offered = request.presentation_context_definition_list
-        if any(context.abstract_syntax in barred for context in offered):
+        if any(offer.abstract_syntax in barred for offer in request.offers.values()):
             self._refuse("rights", f"may only {' and '.join(caller.rights)}")
         return allowed
 
@@ -176,6 +175,9 @@ class AssociationThread:
         if not fragment.is_command:
             self._take_dataset(fragment)
             return
+        if self._encoded and fragment.context_id != self._context_id:
+            raise ProtocolError(INVALID_PARAMETER, "command set on two presentation contexts")
+        self._context_id = fragment.context_id
         self._encoded += fragment.data
         if len(self._encoded) > LONGEST_COMMAND:
             raise ProtocolError(INVALID_PARAMETER, "command set is too long")
@@ -202,12 +204,16 @@ class AssociationThread:
             self._answer(context_id, command)
 
     def _take_dataset(self, fragment: Fragment) -> None:
-        """A fragment of the dataset that belongs to the last command."""
+        """A fragment of the dataset that belongs to the last command (PS3.8 E.2)."""
+        if fragment.context_id != self._context_id:
+            if not isinstance(self._reception, CStore):
+                raise ProtocolError(INVALID_PARAMETER, "dataset on another presentation context")
+            self._reception.misplace()
         if self._reception is not None:
             self._reception.write(fragment.data)
         if fragment.is_last and self._request is not None:
             command, self._request = self._request, None
-            self._answer(fragment.context_id, command)
+            self._answer(self._context_id, command)
 
     def _answer(self, context_id: int, command: dimse.Command) -> None:
         """Do what a complete message asks for and send the response."""

@@ -9,14 +9,15 @@ from msnode.receive.dicom.dimse import HIGH, Command
 from msnode.receive.dicom.dimse_status import (
     CLASS_NOT_SUPPORTED,
     CONFLICT,
+    NOT_UNDERSTOOD,
     OUT_OF_RESOURCES,
     SUCCESS,
     WRONG_CLASS,
     StoreRefused,
     refusal,
 )
+from msnode.receive.dicom.negotiation import Context
 from msnode.receive.dicom.sop_classes import right
-from msnode.receive.dicom.upper_layer import Context
 from msnode.receive.inbox.identity import Header, check_uid
 from msnode.receive.inbox.inbox import Inbox
 from msnode.receive.inbox.part10 import Spool, file_meta
@@ -81,8 +82,13 @@ class CStore:
             )
 
     def _refuse(self, refused: StoreRefused) -> None:
-        self._refused = refused
+        self._refused = self._refused or refused
         self.close()
+
+    def misplace(self) -> None:
+        """The dataset came on another context than the command, so nobody knows its encoding."""
+        why = "Dataset came on another presentation context"
+        self._refuse(StoreRefused(NOT_UNDERSTOOD, why))
 
     def write(self, fragment: memoryview) -> None:
         """Append a fragment of the dataset."""
@@ -134,6 +140,8 @@ class CStore:
             raise StoreRefused(WRONG_CLASS, "SOPClassUID is not the AffectedSOPClassUID")
         if header.sop_instance_uid != self._command.sop_instance_uid:
             raise StoreRefused(WRONG_CLASS, "SOPInstanceUID is not the AffectedSOPInstanceUID")
+        if self._spool.has_other_pixels(syntax):
+            raise StoreRefused(NOT_UNDERSTOOD, "PixelData is not in the context's transfer syntax")
         study_key = uid_hash(header.study_instance_uid)
         arrival = Arrival(
             header=header,

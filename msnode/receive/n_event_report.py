@@ -26,7 +26,7 @@ from msnode.receive.dicom.dimse_status import (
     SUCCESS,
     StoreRefused,
 )
-from msnode.receive.dicom.upper_layer import Context
+from msnode.receive.dicom.negotiation import Context
 from msnode.store.commitments import Commitments, read_report
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from msnode.deliver.verification import Delivery
 from msnode.receive import Inbox, Listener, Reports
 from msnode.receive import n_event_report as receive_commitment
 from msnode.receive.dicom.dimse import Command
-from msnode.receive.dicom.upper_layer import Context
+from msnode.receive.dicom.negotiation import Context
 from msnode.store.commitments import Commitments, State
 from msnode.store.database import open_database
 from msnode.store.schema import migrate

@@ -99,15 +99,20 @@ def encode_response(command: Command, status: int, comment: str = "") -> bytes:
         _element(_STATUS, struct.pack("<H", status)),
     ]
     if command.sop_class_uid:
-        elements.insert(0, _element(_AFFECTED_SOP_CLASS_UID, command.sop_class_uid.encode()))
+        elements.insert(0, _uid(_AFFECTED_SOP_CLASS_UID, command.sop_class_uid))
     if comment:
         elements.append(_element(_ERROR_COMMENT, comment.encode(), b" "))
     if command.sop_instance_uid:
-        elements.append(_element(_AFFECTED_SOP_INSTANCE_UID, command.sop_instance_uid.encode()))
+        elements.append(_uid(_AFFECTED_SOP_INSTANCE_UID, command.sop_instance_uid))
     if command.field == N_EVENT_REPORT_RQ and status == 0:
         elements.append(_element(_EVENT_TYPE_ID, struct.pack("<H", command.event_type)))
     body = b"".join(elements)
     return _element(_GROUP_LENGTH, struct.pack("<I", len(body))) + body
+
+
+def _uid(number: int, value: str) -> bytes:
+    """An element of VR UI, as `_text` reads it: the peer gets its own bytes back, UID or not."""
+    return _element(number, value.encode("latin-1"))
 
 
 def _element(number: int, value: bytes, padding: bytes = b"\0") -> bytes:

@@ -3,9 +3,7 @@
 import struct
 from dataclasses import dataclass
 
-from pynetdicom.pdu import A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import A_ASSOCIATE
-
+from msnode.receive.dicom.proposal import Proposal, read_proposal
 from msnode.receive.dicom.upper_layer import (
     ABORT,
     ASSOCIATE_RQ,
@@ -50,18 +48,16 @@ class Request:
     calling: str
     body: bytes
 
-    def decode(self) -> A_ASSOCIATE:
+    def decode(self) -> Proposal:
         """The whole request.
 
         Raises:
             ProtocolError: it is none.
         """
-        pdu = A_ASSOCIATE_RQ()
         try:
-            pdu.decode(struct.pack(">BxI", ASSOCIATE_RQ, len(self.body)) + self.body)
-            return pdu.to_primitive()
-        except Exception as error:
-            raise ProtocolError(INVALID_PARAMETER, f"request: {type(error).__name__}") from error
+            return read_proposal(self.body)
+        except ValueError as error:
+            raise ProtocolError(INVALID_PARAMETER, f"request: {error}") from error
 
 
 def read_request(connection: Connection) -> Request:

@@ -1,7 +1,7 @@
 """The DICOM upper layer (PS3.8) of an acceptor: PDUs on a socket that a thread waits on.
 
-pynetdicom encodes and negotiates; its reactor is not used, because it polls a queue and a socket
-a thousand times a second and copies every fragment five times (see bench/receive.py).
+pynetdicom negotiates (see negotiation.py); its reactor is not used, because it polls a queue and a
+socket a thousand times a second and copies every fragment five times (see bench/receive.py).
 """
 
 import contextlib
@@ -14,25 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydicom.uid import UID
-from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
-from pynetdicom.pdu import A_ASSOCIATE_AC
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-    SCP_SCU_RoleSelectionNegotiation,
-)
-from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
-
 from msnode import metrics
 
 IDENTITIES = ("DNS", "IP Address", "email")
 """Kinds of subjectAltName (RFC 5280 4.2.1.6) that name a peer, as Python's ssl calls them."""
 
-ASSOCIATE_RQ, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = 1, 3, 4, 5, 6, 7
-APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
 LONGEST_REQUEST = 1 << 18  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 16 syntaxes take 130 kB
 BUFFER = 1 << 18  # bytes
 SHORTEST_PDU = 64  # bytes; no sender means less, whatever it says
@@ -259,55 +246,3 @@ def _values(body: memoryview) -> Iterator[Fragment]:
             raise ProtocolError(INVALID_PARAMETER, "data value is cut off")
         yield Fragment(context_id, bool(control & 1), bool(control & 2), body[position + 6 : end])
         position = end
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """An accepted presentation context."""
-
-    sop_class_uid: str
-    transfer_syntax_uid: str
-
-
-def accept(
-    connection: Connection, request: A_ASSOCIATE, ours: list[PresentationContext], max_pdu: int
-) -> dict[int, Context]:
-    """Answer a request with A-ASSOCIATE-AC; each context is accepted or refused on its own.
-
-    Returns:
-        The accepted contexts by their ID.
-    """
-    roles = {
-        UID(str(item.sop_class_uid)): (item.scu_role, item.scp_role)
-        for item in request.user_information
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
-    }
-    offered = request.presentation_context_definition_list
-    answered, granted = negotiate_as_acceptor(offered, ours, roles)
-    answer = A_ASSOCIATE()
-    answer.application_context_name = UID(APPLICATION_CONTEXT)
-    answer.calling_ae_title = request.calling_ae_title
-    answer.called_ae_title = request.called_ae_title
-    answer.result, answer.result_source = 0, 1
-    answer.presentation_context_definition_results_list = answered
-    answer.user_information = [*_user_information(max_pdu), *granted]
-    connection.send(A_ASSOCIATE_AC(answer).encode())
-    connection.establish(request.maximum_length_received or 0)
-    return {
-        int(context.context_id or 0): Context(
-            str(context.abstract_syntax), str(context.transfer_syntax[0])
-        )
-        for context in answered
-        if context.result == 0
-    }
-
-
-def _user_information(max_pdu: int) -> list[Any]:
-    """Our maximum length and implementation (PS3.7 D.3.3)."""
-    length = MaximumLengthNotification()
-    length.maximum_length_received = max_pdu
-    implementation = ImplementationClassUIDNotification()
-    implementation.implementation_class_uid = UID(PYNETDICOM_IMPLEMENTATION_UID)
-    version = ImplementationVersionNameNotification()
-    version.implementation_version_name = PYNETDICOM_IMPLEMENTATION_VERSION
-    return [length, implementation, version]

@@ -27,6 +27,7 @@ WANTED = {
 _PRIORITY = {"RequestedProcedurePriority": 0x00401003}
 _URGENT = ("STAT", "HIGH")  # of the defined terms of PS3.3 C.4.11
 LONGEST = 1024**2  # bytes of a header, more than any has; the worst takes 2 s and 100 MB to parse
+_PIXEL_DATA, _PIXEL_DATA_TAG, _UNDEFINED = b"\xe0\x7f\x10\x00", 0x7FE00010, 0xFFFFFFFF
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
@@ -42,19 +43,23 @@ class Header:
     issuer: str
 
 
-def read_header(stream: BinaryIO, transfer_syntax_uid: str) -> Header:
+def read_header(stream: BinaryIO, transfer_syntax_uid: str, *, strict: bool = False) -> Header:
     """Read up to SeriesInstanceUID, no further.
 
     Args:
         stream: positioned at the first element of the encoded dataset.
         transfer_syntax_uid: how it is encoded (PS3.5 10).
+        strict: refuse Implicit VR where it should be Explicit. pydicom reads it all the same, but
+            others that we hand the file to do not; what is in the inbox already is left as it is.
 
     Raises:
         StoreRefused: 0xC000 if it cannot be parsed so far, 0xA900 if an attribute is missing or
             no UID; the message names the attribute and holds no patient data.
     """
     try:
-        values = _read(stream, UID(transfer_syntax_uid), WANTED)
+        values = _read(stream, UID(transfer_syntax_uid), WANTED, strict)
+    except StoreRefused:
+        raise
     except Exception as error:
         raise StoreRefused(NOT_UNDERSTOOD, f"Dataset unreadable: {type(error).__name__}") from error
     for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
@@ -85,21 +90,61 @@ def is_urgent(head: bytes, transfer_syntax_uid: str) -> bool:
     return values["RequestedProcedurePriority"] in _URGENT
 
 
-def _read(stream: BinaryIO, syntax: UID, wanted: Mapping[str, int]) -> dict[str, str]:
+def has_other_pixels(head: bytes, transfer_syntax_uid: str) -> bool:
+    """Whether PixelData is encapsulated where the syntax has none such, or the reverse (PS3.5 A.4).
+
+    Then the dataset was made for another presentation context, and nobody could decode it. Only
+    what lies in the first bytes is seen.
+    """
+    syntax = UID(transfer_syntax_uid)
+    start = head.find(_PIXEL_DATA)
+    if start < 0 or syntax.is_implicit_VR or not syntax.is_little_endian or syntax.is_deflated:
+        return False
+    if (head[start + 8 : start + 12] == b"\xff" * 4) == syntax.is_encapsulated:
+        return False
+    lengths = []  # these may have been bytes of something else: walk there
+
+    def is_reached(tag: int, _vr: str | None, length: int) -> bool:
+        lengths.extend([length] if tag == _PIXEL_DATA_TAG else [])
+        return tag >= _PIXEL_DATA_TAG
+
+    try:
+        for _ in data_element_generator(BytesIO(head), False, True, stop_when=is_reached):
+            continue
+    except Exception as error:  # noqa: BLE001 - the head may end anywhere; then nothing is known
+        log.debug("pixels not reached error=%s", type(error).__name__)
+    return any((length == _UNDEFINED) != syntax.is_encapsulated for length in lengths)
+
+
+def _read(
+    stream: BinaryIO, syntax: UID, wanted: Mapping[str, int], strict: bool = False
+) -> dict[str, str]:
     """The wanted elements as text; "" for one that is absent. Stops behind the last of them."""
     head = stream.read(LONGEST)
     if syntax.is_deflated:
         head = zlib.decompressobj(-15).decompress(head, LONGEST)
     last = max(wanted.values())
+
+    def is_behind(tag: int, vr: str | None, _length: int) -> bool:
+        if strict and not syntax.is_implicit_VR:
+            _check_vr(vr)
+        return tag > last
+
     elements = data_element_generator(
         BytesIO(head),
         syntax.is_implicit_VR,
         syntax.is_little_endian,
-        stop_when=lambda tag, _vr, _length: int(tag) > last,
+        stop_when=is_behind,
         specific_tags=[BaseTag(tag) for tag in wanted.values()],
     )
     found = {int(element.tag): element.value for element in elements}
     return {name: _text(found.get(tag) or b"") for name, tag in wanted.items()}
+
+
+def _check_vr(vr: str | None) -> None:
+    """Refuse an element without the two capitals of Explicit VR (PS3.5 7.1.2)."""
+    if vr is None or not re.fullmatch("[A-Z]{2}", vr):
+        raise StoreRefused(NOT_UNDERSTOOD, "Dataset is Implicit VR, its context Explicit VR")
 
 
 def _text(value: bytes) -> str:

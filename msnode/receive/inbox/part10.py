@@ -11,7 +11,7 @@ from pydicom.filereader import read_file_meta_info
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
 from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, OUT_OF_RESOURCES, StoreRefused
-from msnode.receive.inbox.identity import Header, is_urgent, read_header
+from msnode.receive.inbox.identity import Header, has_other_pixels, is_urgent, read_header
 from msnode.receive.inbox.rows import Arrival
 from msnode.store.patients import patient_key
 
@@ -93,17 +93,21 @@ class Spool:
     def header(self, transfer_syntax_uid: str) -> Header:
         """What the dataset says it is; see ``read_header`` for the errors."""
         try:
-            return read_header(BytesIO(self._head), transfer_syntax_uid)
+            return read_header(BytesIO(self._head), transfer_syntax_uid, strict=True)
         except StoreRefused:
             if self.dataset_size == len(self._head):
                 raise
         with self._path.open("rb") as file:
             file.seek(self._start)
-            return read_header(file, transfer_syntax_uid)
+            return read_header(file, transfer_syntax_uid, strict=True)
 
     def is_urgent(self, transfer_syntax_uid: str) -> bool:
         """Whether the dataset says that it was wanted at once."""
         return is_urgent(self._head, transfer_syntax_uid)
+
+    def has_other_pixels(self, transfer_syntax_uid: str) -> bool:
+        """Whether the dataset was made for another transfer syntax, by its PixelData."""
+        return has_other_pixels(self._head, transfer_syntax_uid)
 
     @property
     def dataset_size(self) -> int:

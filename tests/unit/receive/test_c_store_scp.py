@@ -13,7 +13,7 @@ from msnode import config, metrics
 from msnode.receive import Inbox
 from msnode.receive.c_store_scp import CStore
 from msnode.receive.dicom.dimse import C_STORE_RQ, Command
-from msnode.receive.dicom.upper_layer import Context
+from msnode.receive.dicom.negotiation import Context
 from msnode.store.database import studies
 from msnode.store.disk_space import DiskSpace
 from tests.unit.receive.datasets import encode, kept, mr, rows
