@@ -134,7 +134,7 @@ def test_a_study_is_reported_by_a_header_that_can_be_read(
     register(receiver.engine, study)
     flow = _flow(receiver, tmp_path, ("T1",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(receiver.inbox, "study", lambda *_: study)
+        patch.setattr(receiver.inbox.studies, "study", lambda *_: study)
         stage = flow.prepare(study.key, 1)
         assert "no T1 series" in stage["reason"]["text"]
         assert flow.report(study.key, 1, stage["reason"], {}, 1.7e9) == "not_analysed"
