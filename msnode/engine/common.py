@@ -1,4 +1,4 @@
-"""What running the workflows and looking at them have in common."""
+"""Names, states and database settings that running and inspecting workflows share."""
 
 import logging
 import sqlite3
@@ -35,12 +35,12 @@ def study_of(workflow_id: str) -> str:
 
 
 def queue(destination: str) -> str:
-    """A queue for each destination, so that a slow or dead one holds nobody else up."""
+    """The queue of a destination; each has its own, so that a slow one delays no other."""
     return f"deliver.{destination}"
 
 
 def connections(database: sa.Engine) -> sa.Engine:
-    """The same database as DBOS wants it: on SQLite it begins transactions by itself."""
+    """The same database with the settings DBOS needs; on SQLite it begins transactions itself."""
     if database.dialect.name != "sqlite":
         return database
     engine = sa.create_engine(database.url)

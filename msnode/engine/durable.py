@@ -1,4 +1,4 @@
-"""Runs the flow's steps durably, and what dead hosts left undone."""
+"""Runs the flow's steps durably, and takes over the work of dead hosts."""
 
 import logging
 import time
@@ -133,7 +133,7 @@ class Engine:
         return bool(_deliveries(study_key, generation, destination, "PENDING", "ENQUEUED"))
 
     def lost(self) -> list[tuple[str, str]]:
-        """Study and destination of deliveries that were given up as the node never survived them.
+        """Study and destination of deliveries given up because the node crashed in every attempt.
 
         Each is told once, and from then on cancelled: `msnode jobs retry` takes it up again.
         """
@@ -162,7 +162,7 @@ class Engine:
                 DBOS.set_workflow_delay(job.workflow_id, delay_seconds=delay_s)
 
     def beat(self) -> None:
-        """Say that this host is alive, and take over what a host that fell silent was doing.
+        """Record that this host is alive, and take over the work of hosts that stopped recording.
 
         Taking over is harmless where that host was merely cut off: steps write the same bytes
         under the same UIDs, and DBOS records each step's end once.

@@ -1,4 +1,4 @@
-"""Workflows as jobs: what an administrator sees and may do, beside running nodes or without."""
+"""Workflows as jobs: what an administrator sees and may do, whether nodes run or not."""
 
 import time
 from collections.abc import Collection
@@ -51,7 +51,7 @@ class Job:
 
 
 class Jobs:
-    """Looks at the queues and moves jobs, beside running nodes or without any.
+    """Lists, retries and cancels jobs, whether nodes run or not.
 
     Raises:
         MsnodeError: no node has ever run on this database.

@@ -49,7 +49,7 @@ def register(flow: "Flow") -> Callable[[str, int], str]:
 
     @DBOS.workflow(name="deliver.v1", max_recovery_attempts=RECOVERIES)
     def deliver(study_key: str, generation: int, name: str, attempt: int) -> bool:
-        """One attempt; a failed one leaves behind the next, delayed, and holds no thread."""
+        """Make one attempt; if it fails, enqueue the next with a delay, so that no thread waits."""
         result = _step("deliver", flow.deliver, study_key, generation, name, attempt)
         if result["pause_s"] is not None:
             series = str(DBOS.workflow_id).rpartition(".")[0]  # a retry by hand has its own
@@ -113,7 +113,7 @@ def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 
 
 def _passes(name: str, error: BaseException) -> bool:
-    """Whether an error of a step may pass; the log gets what can be told of each."""
+    """Whether a step's error is transient; logs each error without its message."""
     passes = isinstance(error, TRANSIENT)
     log.log(
         logging.WARNING if passes else logging.ERROR,
@@ -123,7 +123,7 @@ def _passes(name: str, error: BaseException) -> bool:
 
 
 def _patient(function: Callable[P, R]) -> Callable[P, R]:
-    """The function again and again, for as long as it takes, while disk or database are no use.
+    """Wrap a function so that it is repeated while the disk is full or the database is away.
 
     That is no fault of the study, and whatever comes after it would find them like that as well.
     """

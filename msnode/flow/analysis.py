@@ -141,7 +141,7 @@ def compose(
 
 
 def _warned(slices: Slices, model: ModelInfo, study: Study) -> Slices:
-    """The slices, with a warning where the model never saw the like, or images contradict."""
+    """The slices, with warnings if the study is unlike the training data or images conflict."""
     outside = population.outside(model.strata, slices.acquisition, slices.distance_mm)
     count = study.conflicts
     conflicts = [Sentence("conflicts", count=count)] if count else []
@@ -149,7 +149,7 @@ def _warned(slices: Slices, model: ModelInfo, study: Study) -> Slices:
 
 
 def count(outcome: str, reason: Text | None) -> None:
-    """Count a study that is finished, and the fault of the node that kept it from an analysis.
+    """Count a finished study, and the node's fault if that kept it from being analysed.
 
     Args:
         outcome: of the study.
@@ -173,7 +173,7 @@ def timed(stage: str) -> Iterator[dict[str, float]]:
 
 
 def unexpected(error: Exception, doing: str) -> str:
-    """Log where an error that nobody foresaw came from; its message may quote patient data.
+    """Log where an unforeseen error came from, without its message, which may quote patient data.
 
     Returns:
         File and line.
@@ -184,6 +184,6 @@ def unexpected(error: Exception, doing: str) -> str:
 
 
 def _failed(stage: str, error: Exception) -> Sentence:
-    """The reason that an error which nobody foresaw becomes."""
+    """The reason that an unforeseen error becomes in the result."""
     kind, _ = origin(error)
     return Sentence(f"{stage}_failed", error=kind, where=unexpected(error, stage))

@@ -168,7 +168,7 @@ class Flow:
         return {"delivered": False, "pause_s": pause_s}
 
     def fail(self, study_key: str, generation: int) -> None:
-        """Alert on a study that ended without a result; its images stay, news begin it again."""
+        """Alert on a study without a result; its images stay, and new ones start it again."""
         self.finish(study_key, generation)  # first, as it may have to wait: this is told once
         log.error("study=%s generation=%d outcome=failed", study_key, generation)
         metrics.STUDIES.labels("failed").inc()
@@ -199,7 +199,7 @@ class Flow:
         return steps.work_folder(self._config.data, study_key, generation)
 
     def _repeat(self, step: steps.Step, study_key: str, generation: int) -> Stage | None:
-        """Do again what a step needs and is not there; if that ends in a reason, the stage."""
+        """Repeat the steps whose products are missing; returns the stage that ended in a reason."""
         again = {"prepare": self.prepare, "classify": self.classify}
         folder = self._folder(study_key, generation)
         for lost in steps.to_repeat(self._route.steps, step, folder, self._runner.info):
@@ -209,7 +209,7 @@ class Flow:
         return None
 
     def _load(self, study: Study, reason: Any) -> Analysis:
-        """What the steps before left behind."""
+        """Load what the earlier steps left in the folder."""
         folder = self._folder(study.key, study.generation)
         if reason is None:
             stage = self._repeat(steps.REPORT, study.key, study.generation)
@@ -246,7 +246,7 @@ def _stage(analysis: Analysis, name: str) -> Stage:
 
 
 def _predecessor(before: Entry | None) -> Predecessor | None:
-    """The earlier result, as far as the revised one says what changed."""
+    """The earlier result, as the revised one refers to it."""
     if before is None:
         return None
     decision = cast("Decision | None", before.decision)
@@ -254,7 +254,7 @@ def _predecessor(before: Entry | None) -> Predecessor | None:
 
 
 def _prior(entry: Entry) -> Prior:
-    """A patient's earlier study, as far as the trend shows it."""
+    """A patient's earlier study, as the trend shows it."""
     return Prior(
         study_date=datetime.strptime(entry.study_date or "", "%Y%m%d").date(),
         decision=cast("Decision | None", entry.decision),

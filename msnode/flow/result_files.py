@@ -87,7 +87,7 @@ class ResultFiles:
         return made
 
     def _knowing(self, made: Report, takers: Sequence[str]) -> Report:
-        """The report with what these destinations got of the result before, while that is here."""
+        """The report with the earlier result's files that these destinations got, if still here."""
         before = made.predecessor
         if before is None:
             return made
@@ -126,5 +126,5 @@ def _sent(folder: Path) -> dict[str, str]:
 
 
 def _some(paths: Sequence[Path]) -> list[Path]:
-    """A few of a study's files; the first one last, as it is the one that was tried."""
+    """A few of a study's files; the first, which was tried already, comes last."""
     return list(dict.fromkeys((paths[-1], paths[len(paths) // 2], paths[0])))

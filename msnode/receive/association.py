@@ -1,4 +1,4 @@
-"""One association from its request to its end, in the thread that waits on its socket."""
+"""One association, from the request to the end, handled by one thread."""
 
 import collections
 import contextlib
@@ -91,7 +91,7 @@ class AssociationThread:
         self._tally: ReceivedAudit | None = None
 
     def run(self) -> None:
-        """Negotiate and serve until the association ends; raises nothing on account of the peer."""
+        """Negotiate and serve until the association ends; nothing the peer does raises an error."""
         end = "failed"
         try:
             end = self._serve()
@@ -147,7 +147,7 @@ class AssociationThread:
             return self._answer_messages()
 
     def _allowed(self, caller: config.Caller, request: Proposal) -> list[PresentationContext]:
-        """The presentation contexts we support, as far as this caller may use them."""
+        """The supported presentation contexts that this caller may use."""
         supported = self._services.supported
         allowed = [context for context in supported if _may_use(context, caller)]
         barred = {context.abstract_syntax for context in supported}
@@ -246,7 +246,7 @@ class AssociationThread:
         self._services.guard.refuse(self._peer.address, self._caller, rule, why)
 
     def _report(self, end: str) -> None:
-        """Count how it ended, and log it if it had come about at all."""
+        """Count how the association ended; log it if it was established."""
         metrics.ASSOCIATIONS.labels(end).inc()
         if self._tally is None:
             return
@@ -256,6 +256,6 @@ class AssociationThread:
 
 
 def _may_use(context: PresentationContext, caller: config.Caller) -> bool:
-    """Whether a caller has the right that a presentation context is for."""
+    """Whether a caller may use a presentation context."""
     needed = right(str(context.abstract_syntax))
     return needed is None or needed in caller.rights

@@ -1,4 +1,4 @@
-"""A C-STORE from its command set to its answer."""
+"""One C-STORE request, from its command set to the response."""
 
 import logging
 import time
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class CStore:
-    """An instance on its way in. Once refused, the rest is drained and answered at the end.
+    """An instance being received. Once it is refused, the rest is read and the refusal sent.
 
     Args:
         command: the C-STORE-RQ.
@@ -59,7 +59,7 @@ class CStore:
             self._refuse(refusal(error))
 
     def _open(self) -> Spool:
-        """The file it goes to, if what the command says is acceptable."""
+        """Open the file for it, if the command set is acceptable."""
         if self._command.sop_class_uid != self._context.sop_class_uid:
             raise StoreRefused(CLASS_NOT_SUPPORTED, "AffectedSOPClassUID is not the context's")
         if right(self._command.sop_class_uid) != "store":
@@ -75,7 +75,7 @@ class CStore:
         return Spool(self._inbox.new_path(), meta, self._limits.max_instance_bytes)
 
     def _ask_for_room(self) -> None:
-        """Refuse what comes while the disk is as full as it may become."""
+        """Refuse the instance if the free disk space is below the limit."""
         if self._inbox.room.level() == Level.FULL:
             raise StoreRefused(
                 OUT_OF_RESOURCES, "Less free space than receive.min_free_bytes", "min_free_bytes"
@@ -168,7 +168,7 @@ class CStore:
         return self._refused.limit if self._refused is not None else ""
 
     def close(self) -> None:
-        """Delete what did not become part of the inbox."""
+        """Delete the file if it did not become part of the inbox."""
         if self._spool is not None:
             self._spool.close()
             self._spool = None

@@ -108,7 +108,7 @@ class Listener:
             return list(self._sessions)
 
     def watch(self) -> None:
-        """Give up peers whose time is over, and look for new TLS files; called often."""
+        """End connections that are over time, and reload changed TLS files; called often."""
         now = time.monotonic()
         if now < self._watched + WATCH_S:
             return
@@ -153,7 +153,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().__init__((address, port), socketserver.BaseRequestHandler)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Close what comes beyond its address's share before it costs a thread."""
+        """Close connections beyond their address's share before a thread is started for them."""
         if self._gate.enter(client_address[0]):
             return True
         metrics.ASSOCIATIONS.labels("no_connection").inc()
@@ -173,7 +173,7 @@ class _Server(socketserver.ThreadingTCPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """A connection from its begin to its end; this is its own thread."""
+        """Serve one connection from begin to end, in its own thread."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -187,7 +187,7 @@ class _Server(socketserver.ThreadingTCPServer):
             log.debug("connection lost peer=%s error=%s", client_address[0], error)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Anything else is our own fault; the other connections go on."""
+        """Log any other error, which is our own fault; other connections go on."""
         error = sys.exc_info()[1]
         told = origin(error) if error is not None else ("", "")  # its text may quote a header
         log.error("connection broke off peer=%s error=%s at=%s", client_address[0], *told)

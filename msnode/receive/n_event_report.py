@@ -54,7 +54,7 @@ class Reports:
         self._commitments = commitments
 
     def contexts(self) -> list[PresentationContext]:
-        """What is accepted: a peer that proposes to be the SCP, or nothing about roles."""
+        """The presentation context to accept: the peer as SCP, or no role proposed."""
         if not self._destinations:
             return []
         context = build_context(
@@ -159,12 +159,12 @@ class EventReport:
             raise Refused(f"the commitment report is damaged: {type(error).__name__}") from error
 
     def close(self) -> None:
-        """Forget what did not come to its end."""
+        """Discard a report that did not arrive completely."""
         self._encoded.clear()
 
 
 def _hosts(name: str) -> set[Host]:
-    """Where a destination is, by the name server of this moment."""
+    """The addresses of a destination, looked up now."""
     try:
         return {Peer(str(found[4][0])).host for found in socket.getaddrinfo(name, None)}
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What came over one association, for the audit trail: begin and end of every study's transfer."""
+"""Audits what one association received: the begin and end of each study's transfer."""
 
 from collections import Counter, defaultdict
 
@@ -23,7 +23,7 @@ class ReceivedAudit:
         self._studies: dict[tuple[str, str], defaultdict[str, Counter[str]]] = {}
 
     def add(self, header: Header, outcome: str) -> None:
-        """Count an instance; the first of a study is told at once."""
+        """Count an instance; the first of a study is audited at once."""
         study = header.study_instance_uid, header.patient_id
         if study not in self._studies:
             self._studies[study] = defaultdict(Counter)
@@ -31,7 +31,7 @@ class ReceivedAudit:
         self._studies[study][GROUPS.get(outcome, "failed")][header.sop_class_uid] += 1
 
     def close(self) -> None:
-        """The association is over: tell what came, and what did not get in."""
+        """The association is over: audit what was stored and what was refused."""
         for study, groups in self._studies.items():
             for group, instances in groups.items():
                 transfer = Transfer(self._source, self._trail.us, *study, instances)

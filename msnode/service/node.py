@@ -137,7 +137,7 @@ class Service:
         return [f"model={runner.info.name}/{runner.info.version}", f"device={runner.device}"]
 
     def watch(self) -> None:
-        """Feed systemd's watchdog while the node is sound; without food it is restarted."""
+        """Notify systemd's watchdog while the node is healthy; otherwise systemd restarts it."""
         self._room.level()  # to be logged, also while no image comes
         if self._alive()[0]:
             _notify("WATCHDOG=1")

@@ -1,4 +1,4 @@
-"""Tasks that come again and again, one after the other in one thread, each with its own metric."""
+"""Runs periodic tasks one after the other in one thread, each with its own metric."""
 
 import logging
 import threading
@@ -65,7 +65,7 @@ class Periodic(threading.Thread):
             self.sign()
 
     def sign(self) -> None:
-        """Say that the thread does its work, though a task takes its time."""
+        """Record that the thread makes progress, for instance within a long task."""
         self.last_sign = time.monotonic()
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ class Periodic(threading.Thread):
             self.join(STOP_S)
 
     def _run(self, task: Task) -> bool:
-        """Run one task; whether the node is none the worse for how it ended."""
+        """Run one task; returns False if its failure counts against the node's health."""
         self._due[task] = time.monotonic() + min(task.interval_s, AGAIN_S)  # should it fail
         try:
             with metrics.PERIODIC_SECONDS.labels(task.name).time():
@@ -88,7 +88,7 @@ class Periodic(threading.Thread):
         return True
 
     def _note(self, task: Task, error: Exception) -> bool:
-        """Say once what keeps a task from its end; to be restarted would not help a full disk."""
+        """Log a failure once; a full disk is not held against health, as a restart is no help."""
         trouble = "a disk is full" if is_full(error) else type(error).__name__
         if self._troubles.get(task.name) != trouble:
             self._troubles[task.name] = trouble

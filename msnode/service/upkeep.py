@@ -1,4 +1,4 @@
-"""What a node that works does again and again: the list of its periodic tasks."""
+"""The periodic tasks of a node that analyses and delivers."""
 
 import logging
 import time
@@ -82,7 +82,7 @@ class Upkeep:
         return len(page) == PAGE
 
     def _bury_lost(self) -> None:
-        """Tell of deliveries that were given up as the node never survived them."""
+        """Log and count deliveries given up because the node crashed in every attempt."""
         for key, destination in self._engine.lost():
             log.error("study=%s destination=%s given up: no attempt survived", key, destination)
             metrics.DELIVERIES.labels(destination, "dead").inc()
@@ -107,7 +107,7 @@ class Upkeep:
             metrics.STOPPED_JOBS.labels(state).set(stopped[state])
 
     def _delete_old(self) -> bool:
-        """Delete what is old, for some seconds; whether there may be more.
+        """Delete what is old, for a few seconds at most; returns whether there may be more.
 
         At the end of it, look for images of a receiver that died for good before their rows came.
         """
@@ -125,7 +125,7 @@ class Upkeep:
         self._engine.submit(study.key, study.generation, since=since, stat=stat)
 
     def _has_wanted(self, paths: Sequence[Path]) -> bool:
-        """Whether the model's series is there; a hostile file that takes long is no standstill."""
+        """Whether the wanted series is there; a slow file does not count as a standstill."""
         self.periodic.sign()
         if time.monotonic() >= self._next_beat:
             self._next_beat = time.monotonic() + BEAT_S

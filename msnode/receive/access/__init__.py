@@ -1,1 +1,1 @@
-"""Who may come in, how many at once and how fast, and what becomes of a refusal."""
+"""Access control: who may connect, how many at once, how fast, and how refusals are recorded."""

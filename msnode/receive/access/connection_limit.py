@@ -1,4 +1,4 @@
-"""How many connections or associations may be open at once, shared out among addresses."""
+"""Limits how many connections or associations may be open at once, in total and per address."""
 
 import collections
 import threading
@@ -20,7 +20,7 @@ class ConnectionLimit:
         self._lock = threading.Lock()
 
     def enter(self, address: str) -> bool:
-        """Take a place; False if the address has its share."""
+        """Take a place; False if the address already has its share."""
         with self._lock:
             if self._held[address] >= self._free:
                 return False

@@ -1,4 +1,4 @@
-"""Floods must not become floods of log lines and audit messages."""
+"""Keeps a flood of events from flooding the log and the audit trail."""
 
 import math
 import threading
@@ -11,7 +11,7 @@ KEYS = 10_000  # remembered; of more, those silent for longest are forgotten
 
 
 class LogThrottle:
-    """Lets the first event of a kind through at once, and then one a minute.
+    """Lets the first event of a kind through, and then at most one a minute.
 
     Args:
         clock: seconds.

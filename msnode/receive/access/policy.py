@@ -43,11 +43,11 @@ class Peer:
         return getattr(host, "ipv4_mapped", None) or host
 
     def is_at(self, address: str | None) -> bool:
-        """Whether it is at an address or in a network; None is anywhere."""
+        """Whether it is at an address or in a network; None stands for any address."""
         return address is None or self.host in ipaddress.ip_network(address, strict=False)
 
     def shows(self, subject: str | None) -> bool:
-        """Whether its certificate carries a name; none need be there for None."""
+        """Whether its certificate carries a name; None asks for no name."""
         return subject is None or subject.casefold() in {name.casefold() for name in self.names}
 
 
@@ -89,7 +89,7 @@ class Policy:
 
     @contextmanager
     def place(self, caller: config.Caller, peer: Peer) -> Iterator[None]:
-        """A place for an association of this caller, for the time of a ``with`` block.
+        """Hold one of this caller's association slots for the time of a ``with`` block.
 
         Raises:
             Rejected: it has its share, or there is none left.

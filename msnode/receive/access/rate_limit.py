@@ -1,4 +1,4 @@
-"""Slows down who asks much and brings nothing, so that the others keep the processor."""
+"""Slows down peers that send many requests but no images, so that others keep the processor."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ KEYS = 10_000  # addresses remembered; of more, those silent for longest are for
 
 
 class RateLimit:
-    """A token bucket for each address. What is stored costs nothing, and pays for a connection.
+    """A token bucket per address. Storing an image is free and refunds the connection's cost.
 
     Args:
         clock: seconds.
@@ -42,11 +42,11 @@ class RateLimit:
         return min(max(-left / RATE, 0.0), LONGEST_S)
 
     def wait(self, address: str, tokens: float = 1.0) -> None:
-        """Take tokens from an address, and let the thread that serves it wait where they lack."""
+        """Take tokens from an address; the calling thread sleeps if there are too few."""
         if seconds := self.charge(address, tokens):
             metrics.PACED_SECONDS.inc(seconds)
             self._stopping.wait(seconds)
 
     def stop(self) -> None:
-        """Let nobody wait any more."""
+        """Wake all waiting threads; nobody waits from now on."""
         self._stopping.set()

@@ -1,4 +1,4 @@
-"""What a rule keeps out is counted, logged and, where it may be an attack, put on record."""
+"""Counts and logs what a rule refuses, and audits it where it may be an attack."""
 
 import logging
 
@@ -21,7 +21,7 @@ SUSPICIOUS = {
 
 
 class Refusals:
-    """Says what was kept out: each time as a metric, in the log and the trail once a minute.
+    """Records refusals: every one as a metric, at most one a minute in the log and the audit trail.
 
     Args:
         trail: the audit trail.
@@ -32,7 +32,7 @@ class Refusals:
         self._throttle = LogThrottle()
 
     def refuse(self, address: str, caller: str, rule: str, why: str = "") -> None:
-        """Note that a rule kept something out.
+        """Record that a rule refused something.
 
         Args:
             address: where it came from.

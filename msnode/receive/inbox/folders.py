@@ -1,4 +1,4 @@
-"""Files into their folders, durably; one fsync of a folder serves all that wait for it."""
+"""Moves files into their folders durably; threads share one fsync of a folder."""
 
 import threading
 from pathlib import Path
@@ -44,7 +44,7 @@ class Folders:
         return is_new
 
     def count(self, folder: Path) -> int:
-        """How many files are in a folder, as far as they came through here since it was made."""
+        """Number of files in a folder, counting those added through this object."""
         if folder in self._counts:
             return self._counts[folder]
         return _files(folder) if folder.is_dir() else 0

@@ -108,15 +108,15 @@ class Inbox:
         self._lock_file.close()
 
     def new_path(self) -> Path:
-        """Where to write an instance that comes in; nobody else uses it."""
+        """A new path to receive an instance into; no other instance uses it."""
         return self._incoming / f"{next(self._numbers)}.part"
 
     def is_first(self, study_key: str) -> bool:
-        """Whether no image of a study was seen lately: its header tells more than the next ones."""
+        """Whether this is the first recent image of a study; its header is read further."""
         return study_key not in self._patients
 
     def is_full(self, arrival: Arrival, limit: int) -> bool:
-        """Whether an arrival would be one too many for its study; what is here already never is."""
+        """Whether an arrival would exceed its study's limit; a file that is here already does not."""
         place = self.folder / arrival.place
         return self._folders.count(place.parent) >= limit and not place.exists()
 
@@ -165,7 +165,7 @@ class Inbox:
         )
 
     def _write(self) -> None:
-        """The thread that writes late rows, once more at the end; nothing may end it before."""
+        """The thread that writes late rows, and once more when it stops; no error may end it."""
         while not self._stopping.wait(LAG_S):
             if not self._write_late():
                 self._stopping.wait(RETRY_S)
@@ -222,7 +222,7 @@ class Inbox:
         self._patients |= ledger.patients()
 
     def _settle_alone(self, job: _Job) -> None:
-        """A job that failed in company, once more."""
+        """Try a job again by itself, after its batch failed."""
         try:
             self._settle([job])
         except Exception as error:  # noqa: BLE001 - as in flush
@@ -240,7 +240,7 @@ class Inbox:
         return self.studies.complete(now, rule, has_wanted, limit_s)
 
     def rebuild(self, age_s: float = 0.0) -> int:
-        """After a crash: rows for files that have none, and no half-received files.
+        """Repair after a crash: add missing rows, delete half-received files.
 
         Args:
             age_s: younger files are left alone, as the host that received them may live.
@@ -300,7 +300,7 @@ def _drain(queue: collections.deque[_Job]) -> list[_Job]:
 
 
 def _fail(jobs: list[_Job], error: Exception) -> None:
-    """These got no rows."""
+    """Mark these jobs as not written."""
     log.error("rows not written instances=%d error=%s", len(jobs), type(error).__name__)
     for job in jobs:
         job.outcome = TryLater(f"database: {type(error).__name__}")

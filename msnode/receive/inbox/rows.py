@@ -59,7 +59,7 @@ class Arrival:
 
     @cached_property
     def place(self) -> str:
-        """Path in the data folder, decided by UID and content: a file cut off betrays itself."""
+        """Path in the data folder, of UID and content hash: a truncated file is noticed."""
         name = f"{uid_hash(self.header.sop_instance_uid)}-{self.sha256[:32]}.dcm"
         return f"instances/{self.study_key}/{name}"
 
@@ -155,7 +155,7 @@ class Ledger:
         return Taken.CONFLICT if conflict else Taken.STORED
 
     def _touch(self, study: dict[str, Any], arrival: Arrival, wakes: bool) -> None:
-        """What an arrival changes in its study; mostly nothing, as most are not the first.
+        """Update the study's row for an arrival; for most arrivals nothing changes.
 
         What comes while a study is queued is looked at when it is finished.
         """

@@ -1,4 +1,4 @@
-"""When a study is complete, and what becomes of it: receiving, queued, done, and again."""
+"""Decides when a study is complete and tracks its state: receiving, queued, done."""
 
 import logging
 import math
@@ -120,7 +120,7 @@ class Studies:
         return wanted
 
     def _files(self, key: str, generation: float) -> list[Any]:
-        """Instances of a study up to a generation; those in none count as of a later one.
+        """Instances of a study up to a generation; instances in none yet count as later.
 
         Of conflicting contents of one SOPInstanceUID one is the study's; see ``_take_newer``.
         """
@@ -211,7 +211,7 @@ class Studies:
             return [(row.study_key, row.generation) for row in connection.execute(query)]
 
     def finish(self, study_key: str, generation: int) -> None:
-        """A generation has its result; images that came meanwhile begin the next one.
+        """Mark a generation as finished; images that came meanwhile start the next one.
 
         Finishing twice, or a generation that is not the current one, changes nothing.
         """
@@ -243,7 +243,7 @@ class Studies:
             connection.execute(studies.update().where(this).values(again))
 
     def _take_newer(self, connection: sa.Connection, key: str, generation: int) -> None:
-        """Of conflicting contents the first is the study's, or the last if that is the policy.
+        """Choose which of several contents of one UID counts: the first, or the last by policy.
 
         Likewise if the first was no good: an image that was cut off on its way in, and then sent
         again whole.
