@@ -1,1 +1,1 @@
-"""Data sets: the index, public layouts, images by the road of service, splits, masks."""
+"""Data sets: the index, public layouts, images prepared as in service, splits, masks."""

@@ -1,4 +1,4 @@
-"""From index rows to arrays: every kind of image by the same road as in service."""
+"""From index rows to arrays: every kind of image is prepared exactly as in service."""
 
 import hashlib
 import json
@@ -148,7 +148,7 @@ def _volume(
 
 
 def _check_place(row: Row) -> None:
-    """Refuse a lesion mask that lies beside its scan, where "no lesions" would be learned.
+    """Refuse a lesion mask outside of its scan: it would teach "no lesions".
 
     A mask may well have all its lesions outside the slices that are used.
     """

@@ -118,7 +118,7 @@ def leave_one_site_out(
 
 
 def leaking(rows: int, parts: tuple[float, float, float], seed: int = 0) -> Split:
-    """The papers' split by slice: persons ARE shared. Only to show what that alone is worth."""
+    """The papers' split by slice, which shares persons; only to show how much that inflates."""
     order = np.random.default_rng(seed).permutation(rows)
     first, second = (round(rows * part) for part in (parts[0], parts[0] + parts[1]))
     return Split(

@@ -1,4 +1,4 @@
-"""Lesion-filled twins of a cohort's scans: what lesion models are calibrated and judged with."""
+"""Lesion-filled copies of a cohort's scans: the controls that lesion models are judged with."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What each ingredient of the lesion-taught recipe adds: the same run again without it."""
+"""Ablation: what each part of the lesion-supervised recipe adds, by a run without it."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +95,7 @@ def ablate(
 
 
 def _check(rows: Sequence[Row], tested: Sequence[Row], names: Sequence[str]) -> None:
-    """Refuse what would measure nothing, or measure on those who were learned from."""
+    """Refuse a run that would measure nothing, or measure on persons of the training set."""
     if unknown := set(names) - set(VARIANTS):
         raise ConfigError(
             f"{', '.join(sorted(unknown))}: no such variant; use one of {', '.join(VARIANTS)}"

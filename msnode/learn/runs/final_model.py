@@ -1,4 +1,4 @@
-"""The last step before a bundle is given away: train on every person.
+"""Trains the final model on every person, for the bundle that is released.
 
 Nobody is left to measure that model, so it takes calibration, study rule, operating point and
 figures from a run of the same recipe whose test persons were not learned from.
@@ -26,7 +26,7 @@ from msnode.records.images import Float64Array
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """What persons say whom the measured model did not learn from.
+    """Figures from persons that the measured model was not trained on.
 
     Attributes:
         judgement: by all of them; for the bundle.

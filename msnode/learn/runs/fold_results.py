@@ -1,4 +1,4 @@
-"""Finished folds on disk: what a killed run need not repeat, and what others may calibrate with."""
+"""Results of finished folds on disk, so that a killed run need not repeat them."""
 
 import json
 from dataclasses import replace

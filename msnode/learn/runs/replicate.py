@@ -1,4 +1,4 @@
-"""The papers' tables again, on one's own data: their figures beside what is measured.
+"""Repeats the papers' tables on the user's own data, with the published figures beside.
 
 Every model is measured twice: by person, and on a split by slice, in which images of one head lie
 on both sides. The second leaks; it stands there to show what that alone is worth.

@@ -1,1 +1,1 @@
-"""Images that nobody took: synthetic scans, moved and filled lesions, augmentation."""
+"""Synthetic and changed images: synthetic scans, moved and filled lesions, augmentation."""

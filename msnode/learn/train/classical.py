@@ -1,4 +1,4 @@
-"""The shallow CNN's rivals, SVM and decision tree, on hand-made features of an image."""
+"""The baselines of the shallow CNN, SVM and decision tree, on hand-crafted image features."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def _of(image: Float32Array) -> Float64Array:
 def fit(
     name: str, inputs: Float64Array, labels: NDArray[np.int64], arguments: dict[str, object]
 ) -> Pipeline:
-    """Train a rival.
+    """Train a baseline.
 
     Args:
         name: ``svm`` (radial kernel) or ``decision_tree``.

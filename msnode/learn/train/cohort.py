@@ -112,7 +112,7 @@ def open_cohort(
 
 
 def contract_of(plan: Plan) -> InputContract:
-    """The images that a plan's classifier takes; the rivals take the shallow CNN's."""
+    """The images that a plan's classifier takes; the classical baselines take the shallow CNN's."""
     name = "shallow_cnn" if plan.architecture in classical.KINDS else plan.architecture
     arguments = {} if plan.architecture in classical.KINDS else plan.arguments
     contract = build(name, arguments).contract

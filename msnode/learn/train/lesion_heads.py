@@ -1,4 +1,4 @@
-"""Stage one of Algorithm 1: the extractors, taught by the masks where lesions are.
+"""Stage one of Algorithm 1: training the extractors with lesion masks.
 
 Beside the 7x7 and 5x5 maps that the fusion sees, two finer maps of each backbone get a linear
 head and the same question, "is there a lesion here?" (deep supervision). These heads exist during

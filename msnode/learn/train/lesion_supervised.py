@@ -68,7 +68,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid | Si
 
 
 def _branches(model: Hybrid | SingleBranch, plan: Plan) -> dict[str, nn.Module]:
-    """The extractors to be taught."""
+    """The extractors to be trained."""
     if isinstance(model, Hybrid):
         return {"inception": model.inception, "densenet": model.densenet}
     return {plan.architecture: model.branch}
@@ -84,7 +84,7 @@ def _pool(task: Task, plan: Plan) -> composition.SlicePool:
 def _extractor(
     half: str, pool: composition.SlicePool, plan: Plan, checkpoint: Path, progress: Progress
 ) -> LesionSupervised:
-    """Teach one half where lesions are."""
+    """Train one branch to locate lesions."""
     per_epoch = max(1, -(-len(pool) // plan.batch))
     steps = plan.epochs * per_epoch
     torch.manual_seed(plan.seed)

@@ -1,4 +1,4 @@
-"""The one training loop: seeded at every step, so that a resumed run equals an unbroken one."""
+"""The training loop, seeded at every step: a resumed run equals an uninterrupted one."""
 
 import copy
 import math

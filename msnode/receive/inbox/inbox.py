@@ -108,7 +108,7 @@ class Inbox:
         self._lock_file.close()
 
     def new_path(self) -> Path:
-        """A new path to receive an instance into; no other instance uses it."""
+        """A new path to receive an instance into; nothing else uses it."""
         return self._incoming / f"{next(self._numbers)}.part"
 
     def is_first(self, study_key: str) -> bool:
@@ -116,7 +116,7 @@ class Inbox:
         return study_key not in self._patients
 
     def is_full(self, arrival: Arrival, limit: int) -> bool:
-        """Whether an arrival would exceed its study's limit; a file that is here already does not."""
+        """Whether an arrival would exceed its study's limit; a file already here does not."""
         place = self.folder / arrival.place
         return self._folders.count(place.parent) >= limit and not place.exists()
 
