@@ -53,7 +53,8 @@ def parse(raw: Any, base: Path) -> Config:
 def _sound(raw: Any, problems: list[str]) -> dict[str, Any]:
     """The sections without a problem, so that these can be examined further."""
     wrong = {re.split(r"[.:]", problem)[0] for problem in problems}
-    return {k: v for k, v in raw.items() if str(k) not in wrong} if isinstance(raw, dict) else {}
+    sound = {field.name for field in fields(Config)} - wrong  # unknown keys may hold a dot
+    return {k: v for k, v in raw.items() if k in sound} if isinstance(raw, dict) else {}
 
 
 def _converter(base: Path) -> cattrs.Converter:
@@ -61,7 +62,7 @@ def _converter(base: Path) -> cattrs.Converter:
     converter = cattrs.Converter()
     for kind in (int, float, str, bool):
         converter.register_structure_hook(kind, _strict)
-    converter.register_structure_hook(Path, lambda value, _: base / _strict(value, str))
+    converter.register_structure_hook(Path, lambda value, _: base / _path(value))
     converter.register_structure_hook_factory(_made_of(Literal), _choice)
     converter.register_structure_hook_factory(_made_of(tuple), lambda k: _list(k, converter))
     converter.register_structure_hook_factory(is_dataclass, lambda k: _section(k, converter))
@@ -83,6 +84,15 @@ def _strict(value: Any, kind: type) -> Any:
     if type(value) is not kind:
         raise TypeError(f"must be {kind.__name__}, not {type(value).__name__} {value!r}")
     return _expanded(str(value)) if kind is str else value
+
+
+def _path(value: Any) -> str:
+    """Take only what the file system can be asked for."""
+    text: str = _strict(value, str)
+    if "\0" in text:
+        raise ValueError("holds a NUL character, which no path does; delete it")
+    os.fsencode(text)  # as does a surrogate, of which this says so
+    return text
 
 
 def _expanded(text: str) -> str:

@@ -17,17 +17,32 @@ LARGEST = 1 << 20
 MOST_NODES = 100_000
 """Values, those behind aliases counted each time."""
 DEEPEST = 50
+LONGEST_INT = 64
+"""Bits of a whole number; one of thousands of digits cannot even be written in an error."""
 
 
 class _Loader(yaml.SafeLoader):
     """Takes no key twice, of which PyYAML would silently use the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []  # not behind every tag
+        keys = Counter(key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode))
         for key in (key for key, count in keys.items() if count > 1):
             why = f"the key {key!r} is there twice; put both together"
             raise yaml.constructor.ConstructorError(None, None, why, node.start_mark)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """One value; PyYAML lets through what Python says of one that is not what it seems."""
+        why = "this is no date, number or other value of its kind; put text in quotes"
+        try:
+            value = super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            raise yaml.constructor.ConstructorError(None, None, why, node.start_mark) from None
+        if isinstance(value, int) and value.bit_length() > LONGEST_INT:
+            why = f"this number has more than {LONGEST_INT} bits; take a smaller one"
+            raise yaml.constructor.ConstructorError(None, None, why, node.start_mark)
+        return value
 
 
 def read_yaml(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The hybrid in two stages (Algorithm 1): branches first, then the LSTM on their cached features."""
+"""The hybrid in two stages (Algorithm 1): branches first, then the LSTM on cached features."""
 
 from dataclasses import replace
 from pathlib import Path
