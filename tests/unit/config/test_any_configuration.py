@@ -155,7 +155,7 @@ def accepted(draw: st.DrawFn) -> config.Config:
     return config.parse(raw, BASE)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(accepted())
 def test_a_configuration_written_out_is_the_same(given: config.Config) -> None:
     raw = yaml.safe_load(yaml.safe_dump(written(given)))

@@ -210,7 +210,7 @@ class DeliveriesMachine(RuleBasedStateMachine):
 
 TestDeliveries = DeliveriesMachine.TestCase
 TestDeliveries.settings = settings(
-    max_examples=25,
+    max_examples=18,
     stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),

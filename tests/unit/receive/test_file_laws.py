@@ -159,7 +159,7 @@ def test_what_ends_early_or_was_changed_never_passes_for_what_was_written(
 
 @settings(deadline=None, max_examples=100)
 @given(st.data())
-@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_any_file_is_an_instance_or_refused(data: st.DataObject) -> None:
     """Damage anywhere, the File Meta Information included, has one kind of error."""
     good = file_meta(mr().SOPClassUID, "1.2.3", ExplicitVRLittleEndian, "MRI1") + encode(mr())

@@ -280,7 +280,7 @@ class InboxMachine(RuleBasedStateMachine):
 
 TestInbox = InboxMachine.TestCase
 TestInbox.settings = settings(
-    max_examples=25,
+    max_examples=18,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
