@@ -263,7 +263,7 @@ def _footer(canvas: Canvas, case: Case) -> None:
     """What to be warned of, how good the model is, why this series."""
     analysed = case.report.finding is not None
     lines = [
-        (" ".join(wording.warnings(case)), BANNER),
+        (" · ".join(wording.warnings(case)), BANNER),
         (wording.performance(case) if analysed else "", FAINT),
         (case.report.model.notice, FAINT),
     ]
