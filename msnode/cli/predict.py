@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from PIL import Image
 from rich.console import Console
@@ -203,9 +204,12 @@ def explain(paths: Sequence[Path], model: Path) -> None:
 
 def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     studies = prepare.group_studies(paths)
-    if not studies:
-        raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
-    return studies
+    if studies:
+        return studies
+    for path in paths:
+        if path.is_file() and is_zipfile(path):
+            raise MsnodeError(f"{path}: archives are not read; unpack it and give the folder")
+    raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
 
 
 def _write(
