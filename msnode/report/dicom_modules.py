@@ -50,11 +50,12 @@ def stamp(dataset: Dataset, case: Case, kind: str, sop_class_uid: str, number: i
 def signalled(case: Case, description: str) -> str:
     """A description behind the configured token and the suggested reading priority, if any.
 
-    A revised result's says which revision it is, as viewers list it beside the one before.
+    A revised result's begins with the revision, as viewers list it beside the one before and
+    cut long names at their end.
     The words are the same in every language, as worklists compare them.
     """
     if case.report.generation > 1:
-        description = f"{description}, revision {case.report.generation}"
+        description = f"Rev. {case.report.generation} {description}"
     if not case.describe.token:
         return description
     finding = case.report.finding

@@ -49,12 +49,12 @@ SERIES: list[dict[str, Any]] = [
     {"file": "overlay", "name": "MS AI saliency overlay", "expect": ["(1/36)"]},
     {
         "file": "other-sr",
-        "name": "OTHER routine: MS AI result (measurements), revision 2",
+        "name": "OTHER routine: Rev. 2 MS AI result (measurements)",
         "expect": ["Probability of MS pattern in study: 14.00 %", "NOT VERIFIED BY A PHYSICIAN"],
     },
     {
         "file": "other-overlay",
-        "name": "OTHER routine: MS AI saliency overlay, revision 2",
+        "name": "OTHER routine: Rev. 2 MS AI saliency overlay",
         "expect": ["(1/36)"],
     },
     {"file": "map", "name": "MS AI saliency map", "expect": ["W:\n100"], "up": 12},
