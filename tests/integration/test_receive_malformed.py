@@ -3,6 +3,7 @@
 import collections
 import re
 import struct
+import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -49,6 +50,8 @@ def store_raw(association: Association, part10: bytes) -> int:
     request.AffectedSOPInstanceUID = UID(_uid(encoded, 0x18, "1.2.3"))
     request.DataSet = BytesIO(encoded or b"\0\0")
     association._reactor_checkpoint.clear()
+    while not association._is_paused:  # else its reactor may take the answer
+        time.sleep(0.001)
     association.dimse.send_msg(request, 3 if is_ct else 1)
     _, response = association.dimse.get_msg(block=True)
     association._reactor_checkpoint.set()
