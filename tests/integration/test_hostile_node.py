@@ -53,6 +53,8 @@ def store(receiver: Receiver, path: Path, syntax: str, after: bytes = b"") -> tu
     request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = MRImageStorage, UID("2.25.1")
     request.DataSet = BytesIO(after + whole[start:])
     association._reactor_checkpoint.clear()
+    while not association._is_paused:  # else its reactor may take the answer
+        time.sleep(0.001)
     association.dimse.send_msg(request, 1)
     began = time.monotonic()
     _, response = association.dimse.get_msg(block=True)

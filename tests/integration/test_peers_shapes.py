@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -194,6 +195,8 @@ def store(association: Association, dataset: Dataset, encoded: bytes, *contexts:
     request.AffectedSOPInstanceUID = dataset.SOPInstanceUID
     request.DataSet = BytesIO(encoded)
     association._reactor_checkpoint.clear()
+    while not association._is_paused:  # else its reactor may take the answer
+        time.sleep(0.001)
     dul = association.dul
     plain_send = dul.send_pdu
 
