@@ -69,11 +69,12 @@ test-long: $(VENV)/.installed-dev
 	@$(COMPILE_SOURCES)
 	@$(BIN)/pytest -m long
 
-# seconds: the unit tests that need neither torch nor anybody else's program
-UNIT := $(addprefix tests/unit/,audit config deliver receive records retention store twin \
-	test_layers.py test_reliability.py test_tls.py)
+# seconds: the unit tests that need neither torch nor anybody else's program; the properties and
+# state machines, which take their time, run with the rest in make test
+UNIT := $(addprefix tests/unit/,audit config deliver receive records store twin test_tls.py)
 unit: $(VENV)/.installed-dev
-	@$(BIN)/pytest -q -n $(WORKERS) $(UNIT)
+	@$(BIN)/pytest -q -n $(WORKERS) --ignore-glob='*_laws.py' --ignore-glob='*_machine.py' \
+		--ignore-glob='*_any_*.py' $(UNIT)
 
 # the documentation as a site; to search it: .venv/bin/mkdocs serve
 docs: $(VENV)/.installed-dev
