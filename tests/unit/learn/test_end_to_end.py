@@ -66,10 +66,8 @@ def test_a_planted_signal_is_learned(tiles: Tiles, tmp_path: Path, how: Plan) ->
     assert (outcome.folder / "metrics.json").exists()
 
 
-@pytest.mark.parametrize(
-    "architecture",
-    ["densenet", *(pytest.param(name, marks=pytest.mark.long) for name in ("swin", "inception"))],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("architecture", ["swin", "densenet", "inception"])
 def test_deep_networks_learn_a_planted_signal(
     tiles: Tiles, tmp_path: Path, architecture: str
 ) -> None:

@@ -13,6 +13,7 @@ from msnode.learn import replicate
 Tiles = Callable[..., Path]
 
 
+@pytest.mark.long
 def test_the_rivals_stand_beside_the_paper(tiles: Tiles, tmp_path: Path) -> None:
     index, out = tiles(persons=6, each=3), tmp_path / "runs"
     words = ["papers", str(index), "--out", str(out), "--paper", "shallow", "--set", "epochs=2"]
