@@ -210,6 +210,7 @@ def head(path: Path, height: int) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_labels_and_masks_that_make_no_pair(tmp_path: Path) -> None:
     whole, slab = head(tmp_path / "whole.nii.gz", 110), head(tmp_path / "slab.nii.gz", 60)
     mask = np.zeros((9, 9, 9), np.uint8)
