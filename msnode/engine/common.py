@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 STUDIES = "studies"
 """The queue of studies."""
 VERSION = "v1"
-"""Of the workflows, not of the program: jobs of an older program go on after an upgrade."""
+"""Version of the workflows, not of the program, so that jobs go on after an upgrade."""
 SERIALIZER = DBOSPortableJSONSerializer()
 """JSON; the default one would unpickle what the database holds."""
 
@@ -23,10 +23,10 @@ STATES = {
 
 
 STOPPED = [status for status, state in STATES.items() if state in ("dead", "cancelled")]
-"""Of a workflow that goes on only when an administrator takes it up."""
+"""States of a workflow that goes on only when an administrator resumes it."""
 
 UNSETTLED = [status for status, state in STATES.items() if state != "done"]
-"""Of a workflow whose study somebody may still want."""
+"""States of a workflow whose study may still be needed."""
 
 
 def study_of(workflow_id: str) -> str:
@@ -56,9 +56,9 @@ def connections(database: sa.Engine) -> sa.Engine:
 
 
 def _as_locked(context: sa.engine.ExceptionContext) -> None:
-    """Make DBOS wait for a full or faulty disk, for as long as it takes, as for a locked database.
+    """Show DBOS a full or faulty disk as a locked database, so that it waits as long as needed.
 
-    It would take the fault for the step's, whose work is done, and report the study as failed.
+    Otherwise it would blame the step, whose work is done, and report the study as failed.
     """
     code = getattr(context.original_exception, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):

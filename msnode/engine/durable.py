@@ -30,9 +30,9 @@ if TYPE_CHECKING:  # as in workflows.py
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2  # how often the queues are looked at; each look is one indexed query
-KEEP_S = 7 * 86400.0  # workflows that ended well are kept for the curious, then swept
-BATCH = 500  # of them at once: a statement has a limit of its parameters
-SILENT_S = 30.0  # without a heartbeat, and a host counts as dead
+KEEP_S = 7 * 86400.0  # how long workflows that ended well are kept for inspection
+BATCH = 500  # of them deleted at once: a statement can take only so many parameters
+SILENT_S = 30.0  # a host without a heartbeat for so long counts as dead
 LEAD_S = 1800.0  # an urgent study overtakes routine ones that came up to so long before it
 EPOCH = 1_767_225_600.0  # 2026-01-01, so that the seconds since fit into 31 bits until 2094
 STOP_S = 5  # for steps under way at a stop; what does not finish is repeated at the next start
@@ -41,9 +41,9 @@ STOP_S = 5  # for steps under way at a stop; what does not finish is repeated at
 def place(since: float, stat: bool) -> int:
     """A study's priority in the queue, where the lowest number goes first.
 
-    Not a class but a time: the one from which a study waits, for an urgent one LEAD_S earlier. So
-    urgent ones go before routine, each kind in its order, and however many urgent ones come,
-    nobody waits for those that came more than LEAD_S after it.
+    The priority is the time since which a study waits, for urgent studies LEAD_S earlier. So urgent
+    studies go before routine ones, each kind in its order, but no study waits for urgent ones that
+    came more than LEAD_S after it.
     """
     return max(int(since - EPOCH - LEAD_S * stat), 0) + 1
 
@@ -100,7 +100,7 @@ class Engine:
             study_key: of the study.
             generation: of its images.
             since: unix time in seconds from which it waits.
-            stat: it goes before routine studies, except those that wait for LEAD_S longer.
+            stat: it goes before routine studies, except those that have waited LEAD_S longer.
 
         Returns:
             False where its job has died or was cancelled: it will not finish by itself.
@@ -135,7 +135,7 @@ class Engine:
     def lost(self) -> list[tuple[str, str]]:
         """Study and destination of deliveries given up because the node crashed in every attempt.
 
-        Each is told once, and from then on cancelled: `msnode jobs retry` takes it up again.
+        Each is returned once and is then cancelled; `msnode jobs retry` takes it up again.
         """
         found = DBOS.list_workflows(
             status="MAX_RECOVERY_ATTEMPTS_EXCEEDED",
@@ -173,7 +173,7 @@ class Engine:
                 hosts.update().where(mine).values(seen_at=unix_now())
             ).rowcount:
                 connection.execute(hosts.insert().values(name=self._name, seen_at=unix_now()))
-            # the update makes one of the survivors the heir; if it dies too, there is a next time
+            # the update lets one survivor take over; if it dies too, another one does so later
             silent = hosts.c.seen_at < unix_now() - self._silent_s
             claim = hosts.update().where(silent).values(seen_at=unix_now())
             dead = connection.scalars(claim.returning(hosts.c.name)).all()

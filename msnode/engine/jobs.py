@@ -33,9 +33,9 @@ class Job:
         destination: of a delivery, else None.
         attempt: of a delivery, counted from 1, else None.
         state: waiting (for its next attempt), queued, running, done, dead or cancelled.
-        due_at: unix time in seconds of a waiting one's attempt, else None.
+        due_at: when a waiting job's attempt is due, unix time in seconds; else None.
         updated_at: unix time in seconds.
-        host: that ran it last, or None.
+        host: the one that ran it last, or None.
     """
 
     id: str
@@ -87,7 +87,7 @@ class Jobs:
         """One job.
 
         Raises:
-            MsnodeError: there is none of this ID.
+            MsnodeError: there is no job with this ID.
         """
         found = self._client.list_workflows(workflow_ids=[job_id])
         if not found:
@@ -136,7 +136,7 @@ class Jobs:
         self._client.cancel_workflow(job_id)
 
     def forget(self, study: str) -> None:
-        """Delete the records of a study's jobs: should it come again, its jobs have the same IDs.
+        """Delete the records of a study's jobs: if it comes again, its jobs get the same IDs.
 
         Raises:
             MsnodeError: one is not done.
@@ -153,7 +153,7 @@ class Jobs:
 
 
 def _job(workflow: WorkflowStatus) -> Job:
-    """A workflow's row; its arguments are those of `_register`'s functions."""
+    """A workflow as a job; its arguments are those of the functions in `workflows.register`."""
     assert workflow.input is not None  # noqa: S101 - it is loaded
     study, generation, *delivery = workflow.input["args"]
     delay = workflow.delay_until_epoch_ms if workflow.status == "DELAYED" else None

@@ -1,11 +1,11 @@
 """The workflows: the order of the flow's steps, each recorded as it ends.
 
 The names ``study.v1`` and ``deliver.v1`` stand for the order of the steps, their names and what
-they return: DBOS replays a workflow that was interrupted by the records of its steps, so a job that
-the previous version of the program began is finished by this one. The rule: a step may change what
-it does, but takes what the old one left behind. A change of the order, or of a step's name,
-arguments or result, needs a new workflow name (``study.v2``), with the old one kept beside it until
-its workflows are drained. tests/integration/test_upgrade.py holds old jobs against it.
+they return. DBOS replays an interrupted workflow from the records of its steps, so this version of
+the program finishes jobs that the previous one began. The rule: a step may change what it does, but
+must accept what the old one left behind. A change of the order, or of a step's name, arguments or
+result, needs a new workflow name (``study.v2``), with the old one kept beside it until its
+workflows have finished. tests/integration/test_upgrade.py checks this with old jobs.
 """
 
 import logging
@@ -23,7 +23,7 @@ from msnode.records.sentences import Sentence, to_json
 from msnode.store.database import is_away
 from msnode.store.disk_space import is_full
 
-if TYPE_CHECKING:  # the flow brings torch along, which who only looks at jobs does without
+if TYPE_CHECKING:  # the flow imports torch, which is not needed to look at jobs
     from msnode.flow import Flow, Stage
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 RECOVERIES = 10
-"""So often a workflow is begun again after a crash; then it counts as the cause and is dead."""
+"""How often a workflow is restarted after a crash; then it counts as the cause and is dead."""
 
 PAUSE_S = 2.0
 """Before a step's second attempt, doubled for each further one: in all a quarter of an hour."""
@@ -41,7 +41,7 @@ ROOM_S = 5.0
 """Between attempts of a step that finds the disk full or the database away."""
 
 TRANSIENT = (TryLater, OSError, sa.exc.OperationalError, sa.exc.InterfaceError)
-"""Faults of disk, network, device and database that pass."""
+"""Faults of disk, network, device and database that may pass."""
 
 
 def register(flow: "Flow") -> Callable[[str, int], str]:
@@ -52,7 +52,7 @@ def register(flow: "Flow") -> Callable[[str, int], str]:
         """Make one attempt; if it fails, enqueue the next with a delay, so that no thread waits."""
         result = _step("deliver", flow.deliver, study_key, generation, name, attempt)
         if result["pause_s"] is not None:
-            series = str(DBOS.workflow_id).rpartition(".")[0]  # a retry by hand has its own
+            series = str(DBOS.workflow_id).rpartition(".")[0]  # a manual retry has its own
             enqueue(series, study_key, generation, name, attempt + 1, result["pause_s"])
         elif not result["delivered"]:
             raise Refused(f"given up after {attempt} attempt(s); see the receipts")
@@ -91,7 +91,7 @@ def register(flow: "Flow") -> Callable[[str, int], str]:
 
 
 def _stage(name: str, function: Callable[[str, int], "Stage"], study_key: str, n: int) -> "Stage":
-    """A step that cannot be done in the end becomes the reason in a "not analysed" result."""
+    """Run a step; if it fails for good, that becomes the reason in a "not analysed" result."""
     try:
         return _step(name, function, study_key, n)
     except Exception as error:  # noqa: BLE001 - recorded by DBOS; a study must never end in silence
@@ -125,7 +125,7 @@ def _passes(name: str, error: BaseException) -> bool:
 def _patient(function: Callable[P, R]) -> Callable[P, R]:
     """Wrap a function so that it is repeated while the disk is full or the database is away.
 
-    That is no fault of the study, and whatever comes after it would find them like that as well.
+    That is not the study's fault, and every later step would meet the same problem.
     """
 
     @wraps(function)

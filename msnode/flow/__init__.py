@@ -1,7 +1,7 @@
-"""The way of a study: received, prepared, classified, reported, delivered.
+"""A study's path through the node: received, prepared, classified, reported, delivered.
 
-`flow.Flow` has a method for each step, `steps` says what each needs and makes, `routes` which
-studies go which way. Nothing here knows the engine that makes the steps durable.
+`flow.Flow` has one method per step. `steps` says what each step needs and makes, `routes` how each
+kind of study is read. Nothing here depends on the engine that makes the steps durable.
 """
 
 from msnode.flow.flow import Flow, Stage

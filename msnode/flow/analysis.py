@@ -1,6 +1,7 @@
-"""One study through prepare and classify: a result or a reason, never an exception.
+"""Takes one study through prepare and classify: gives a result or a reason, never an exception.
 
-Plain functions over the stages; `flow` runs them as durable steps, `msnode predict` in one go.
+Plain functions that call the stages. `flow` runs them as durable steps, `msnode predict` runs them
+in one go.
 """
 
 import logging
@@ -33,15 +34,15 @@ FAULTS = frozenset(
         "kept_back",
     }
 )
-"""Reasons that tell of the node and its machine; all others tell of the images."""
+"""Reasons that are faults of the node or its machine; all others are due to the images."""
 
 PrepareInto = Callable[[Path, Sequence[Path], InputContract], prepare.Outcome]
-"""From a study's files to slices by the contract, in a folder; run in a process of its own."""
+"""Turns a study's files into slices in a folder, by the contract; runs in its own process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """A study on its way: it gains its parts stage by stage, or a reason why it cannot."""
+    """The state of a study: each stage adds its part, or the reason why it cannot."""
 
     series: tuple[SeriesChoice, ...] = ()
     prepared: Prepared | None = None
@@ -67,17 +68,17 @@ def prepared(
     folder: Path,
     prepare_into: PrepareInto = prepare.prepare_into,
 ) -> Analysis:
-    """Choose the series and leave its slices in a folder; a refusal is a result.
+    """Choose the series and write its slices to a folder; a refusal becomes the reason.
 
     Args:
-        paths: of the study.
-        contract: of the classifier.
-        reader: runs it.
+        paths: the study's files.
+        contract: the classifier's.
+        reader: runs the preparation in another process.
         folder: gets the slices.
-        prepare_into: of the study's route.
+        prepare_into: the preparation of the study's route.
 
     Raises:
-        TryLater: the node stops.
+        TryLater: the node is stopping.
         OSError: the folder cannot be written.
     """
     with timed("prepare") as seconds:
@@ -97,7 +98,7 @@ def opinion(analysis: Analysis, runner: classify.Runner) -> Analysis:
     """Classify the prepared slices and decide.
 
     Raises:
-        TryLater: the device is not able to do this now.
+        TryLater: the device cannot do this now.
     """
     assert analysis.prepared is not None  # noqa: S101 - the callers' contract
     with timed("classify") as seconds:
@@ -149,7 +150,7 @@ def _warned(slices: Slices, model: ModelInfo, study: Study) -> Slices:
 
 
 def count(outcome: str, reason: Text | None) -> None:
-    """Count a finished study, and the node's fault if that kept it from being analysed.
+    """Count a finished study, and the fault of the node, if any, that prevented its analysis.
 
     Args:
         outcome: of the study.
@@ -157,7 +158,7 @@ def count(outcome: str, reason: Text | None) -> None:
     """
     metrics.STUDIES.labels(outcome).inc()
     if isinstance(reason, Sentence) and reason.code == "images_deleted":
-        reason = cast("Text", reason.values["reason"])  # which that one only adds to
+        reason = cast("Text", reason.values["reason"])  # the original reason, which it wraps
     if isinstance(reason, Sentence) and reason.code in FAULTS:
         metrics.FAULTS.labels(reason.code).inc()
 
@@ -184,6 +185,6 @@ def unexpected(error: Exception, doing: str) -> str:
 
 
 def _failed(stage: str, error: Exception) -> Sentence:
-    """The reason that an unforeseen error becomes in the result."""
+    """The reason that the result gives for an unforeseen error."""
     kind, _ = origin(error)
     return Sentence(f"{stage}_failed", error=kind, where=unexpected(error, stage))

@@ -1,7 +1,7 @@
 """The workflow: received, prepared, classified, reported, delivered.
 
-Plain Python that joins the stages; it knows no engine. Each public method of `Flow` is one durable
-step: it reads what earlier steps left in the study's folder, leaves its own files there and
+Plain Python that joins the stages, independent of the engine. Each public method of `Flow` is one
+durable step: it reads what earlier steps left in the study's folder, leaves its own files there and
 returns plain JSON values. A step that runs twice (after a crash) does the same again.
 """
 
@@ -34,11 +34,11 @@ READING = ("msnode.prepare", "msnode.report")
 """The stages that open received files, and therefore run in processes of their own."""
 
 GLANCE_S = 5.0
-"""For a look at a few headers."""
+"""Time limit for reading a few headers."""
 
 
 class Stage(TypedDict):
-    """What a step tells the next: why the study cannot be analysed (or None), and its seconds.
+    """What a step passes on: why the study cannot be analysed (or None), and the seconds it took.
 
     The reason is plain JSON, see `sentences.to_json`; older jobs hold a plain string.
     """
@@ -48,15 +48,15 @@ class Stage(TypedDict):
 
 
 class Flow:
-    """The steps of a study's way through the node.
+    """The steps that a study takes through the node.
 
     Args:
-        config: of the node.
-        studies: of the inbox.
+        config: the node's.
+        studies: the inbox's.
         runner: the classifier.
         deliveries: to the destinations.
         twin: the patients' record.
-        route: that the studies go.
+        route: how the studies are read.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Flow:
         self._reader.stop()
 
     def has_wanted(self, paths: Sequence[Path]) -> bool:
-        """Whether among these files, one a series, is one that the model needs.
+        """Whether these files, one per series, include one that the model needs.
 
         Raises:
             MsnodeError: they could not be read.
@@ -169,7 +169,7 @@ class Flow:
 
     def fail(self, study_key: str, generation: int) -> None:
         """Alert on a study without a result; its images stay, and new ones start it again."""
-        self.finish(study_key, generation)  # first, as it may have to wait: this is told once
+        self.finish(study_key, generation)  # first: it may be retried, the alert must not be
         log.error("study=%s generation=%d outcome=failed", study_key, generation)
         metrics.STUDIES.labels("failed").inc()
 

@@ -1,4 +1,4 @@
-"""The result objects of a study: written for every form in use, found again for a destination."""
+"""Writes a study's result objects in every form in use, and finds those for a destination."""
 
 import json
 import logging
@@ -22,22 +22,22 @@ from msnode.store.files import replacing
 log = logging.getLogger(__name__)
 
 NOT_SO = (Refused, Unforeseen)
-"""What writing a result raises where another try, of less or from another header, may succeed."""
+"""Errors after which writing may still succeed, with less content or with another header."""
 
 SIGNAL = "signal.json"
-"""What webhooks get, beside the folders with the objects of the other destinations."""
+"""What webhooks get; it lies beside the folders with the other destinations' objects."""
 
 SENT = "sent.json"
-"""Which of these folders a destination gets: as its settings were when the study was reported."""
+"""Which of these folders each destination gets, by its settings when the study was reported."""
 
 
 class ResultFiles:
     """Writes result objects and finds them.
 
     Args:
-        config: destinations, and what the objects say of us.
-        reader: for what may take its time with a study's files.
-        glance: for a look at a few headers.
+        config: the destinations, and what the objects say about this node.
+        reader: for work on a study's files that may take long.
+        glance: for reading a few headers.
     """
 
     def __init__(self, config: Config, reader: Confined, glance: Confined) -> None:
@@ -87,7 +87,7 @@ class ResultFiles:
         return made
 
     def _knowing(self, made: Report, takers: Sequence[str]) -> Report:
-        """The report with the earlier result's files that these destinations got, if still here."""
+        """Add the files of the earlier result that these destinations got, if still here."""
         before = made.predecessor
         if before is None:
             return made
@@ -100,10 +100,10 @@ class ResultFiles:
         return replace(made, predecessor=replace(before, folders=tuple(folders)))
 
     def of(self, study: Study, destination: Destination) -> list[Path]:
-        """All that a destination gets of a result.
+        """All files of a result that go to a destination.
 
         Raises:
-            Refused: nothing was made for it; without this it would count as delivered.
+            Refused: there are none; an empty list would count as delivered.
         """
         folder = self._folder(study.key, study.generation)
         if isinstance(destination, ObjectDestination):
@@ -120,7 +120,7 @@ class ResultFiles:
 
 
 def _sent(folder: Path) -> dict[str, str]:
-    """Which objects each destination got of a generation; empty where that is not known."""
+    """Which objects of a generation each destination got; empty where that is not known."""
     path = folder / SENT
     return json.loads(path.read_text()) if path.exists() else {}
 

@@ -1,8 +1,8 @@
-"""Routes: which studies go which way. A kind of study that is read is one `Route`.
+"""Routes: how studies are read. Each kind of study is one `Route`.
 
-A second one (a blood smear, say) is another object here: its images, how they become slices, its
-steps, and the words of its report. The classifier comes from the bundle, whose input contract and
-classes the route's preparation and words must fit.
+A second kind (blood smears, say) would be another object here: its images, how they become slices,
+its steps, and the words of its report. The classifier comes from the bundle; the route's
+preparation and words must fit the bundle's input contract and classes.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,9 +26,9 @@ class Route:
     Attributes:
         name: as in configuration and metrics.
         sop_classes: a study with images of one of these (PS3.4 B.5) is of this kind.
-        classes: what a bundle must tell apart to serve this route, the finding last.
-        has_wanted: whether among files, one a series, is one that the contract asks for.
-        prepare_into: from a study's files to slices by the contract, in a folder; run confined.
+        classes: those that a bundle for this route must tell apart, the finding last.
+        has_wanted: whether files, one per series, include one that the contract asks for.
+        prepare_into: turns a study's files into slices in a folder, by the contract; run confined.
         steps: what is done, in order.
         words: what the report calls region, procedure and finding.
     """

@@ -1,8 +1,8 @@
-"""What each step of a study needs, what it makes, and which must be done again: decided here alone.
+"""What each step of a study needs and makes, and which steps must be repeated; decided only here.
 
-A step leaves its products in the study's folder for those after it. They can be missing: `finish`
-drops the arrays, and then the database may be set back to a copy; or the model was changed between
-two steps, and what is reported must be one model's from end to end.
+A step leaves its products in the study's folder for later steps. They can be missing, if `finish`
+dropped the arrays and the database was then restored from a backup. Or the model was changed
+between two steps, while a report must come from one model from start to end.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +21,8 @@ class Product:
     """What a step leaves in a study's folder.
 
     Attributes:
-        name: for people.
-        is_there: given the folder and the model in force, whether it is there and of use.
+        name: for people to read.
+        is_there: given the folder and the model in force, whether it is there and usable.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Step:
 
     Attributes:
         needs: products of the steps before it.
-        makes: its own.
+        makes: its own products.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Step:
 
 
 def work_folder(data: Path, study_key: str, generation: int) -> Path:
-    """The folder of a generation of a study, made where it is missing."""
+    """The folder of one generation of a study; created if missing."""
     folder = data / "work" / study_key / str(generation)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def _of_this_model(folder: Path, model: ModelInfo) -> bool:
-    """Slices as the model in force wants them."""
+    """Whether the slices were prepared for the model in force."""
     made_for = classify.load_info(folder)
     return made_for is not None and made_for.digest == model.digest and prepare.is_saved(folder)
 
@@ -71,17 +71,17 @@ DELIVER = Step("deliver", needs=(OBJECTS,))
 FINISH = Step("finish")
 
 STUDY = (PREPARE, CLASSIFY, REPORT, DELIVER, FINISH)
-"""``study.v1``; what ``report`` made is never made again: it is what was promised to be sent."""
+"""``study.v1``. What ``report`` made is never made again: exactly that is to be delivered."""
 
 
 def to_repeat(steps: tuple[Step, ...], step: Step, folder: Path, model: ModelInfo) -> list[Step]:
-    """The steps to be done again, in their order, before one of them can begin."""
+    """The steps that must be repeated, in order, before ``step`` can begin."""
     lost = set(_missing(steps, step, folder, model))
     return [one for one in steps if one in lost]
 
 
 def _missing(steps: tuple[Step, ...], step: Step, folder: Path, model: ModelInfo) -> Iterator[Step]:
-    """The makers of what a step needs and is not there, and of what these need in turn."""
+    """The steps that make what ``step`` needs but lacks, and those that they need in turn."""
     for product in step.needs:
         if not product.is_there(folder, model):
             maker = next(one for one in steps if product in one.makes)

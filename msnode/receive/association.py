@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 OVERDUE = {"timeout": "network_timeout_s", "expired": "max_association_s"}
 COSTS = {"stored": -1.0, "duplicate": 0.0, "own": 0.0, "refused": 1.0, "failed": 1.0}
-CHEAP_REQUEST = 1 << 13  # bytes; one of a few contexts has hundreds, to decode 256 kB takes 0.4 s
+CHEAP_REQUEST = 1 << 13  # bytes; few contexts take hundreds of bytes; 256 kB decode in 0.4 s
 LONGEST_COMMAND = 1 << 16  # bytes; a C-STORE-RQ takes some 200
 
 
@@ -52,8 +52,8 @@ class Services:
         policy: who may call.
         supported: the presentation contexts we support.
         trail: the audit trail.
-        guard: told of all that is kept out.
-        pace: who has to wait.
+        guard: records all refusals.
+        pace: makes peers wait that ask for too much.
     """
 
     receive: config.Receive
@@ -83,7 +83,7 @@ class AssociationThread:
         self._services = services
         self._contexts: dict[int, Context] = {}
         self._caller = ""
-        self._encoded = bytearray()  # of a command set, so far
+        self._encoded = bytearray()  # the command set so far
         self._context_id = 0  # of the command set
         self._request: dimse.Command | None = None  # whose dataset is coming in
         self._reception: CStore | EventReport | None = None
@@ -233,7 +233,7 @@ class AssociationThread:
         self.is_idle = True
 
     def _note(self, reception: CStore, outcome: str) -> None:
-        """Put an instance on record."""
+        """Count and audit a received instance, and let the peer wait if it must."""
         metrics.INSTANCES.labels(outcome).inc()
         self._services.pace.wait(self._peer.address, COSTS[outcome])
         if reception.limit:

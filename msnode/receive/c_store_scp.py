@@ -86,7 +86,7 @@ class CStore:
         self.close()
 
     def misplace(self) -> None:
-        """The dataset came on another context than the command, so nobody knows its encoding."""
+        """Refuse a dataset from another context than its command: its encoding is unknown."""
         why = "Dataset came on another presentation context"
         self._refuse(StoreRefused(NOT_UNDERSTOOD, why))
 
@@ -164,7 +164,7 @@ class CStore:
 
     @property
     def limit(self) -> str:
-        """The limit that it was refused by, "" if none."""
+        """The setting whose limit it exceeded, "" if none."""
         return self._refused.limit if self._refused is not None else ""
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ from msnode.tls import ServerTls
 log = logging.getLogger(__name__)
 
 WATCH_S = 1.0
-PENDING = 128  # connections beyond the associations: they negotiate, linger, or only pretend to
+PENDING = 128  # connections besides the associations: in negotiation, closing, or doing nothing
 
 
 class Listener:
@@ -108,7 +108,7 @@ class Listener:
             return list(self._sessions)
 
     def watch(self) -> None:
-        """End connections that are over time, and reload changed TLS files; called often."""
+        """End connections whose time is over, and reload changed TLS files; called often."""
         now = time.monotonic()
         if now < self._watched + WATCH_S:
             return
@@ -121,7 +121,7 @@ class Listener:
     def serve(self, sock: socket.socket, address: str) -> None:
         """A connection from the TLS handshake to its end, in its own thread."""
         if self._tls is not None:
-            # the handshake itself is the session's: it must hold up nobody else
+            # the session does the handshake itself, so that it holds up nobody else
             sock = self._tls.context.wrap_socket(
                 sock, server_side=True, do_handshake_on_connect=False
             )
@@ -144,7 +144,7 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 1024  # one that comes while it is full waits for seconds
+    request_queue_size = 1024  # a connection that comes while it is full waits for seconds
 
     def __init__(self, listener: Listener, gate: ConnectionLimit, address: str, port: int) -> None:
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -173,7 +173,7 @@ class _Server(socketserver.ThreadingTCPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection from begin to end, in its own thread."""
+        """Serve one connection from start to end, in its own thread."""
         try:
             super().process_request_thread(request, client_address)
         finally:

@@ -70,7 +70,7 @@ class Reports:
             command: the N-EVENT-REPORT-RQ.
             context: the presentation context it came on.
             caller: calling AE title.
-            peer: where it is.
+            peer: where the caller is.
         """
         names = [d.name for d in self._destinations if self._speaks_for(d, caller, peer)]
         return EventReport(command, context, names, self._commitments)
@@ -90,7 +90,7 @@ class EventReport:
     Args:
         command: the N-EVENT-REPORT-RQ.
         context: the presentation context it came on.
-        destinations: in whose name the peer may speak.
+        destinations: those that the peer may report for.
         commitments: where the report is kept.
     """
 
@@ -126,7 +126,7 @@ class EventReport:
         return SUCCESS, "", "report"
 
     def _keep(self) -> None:
-        """Check what the command says, read what the dataset says, write it down."""
+        """Check the command, read the dataset, keep the report."""
         classes = {self._command.sop_class_uid, self._context.sop_class_uid}
         if classes != {str(StorageCommitmentPushModel)}:
             raise StoreRefused(NO_SUCH_CLASS, "Not the Storage Commitment Push Model")
@@ -150,12 +150,12 @@ class EventReport:
         """The Event Information.
 
         Raises:
-            Refused: it is none.
+            Refused: it cannot be decoded.
         """
         is_implicit = self._context.transfer_syntax_uid == ImplicitVRLittleEndian
         try:
             return decode(BytesIO(self._encoded), is_implicit, True)
-        except Exception as error:  # sequences in sequences in sequences, for one
+        except Exception as error:  # for example, sequences nested too deeply
             raise Refused(f"the commitment report is damaged: {type(error).__name__}") from error
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Audits what one association received: the begin and end of each study's transfer."""
+"""Audits what one association received: the start and end of each study's transfer."""
 
 from collections import Counter, defaultdict
 

@@ -1,4 +1,4 @@
-"""The running node: built in one order, stopped in the reverse, kept in order meanwhile."""
+"""The running node: started in a fixed order, stopped in reverse, with upkeep in between."""
 
 from msnode.service.node import Service
 

@@ -1,4 +1,4 @@
-"""Builds the node: one start order, the reverse stop order."""
+"""Builds the node: starts its parts in a fixed order and stops them in reverse."""
 
 import logging
 import time
@@ -31,7 +31,7 @@ from msnode.web.monitor import Monitor
 log = logging.getLogger(__name__)
 
 GRACE_S = 2.0  # for associations under way at a stop; the peer sends again what we did not answer
-STANDSTILL_S = 60.0  # without a sign of the periodic tasks, and the node is to be restarted
+STANDSTILL_S = 60.0  # after so long without a sign of the periodic tasks the node is restarted
 
 
 class Service:
@@ -55,7 +55,7 @@ class Service:
         self._started = False
 
     def __enter__(self) -> Self:
-        """Start; whatever fails stops again what had started."""
+        """Start; if anything fails, stop what has started."""
         with ExitStack() as stack:
             self._start(stack)
             self._stack = stack.pop_all()
@@ -72,7 +72,7 @@ class Service:
         log.info("stopped")
 
     def _start(self, stack: ExitStack) -> None:
-        """The one start order; the stack stops in reverse."""
+        """Start everything in order; the stack stops it in reverse."""
         config = self._config
         began = time.perf_counter()
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ class Service:
 
     @property
     def _role(self) -> str:
-        """What this process does of a node's work, as the command is called."""
+        """This process's part of the node's work, by the name of the command."""
         if self._receive and self._work:
             return "serve"
         return "receive" if self._receive else "work"
@@ -138,7 +138,7 @@ class Service:
 
     def watch(self) -> None:
         """Notify systemd's watchdog while the node is healthy; otherwise systemd restarts it."""
-        self._room.level()  # to be logged, also while no image comes
+        self._room.level()  # so that it is logged even while no image comes
         if self._alive()[0]:
             _notify("WATCHDOG=1")
 

@@ -13,9 +13,9 @@ from msnode.store.disk_space import is_full
 log = logging.getLogger(__name__)
 
 AGAIN_S = 60.0
-"""After a task failed it comes again so soon, unless its interval is shorter."""
+"""A failed task is retried after this time, or after its interval if that is shorter."""
 STOP_S = 2.0
-"""For the task under way at a stop."""
+"""How long a stop waits for the running task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Task:
     """Something to be done every ``interval_s`` seconds.
 
     Attributes:
-        name: label of its metrics, word in the log.
+        name: its label in metrics and in the log.
         interval_s: from the end of one run to the next; the first is at once.
-        run: returns True where there is more to do, and it comes again with the next round.
+        run: returns True if there is more to do; then it runs again in the next round.
     """
 
     name: str
@@ -34,14 +34,14 @@ class Task:
 
 
 class Periodic(threading.Thread):
-    """Runs tasks until stopped; what fails once (a locked database) keeps no other from its turn.
+    """Runs tasks until stopped; one that fails (a locked database) does not hold up the others.
 
     Args:
-        tasks: in the order in which they are run where several are due.
-        round_s: between two looks at what is due.
+        tasks: run in this order if several are due.
+        round_s: seconds between two checks of what is due.
 
     Attributes:
-        last_sign: by the monotonic clock, when last nothing was amiss; see `sign`.
+        last_sign: when all was last well, by the monotonic clock; see `sign`.
     """
 
     def __init__(self, tasks: Sequence[Task], round_s: float) -> None:
@@ -58,7 +58,7 @@ class Periodic(threading.Thread):
             self.round()
 
     def round(self) -> None:
-        """Run what is due, as long as the node is not to stop."""
+        """Run what is due, unless the node is stopping."""
         due = [task for task, at in self._due.items() if time.monotonic() >= at]
         ended_well = [self._run(task) for task in due if not self._stopping.is_set()]
         if all(ended_well):
@@ -69,7 +69,7 @@ class Periodic(threading.Thread):
         self.last_sign = time.monotonic()
 
     def stop(self) -> None:
-        """Finish the task under way, unless the database makes it wait for long."""
+        """Wait for the running task, but not for long: the database may hold it up."""
         self._stopping.set()
         if self.is_alive():
             self.join(STOP_S)
@@ -88,7 +88,7 @@ class Periodic(threading.Thread):
         return True
 
     def _note(self, task: Task, error: Exception) -> bool:
-        """Log a failure once; a full disk is not held against health, as a restart is no help."""
+        """Log a failure once; a full disk does not count against health: no restart helps."""
         trouble = "a disk is full" if is_full(error) else type(error).__name__
         if self._troubles.get(task.name) != trouble:
             self._troubles[task.name] = trouble

@@ -20,12 +20,12 @@ from msnode.service.periodic import Periodic, Task
 log = logging.getLogger(__name__)
 
 ROUND_S = 0.5  # between looks at what is due
-BEAT_S = 5.0  # between heartbeats; engine.SILENT_S of silence count as death
+BEAT_S = 5.0  # between heartbeats; a host silent for engine.SILENT_S counts as dead
 COUNT_S = 60.0  # between counts of the jobs that wait for an administrator
-CLEAN_S = 3600.0  # between removals of what is old
-HURRY_S = 5.0  # for one of them; what is left comes with the next round
-PAGE = 500  # studies of the queue that are looked at in one round
-ORPHAN_S = 60.0  # after which a file without a row has no receiver that will write it
+CLEAN_S = 3600.0  # between deletions of what is old
+HURRY_S = 5.0  # longest time for one such task; the rest follows in the next round
+PAGE = 500  # queued studies that are checked in one round
+ORPHAN_S = 60.0  # a file without a row for so long has lost the receiver that would write it
 
 
 class Upkeep:
@@ -44,11 +44,11 @@ class Upkeep:
         self._flow = flow
         self._retention = retention
         self._next_beat = 0.0
-        self._looked_at = ""  # of the queue, up to this study
+        self._looked_at = ""  # the queue was checked up to this study
         self.periodic = Periodic(self._tasks(), ROUND_S)
 
     def _tasks(self) -> tuple[Task, ...]:
-        """All of them; 0 comes with every round."""
+        """All tasks; one with interval 0 runs in every round."""
         return (
             Task("take_complete", 0.0, self._take_complete),
             Task("heartbeat", BEAT_S, self._beat),
@@ -67,9 +67,9 @@ class Upkeep:
             self.periodic.sign()
 
     def _submit_queued(self) -> bool:
-        """Submit what a crash or a fault kept from being submitted; close what died.
+        """Submit studies that a crash or a fault held back; close those whose job has stopped.
 
-        A page of the queue at a time, and two queries for it: a backlog may be long.
+        One page of the queue at a time, with two queries, as a backlog may be long.
         """
         page = self._inbox.studies.queued(self._looked_at, PAGE)
         absent, stopped = self._engine.unworked(page)
@@ -92,11 +92,11 @@ class Upkeep:
         self._engine.beat()
 
     def _settle_reports(self) -> None:
-        """Go on with deliveries on whose commitment their peer has reported."""
+        """Continue deliveries whose storage commitment the peer has reported on."""
         deliveries = self._flow.deliveries
         for request in deliveries.reported():
             place = request.study_key, request.generation, request.destination
-            if not self._engine.is_delivering(*place):  # who is sees for himself
+            if not self._engine.is_delivering(*place):  # a running attempt sees the report itself
                 destination = self._flow.destinations.get(request.destination)
                 self._engine.hasten(*place, deliveries.settle(request, destination))
 
@@ -109,7 +109,7 @@ class Upkeep:
     def _delete_old(self) -> bool:
         """Delete what is old, for a few seconds at most; returns whether there may be more.
 
-        At the end of it, look for images of a receiver that died for good before their rows came.
+        When nothing old is left, adopt images whose receiver died before it wrote their rows.
         """
         end = time.monotonic() + HURRY_S
         self._engine.sweep()
@@ -129,6 +129,6 @@ class Upkeep:
         self.periodic.sign()
         if time.monotonic() >= self._next_beat:
             self._next_beat = time.monotonic() + BEAT_S
-            with suppress(sa.exc.SQLAlchemyError):  # the heartbeat's own turn tells of it
+            with suppress(sa.exc.SQLAlchemyError):  # the heartbeat task will report it
                 self._engine.beat()
         return self._flow.has_wanted(paths)

@@ -23,7 +23,7 @@ from msnode.records.images import Float32Array, Float64Array, InputContract
 GREY = ("L", "LA", "I", "I;16", "F", "1")
 """Pillow's modes of images without colour."""
 FORMAT = "2"
-"""Of the cache; another one is prepared again."""
+"""Version of the cache; a cache of another version is prepared again."""
 
 Source = tuple[float, float]
 """Source pixel size and slice distance in mm; of a single image its rows and columns."""
@@ -68,7 +68,7 @@ def load(
         progress: called with 1 after each row.
 
     Raises:
-        ConfigError: every unreadable image at once, by its line of the index.
+        ConfigError: images are unreadable; names all of them, by their lines of the index.
     """
     file = cache / f"prepared-{_digest(rows, contract)}.safetensors" if cache else None
     if file is not None and file.exists():
@@ -150,7 +150,7 @@ def _volume(
 def _check_place(row: Row) -> None:
     """Refuse a lesion mask outside of its scan: it would teach "no lesions".
 
-    A mask may well have all its lesions outside the slices that are used.
+    A mask whose lesions all lie outside the slices that are used is accepted.
     """
     scan, mask = load_nifti(row.path), load_nifti(cast(Path, row.lesions))
     found = np.argwhere(mask.voxels > 0)[:, ::-1]
@@ -164,7 +164,7 @@ def _check_place(row: Row) -> None:
 
 
 def _picture(path: Path, contract: InputContract) -> tuple[Float32Array, Source]:
-    """A PNG, JPEG or TIFF as (1, rows, cols), or (1, 3, rows, cols) in colour; its own size."""
+    """A PNG, JPEG or TIFF as (1, rows, cols), or (1, 3, rows, cols) in colour; and its own size."""
     try:
         with Image.open(path) as image:
             source = (float(image.height), float(image.width))
@@ -192,7 +192,7 @@ def _is_grey_palette(image: Image.Image) -> bool:
 def _picture_mask(row: Row, source: Source, contract: InputContract) -> NDArray[np.bool_] | None:
     """The lesion mask of a single image as (1, rows, cols), None where there is none.
 
-    A pixel that any lesion pixel falls into is lesion, so that small ones survive the scaling.
+    A pixel is lesion if any lesion pixel falls into it, so that small lesions survive the scaling.
     """
     if row.lesions is None:
         return None
@@ -219,13 +219,13 @@ def _unpacked(tensors: dict[str, torch.Tensor]) -> Examples:
 
 
 def digest(rows: Sequence[Row]) -> str:
-    """What is known of the images, and the state of their files, as 16 hex digits."""
+    """Digest of what is known of the images and of the state of their files, 16 hex digits."""
     known = [json.dumps(asdict(row), default=str, sort_keys=True) for row in rows]
     return hashlib.sha256("\n".join([*known, *_described(rows)]).encode()).hexdigest()[:16]
 
 
 def _digest(rows: Sequence[Row], contract: InputContract) -> str:
-    """What the prepared images depend on, as 16 hex digits."""
+    """Digest of all that the prepared images depend on, 16 hex digits."""
     described = [FORMAT, json.dumps(asdict(contract), sort_keys=True), *_described(rows)]
     return hashlib.sha256("\n".join(described).encode()).hexdigest()[:16]
 

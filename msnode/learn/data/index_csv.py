@@ -2,9 +2,9 @@
 
 Columns: ``path``, ``person``, ``label`` (needed), and ``site``, ``scanner``, ``sequence``,
 ``visit``, ``age``, ``sex``, ``lesions`` (a mask: NIfTI on the patient's coordinates for a volume,
-an image of the same size for an image), ``role`` (``train``: only ever learned from). Paths count
-from the index's folder. A path is a NIfTI file, a folder of one DICOM study, or an image (PNG,
-JPEG, TIFF).
+an image of the same size for an image), ``role`` (``train``: only ever learned from). Paths are
+relative to the index's folder. A path is a NIfTI file, a folder of one DICOM study, or an image
+(PNG, JPEG, TIFF).
 """
 
 import csv
@@ -53,7 +53,7 @@ def read(index: Path) -> list[Row]:
     """Read an index.
 
     Raises:
-        ConfigError: every bad row at once, by its line, with what to change.
+        ConfigError: rows are bad; names all of them, by line, with what to change.
     """
     try:
         with index.open(newline="", encoding="utf-8-sig") as file:

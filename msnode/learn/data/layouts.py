@@ -1,4 +1,4 @@
-"""Public data sets as they unpack: from their folders to rows of the index.
+"""Turns the folders of public data sets, as unpacked, into rows of the index.
 
 Each function knows one layout by the names of its files and raises ``ConfigError`` where it finds
 none of them.
@@ -25,7 +25,7 @@ MSSEG_SCANNERS = {
 
 
 def ixi(root: Path) -> list[Row]:
-    """IXI's healthy people: ``IXI002-Guys-0828-T1.nii.gz`` and its like."""
+    """IXI's healthy people: files named like ``IXI002-Guys-0828-T1.nii.gz``."""
     name = re.compile(r"IXI(\d{3})-([A-Za-z]+)-\d+-(T1|T2|PD|MRA)\.nii(\.gz)?")
     rows = []
     for path, (number, site, sequence, _) in _named(root, name):
@@ -89,10 +89,10 @@ def ehealth(root: Path, masks: Path) -> list[Row]:
 
 
 def folders(root: Path, person: str = r"[^_\-.]+") -> list[Row]:
-    """A folder a class, images at any depth, e.g. tiles of blood smears.
+    """One folder per class, images at any depth, e.g. tiles of blood smears.
 
     Args:
-        root: holds one folder a class.
+        root: holds one folder per class.
         person: regular expression whose first match in the file's name is the person.
 
     Raises:
@@ -134,8 +134,8 @@ def index(layout: str, root: Path, out: Path, person: str | None = None) -> list
     Args:
         layout: a name of ``LAYOUTS``.
         root: where the data set was unpacked.
-        out: the index to be; masks that must be drawn come into a folder beside it.
-        person: of ``folders``.
+        out: the index to be written; masks that must be drawn go into a folder beside it.
+        person: pattern of the person's name, for ``folders`` only.
 
     Raises:
         ConfigError: no such layout, a setting that it does not take, or no data of that layout.

@@ -89,7 +89,7 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 
 def _matlab(path: Path) -> Float64Array:
-    """The two vectors of a MATLAB file, x before y as their names go."""
+    """The two vectors of a MATLAB file, x and y in the order of their names."""
     content = loadmat(path)
     vectors = [
         np.asarray(content[name], np.float64).ravel()
@@ -102,7 +102,7 @@ def _matlab(path: Path) -> Float64Array:
 
 
 def _text(path: Path) -> Float64Array:
-    """Two numbers a line."""
+    """Two numbers per line."""
     lines = path.read_text(encoding="ascii").replace(",", " ").split("\n")
     rows = [[float(number) for number in line.split()] for line in lines if line.strip()]
     if any(len(row) != 2 for row in rows):

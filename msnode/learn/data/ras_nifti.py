@@ -1,4 +1,4 @@
-"""NIfTI volumes as the makers of training data want them: RAS, slices along the last axis."""
+"""NIfTI volumes for making training data: in RAS order, slices along the last axis."""
 
 import zlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from msnode.records.images import Float32Array, Float64Array
 from msnode.records.uid_hash import uid_hash
 
 THICK = 1.5
-"""From so many times the other two distances on, the largest one lies between slices."""
+"""If the largest voxel distance exceeds the others by this factor, it is that between slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ def load_axial(path: Path) -> Image:
 
 
 def averaged_grid(affine: Float64Array, first: int, count: int) -> Float64Array:
-    """The affine of slices that are means of ``count`` others, the first from ``first`` on."""
+    """The affine of slices that are means of ``count`` others each, starting at slice ``first``."""
     grid = affine @ np.diag([1.0, 1.0, count, 1.0])
     grid[:3, 3] = (affine @ [0, 0, first + (count - 1) / 2, 1])[:3]
     return grid
 
 
 def name_of(path: Path) -> str:
-    """A file's name without its ending, and eight hex digits by which equal names differ."""
+    """A file's name without its ending, and eight hex digits of its path that make it unique."""
     return f"{path.name.partition('.')[0]}_{uid_hash(str(path))[:8]}"
 
 
@@ -95,6 +95,6 @@ def save(image: Image, path: Path) -> None:
     """Write a volume, whole or not at all; masks as bytes, all else as it is."""
     voxels = image.voxels
     stored = voxels.astype(np.uint8) if voxels.dtype == np.bool_ else voxels
-    part = path.with_name(f"part-{path.name}")  # NIfTI goes by the ending
+    part = path.with_name(f"part-{path.name}")  # nibabel goes by the ending
     nibabel.Nifti1Image(stored, image.affine).to_filename(part)
     part.replace(path)

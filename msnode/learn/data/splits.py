@@ -1,4 +1,4 @@
-"""Splits by person: images of one head never lie on both sides.
+"""Splits by person: images of one person never lie on both sides.
 
 Every function takes one person (and one class or site) per row and returns rows; the persons of
 a class are dealt out evenly, so that no part is left without a class where persons suffice.
@@ -118,7 +118,7 @@ def leave_one_site_out(
 
 
 def leaking(rows: int, parts: tuple[float, float, float], seed: int = 0) -> Split:
-    """The papers' split by slice, which shares persons; only to show how much that inflates."""
+    """The papers' split by slice, which shares persons; only to show how that inflates figures."""
     order = np.random.default_rng(seed).permutation(rows)
     first, second = (round(rows * part) for part in (parts[0], parts[0] + parts[1]))
     return Split(
@@ -130,12 +130,12 @@ def leaking(rows: int, parts: tuple[float, float, float], seed: int = 0) -> Spli
 
 
 def with_extra(split: Split, chosen: Rows, extra: Rows, persons: Sequence[str]) -> Split:
-    """A split of some rows as one of all rows, with others that are only learned from.
+    """Express a split of some rows in numbers of all rows, and add rows that are only trained on.
 
     Args:
         split: its rows count within ``chosen``.
         chosen: the rows that were split.
-        extra: rows to learn from as well, but for those of persons who validate or are tested.
+        extra: further rows to learn from, except those of persons who validate or are tested.
         persons: one for each of all rows.
     """
     train, validation, test = (chosen[part] for part in (split.train, split.validation, split.test))
@@ -161,7 +161,7 @@ def _dealt(
 ) -> Iterator[tuple[str, list[str]]]:
     """Each class with its persons in a shuffled order.
 
-    A person with rows of several classes counts to the alphabetically last (e.g. "ms" of
+    A person with rows of several classes counts as the alphabetically last (e.g. "ms" of
     "control" and "ms"), so that nobody is dealt twice.
     """
     last: dict[str, str] = {}

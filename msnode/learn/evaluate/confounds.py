@@ -79,7 +79,7 @@ def _duplicates(rows: Sequence[Row], examples: Examples) -> Iterator[tuple[int, 
 
 
 def _shared(rows: Sequence[Row], duplicates: Sequence[tuple[int, ...]]) -> Iterator[str]:
-    """Equal images under different persons would leak across a split."""
+    """Warn of equal images under different persons: they would leak across a split."""
     persons = {row.number: row.person for row in rows}
     for lines in duplicates:
         if len({persons[line] for line in lines}) > 1:
@@ -87,7 +87,7 @@ def _shared(rows: Sequence[Row], duplicates: Sequence[tuple[int, ...]]) -> Itera
 
 
 def _aligned(cohort: Cohort, name: str) -> Iterator[str]:
-    """A column that tells the label."""
+    """Warn if a column is aligned with the label."""
     column = [str(getattr(row, name)) for row in cohort.rows]
     labels = [row.label for row in cohort.rows]
     values, kinds = sorted(set(column)), sorted(set(labels))
@@ -102,7 +102,7 @@ def _aligned(cohort: Cohort, name: str) -> Iterator[str]:
 
 
 def _resolution(cohort: Cohort) -> Iterator[str]:
-    """Pixel size, slice distance or background that tell the label of volumes."""
+    """Warn if pixel size, slice distance or background alone tell the classes apart."""
     grey = cohort.examples.pixels.float()
     background = (grey.flatten(1) <= 0).float().mean(1).numpy().astype(np.float64)
     found: list[tuple[str, NDArray[np.float64]]] = [
@@ -117,7 +117,7 @@ def _resolution(cohort: Cohort) -> Iterator[str]:
 
 
 def _small(cohort: Cohort) -> Iterator[str]:
-    """Classes of very few persons."""
+    """Warn of classes with very few persons."""
     for label, sites in _counts(cohort.rows).items():
         if (count := sum(sites.values())) < 10:
             yield f"label {label}: {count} persons; intervals will be wide"

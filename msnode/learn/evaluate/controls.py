@@ -1,4 +1,4 @@
-"""Lesion-filled copies of a cohort's scans: the controls that lesion models are judged with."""
+"""Lesion-filled copies of a cohort's scans: the controls for judging lesion models."""
 
 import numpy as np
 import torch

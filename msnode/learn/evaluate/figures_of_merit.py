@@ -1,6 +1,6 @@
 """Figures of merit with 95 % intervals by bootstrap over persons.
 
-Slices of one head are not independent; whole persons are drawn, with all their slices.
+Slices of one person are not independent, so whole persons are drawn, with all their slices.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ class Figure:
 
 
 def accuracy(labels: Labels, scores: Float64Array, threshold: float) -> float:
-    """Fraction decided rightly."""
+    """Fraction decided correctly."""
     return _mean((scores >= threshold) == (labels == 1))
 
 
@@ -47,7 +47,7 @@ def sensitivity(labels: Labels, scores: Float64Array, threshold: float) -> float
 
 
 def specificity(labels: Labels, scores: Float64Array, threshold: float) -> float:
-    """Fraction of the negatives left alone."""
+    """Fraction of the negatives not called."""
     return _mean(scores[labels == 0] < threshold)
 
 
@@ -85,7 +85,7 @@ def average_precision(labels: Labels, scores: Float64Array, threshold: float = 0
 
 
 def brier(labels: Labels, scores: Float64Array, threshold: float = 0.5) -> float:
-    """Mean squared distance of the probability from what was true."""
+    """Mean squared difference between the probability and the true label."""
     return _mean((scores - labels) ** 2)
 
 
@@ -123,8 +123,8 @@ def measure(
     Args:
         labels: (n,) 0 or 1.
         scores: (n,) probabilities in [0, 1].
-        persons: (n,) whose each is.
-        threshold: from which a score counts as a call.
+        persons: (n,) the person of each.
+        threshold: scores from here on are called positive.
         draws: bootstrap samples of persons.
         seed: of the bootstrap.
     """
@@ -165,10 +165,10 @@ def threshold_for(labels: Labels, scores: Float64Array, wanted: float) -> float:
 
 
 def plain(figures: dict[str, Figure]) -> dict[str, dict[str, float]]:
-    """For JSON."""
+    """The figures as plain values for JSON."""
     return {name: asdict(figure) for name, figure in figures.items()}
 
 
 def _mean(values: NDArray[np.bool_] | Float64Array) -> float:
-    """Mean, nan of nothing."""
+    """Mean; nan if there are no values."""
     return float(np.mean(values)) if values.size else float("nan")

@@ -14,7 +14,7 @@ from msnode.learn.evaluate.paired import Scored
 from msnode.records.images import Float64Array
 
 TOP = 3
-"""Slices whose mean logit speaks for the study."""
+"""Number of a study's highest slice logits whose mean stands for the study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def judge(evidence: Evidence, sensitivity: float) -> Judgement:
 
 
 def by_study(evidence: Evidence) -> tuple[Float64Array, Labels]:
-    """Mean of the top logits of every study, and whether any of its images is 1."""
+    """Mean of the top logits of every study, and whether any of its images is of class 1."""
     names = np.unique(evidence.studies)
     mine = [evidence.studies == name for name in names]
     scores = [platt_scaling.mean_top(evidence.logits[rows], TOP) for rows in mine]

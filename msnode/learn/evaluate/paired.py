@@ -1,8 +1,8 @@
 """Evaluation with the position held fixed: a scan against its own lesion-filled twin.
 
-Lesions sit mid-brain, so a slice's height alone tells much of whether it bears lesions. Here each
-lesion-bearing slice meets the same slice with its lesions filled in; both also have lesion-free
-places filled, so that filling gives nothing away. The position-only baseline stands beside.
+Lesions lie mid-brain, so a slice's height alone says much about whether it bears lesions. Here each
+lesion-bearing slice is compared with the same slice with its lesions filled in; both also have
+lesion-free places filled, so that filling gives nothing away. A position-only baseline is added.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from msnode.learn.synth.composition import LESION_PIXELS, SlicePool
 from msnode.records.images import Float64Array
 
 SIZES = (LESION_PIXELS, 40), (40, 120), (120, None)
-"""Pixels of lesion in a slice, from and below."""
+"""Ranges of lesion pixels in a slice: from the first number, below the second."""
 
 Predict = Callable[[Tensor], Float64Array]
 """(n, 1, rows, cols) images to (n,) logits of "lesions here"."""
@@ -31,7 +31,7 @@ class Scored:
     """Logits of every slice and of its lesion-filled twin.
 
     Attributes:
-        real: (n,) logits of the slices, decoys filled.
+        real: (n,) logits of the slices, with decoys filled.
         twin: (n,) logits of the same with the lesions filled too.
         pixels: (n,) of lesion in the slice of 224x224.
         persons: (n,) whose slice it is.
@@ -77,8 +77,8 @@ def score(
 
     Args:
         heads: the slices with their edits.
-        persons: one a slice.
-        heights_mm: one a slice.
+        persons: one per slice.
+        heights_mm: one per slice.
         predict: the classifier.
     """
     real = (heads.images.float() + heads.decoyed.float()).clamp(0, 1)[:, None]

@@ -1,8 +1,8 @@
-"""What the three papers report, to stand beside what is measured here.
+"""What the three papers report, to be shown beside what is measured here.
 
-Their figures are of other data and, by slice or tile, of splits in which images of one head lie
-on both sides; they orient, they do not compare. Where a paper contradicts itself all its figures
-are quoted.
+Their figures come from other data and, where they split by slice or tile, from splits with images
+of one person on both sides: they give orientation but are not comparable. Where a paper contradicts
+itself, all its figures are quoted.
 """
 
 from collections.abc import Mapping

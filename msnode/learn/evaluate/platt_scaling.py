@@ -16,7 +16,7 @@ def platt(logits: Float64Array, labels: Labels, weight: float = 1.0) -> tuple[fl
     Args:
         logits: (n,).
         labels: (n,) 0 or 1.
-        weight: how strongly a is drawn towards a positive slope; examples' worth of evidence.
+        weight: how strongly a is drawn towards a positive default, in examples' worth of evidence.
 
     Returns:
         a >= 0 and b.
@@ -46,5 +46,5 @@ def mean_top(logits: Float64Array, top: int) -> float:
 
 
 def sigmoid(logits: Float64Array) -> Float64Array:
-    """Probabilities."""
+    """Logits to probabilities."""
     return 1 / (1 + np.exp(-logits))

@@ -66,7 +66,7 @@ def _precision_recall(
 
 
 def _reliability(axes: Axes, labels: Labels, scores: Float64Array) -> None:
-    """Observed frequency against probability, the dots' area the number of images."""
+    """Observed frequency against probability; the area of a dot shows the number of images."""
     bins = np.minimum((scores * BINS).astype(int), BINS - 1)
     used = np.unique(bins)
     said = [scores[bins == b].mean() for b in used]

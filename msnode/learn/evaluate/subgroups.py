@@ -13,7 +13,7 @@ from msnode.records.images import Float64Array
 from msnode.records.population import Strata
 
 FALLS_OUT = 0.10
-"""An AUC so much below that of all is worth a warning."""
+"""A stratum whose AUC is this much below the overall one earns a warning."""
 FEW = 3
 """Persons; smaller strata are shown but not judged."""
 
@@ -27,11 +27,11 @@ def by_stratum(
         cohort: the data.
         rows: (n,) tested images.
         scores: (n,) probabilities.
-        called: (n,) probabilities, moved so that 0.5 decides.
+        called: (n,) probabilities, shifted so that the threshold is 0.5.
 
     Returns:
-        By column and value: persons, images, AUC, accuracy; and a sentence for each that falls
-        out.
+        By column and value: persons, images, AUC, accuracy; and a sentence for each stratum with
+        a clearly lower AUC.
     """
     labels = cohort.labels[rows]
     persons = np.array(cohort.persons)[rows]
@@ -83,8 +83,8 @@ def _load(lesion_ml: Float64Array) -> NDArray[np.str_]:
 def learned_from(cohort: Cohort, rows: NDArray[np.int64]) -> Strata:
     """What a bundle can say of its training data, as far as the index tells.
 
-    Ages are stated where every person's is known, slice distances where every row is a volume;
-    scans that were drawn say nothing of either.
+    Ages are stated if every person's is known, slice distances if every row is a volume. Rows
+    with a role, such as synthetic scans, count for neither.
 
     Args:
         cohort: the data.

@@ -1,4 +1,4 @@
-"""Ablation: what each part of the lesion-supervised recipe adds, by a run without it."""
+"""Ablation: what each part of the lesion-supervised recipe adds, measured by a run without it."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ VARIANTS: dict[str, Variant] = {
 """By name. Those with synthetic scans need rows of the role ``train``."""
 
 OF_FUSION = {"mixup"}
-"""Settings that the extractors do not see; such a variant takes the recipe's extractors."""
+"""Settings without effect on the extractors; variants of these alone reuse the recipe's."""
 
 
 def ablate(
@@ -69,10 +69,10 @@ def ablate(
     All variants take about as many steps as the recipe does on the rows without a role.
 
     Args:
-        index: CSV of those who are learned from, with lesion masks.
-        test: CSV of others, with lesion masks.
-        out: gets a folder for each variant, and ``ablation.md``; a killed run goes on there.
-        names: of ``VARIANTS``; none is all that the index has rows for.
+        index: CSV of the persons to learn from, with lesion masks.
+        test: CSV of other persons, with lesion masks.
+        out: gets a folder for each variant, and ``ablation.md``; a killed run is resumed there.
+        names: of ``VARIANTS``; empty means all that the index has rows for.
         preset: of the plan, for lesions in two stages.
         changes: to the plan of every variant.
         progress: as for ``train``.

@@ -41,7 +41,7 @@ class Outcome:
         slices: figures per image.
         studies: figures per study (index row).
         naive: the naive classifier's figures per image, on the same split.
-        folds: of every fold, its images, and their AUC, accuracy and F1.
+        folds: by fold: number of images, AUC, accuracy and F1.
         matched: figures with the position held fixed, for models of lesions; else empty.
         warnings: what the reader must know.
     """
@@ -56,7 +56,7 @@ class Outcome:
 
 
 def start(folder: Path, plan: Plan, index: Path, scheme: str) -> None:
-    """Make a run directory, or go on in the one of the same configuration and data.
+    """Make a run directory, or resume one with the same configuration and data.
 
     Raises:
         ConfigError: the directory holds a run with another configuration, or of other data: its
@@ -188,7 +188,7 @@ def _write(outcome: Outcome, tables: dict[str, dict[str, Any]]) -> None:
 def _predictions(
     file: Path, cohort: Cohort, rows: np.ndarray, scores: Float64Array, naive: Float64Array
 ) -> None:
-    """One line a test image."""
+    """Write one line per test image."""
     with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(["line", "person", "height_mm", "label", "probability", "naive"])
@@ -200,7 +200,7 @@ def _predictions(
 
 
 def write_json(file: Path, content: Any) -> None:
-    """Readable JSON; what is not a number becomes null."""
+    """Write indented JSON; nan and infinity become null."""
     text = json.dumps(_as_json(content), indent=2, ensure_ascii=False)
     with replacing(file) as out:
         out.write((text + "\n").encode())

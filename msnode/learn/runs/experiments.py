@@ -35,7 +35,7 @@ def train(
 
     Args:
         index: CSV as ``data.read`` takes it.
-        out: the run directory; a killed run goes on there. ``out/bundle`` gets the model.
+        out: the run directory; a killed run is resumed there. ``out/bundle`` gets the model.
         plan: what to train.
         scheme: ``holdout`` (75:10:15 persons), or ``leaking`` (by slice, for comparison only).
         progress: called with what is being done, steps done and in all.
@@ -127,7 +127,7 @@ def evaluate(
 
 
 def _twins(cohort: Cohort, plan: Plan, bundle: Bundle, rows: Rows) -> Scored | None:
-    """Calibrated logits of slices and twins, where the data have masks and the plan asks."""
+    """Calibrated logits of slices and twins, if the data have masks and the plan needs them."""
     if not controls.possible(cohort, plan, bundle.model):
         return None
     pairs = controls.scored(cohort, bundle.model, rows, plan.seed)
@@ -168,7 +168,7 @@ def _naive_out_of_fold(cohort: Cohort, seed: int) -> Float64Array:
 def _cohort(
     index: Path, out: Path, plan: Plan, progress: Progress, bundle: Bundle | None = None
 ) -> Cohort:
-    """The data, prepared once a run directory's parent."""
+    """The data; prepared images are cached in the run directory's parent, for all runs there."""
     contract = bundle.contract if bundle else contract_of(plan)
     done = 0
 

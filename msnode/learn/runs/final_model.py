@@ -49,11 +49,11 @@ _NOBODY = np.zeros(0)
 UNMEASURED = HeldBack(
     Judgement(Calibration(), StudyRule(TOP), 0.5, 0.5), {}, {}, {}, _NOBODY, _NOBODY
 )
-"""Of a model that nobody was held back from."""
+"""For a model without a run that held persons back."""
 
 
 def held_back(raw: Scored, sensitivity: float, threshold: float = 0.5) -> HeldBack:
-    """Judge and measure; each person is calibrated by the others, so that no figure flatters.
+    """Judge and measure; each person is calibrated on the others, so that no figure is flattered.
 
     Args:
         raw: logits of three persons or more.
@@ -114,10 +114,10 @@ def train_on_everyone(
 
     Args:
         index: CSV as ``data.read`` takes it.
-        out: the run directory; a killed run goes on there. ``out/bundle`` gets the model.
+        out: the run directory; a killed run is resumed there. ``out/bundle`` gets the model.
         plan: what to train.
         measured: finished run of the same recipe, of lesions, with persons held back; without
-            it the bundle is not calibrated, and nothing is known of it.
+            it the bundle is not calibrated and has no figures.
         progress: called with what is being done, steps done and in all.
 
     Raises:

@@ -37,7 +37,7 @@ class Tested:
         probabilities: (n,) in [0, 1], calibrated.
         naive: (n,) in [0, 1], the naive classifier's on the same split.
         judgement: calibration, study rule and operating points, from validation persons.
-        model: the network; None for the rivals.
+        model: the network; None for the classical baselines.
         twins: calibrated logits of slices and lesion-filled twins; None where there are none.
     """
 
@@ -87,7 +87,7 @@ def everyone(cohort: Cohort, plan: Plan, folder: Path, progress: Progress) -> Cl
     """Train on every person; nobody is left to calibrate on or to test.
 
     Raises:
-        ConfigError: one of the rivals, which have no network.
+        ConfigError: the plan is for a classical baseline, which has no network.
     """
     if plan.architecture in classical.KINDS:
         raise ConfigError(f"{plan.architecture} is for comparison only; it has no bundle")
@@ -117,7 +117,7 @@ def _logits(
 
 
 def _trainer(plan: Plan) -> Callable[[end_to_end.Task, Plan, Path, Progress], Classifier]:
-    """End to end, on frozen backbones, in two stages, or taught by lesions."""
+    """The plan's way of training: frozen backbones, end to end, by lesions, or in two stages."""
     if plan.frozen:
         return frozen.fit
     if not plan.two_stage:

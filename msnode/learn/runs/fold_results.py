@@ -55,7 +55,7 @@ def _plain(twins: Scored, judgement: Judgement) -> Scored:
 
 
 def _converter() -> cattrs.Converter:
-    """JSON's lists back to arrays; a fold's model is not kept."""
+    """Turns JSON's lists back into arrays; a fold's model is not kept."""
     converter = cattrs.Converter()
     converter.register_structure_hook_func(
         lambda kind: getattr(kind, "__origin__", None) is np.ndarray,

@@ -31,11 +31,11 @@ def write(
 
     Args:
         folder: of the bundle.
-        plan: it was trained by.
+        plan: that the model was trained by.
         model: trained.
         judgement: calibration, study rule and operating point.
         studies: figures per study; sensitivity and specificity are shown with every result.
-        measured_on: the people and the split behind them.
+        measured_on: the people and the split behind these figures.
         card: CARD.md.
         strata: what it learned from; studies outside of it get a warning.
     """
@@ -59,7 +59,7 @@ def write(
 
 
 def _known(figures: Mapping[str, Figure], name: str) -> float | None:
-    """None for what was not measured."""
+    """The value of a figure; None if it was not measured."""
     value = figures[name].value if name in figures else np.nan
     return None if np.isnan(value) else value
 

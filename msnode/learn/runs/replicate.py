@@ -1,7 +1,7 @@
 """Repeats the papers' tables on the user's own data, with the published figures beside.
 
-Every model is measured twice: by person, and on a split by slice, in which images of one head lie
-on both sides. The second leaks; it stands there to show what that alone is worth.
+Every model is measured twice: by person, and on a split by slice, with images of one person on both
+sides. The second leaks; it is there to show how much the leak alone adds.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ class Model:
     """One row of a paper's table.
 
     Attributes:
-        title: as the reader finds it.
+        title: as shown in the table.
         preset: of the plan.
         changes: to the preset.
         published: its figures in the paper.
@@ -60,7 +60,7 @@ TABLES: dict[str, tuple[Model, ...]] = {
 """By the name that ``msnode papers`` takes."""
 
 SCHEMES = {"hybrid": "k-fold", "shallow": "k-fold", "swin": "leave-one-patient-out"}
-"""By person; as each paper has it, where it splits by person at all."""
+"""Splits by person: the paper's own scheme, where it splits by person at all."""
 
 
 def replicate(
@@ -74,9 +74,9 @@ def replicate(
 
     Args:
         index: CSV as ``data.read`` takes it.
-        out: gets a run directory for each model and split, and ``papers.md``; a killed run goes
-            on there.
-        papers: names of ``TABLES``; none is all.
+        out: gets a run directory for each model and split, and ``papers.md``; a killed run is
+            resumed there.
+        papers: names of ``TABLES``; empty means all.
         changes: to every plan, e.g. ``{"epochs": 3}``.
         progress: as for ``train``.
 
@@ -115,7 +115,7 @@ def _paper(
 
 
 def _rows(model: Model, honest: Outcome, leaking: Outcome) -> Iterator[str]:
-    """A line a measure; the published figures with their source."""
+    """One line per measure; the published figures with their source."""
     for measure in MEASURES:
         printed = [
             f"{p.figures[measure]} ({p.source})" for p in model.published if measure in p.figures
@@ -125,7 +125,7 @@ def _rows(model: Model, honest: Outcome, leaking: Outcome) -> Iterator[str]:
 
 
 def _folds(title: str, outcome: Outcome) -> Iterator[str]:
-    """A line a fold, which is a person."""
+    """One line per fold; each fold is one person."""
     yield from (f"### {title} by fold", "")
     yield from markdown.header(("fold", "images", "accuracy", "F1", "AUC"))
     for fold, of in outcome.folds.items():

@@ -18,7 +18,7 @@ class Augment:
     rotation_deg: float = 15.0
     """Largest in-plane rotation."""
     scale: float = 0.15
-    """Largest relative change of size, and of its aspect by a third of it."""
+    """Largest relative change of size; the aspect ratio changes by up to a third of this."""
     shift: float = 0.04
     """Largest translation, as a fraction of the width."""
     gamma: float = 0.4
@@ -32,9 +32,9 @@ class Augment:
     saturate: float = 0.25
     """Largest part of the upper intensity range that is cut off, as a robust maximum does."""
     detail: float = 1.0
-    """Largest gain of local contrast, up to a quarter of it lost; coils and sequences differ."""
+    """Largest gain of local contrast (largest loss: a quarter); coils and sequences differ."""
     scalp: float = 0.9
-    """Largest part by which what lies outside the brain is darkened; some protocols do."""
+    """Largest part by which everything outside the brain is darkened, as some protocols do."""
     filled: float = 0.45
     """Part of the slices whose lesions are filled in, to serve as their own controls; above 0,
     places without lesions are filled in 7 of 10 slices, so that filling gives nothing away."""
@@ -107,13 +107,13 @@ def appearance(images: Tensor, a: Augment) -> Tensor:
 
 
 def _smooth(images: Tensor) -> Tensor:
-    """Local means over 5, 9 or 17 pixels, one size a batch."""
+    """Local means over 5, 9 or 17 pixels, one size per batch."""
     reach = 2 ** int(torch.randint(1, 4, ()))
     return functional.avg_pool2d(images, 2 * reach + 1, 1, reach, count_include_pad=False)
 
 
 def darkened(images: Tensor, tissue: Tensor, a: Augment) -> Tensor:
-    """Darken what lies outside the brain in half of the images, and stretch them to [0, 1] again.
+    """In half of the images, darken what lies outside the brain and stretch to [0, 1] again.
 
     Args:
         images: (n, rows, cols) float32 in [0, 1].
@@ -135,7 +135,7 @@ def darkened(images: Tensor, tissue: Tensor, a: Augment) -> Tensor:
 
 
 def _blurred(images: Tensor) -> Tensor:
-    """The same images at 0.5 to 0.9 of their resolution, one factor a batch."""
+    """The same images at 0.5 to 0.9 of their resolution, one factor per batch."""
     factor = float(uniform(1, 0.5, 0.9))
     small = functional.interpolate(
         images, scale_factor=factor, mode="bilinear", antialias=True, align_corners=False

@@ -1,8 +1,8 @@
 """Drafts of lesion masks for scans that have none: what stands out in the white matter of FLAIR.
 
 A threshold on local contrast with hysteresis, as in classical lesion growing (Schmidt et al.,
-NeuroImage 2012), by the FLAIR alone. A draft is a start for a rater, who deletes what is wrong and
-adds what is missing. It is no reference to test against, but good enough to learn from.
+NeuroImage 2012), from the FLAIR alone. A draft is a start for a rater, who deletes what is wrong
+and adds what is missing. It is no reference to test against, but good enough to learn from.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +24,9 @@ PIXEL_MM = 0.9
 RIM = 7
 """Pixels below the brain's surface that belong to the cortex."""
 SEED_PIXELS, MOST_PIXELS = 6, 1500
-"""Pixels above the threshold that a lesion has at least, and pixels that no lesion has."""
+"""Fewest pixels above the threshold that a lesion must have; size that every lesion is below."""
 VERTEX_MM = 20.0
-"""Below the highest slice with brain; there the brain's outline is not found well enough."""
+"""Depth below the highest slice with brain in which the brain's outline is not reliable."""
 
 
 def draft(

@@ -18,7 +18,7 @@ from msnode.learn.synth.augment import Augment, affine, appearance, darkened, un
 from msnode.records.images import Float32Array
 
 LESION_PIXELS = 6
-"""An example counts as lesion-bearing from so many pixels of a 224x224 slice on."""
+"""Fewest lesion pixels, in a 224x224 slice, for an example to count as lesion-bearing."""
 
 DECOYED = 0.7
 """Part of the examples with lesion-free places filled in."""
@@ -49,7 +49,7 @@ class SlicePool:
         return len(self.images)
 
     def to(self, device: torch.device) -> "SlicePool":
-        """The pool where examples are to be composed: beside the model, no step waits for them."""
+        """The pool on a device; on the model's own, no training step waits for transfers."""
         return SlicePool(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def take(self, rows: NDArray[np.int64]) -> "SlicePool":

@@ -20,7 +20,7 @@ LEVELS = 1000
 TRIES = 5
 """Times that a pair is drawn before its sources count as unusable."""
 BRAIN_MM = 90
-"""Height that a brain has at least."""
+"""Least height of a whole brain."""
 
 
 def synthesize(
@@ -34,7 +34,7 @@ def synthesize(
 ) -> list[Row]:
     """Write pairs of scans, one with and one without lesions, and ``index.csv``.
 
-    Its rows have the role ``train``, so that nobody is tested on a head that was drawn.
+    Its rows have the role ``train``, so that no model is tested on a synthetic head.
 
     Args:
         tissues: label volumes of healthy people (1 CSF, 2 grey, 3 white matter), 1 mm NIfTI.
@@ -42,7 +42,7 @@ def synthesize(
         out: folder to write into.
         count: pairs.
         seed: everything random follows from it.
-        flair: part of the pairs with the contrast of FLAIR; the others have any.
+        flair: part of the pairs with the contrast of FLAIR; the others have random contrasts.
         progress: called with what is being done, pairs done and in all.
 
     Raises:
@@ -74,7 +74,7 @@ def _drawn(
     """A pair with lesions in one of the two, both of which pass the input gate.
 
     Raises:
-        ConfigError: none did, as often as it was tried.
+        ConfigError: no pair did in ``TRIES`` attempts.
     """
     for _ in range(TRIES):
         pair = generator.pair(tissues, masks, int(rng.integers(2**31)), flair)
@@ -89,7 +89,7 @@ def _drawn(
 
 
 def _is_head(path: Path) -> bool:
-    """Whether a scan passes the input gate; no model could be given another."""
+    """Whether a scan passes the input gate; no other scan would reach a model."""
     try:
         admit(load_nifti(path), HeadGate())
     except NotAnalysable:

@@ -25,7 +25,7 @@ HEAD = 0.1
 BEARING = 0.4
 """Amount of lesion from which a voxel is part of the mask."""
 VENTRICLE_MM = 25.0
-"""Fluid so far below the brain's surface is that of the ventricles."""
+"""Fluid deeper than this below the brain's surface counts as the ventricles."""
 NECK_MM, VERTEX_MM = (15, 55), (0, 12)
 """How much of the head's lower and upper end the field of view may leave out."""
 
@@ -93,7 +93,7 @@ def place(masks: Sequence[Image], tissues: Labels, rng: np.random.Generator) -> 
     Each mask is scaled, turned, shifted and bent at random, and mirrored half of the time.
 
     Args:
-        masks: of one patient or several, whose lesions add up; their affines lead to MNI mm.
+        masks: of one patient or several, whose lesions are merged; their affines map to MNI mm.
         tissues: (x, y, z) labels of the brain to fill, RAS, 1 mm.
         rng: draws the variation.
 
@@ -165,10 +165,10 @@ def _rim(tissues: Labels, rng: np.random.Generator) -> Float32Array:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What the scanner would give.
+    """What a scanner would produce.
 
     Attributes:
-        voxels: (x, y, slices) float32, 0 and more.
+        voxels: (x, y, slices) float32, 0 or more.
         lesions: (x, y, slices) bool.
         affine: (4, 4) to patient coordinates in mm, RAS.
     """

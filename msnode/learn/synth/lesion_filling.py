@@ -1,4 +1,4 @@
-"""Lesion filling: a scan's own pseudo-control, and places filled where nothing was wrong.
+"""Lesion filling: makes a scan's own pseudo-control, and fills places without lesions too.
 
 Every 2-D slice is filled by itself, as the data are 2-D multislice (5-8 mm thick). The filling is
 a smooth estimate of the surrounding normal-appearing tissue plus texture borrowed from elsewhere
@@ -84,7 +84,7 @@ def _typical(image: Float32Array, normal: Mask) -> Float32Array:
 
 
 def _normalized(image: Float32Array, weight: Float32Array) -> Float32Array:
-    """Smooth image from weighted pixels alone (normalized convolution), coarser where they lack."""
+    """Smooth image from weighted pixels alone (normalized convolution), coarser where few are."""
     out, total = np.zeros_like(image), np.zeros_like(image)
     for sigma, trust in ((3.0, 1.0), (8.0, 0.05), (40.0, 1e-4)):
         out += trust * ndimage.gaussian_filter(image * weight, sigma)
@@ -131,7 +131,7 @@ def decoys(lesions: Mask, inner: Mask, rng: np.random.Generator, tries: int = 8)
         lesions: (rows, cols) bool.
         inner: (rows, cols) bool from ``tissue``: where a place may be.
         rng: draws the places.
-        tries: the shift that keeps most of the shape wins.
+        tries: number of shifts tried; the one that keeps most of the shape wins.
 
     Returns:
         (rows, cols) bool; empty where no free place was found.

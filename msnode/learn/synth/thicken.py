@@ -1,7 +1,7 @@
 """Thick slices from thin ones, so that a model learns what protocols with thicker slices show.
 
 Neighbouring slices are averaged, as a thicker slice averages the tissue; a lesion that fills less
-than two fifths of it is gone.
+than two fifths of a thick slice disappears from its mask.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,8 +31,8 @@ def thicken(
 
     Args:
         rows: of an index of NIfTI volumes.
-        out: folder that gets them.
-        count: slices that make one.
+        out: folder that gets the volumes.
+        count: thin slices per thick one.
         progress: called with what is being done, rows done and in all.
 
     Raises:

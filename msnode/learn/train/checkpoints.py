@@ -48,7 +48,7 @@ def _state(modules: dict[str, nn.Module]) -> Iterator[tuple[str, str, Tensor]]:
 def load(
     path: Path, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> tuple[int, dict[str, str]]:
-    """Take up a run where ``save`` left it.
+    """Resume a run where ``save`` left it.
 
     Returns:
         The steps done, and the notes.
@@ -84,7 +84,7 @@ def averaged(path: Path) -> dict[str, Tensor]:
 
 
 def _under(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors whose key begins with ``name/``, without that."""
+    """The tensors whose key begins with ``name/``, with that prefix removed."""
     return {k.removeprefix(f"{name}/"): v for k, v in tensors.items() if k.startswith(f"{name}/")}
 
 

@@ -1,4 +1,4 @@
-"""The baselines of the shallow CNN, SVM and decision tree, on hand-crafted image features."""
+"""SVM and decision tree, the shallow CNN's baselines, on hand-crafted image features."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ def fit(
         name: ``svm`` (radial kernel) or ``decision_tree``.
         inputs: (n, features).
         labels: (n,) 0 or 1.
-        arguments: of scikit-learn's class, over our defaults.
+        arguments: of scikit-learn's class; they override our defaults.
 
     Raises:
         ConfigError: one class only, or an argument the class does not have.

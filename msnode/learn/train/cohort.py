@@ -37,17 +37,17 @@ class Cohort:
     labels: Labels
 
     def of(self, name: str) -> NDArray[np.str_]:
-        """(n,) a column of the index, one value an image."""
+        """(n,) a column of the index, one value per image."""
         values = np.array([str(getattr(row, name) or "") for row in self.rows])
         return values[self.examples.rows]
 
     @property
     def persons(self) -> list[str]:
-        """(n,) whose image each is."""
+        """(n,) the person of each image."""
         return [str(person) for person in self.of("person")]
 
     def task(self, split: Split) -> Task:
-        """What a network is to learn of a split."""
+        """What a network is to learn from a split."""
         e = self.examples
         return Task(e.pixels, self.labels, e.lesions, e.masked, split.train, split.validation)
 
@@ -67,7 +67,7 @@ class Cohort:
         ]
 
     def _split(self, scheme: str, folds: int, seed: int, chosen: Rows) -> list[Split]:
-        """The splits of some rows, which are counted by their place in ``chosen``."""
+        """The splits of some rows, which are numbered by their place in ``chosen``."""
         persons, classes, sites = (
             [str(value) for value in self.of(name)[chosen]] for name in ("person", "label", "site")
         )
@@ -98,9 +98,9 @@ def open_cohort(
         index: CSV as ``data.read`` takes it.
         plan: for the images' size and what counts as class 1.
         cache: folder that keeps the prepared images.
-        contract: of the images, where it is not the plan's.
+        contract: for the images, if not the plan's.
         progress: called with 1 after each row.
-        one_class: whether there may be nobody of class 1, as where healthy people are measured.
+        one_class: whether class 1 may be absent, e.g. where only healthy people are measured.
 
     Raises:
         ConfigError: the index, an image, or a label is unusable; names the rows.

@@ -26,12 +26,12 @@ from msnode.records.images import Float64Array
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, steps done, and steps in all."""
 GENTLE = Augment(bias=0.1, noise=0.01, blur=0.0, saturate=0.0, gamma=0.2, detail=0.0)
-"""For a whole class of images; the shipped bundle's slices are varied more."""
+"""The ranges used here; the shipped bundle's slices are varied more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Images and what is to be learned of them.
+    """Images and what is to be learned from them.
 
     Attributes:
         pixels: (n, rows, cols) or (n, 3, rows, cols) float16.
@@ -92,7 +92,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Classifier:
 
 
 def _both_classes(task: Task) -> None:
-    """Refuse what nothing can be learned from."""
+    """Refuse images that are all of one class."""
     for name, rows in (("training", task.train), ("validation", task.validation)):
         if len(rows) and len(np.unique(task.labels[rows])) < 2:
             raise ConfigError(
@@ -138,7 +138,7 @@ def _location_loss(
 
 
 def _batch(train: NDArray[np.int64], plan: Plan, step: int, per_epoch: int) -> Tensor:
-    """Rows of a step; every epoch deals all of them out in a new order."""
+    """Rows of a step; every epoch goes through all of them in a new order."""
     epoch, position = divmod(step, per_epoch)
     order = np.random.default_rng((plan.seed, epoch)).permutation(train)
     rows = order[position * plan.batch : (position + 1) * plan.batch]
@@ -234,7 +234,7 @@ def _append(file: Path, epoch: int, loss: float, value: float) -> None:
 
 
 def pretrain(model: nn.Module, weights: str) -> int:
-    """Load backbones' pretrained weights by torchvision's names; the top stays fresh.
+    """Load backbones' pretrained weights by torchvision's names; the top is left untrained.
 
     Args:
         model: with backbones that keep torchvision's names.

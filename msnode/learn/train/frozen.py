@@ -28,11 +28,11 @@ from msnode.learn.train.recipe import Plan
 EVERY = 50
 """Steps between checkpoints."""
 SHAPES = (2048, 5, 5), (1024, 7, 7)
-"""Of the two backbones' last maps; in the cache they lie flat, one behind the other."""
+"""Of the two backbones' last maps; in the cache they are flattened and concatenated."""
 
 
 class Top(nn.Module):
-    """The hybrid without its backbones, whose parts it shares."""
+    """The hybrid without its backbones; it shares the hybrid's other parts."""
 
     def __init__(self, model: Hybrid) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Top(nn.Module):
 
 
 def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid:
-    """Train what stands on the backbones.
+    """Train the layers above the backbones.
 
     Args:
         task: what to learn.

@@ -19,7 +19,7 @@ SIDES = {INCEPTION_GRID: 5, DENSENET_GRID: 7}
 """Locations along each side of the two maps."""
 
 BATCH = 32
-"""Cached examples a step."""
+"""Cached examples per step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Features:
     """Cached output of the extractors.
 
     Attributes:
-        sequences: (n, 74, 512) float16; 25 or 49 locations of one half alone.
+        sequences: (n, 74, 512) float16; 25 or 49 locations for one half alone.
         labels: (n,) float32, 1 for lesion-bearing.
         cells: (n, locations) float16, amount of lesion at every location; nan where unknown.
     """
@@ -104,14 +104,14 @@ def train_fusion(
     """Train the LSTM and its dense blocks on cached features.
 
     Where the lesions' locations are known, sequences are recombined: locations trade places
-    within each map and are exchanged between images, and the label follows the lesions. That
-    takes the slice's position out of what can be learned, and never runs out of examples.
+    within each map and are exchanged between images, and the label follows the lesions. So the
+    slice's position cannot be learned, and there is no end of examples.
 
     Args:
         model: its ``fusion`` is trained and replaced by the moving average.
         features: of the training examples.
         steps: of ``BATCH`` examples.
-        alpha: of mix-up between feature sequences; 0 is without.
+        alpha: of mix-up between feature sequences; 0 turns it off.
         seed: makes it repeatable.
     """
     where = next(model.parameters()).device

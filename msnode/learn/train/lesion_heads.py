@@ -1,8 +1,8 @@
 """Stage one of Algorithm 1: training the extractors with lesion masks.
 
 Beside the 7x7 and 5x5 maps that the fusion sees, two finer maps of each backbone get a linear
-head and the same question, "is there a lesion here?" (deep supervision). These heads exist during
-training only; they let a few hundred slices teach a deep network from scratch.
+head for the same question, "is there a lesion here?" (deep supervision). These heads exist during
+training only; with them a few hundred slices suffice to train a deep network from scratch.
 """
 
 import torch
@@ -29,7 +29,7 @@ def cells(masks: Tensor, grid: Grid, count: int) -> Tensor:
         count: cells along each side.
 
     Returns:
-        (n, count, count) float32 in [0, 1]: 1 from four lesion pixels a cell on.
+        (n, count, count) float32 in [0, 1]: 1 for four or more lesion pixels in a cell.
     """
     start = round(grid.first - grid.stride / 2)
     end = start + grid.stride * count
@@ -57,7 +57,7 @@ class LesionSupervised(nn.Module):
         self.heads = nn.ModuleList(_head(channels) for channels, _ in taps.values())
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """(n, 3, rows, cols) to one (n, cells, cells) map of logits a head, finest first."""
+        """(n, 3, rows, cols) to one (n, cells, cells) map of logits per head, finest first."""
         value, maps = images, []
         for name, layer in self.branch.backbone.named_children():
             value = layer(value)
@@ -68,7 +68,7 @@ class LesionSupervised(nn.Module):
 
 
 def _head(channels: int) -> nn.Sequential:
-    """(n, channels, h, w) to (n, 1, h, w) logits, at first sure that there is no lesion."""
+    """(n, channels, h, w) to (n, 1, h, w) logits, which start at "no lesion"."""
     last = nn.Conv2d(channels, 1, 1)
     nn.init.constant_(last.bias, -3.0)  # type: ignore[arg-type]
     return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(), last)
@@ -98,8 +98,8 @@ def location_loss(
 def label_loss(logits: list[Tensor], masks: Tensor) -> Tensor:
     """Cross-entropy of "a lesion somewhere?", answered by each map's highest location.
 
-    What remains of the question where nobody says which location it is (multiple-instance
-    learning); for comparison with ``location_loss``.
+    This is all that can be asked without lesion locations (multiple-instance learning); for
+    comparison with ``location_loss``.
 
     Args:
         logits: from ``LesionSupervised``.

@@ -1,8 +1,8 @@
 """The shipped bundle's training: extractors taught by lesion masks on composed slices.
 
-Nothing but lesions separates the two classes here (see ``heads``), so neither position nor
-scanner pays off. Both halves learn where lesions are; the LSTM then learns from their features,
-recombined location by location (see ``fuse``).
+Nothing but lesions separates the two classes here (see ``synth.composition``), so neither position
+nor scanner helps. Both halves learn where lesions are; the LSTM then learns from their features,
+recombined location by location (see ``fusion``).
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from msnode.learn.train.recipe import Plan
 CROPS = {"inception": 144, "densenet": 128}
 """Rows and columns of the crops that most steps see: a third of the work of whole slices."""
 WHOLE = 0.85
-"""From this fraction of the steps on whole slices are shown, half as many a step."""
+"""After this fraction of the steps whole slices are shown, half as many per step."""
 EVERY = 50
 """Steps between checkpoints; each is 400 MB."""
 MILD = Augment(rotation_deg=12, scale=0.12)
@@ -43,7 +43,7 @@ def fit(task: Task, plan: Plan, folder: Path, progress: Progress) -> Hybrid | Si
 
     Args:
         task: slices with lesion masks.
-        plan: ``architecture`` is ``hybrid`` or one of its halves; its epochs are of each half.
+        plan: ``architecture`` is ``hybrid`` or one of its halves; each half gets all the epochs.
         folder: gets the halves' checkpoints and ``features.safetensors``.
         progress: told after every epoch.
 

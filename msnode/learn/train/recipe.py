@@ -22,17 +22,17 @@ class Plan:
     epochs: int = 10
     """Passes over the training images."""
     batch: int = 32
-    """Images a step."""
+    """Images per step."""
     lr: float = 1e-4
     """Highest learning rate of AdamW."""
     weight_decay: float = 0.01
     """Of AdamW."""
     mixup: float = 0.0
-    """Alpha of Beta(alpha, alpha); 0 is without."""
+    """Alpha of Beta(alpha, alpha); 0 turns mix-up off."""
     augment: bool = True
     """Rotation, flip, scale and intensity changes of training images."""
     locations: float = 1.0
-    """Weight of the location-wise loss where rows have lesion masks; 0 is without, and then
+    """Weight of the location-wise loss where rows have lesion masks; 0 turns it off, and then
     ``two_stage`` on lesions learns from the label of the slice alone."""
     pseudo_controls: float = 0.45
     """``two_stage`` on lesions: part of the slices whose lesions are filled in."""
@@ -47,9 +47,9 @@ class Plan:
     patience: int = 5
     """Epochs without a better validation loss before it stops; 0 never stops early."""
     slab_mm: list[float] = field(default_factory=list)
-    """Slices so far below the top of the head are taken, e.g. [0, 105]; empty takes all."""
+    """Slices in this range below the top of the head are taken, e.g. [0, 105]; empty takes all."""
     start: str = ""
-    """``two_stage`` on lesions: a fold's folder of an earlier run, whose extractors learn on."""
+    """``two_stage`` on lesions: fold folder of an earlier run; its extractors go on learning."""
     weights: str = ""
     """Files of pretrained weights for the backbones, with torchvision's names (safetensors);
     commas between several."""
@@ -118,7 +118,7 @@ def plan(preset: str | None = None, **changes: Any) -> Plan:
 
 
 def _typed(name: str, value: Any) -> Any:
-    """A setting of the right type; YAML reads 1e-4 as a word, and that is a number here.
+    """A setting of the right type; YAML reads 1e-4 as a string, which here is a number.
 
     Raises:
         ConfigError: another type than the setting's.
@@ -139,5 +139,5 @@ def _typed(name: str, value: Any) -> Any:
 
 
 def plain(value: Plan) -> dict[str, Any]:
-    """For JSON."""
+    """The plan as plain values for JSON."""
     return asdict(value)

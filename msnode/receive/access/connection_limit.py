@@ -7,11 +7,11 @@ import threading
 class ConnectionLimit:
     """Counts what is open.
 
-    An address gets another one while it has fewer than there are free places. So however many
-    addresses flood us, some places stay free for the next: one alone takes half of all.
+    An address may open another one while it holds fewer than there are free places. So one address
+    alone takes at most half of all, and however many flood us, some places stay free for the next.
 
     Args:
-        places: of all addresses together.
+        places: for all addresses together.
     """
 
     def __init__(self, places: int) -> None:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 PERIOD_S = 60.0
-KEYS = 10_000  # remembered; of more, those silent for longest are forgotten
+KEYS = 10_000  # remembered; beyond that, those silent for longest are forgotten
 
 
 class LogThrottle:

@@ -38,7 +38,7 @@ class Peer:
 
     @property
     def host(self) -> Host:
-        """The address without its zone, IPv4 out of IPv6."""
+        """The address without its zone; an IPv4-mapped IPv6 address becomes IPv4."""
         host = ipaddress.ip_address(self.address.partition("%")[0])
         return getattr(host, "ipv4_mapped", None) or host
 
@@ -65,10 +65,10 @@ class Policy:
         }
 
     def admit(self, request: Request, peer: Peer) -> config.Caller:
-        """Who is calling.
+        """Find the configured caller that this request comes from.
 
         Raises:
-            Rejected: nobody who may.
+            Rejected: the caller is not allowed in.
         """
         if not request.protocol_version & 1:
             raise Rejected(NO_PROTOCOL, "protocol_version")
@@ -92,7 +92,7 @@ class Policy:
         """Hold one of this caller's association slots for the time of a ``with`` block.
 
         Raises:
-            Rejected: it has its share, or there is none left.
+            Rejected: the caller has used up its own slots, or none is left.
         """
         own = self._open.get(caller)
         if own is not None and not own.acquire(blocking=False):

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from msnode import metrics
 
-RATE = 20.0  # a second, of each address in the long run: connections, echoes, what is refused
+RATE = 20.0  # per second and address in the long run: connections, echoes, refusals
 BURST = 200.0  # so many at once
-LONGEST_S = 10.0  # for one of them to wait
-KEYS = 10_000  # addresses remembered; of more, those silent for longest are forgotten
+LONGEST_S = 10.0  # longest wait for one of them
+KEYS = 10_000  # addresses remembered; beyond that, those silent for longest are forgotten
 
 
 class RateLimit:
@@ -27,10 +27,10 @@ class RateLimit:
         self._stopping = threading.Event()
 
     def charge(self, address: str, tokens: float = 1.0) -> float:
-        """Take tokens from an address, or with a negative number give it some.
+        """Take tokens from an address; a negative number gives it some.
 
         Returns:
-            Seconds that it has to wait for what it asks.
+            Seconds that its request has to wait.
         """
         now = self._clock()
         with self._lock:

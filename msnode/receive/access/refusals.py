@@ -17,7 +17,7 @@ SUSPICIOUS = {
     "rights": AlertType.RESTRICTED_FUNCTION,
     "protocol": AlertType.RESTRICTED_FUNCTION,
 }
-"""Rules that nobody breaks who is configured well, and what a security alert on them is called."""
+"""Rules that no well-configured peer breaks, with the type of security alert for each."""
 
 
 class Refusals:
@@ -36,9 +36,9 @@ class Refusals:
 
         Args:
             address: where it came from.
-            caller: AE title that it came under, "" where unknown.
+            caller: AE title of the sender, "" where unknown.
             rule: as in ``metrics.REFUSALS``.
-            why: more about it; names no patient.
+            why: details, without naming a patient.
         """
         metrics.REFUSALS.labels(rule).inc()
         times = self._throttle.count((address, rule))

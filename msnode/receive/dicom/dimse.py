@@ -1,6 +1,6 @@
 """DIMSE command sets (PS3.7 6.3.1, 9.3, 10.3.1, E.1): the few that this node's listener needs.
 
-pydicom could encode them, at a tenth of the time that a 256x256 slice may take altogether.
+pydicom could encode them too, but would use a tenth of the time allowed for a 256x256 slice.
 """
 
 import struct
@@ -47,7 +47,7 @@ def decode(encoded: bytes) -> Command:
     """Read a command set, which is always Implicit VR Little Endian.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a command set.
     """
     values: dict[int, bytes] = {}
     position = 0
@@ -111,7 +111,7 @@ def encode_response(command: Command, status: int, comment: str = "") -> bytes:
 
 
 def _uid(number: int, value: str) -> bytes:
-    """An element of VR UI, as `_text` reads it: the peer gets its own bytes back, UID or not."""
+    """An element of VR UI, the reverse of `_text`: the peer gets its own bytes back, UID or not."""
     return _element(number, value.encode("latin-1"))
 
 

@@ -28,7 +28,7 @@ class StoreRefused(Refused):
     Attributes:
         status: DIMSE status.
         comment: the reason, for ErrorComment (0000,0902): LO, at most 64 characters.
-        limit: the setting that it went beyond, as in ``metrics.REFUSALS``, "" if none.
+        limit: the setting that it exceeded, as in ``metrics.REFUSALS``, "" if none.
     """
 
     def __init__(self, status: int, comment: str, limit: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The answer to a proposal: A-ASSOCIATE-AC, and which presentation contexts are in force."""
+"""Answers a proposal with A-ASSOCIATE-AC, and says which presentation contexts are accepted."""
 
 import struct
 from dataclasses import dataclass

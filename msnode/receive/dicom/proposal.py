@@ -1,4 +1,4 @@
-"""What an A-ASSOCIATE-RQ proposes (PS3.8 9.3.2), without what is to be ignored."""
+"""What an A-ASSOCIATE-RQ proposes (PS3.8 9.3.2), without the parts that must be ignored."""
 
 import struct
 from dataclasses import dataclass, field
@@ -18,16 +18,16 @@ from msnode.association_items import (
 )
 
 UNUSABLE = "2.25.0"
-"""Stands for what is no UID or not there: a name that nobody supports, so the context is refused
-alone, for its abstract syntax or its transfer syntaxes (PS3.8 9.3.3.2)."""
+"""Replaces a missing or invalid UID. Nobody supports it, so only its own context is refused, for
+the abstract syntax or the transfer syntaxes (PS3.8 9.3.3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
     """A presentation context as offered.
 
-    It has what pynetdicom's negotiation reads of a PresentationContext, which would compare each
-    of its transfer syntaxes with all others, and raise on one that is bad.
+    It has the attributes that pynetdicom's negotiation reads of a PresentationContext. A real one
+    would compare each of its transfer syntaxes with all others, and raise on a bad one.
     """
 
     context_id: int
@@ -66,7 +66,7 @@ def read_proposal(body: bytes) -> Proposal:
         if kind == APPLICATION_CONTEXT_ITEM:
             named, proposal.application_context = True, uid(content)
         elif kind == OFFERED_CONTEXT and content:
-            # of two with one ID only the first can be meant by it later on
+            # if two have the same ID, later messages can only mean the first
             proposal.offers.setdefault(content[0], _offer(content))
         elif kind == USER_INFORMATION:
             _inform(proposal, content)
@@ -76,7 +76,7 @@ def read_proposal(body: bytes) -> Proposal:
 
 
 def _offer(content: bytes) -> Offer:
-    """One presentation context; whatever is wrong with it makes it unusable, and nothing else."""
+    """One presentation context; an error in it makes only this one unusable."""
     try:
         parts = [(kind, uid(name)) for kind, name in items(content[4:])]
     except ValueError:

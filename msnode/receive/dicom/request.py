@@ -26,11 +26,11 @@ FIXED = struct.Struct(">Hxx16s16s32x")
 
 
 class Rejected(Exception):
-    """An association is not wanted.
+    """An association is refused.
 
     Attributes:
         why: what the peer is told.
-        rule: of ours that keeps it out, as in ``metrics.REFUSALS``.
+        rule: our rule that refuses it, as in ``metrics.REFUSALS``.
     """
 
     def __init__(self, why: Rejection, rule: str) -> None:
@@ -49,10 +49,10 @@ class Request:
     body: bytes
 
     def decode(self) -> Proposal:
-        """The whole request.
+        """Decode the whole request.
 
         Raises:
-            ProtocolError: it is none.
+            ProtocolError: it cannot be decoded.
         """
         try:
             return read_proposal(self.body)
@@ -64,7 +64,7 @@ def read_request(connection: Connection) -> Request:
     """Wait for the A-ASSOCIATE-RQ.
 
     Raises:
-        AssociationEnd, ProtocolError: as ``read_pdu``; or it is no request.
+        AssociationEnd, ProtocolError: as ``read_pdu``; or the peer sent something else.
     """
     kind, body = connection.read_pdu()
     if kind == ABORT:
@@ -78,5 +78,5 @@ def read_request(connection: Connection) -> Request:
 
 
 def _title(value: bytes) -> str:
-    """An AE title; what may not be in one (PS3.5 6.2) stays visible, and is no known title."""
+    """An AE title; invalid characters (PS3.5 6.2) stay visible, and match no known title."""
     return value.strip(b" \0").decode("ascii", "backslashreplace")

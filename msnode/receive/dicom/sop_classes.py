@@ -43,7 +43,7 @@ COMPANIONS = frozenset(
         uid.ParametricMapStorage,
     }
 )
-"""What a brain MRI study brings along: kept, never a reason to analyse it again."""
+"""What else a brain MRI study contains: kept, but never a reason to analyse it again."""
 
 TRANSFER_SYNTAXES = (
     # our order of preference among those offered in one presentation context
@@ -71,7 +71,7 @@ STORAGE_COMMITMENT = uid.UID("1.2.840.10008.1.20.1")
 
 
 def accepted(extra: Iterable[str]) -> frozenset[str]:
-    """SOP classes accepted: ours and those named in ``receive.accept``, as config checked them."""
+    """SOP classes accepted: ours and those in ``receive.accept``, which config has checked."""
     return ANALYSED | COMPANIONS | {getattr(uid, keyword) for keyword in extra}
 
 

@@ -22,16 +22,16 @@ IDENTITIES = ("DNS", "IP Address", "email")
 ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
 LONGEST_REQUEST = 1 << 18  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 16 syntaxes take 130 kB
 BUFFER = 1 << 18  # bytes
-SHORTEST_PDU = 64  # bytes; no sender means less, whatever it says
+SHORTEST_PDU = 64  # bytes; a peer that states a lower limit does not mean it
 LINGER_S = 5.0  # seconds
-LINGER_BYTES = 1 << 22  # about what is on its way to us; who sends more does not listen
+LINGER_BYTES = 1 << 22  # about what may be in transit; a peer that sends more is not listening
 ARTIM_S = 30.0  # seconds for the A-ASSOCIATE-RQ to come (PS3.8 9.1.5)
 
 
 class AssociationEnd(Exception):
-    """The association is over; how is in the message: released, aborted, closed, timeout, expired.
+    """The association is over. The message says how: released, aborted, closed, timeout, expired.
 
-    Of these the last two are our doing: a PDU took too long, or the association as a whole.
+    The last two are our doing: a PDU, or the association as a whole, took too long.
     """
 
 
@@ -69,13 +69,13 @@ class Fragment:
 class Connection:
     """PDUs over one socket.
 
-    A socket's own timeout starts again with every byte. So that none can be held by sending a byte
-    now and then, ``check`` is called from outside every second or so.
+    A socket's own timeout restarts with every byte. So that a peer cannot hold a connection by
+    sending a byte now and then, another thread calls ``check`` about every second.
 
     Args:
         sock: connected; with TLS, its handshake is still to be done.
         timeout: seconds that the peer may take for each PDU, silence before it included.
-        max_pdu: longest P-DATA-TF PDU we said we take, bytes.
+        max_pdu: longest P-DATA-TF PDU that we announced, bytes.
         longest: seconds that the connection may last.
     """
 
@@ -95,7 +95,7 @@ class Connection:
         self._peer_max_pdu = 0
 
     def shake_hands(self) -> None:
-        """Do the TLS handshake, if TLS is spoken.
+        """Do the TLS handshake, if TLS is used.
 
         Raises:
             OSError: it failed, or took too long.
@@ -104,10 +104,10 @@ class Connection:
             self._socket.do_handshake()
 
     def names(self) -> frozenset[str]:
-        """What the peer's certificate calls it, by RFC 9525 6.3.
+        """The peer's names in its certificate, by RFC 9525 6.3.
 
-        Of subjectAltName the kinds dNSName, iPAddress and rfc822Name; the CN, which is no
-        identity any more, counts only where there is none of these.
+        These are dNSName, iPAddress and rfc822Name of subjectAltName. The CN, which is no longer
+        an identity, counts only in a certificate without subjectAltName.
         """
         if not isinstance(self._socket, ssl.SSLSocket):
             return frozenset()
@@ -119,7 +119,7 @@ class Connection:
         return frozenset(name for key, name in pairs if key == "commonName" and not alternatives)
 
     def check(self, now: float) -> None:
-        """Called by another thread: give up a peer whose time is over, by the monotonic clock."""
+        """Give up a peer whose time is over (monotonic clock); called by another thread."""
         if self._verdict or now < min(self._due, self._end):
             return
         self._verdict = "expired" if now >= self._end else "timeout"
@@ -138,7 +138,7 @@ class Connection:
             return self._read_pdu()
         finally:
             if self._is_established:
-                self._due = math.inf  # what we do with it is not the peer's fault
+                self._due = math.inf  # the time that we take for it is not the peer's fault
 
     def _read_pdu(self) -> tuple[int, bytes]:
         kind, length = struct.unpack(">BxI", self._read(6))
@@ -209,7 +209,7 @@ class Connection:
                 raise ProtocolError(UNEXPECTED_PDU, f"PDU type {kind} in an association")
 
     def abort(self, reason: int = 0) -> None:
-        """Send A-ABORT as the provider (PS3.8 9.3.8), if the peer still hears it."""
+        """Send A-ABORT as the provider (PS3.8 9.3.8), if the peer can still be reached."""
         with contextlib.suppress(AssociationEnd):
             self.send(struct.pack(">BxIxxBB", ABORT, 4, 2, reason))
 

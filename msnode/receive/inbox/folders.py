@@ -7,7 +7,7 @@ from msnode.receive.inbox.part10 import Spool
 from msnode.store.files import fsync
 
 REMEMBERED = 10_000
-"""Folders; more are forgotten, and looked at again when a file comes."""
+"""Folders remembered; beyond that all are forgotten, and counted again when a file comes."""
 
 
 class Folders:
@@ -50,7 +50,7 @@ class Folders:
         return _files(folder) if folder.is_dir() else 0
 
     def _make(self, folder: Path) -> None:
-        """The folder of a study, with a durable name."""
+        """Make the folder of a study; its name is durable when this returns."""
         if folder in self._counts and folder.is_dir():
             return
         folder.mkdir(mode=0o700, exist_ok=True)

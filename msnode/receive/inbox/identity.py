@@ -49,12 +49,12 @@ def read_header(stream: BinaryIO, transfer_syntax_uid: str, *, strict: bool = Fa
     Args:
         stream: positioned at the first element of the encoded dataset.
         transfer_syntax_uid: how it is encoded (PS3.5 10).
-        strict: refuse Implicit VR where it should be Explicit. pydicom reads it all the same, but
-            others that we hand the file to do not; what is in the inbox already is left as it is.
+        strict: refuse Implicit VR where it should be Explicit. pydicom reads it anyway, but other
+            readers of the file do not. Files already in the inbox are read without this.
 
     Raises:
-        StoreRefused: 0xC000 if it cannot be parsed so far, 0xA900 if an attribute is missing or
-            no UID; the message names the attribute and holds no patient data.
+        StoreRefused: 0xC000 if it cannot be parsed up to there, 0xA900 if an attribute is missing
+            or not a UID; the message names the attribute and holds no patient data.
     """
     try:
         values = _read(stream, UID(transfer_syntax_uid), WANTED, strict)
@@ -64,7 +64,7 @@ def read_header(stream: BinaryIO, transfer_syntax_uid: str, *, strict: bool = Fa
         raise StoreRefused(NOT_UNDERSTOOD, f"Dataset unreadable: {type(error).__name__}") from error
     for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         check_uid(name, values[name])
-    for name in ("PatientID", "IssuerOfPatientID"):  # shortened, it would be another patient's
+    for name in ("PatientID", "IssuerOfPatientID"):  # cut short, it would be another patient's
         if len(values[name]) > 64:
             raise StoreRefused(WRONG_CLASS, f"{name} is longer than 64 characters")
     return Header(*(values[name] for name in _ORDER))
@@ -91,7 +91,7 @@ def is_urgent(head: bytes, transfer_syntax_uid: str) -> bool:
 
 
 def has_other_pixels(head: bytes, transfer_syntax_uid: str) -> bool:
-    """Whether PixelData is encapsulated where the syntax has none such, or the reverse (PS3.5 A.4).
+    """Whether PixelData is encapsulated but the transfer syntax is not, or the reverse (PS3.5 A.4).
 
     Then the dataset was made for another presentation context, and nobody could decode it. Only
     what lies in the first bytes is seen.
@@ -102,7 +102,7 @@ def has_other_pixels(head: bytes, transfer_syntax_uid: str) -> bool:
         return False
     if (head[start + 8 : start + 12] == b"\xff" * 4) == syntax.is_encapsulated:
         return False
-    lengths = []  # these may have been bytes of something else: walk there
+    lengths = []  # the bytes found may belong to another element: parse up to there
 
     def is_reached(tag: int, _vr: str | None, length: int) -> bool:
         lengths.extend([length] if tag == _PIXEL_DATA_TAG else [])
@@ -119,7 +119,7 @@ def has_other_pixels(head: bytes, transfer_syntax_uid: str) -> bool:
 def _read(
     stream: BinaryIO, syntax: UID, wanted: Mapping[str, int], strict: bool = False
 ) -> dict[str, str]:
-    """The wanted elements as text; "" for one that is absent. Stops behind the last of them."""
+    """The wanted elements as text; "" for one that is absent. Stops after the last of them."""
     head = stream.read(LONGEST)
     if syntax.is_deflated:
         head = zlib.decompressobj(-15).decompress(head, LONGEST)
@@ -152,7 +152,7 @@ def _text(value: bytes) -> str:
 
 
 def check_uid(name: str, value: str) -> None:
-    """Refuse what is no UID by PS3.5 9.1; leading zeros are let through, as scanners send them.
+    """Refuse what is not a UID by PS3.5 9.1; leading zeros are allowed, as scanners send them.
 
     Raises:
         StoreRefused: 0xA900, naming the attribute.

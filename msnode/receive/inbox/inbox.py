@@ -1,10 +1,10 @@
 """The durable inbox: what was acknowledged is on disk, can be found again, and is never lost.
 
 The thread that received an instance fsyncs its file and the name in ``instances/<study>/``. That
-alone makes it safe: its row is rebuilt from the file if it was lost with the process or the power,
-and the name tells whether the content is complete. For an image of a study whose row, and so whose
-patient, is known, that is enough to answer the sender; its row follows within LAG_S, many in one
-transaction. All else is decided in the database before it is answered.
+alone makes it safe: if a crash or a power cut loses its row, the row is rebuilt from the file, and
+the name shows whether the content is complete. If the study's row, and so its patient, is known, an
+image is answered at this point; its row follows within LAG_S, together with others in one
+transaction. Everything else is decided in the database before it is answered.
 """
 
 import collections
@@ -41,10 +41,10 @@ from msnode.store.files import fsync
 
 log = logging.getLogger(__name__)
 
-LAG_S = 0.02  # a row comes so much later than its file; a transaction takes as long as ten rows
-BACKLOG = 1000  # rows that may be late; with more the database has a problem, and senders wait
+LAG_S = 0.02  # how long a row waits for others; a transaction takes as long as ten rows
+BACKLOG = 1000  # rows that may be pending; with more, senders wait until the database catches up
 RETRY_S = 1.0
-UNLOCKED_S = 60.0  # a folder without a lock for so long is of a process that died before it had one
+UNLOCKED_S = 60.0  # a folder unlocked for so long is left by a process that died before locking it
 CLOSE_S = 3.0  # for the last rows at a stop; what is not written is rebuilt at the next start
 KEPT = (Taken.STORED, Taken.CONFLICT)
 STUDIES = 10_000  # whose patients are remembered
@@ -64,7 +64,7 @@ class Inbox:
     Args:
         engine: the database, migrated.
         folder: the data folder; gets ``incoming/``, ``instances/`` and ``patient.key``.
-        room: on its disk, with the watermarks that are to be kept; by default none.
+        room: free space on its disk and the limits to keep; by default no limits.
         conflicts: ``config.Receive.conflicts``.
 
     Attributes:
@@ -99,7 +99,7 @@ class Inbox:
         self._writer.start()
 
     def close(self) -> None:
-        """Write the rows that are late; give up the folder of half-received files."""
+        """Write the pending rows; remove the folder of half-received files."""
         self._stopping.set()
         self._writer.join(CLOSE_S)
         if self._late or self._writer.is_alive():
@@ -112,7 +112,7 @@ class Inbox:
         return self._incoming / f"{next(self._numbers)}.part"
 
     def is_first(self, study_key: str) -> bool:
-        """Whether this is the first recent image of a study; its header is read further."""
+        """Whether this is the first recent image of a study; then more of its header is read."""
         return study_key not in self._patients
 
     def is_full(self, arrival: Arrival, limit: int) -> bool:
@@ -125,12 +125,12 @@ class Inbox:
 
         Args:
             arrival: what it is.
-            spool: its file, which stays the caller's to close.
+            spool: its file; the caller closes it.
 
         Returns:
             `Taken.STORED`, `Taken.DUPLICATE` or `Taken.OWN`. Other content under a known UID is a
-            conflict: counted, and kept beside the first. It takes its place if that is the policy,
-            or if the study could not be analysed with it.
+            conflict: it is counted and kept beside the first. It replaces the first if that is the
+            policy, or if the study could not be analysed with the first.
 
         Raises:
             StoreRefused: 0xA900, the study belongs to another patient; 0xC002, a conflict.
@@ -145,7 +145,7 @@ class Inbox:
         self._waiting.append(job)
         self.flush()
         if isinstance(job.outcome, TryLater):
-            raise job.outcome  # the file stays: should it have a row by now, it is not ours alone
+            raise job.outcome  # the file stays: it may have a row of another arrival by now
         if is_new and job.outcome not in (*KEPT, Taken.DUPLICATE):
             (self.folder / arrival.place).unlink()
         if not is_new and job.outcome in KEPT:
@@ -165,14 +165,14 @@ class Inbox:
         )
 
     def _write(self) -> None:
-        """The thread that writes late rows, and once more when it stops; no error may end it."""
+        """Write pending rows until stopped, then once more; no error may end this thread."""
         while not self._stopping.wait(LAG_S):
             if not self._write_late():
                 self._stopping.wait(RETRY_S)
         self._write_late()
 
     def _write_late(self) -> bool:
-        """Write the rows that are late; False if they still are."""
+        """Write the pending rows; False if any are still pending."""
         try:
             return not self._late or self.flush()
         except Exception as error:  # noqa: BLE001 - without this thread no row would be written
@@ -182,7 +182,7 @@ class Inbox:
     def flush(self) -> bool:
         """Write every row that is due, in one transaction; False if the database did not take it.
 
-        Rows that could not be written and are not answered for stay due.
+        Rows that could not be written stay due if their senders were already answered.
         """
         with self._committing:
             late, waiting = _drain(self._late), _drain(self._waiting)
@@ -235,7 +235,7 @@ class Inbox:
         has_wanted: Callable[[Sequence[Path]], bool],
         limit_s: float = math.inf,
     ) -> list[Study]:
-        """As ``Studies.complete``, with every row written that is due."""
+        """As ``Studies.complete``, after writing every row that is due."""
         self.flush()
         return self.studies.complete(now, rule, has_wanted, limit_s)
 
@@ -243,7 +243,7 @@ class Inbox:
         """Repair after a crash: add missing rows, delete half-received files.
 
         Args:
-            age_s: younger files are left alone, as the host that received them may live.
+            age_s: younger files are left alone, as the host that received them may still run.
 
         Returns:
             Number of instances found without a row.
@@ -264,7 +264,7 @@ class Inbox:
         return found
 
     def _adopt(self, path: Path) -> bool:
-        """A row for a file without one; what is not readable DICOM is kept aside."""
+        """Write a row for a file without one; a file that is not readable DICOM is kept aside."""
         try:
             job = _Job(read_arrival(path, self.secret))
             if (self.folder / job.arrival.place) != path:
@@ -282,7 +282,7 @@ class Inbox:
         return job.outcome in KEPT
 
     def _keep_aside(self, path: Path, why: StoreRefused) -> None:
-        """Take a file out of the inbox for a person to look at; it stays with its study."""
+        """Move a file to quarantine, in its study's folder there, for a person to look at."""
         place = self.folder / "quarantine" / path.parent.name / path.name
         try:
             place.parent.mkdir(mode=0o700, exist_ok=True)
@@ -307,7 +307,7 @@ def _fail(jobs: list[_Job], error: Exception) -> None:
 
 
 def _own_folder(incoming: Path) -> tuple[Path, BinaryIO]:
-    """A folder of this process alone, and the lock on it that ends with the process."""
+    """Make a folder for this process alone, and lock it until the process ends."""
     own = Path(tempfile.mkdtemp(dir=incoming))
     lock = (own / "lock").open("wb")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -315,11 +315,11 @@ def _own_folder(incoming: Path) -> tuple[Path, BinaryIO]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Delete half-received files, unless the process that receives them lives."""
+    """Delete half-received files, unless the process that receives them is still running."""
     if not (folder / "lock").exists():
         if folder.stat().st_mtime < time.time() - UNLOCKED_S:
             shutil.rmtree(folder)
-        return  # else its process is just about to lock it
+        return  # a younger one: its process may be about to lock it
     with (folder / "lock").open("rb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -102,7 +102,7 @@ class Spool:
             return read_header(file, transfer_syntax_uid, strict=True)
 
     def is_urgent(self, transfer_syntax_uid: str) -> bool:
-        """Whether the dataset says that it was wanted at once."""
+        """Whether the dataset says that it is urgent."""
         return is_urgent(self._head, transfer_syntax_uid)
 
     def has_other_pixels(self, transfer_syntax_uid: str) -> bool:
@@ -111,12 +111,12 @@ class Spool:
 
     @property
     def dataset_size(self) -> int:
-        """Of the encoded dataset so far, bytes."""
+        """Size of the encoded dataset so far, bytes."""
         return self._limit - self._room
 
     @property
     def size(self) -> int:
-        """Of the file so far, bytes."""
+        """Size of the file so far, bytes."""
         return self._start + self.dataset_size
 
     @property
@@ -128,12 +128,12 @@ class Spool:
         """Give the file its final name as well and make its content durable.
 
         Returns:
-            False if the same content was there already. This file takes its place all the same:
-            the other one may be of a host that lost its power half-way, or of a bad disk.
+            False if the same content was there already. This file replaces it all the same: the
+            other one may be damaged, by a power cut half-way or a bad disk.
 
         Raises:
-            OSError: the disk did not take it; the name is not given, as a second fsync of the
-                same pages may succeed although they were lost.
+            OSError: the disk did not take it. The file does not get the name then, as a second
+                fsync of the same pages may succeed although they were lost.
         """
         try:
             place.hardlink_to(self._path)
@@ -156,7 +156,7 @@ class Spool:
         os.close(self._file)
         try:
             self._path.unlink(missing_ok=True)
-        except OSError as error:  # the answer stands; the next start removes it
+        except OSError as error:  # the answer stays valid; the next start removes the file
             log.error("left in incoming file=%s error=%s", self._path.name, error.strerror)
 
 
@@ -165,7 +165,7 @@ def read_arrival(path: Path, secret: bytes) -> Arrival:
 
     Raises:
         StoreRefused: it is no Part 10 file, or its dataset is not readable.
-        OSError: the disk does not give it back.
+        OSError: the disk cannot read it.
     """
     try:
         meta = read_file_meta_info(path)
@@ -173,7 +173,7 @@ def read_arrival(path: Path, secret: bytes) -> Arrival:
         start = len(PREAMBLE) + GROUP_LENGTH + int(meta.FileMetaInformationGroupLength)
     except OSError:
         raise
-    except Exception as error:  # pydicom and struct have many names for a file that ends early
+    except Exception as error:  # pydicom and struct raise many kinds for a file that ends early
         raise StoreRefused(NOT_UNDERSTOOD, f"no Part 10 file: {type(error).__name__}") from error
     with path.open("rb") as file:
         file.seek(start)

@@ -1,4 +1,4 @@
-"""What an arriving instance is, and the rows that say so."""
+"""Decides what an arriving instance is, and writes its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,12 +54,12 @@ class Arrival:
 
     @cached_property
     def study_key(self) -> str:
-        """The study's UID, shortened."""
+        """Hash of the study's UID."""
         return uid_hash(self.header.study_instance_uid)
 
     @cached_property
     def place(self) -> str:
-        """Path in the data folder, of UID and content hash: a truncated file is noticed."""
+        """Path in the data folder, from UID and content hash, so that truncation is noticed."""
         name = f"{uid_hash(self.header.sop_instance_uid)}-{self.sha256[:32]}.dcm"
         return f"instances/{self.study_key}/{name}"
 
@@ -93,7 +93,7 @@ _CHANGE = (
 
 
 class Ledger:
-    """The rows that a batch of arrivals touches: read at once, decided upon, written at once.
+    """The rows that a batch of arrivals touches: read together, decided, written together.
 
     Args:
         connection: in a transaction.
@@ -157,7 +157,7 @@ class Ledger:
     def _touch(self, study: dict[str, Any], arrival: Arrival, wakes: bool) -> None:
         """Update the study's row for an arrival; for most arrivals nothing changes.
 
-        What comes while a study is queued is looked at when it is finished.
+        Images that come while a study is queued are considered when it is finished.
         """
         if len(arrival.patient_key) > len(study["patient_key"]):
             study["patient_key"] = arrival.patient_key
@@ -187,7 +187,7 @@ class Ledger:
 
 
 def _new_study(arrival: Arrival) -> dict[str, Any]:
-    """A study seen for the first time; nothing to do in it until an image comes."""
+    """The row of a new study; there is nothing to do for it until an image comes."""
     return {
         "study_key": arrival.study_key,
         "study_instance_uid": arrival.header.study_instance_uid,

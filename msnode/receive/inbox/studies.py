@@ -43,14 +43,14 @@ class Studies:
         has_wanted: Callable[[Sequence[Path]], bool],
         limit_s: float = math.inf,
     ) -> list[Study]:
-        """Take the studies that are complete, each once, in one transaction a study.
+        """Take the studies that are complete, each once, with one transaction per study.
 
         Args:
             now: unix time in seconds.
             rule: how long to wait for what.
-            has_wanted: whether these files, one a series, are of what the model needs; asked only
-                when a study is quiet and has new images.
-            limit_s: no other study is looked at after so many seconds; it is the next time.
+            has_wanted: whether these files, one per series, include what the model needs; asked
+                only when a study is quiet and has new images.
+            limit_s: after so many seconds no further study is checked; the next call does that.
         """
         end = time.monotonic() + limit_s
         receiving = self._with_news().where(studies.c.state == StudyState.RECEIVING)
@@ -67,7 +67,7 @@ class Studies:
         return taken
 
     def _with_news(self) -> sa.Select[Any]:
-        """Studies with images in no generation yet; ``oldest`` and ``newest`` say when they came.
+        """Studies with images not in any generation; ``oldest``, ``newest``: when they came.
 
         ``studies.last_at`` is brought up to date only when a study is queued: an update for
         every image would cost a third of the time to receive it.
@@ -94,7 +94,7 @@ class Studies:
         has_wanted: Callable[[Sequence[Path]], bool],
     ) -> str | None:
         """Why a study is complete: cap, idle or evidence; None if it is not."""
-        # after the clock was set back the newest image lies ahead: take the study as it is
+        # if the clock was set back, the newest image is in the future: take the study as it is
         quiet = now - study.newest if study.newest < now + SKEW_S else math.inf
         if now - study.first_at >= rule.cap_s:
             return "cap"
@@ -113,7 +113,7 @@ class Studies:
             try:
                 firsts = {row.series_instance_uid: row.path for row in reversed(files)}
                 wanted = has_wanted([self._folder / path for path in firsts.values()])
-            except Exception as error:  # noqa: BLE001 - one file must not end the sweeps of all
+            except Exception as error:  # noqa: BLE001 - one file must not hold up all studies
                 log.warning("evidence unreadable study=%s error=%s", key, type(error).__name__)
                 wanted = False
             self._evidence[key] = newest, wanted
@@ -122,7 +122,7 @@ class Studies:
     def _files(self, key: str, generation: float) -> list[Any]:
         """Instances of a study up to a generation; instances in none yet count as later.
 
-        Of conflicting contents of one SOPInstanceUID one is the study's; see ``_take_newer``.
+        Of conflicting contents under one SOPInstanceUID only one counts; see ``_take_newer``.
         """
         columns = instances.c
         query = sa.select(
@@ -174,7 +174,7 @@ class Studies:
             LookupError: there is no such study or generation.
         """
         query = studies.select().where(studies.c.study_key == study_key)
-        # a generation stays one when all its files have lost to newer contents
+        # a generation still exists when newer contents have replaced all its files
         mine = sa.and_(instances.c.study_key == study_key, instances.c.generation == generation)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
@@ -198,7 +198,7 @@ class Studies:
         """Key and generation of studies handed out but not finished, by key.
 
         Args:
-            after: only keys behind this one.
+            after: only keys after this one.
             limit: at most so many.
         """
         query = (
@@ -228,9 +228,9 @@ class Studies:
             self.reconsider(connection, study_key)
 
     def reconsider(self, connection: sa.Connection, key: str) -> None:
-        """Begin to receive the next generation of a study that is done, if it has news.
+        """Begin to receive the next generation of a study that is done, if it has new images.
 
-        The study's row is locked. While it is queued its files stay as they are.
+        The caller has locked the study's row. While a study is queued, its files stay unchanged.
         """
         this = studies.c.study_key == key
         study = connection.execute(studies.select().where(this)).one()
@@ -245,8 +245,8 @@ class Studies:
     def _take_newer(self, connection: sa.Connection, key: str, generation: int) -> None:
         """Choose which of several contents of one UID counts: the first, or the last by policy.
 
-        Likewise if the first was no good: an image that was cut off on its way in, and then sent
-        again whole.
+        The last also counts if the study was not analysed, for example because an image was cut
+        off on its way in, and was then sent again whole.
         """
         columns = instances.c
         outcome = sa.select(results.c.outcome).where(
