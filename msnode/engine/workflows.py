@@ -35,7 +35,7 @@ RECOVERIES = 10
 """How often a workflow is restarted after a crash; then it counts as the cause and is dead."""
 
 PAUSE_S = 2.0
-"""Before a step's second attempt, doubled for each further one: in all a quarter of an hour."""
+"""Before a step's second attempt, doubled for each further one: in all some eight minutes."""
 
 ROOM_S = 5.0
 """Between attempts of a step that finds the disk full or the database away."""
