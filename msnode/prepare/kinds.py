@@ -13,13 +13,11 @@ import numpy as np
 
 from msnode.prepare.contrast import refused_type
 from msnode.prepare.series_header import MR_IMAGES, Header
+from msnode.prepare.stack import SAME_COSINE, SAME_SPACING
 from msnode.records.sentences import Sentence, Text
 
 SAME_TIME = 1.05
 """Times that differ by less than this factor are of one kind."""
-SAME_COSINE = 0.02
-SAME_SPACING = 0.01
-"""As in `stack`, which would refuse the volume."""
 ODD_PART = 0.25
 """A stack with at most this part of the images of the largest is odd images of that one."""
 FEW = 3

@@ -68,7 +68,8 @@ def _slices_and_labels(
     head, score = admit(volume, contract.gate)
     affines = _grid(volume, head, contract)
     inside = _in_slab(affines, head, contract)
-    told = (*volume.warnings, *head.cuts, *_outside(affines[~inside], head, contract))
+    cuts = head.cuts
+    told = (*volume.warnings, *cuts, *_outside(affines[~inside], head, contract))
     affines = affines[inside]
     step_mm = volume.thickness_mm if volume.axial else REFORMAT_MM
     raw = _sample(volume, affines, contract, step_mm, labels=False)
@@ -85,7 +86,7 @@ def _slices_and_labels(
         reformatted=not volume.axial,
         missing=volume.missing,
         warnings=told,
-        doubts=head.cuts,
+        doubts=cuts,
         gate=score,
     )
     sampled = [_sample(label, affines, contract, step_mm, labels=True) for label in labels]

@@ -15,6 +15,9 @@ from msnode.records.sentences import Sentence, Text
 
 #: Positions nearer to each other than this are one position.
 SAME_MM = 0.1
+#: Images whose direction cosines differ by more, or pixel spacings by a larger part, do not stack.
+SAME_COSINE = 0.02
+SAME_SPACING = 0.01
 #: Sideways drift of the slices from which the stack is taken as tilted.
 MAX_TILT_DEG = 3.0
 #: A gap may differ by this part from a multiple of the slice distance.
@@ -75,9 +78,9 @@ def _consistent(frames: Sequence[Frame]) -> None:
                     other_columns=own.columns,
                 )
             )
-        if not np.allclose(_directions(frame), _directions(frames[0]), atol=0.02):
+        if not np.allclose(_directions(frame), _directions(frames[0]), atol=SAME_COSINE):
             raise NotAnalysable(Sentence("differs", keyword="ImageOrientationPatient"))
-        if not np.allclose(_spacing(frame), _spacing(frames[0]), rtol=0.01):
+        if not np.allclose(_spacing(frame), _spacing(frames[0]), rtol=SAME_SPACING):
             raise NotAnalysable(Sentence("differs", keyword="PixelSpacing"))
 
 
