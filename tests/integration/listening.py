@@ -1,6 +1,7 @@
 """A listener in the test's own process, and what dcmtk and pynetdicom send to it."""
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,3 +91,10 @@ def associated(receiver: Receiver) -> Iterator[Association]:
         yield association
     finally:
         association.release()
+
+
+def pause_reactor(association: Association) -> None:
+    """Until its `_reactor_checkpoint` is set again, an answer is the test's, not the reactor's."""
+    association._reactor_checkpoint.clear()
+    while not association._is_paused:
+        time.sleep(0.001)

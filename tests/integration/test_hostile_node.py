@@ -32,7 +32,7 @@ from msnode.twin import Twin
 from tests import bombs
 from tests.acceptance.peers import dcmtk
 from tests.flows import register
-from tests.integration.listening import Receiver, associated
+from tests.integration.listening import Receiver, associated, pause_reactor
 from tests.integration.test_receive_malformed import store_raw
 
 Listen = Callable[..., Receiver]
@@ -52,9 +52,7 @@ def store(receiver: Receiver, path: Path, syntax: str, after: bytes = b"") -> tu
     request.MessageID, request.Priority = 1, 2
     request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = MRImageStorage, UID("2.25.1")
     request.DataSet = BytesIO(after + whole[start:])
-    association._reactor_checkpoint.clear()
-    while not association._is_paused:  # else its reactor may take the answer
-        time.sleep(0.001)
+    pause_reactor(association)
     association.dimse.send_msg(request, 1)
     began = time.monotonic()
     _, response = association.dimse.get_msg(block=True)

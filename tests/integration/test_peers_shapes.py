@@ -3,7 +3,6 @@
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -29,7 +28,7 @@ from msnode.deliver import peer
 from msnode.deliver.c_store import send
 from msnode.deliver.peer import echo, parse_peer
 from msnode.errors import TryLater
-from tests.integration.listening import Receiver, write
+from tests.integration.listening import Receiver, pause_reactor, write
 from tests.unit.receive.datasets import encode, mr
 
 Listen = Callable[..., Receiver]
@@ -194,9 +193,7 @@ def store(association: Association, dataset: Dataset, encoded: bytes, *contexts:
     request.AffectedSOPClassUID = dataset.SOPClassUID
     request.AffectedSOPInstanceUID = dataset.SOPInstanceUID
     request.DataSet = BytesIO(encoded)
-    association._reactor_checkpoint.clear()
-    while not association._is_paused:  # else its reactor may take the answer
-        time.sleep(0.001)
+    pause_reactor(association)
     dul = association.dul
     plain_send = dul.send_pdu
 

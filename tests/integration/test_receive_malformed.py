@@ -3,7 +3,6 @@
 import collections
 import re
 import struct
-import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +14,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_STORE
 
 from tests.acceptance.peers import dcmtk
-from tests.integration.listening import Receiver, associated
+from tests.integration.listening import Receiver, associated, pause_reactor
 
 Listen = Callable[..., Receiver]
 
@@ -49,9 +48,7 @@ def store_raw(association: Association, part10: bytes) -> int:
     request.AffectedSOPClassUID = UID(CTImageStorage if is_ct else MRImageStorage)
     request.AffectedSOPInstanceUID = UID(_uid(encoded, 0x18, "1.2.3"))
     request.DataSet = BytesIO(encoded or b"\0\0")
-    association._reactor_checkpoint.clear()
-    while not association._is_paused:  # else its reactor may take the answer
-        time.sleep(0.001)
+    pause_reactor(association)
     association.dimse.send_msg(request, 3 if is_ct else 1)
     _, response = association.dimse.get_msg(block=True)
     association._reactor_checkpoint.set()
