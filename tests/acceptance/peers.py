@@ -45,6 +45,22 @@ def tool(name: str, package: str) -> str:
     return path
 
 
+def run(*command: object, **options: Any) -> str:
+    """Run a program that must succeed; returns what it printed."""
+    done = subprocess.run(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
+    output = str(done.stdout)
+    assert done.returncode == 0, output
+    return output
+
+
 def free_port() -> int:
     """A TCP port that nobody listens on."""
     with socket.socket() as probe:
