@@ -73,7 +73,7 @@ test-long: $(VENV)/.installed-dev
 # state machines, which take their time, run with the rest in make test
 UNIT := $(addprefix tests/unit/,audit config deliver receive records store twin test_tls.py)
 unit: $(VENV)/.installed-dev
-	@$(BIN)/pytest -q -n $(WORKERS) --ignore-glob='*_laws.py' --ignore-glob='*_machine.py' \
+	@$(BIN)/pytest -q -n $(WORKERS) -p no:hypothesispytest --ignore-glob='*_laws.py' --ignore-glob='*_machine.py' \
 		--ignore-glob='*_any_*.py' $(UNIT)
 
 # the documentation as a site; to search it: .venv/bin/mkdocs serve
