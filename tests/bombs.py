@@ -150,6 +150,16 @@ def nested(paths: Sequence[Path], folder: Path) -> list[Path]:
     return [_with((SQ + ITEM) * 100_000, paths[0], folder / "nested.dcm"), *paths[1:]]
 
 
+def nested_behind(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """One image whose sequences nest 10,000 deep, behind all that tells its identity."""
+    whole = paths[0].read_bytes()
+    place = whole.index(struct.pack("<HH2s", 0x0028, 0x0002, b"US"))
+    deep = struct.pack("<HH2sHI", 0x0020, 0x9222, b"SQ", 0, 0xFFFFFFFF) + ITEM
+    target = folder / "nested_behind.dcm"
+    target.write_bytes(whole[:place] + deep * 10_000 + whole[place:])
+    return [target]
+
+
 def long_element(paths: Sequence[Path], folder: Path) -> list[Path]:
     """An element that says it has 4 GiB."""
     head = struct.pack("<HH2sHI", 0x0008, 0x0001, b"OB", 0, 0xFFFFFFF0)

@@ -38,6 +38,8 @@ PATIENCE = 10
 """So many times its time a call may take in all, where others keep the processor from it."""
 LOOK_S = 0.05
 """The shortest time between two looks at how long it has waited for that."""
+STARTS = 3
+"""Attempts to get a first answer before the node gives up."""
 LATE, MEMORY = 1001, 1002
 """Beside the exit statuses, which end at 255."""
 STOPPED = {-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, LOST}
@@ -65,18 +67,29 @@ class Confined:
         forkserver.ensure_running()
 
     def warm_up(self) -> None:
-        """Wait until the fork server is ready.
+        """Wait until the fork server is ready; a process killed meanwhile is started anew.
 
         Raises:
-            MsnodeError: this system does not let a process limit itself.
+            MsnodeError: this system does not let a process limit itself, or kills them all.
         """
         try:
-            self.call(int, os.getpid)
+            self._first_call()
         except OSError as error:
             raise MsnodeError(
                 f"a process cannot limit its own memory and time ({error.strerror}): allow the "
                 "system call prlimit64, see systemd/msnode.service"
             ) from error
+
+    def _first_call(self) -> None:
+        for left in reversed(range(STARTS)):
+            try:
+                self.call(int, os.getpid)
+            except (Crashed, TryLater) as error:
+                if self._stopped or not left:
+                    raise
+                log.warning("reading process lost at its start error=%s", type(error).__name__)
+            else:
+                return
 
     def call(self, returns: type[R], function: Callable[..., Any], *args: Any) -> R:
         """Call a function in a fresh process; what it logs and counts is logged and counted here.

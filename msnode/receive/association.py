@@ -223,6 +223,9 @@ class AssociationThread:
             self._outcomes[outcome] += 1
             if isinstance(self._reception, CStore):
                 self._note(self._reception, outcome)
+                if status != SUCCESS:
+                    guard, address = self._services.guard, self._peer.address
+                    guard.refuse_instance(address, self._caller, status, comment)
             self._reception = None
         else:
             status = SUCCESS if command.field == dimse.C_ECHO_RQ else UNRECOGNIZED_OPERATION

@@ -1,6 +1,5 @@
 """One C-STORE request, from its command set to the response."""
 
-import logging
 import time
 
 from msnode import config, metrics
@@ -25,8 +24,6 @@ from msnode.receive.inbox.rows import Arrival
 from msnode.records.uid_hash import uid_hash
 from msnode.store.disk_space import Level
 from msnode.store.patients import patient_key
-
-log = logging.getLogger(__name__)
 
 
 class CStore:
@@ -121,9 +118,6 @@ class CStore:
         finally:
             self.close()
         status, comment = self._refused.status, self._refused.comment
-        log.warning(
-            "instance refused caller=%r status=0x%04X reason=%r", self._caller, status, comment
-        )
         return (
             status,
             comment,

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
@@ -151,12 +150,11 @@ def _image(path: Path, study_instance_uid: str) -> Image | None:
     tags = ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"]
     try:
         with study_header.quiet():
-            source = pydicom.dcmread(
-                path, stop_before_pixels=True, specific_tags=[*tags, "InstanceNumber"]
-            )
+            tags_read = [*tags, "InstanceNumber"]
+            source = study_header.read_up_to(path, "InstanceNumber", tags_read)
             uids = [str(source.get(tag)) for tag in tags]
             number = _number(source)
-    except (OSError, InvalidDicomError, EOFError):
+    except (OSError, InvalidDicomError, EOFError, RecursionError):
         return None
     class_uid, instance_uid, series_uid, study_uid = uids
     if study_uid != study_instance_uid or not all(map(legal, uids)):

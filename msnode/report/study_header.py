@@ -17,7 +17,9 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_partial
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import DSfloat
 
 from msnode.errors import Refused
@@ -64,10 +66,25 @@ def read(path: Path, study_instance_uid: str) -> Header:
     """
     try:
         with quiet():
-            source = pydicom.dcmread(path, stop_before_pixels=True)
-            return normalise(source, study_instance_uid)
+            return normalise(_source(path), study_instance_uid)
     except (OSError, InvalidDicomError, EOFError) as error:
         raise Refused(f"the header of a source image cannot be read: {error}") from error
+
+
+def _source(path: Path) -> Dataset:
+    """The header; of one that nests without end, what comes first: all that `TYPE_2` names."""
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True)
+    except RecursionError:
+        return read_up_to(path, "StudyID")
+
+
+def read_up_to(path: Path, keyword: str, specific_tags: list[str] | None = None) -> Dataset:
+    """The attributes of a file up to one of them, in the order of their tags."""
+    last = Tag(keyword)
+    tags: list[BaseTag | int] = [Tag(name) for name in specific_tags or ()]
+    with path.open("rb") as file:
+        return read_partial(file, lambda tag, *_: tag > last, specific_tags=tags or None)
 
 
 def study_date(path: Path, study_instance_uid: str) -> str:

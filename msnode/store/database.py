@@ -15,6 +15,8 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from msnode.store.private import make_private_file
+
 log = logging.getLogger(__name__)
 
 
@@ -180,7 +182,9 @@ def open_database(url: str) -> sa.Engine:
             parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=patient
         )
     if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = Path(parsed.database)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_file(path)
     engine = sa.create_engine(parsed)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_immediate)
@@ -225,12 +229,16 @@ def _begin_immediate(connection: sa.Connection) -> None:
     """Take the write lock at once: a transaction that upgrades later fails without waiting.
 
     With the execution option ``sqlite_synchronous="NORMAL"`` the commit is not fsynced: for rows
-    that can be rebuilt from files that are.
+    that can be rebuilt from files that are. With ``sqlite_patience_s`` it waits less long for
+    other writers: for whom somebody waits.
     """
-    level = connection.get_execution_options().get("sqlite_synchronous", "FULL")
-    if connection.info.get("synchronous") != level:
-        connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
-        connection.info["synchronous"] = level
+    options = connection.get_execution_options()
+    patience_ms = round(1000 * options.get("sqlite_patience_s", SQLITE_PATIENCE_S))
+    level = options.get("sqlite_synchronous", "FULL")
+    for pragma, setting in ("synchronous", level), ("busy_timeout", patience_ms):
+        if connection.info.get(pragma) != setting:
+            connection.exec_driver_sql(f"PRAGMA {pragma} = {setting}")
+            connection.info[pragma] = setting
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -87,12 +88,16 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
         self.setup_environ()
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Hang up on a client for whom there is no slot."""
-        return len(self._since) < MAX_CONNECTIONS
-
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a connection's thread and clock."""
+        """Start a connection's thread and clock; where there are too many, the oldest goes.
+
+        Answers take milliseconds, so whoever was there longest talks slowly or not at all: it
+        must not keep the watchdog's question waiting.
+        """
+        while len(self._since) >= MAX_CONNECTIONS:
+            oldest, _ = min(list(self._since.items()), key=itemgetter(1))
+            self._since.pop(oldest, None)
+            _cut(oldest)
         self._since[request] = time.monotonic()
         super().process_request(request, client_address)
 
@@ -105,12 +110,17 @@ class _Server(ThreadingMixIn, WSGIServer):
         """Cut connections whose time is over; called every POLL_S."""
         latest = time.monotonic() - CONNECTION_S
         for request in [r for r, since in list(self._since.items()) if since < latest]:
-            with contextlib.suppress(OSError):  # its thread has closed it meanwhile
-                request.shutdown(socket.SHUT_RDWR)
+            _cut(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no event for the log."""
         log.debug("connection lost", exc_info=True)
+
+
+def _cut(request: socket.socket) -> None:
+    """End a connection; its thread notices and closes it."""
+    with contextlib.suppress(OSError):  # its thread has closed it meanwhile
+        request.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(WSGIRequestHandler):

@@ -144,6 +144,28 @@ def test_a_study_is_reported_by_a_header_that_can_be_read(
     assert {pydicom.dcmread(path).StudyInstanceUID for path in objects} == {uid}
 
 
+def test_a_study_that_nests_without_end_gets_a_report(
+    listen: Listen, sample_study: Sequence[Path], tmp_path: Path
+) -> None:
+    """Its only image cannot be read beyond what identifies it: that is enough for a result."""
+    receiver = listen()
+    (path,) = bombs.nested_behind(sample_study, tmp_path)
+    whole = pydicom.dcmread(sample_study[0], stop_before_pixels=True)
+    with associated(receiver) as association:
+        assert store_raw(association, path.read_bytes()) == 0x0000
+    flow = _flow(receiver, tmp_path)
+    rule = Complete(quiet_s=0.001, idle_s=0.001, cap_s=0.001)
+    (study,) = receiver.inbox.complete(time.time() + 5, rule, flow.has_wanted)
+    stage = flow.prepare(study.key, 1)
+    assert flow.report(study.key, 1, stage["reason"], {}, 1.7e9) == "not_analysed"
+    flow.stop()
+    objects = list((receiver.folder / "work" / study.key / "1").rglob("*.dcm"))
+    assert len(objects) >= 2
+    for told in map(pydicom.dcmread, objects):
+        assert told.StudyInstanceUID == whole.StudyInstanceUID
+        assert (told.PatientID, told.StudyDate) == (whole.PatientID, whole.StudyDate)
+
+
 def as_mr(part10: bytes) -> bytes:
     """A CT image's file as one of an MR image, which would be analysed."""
     modality = struct.pack("<HH2sH", 0x0008, 0x0060, b"CS", 2)

@@ -50,3 +50,22 @@ class Refusals:
         if rule in SUSPICIOUS:
             what = f"refused by the rule {rule}, {times} times since the last alert: {why}"
             self._trail.alert(Node(caller, address), SUSPICIOUS[rule], what)
+
+    def refuse_instance(self, address: str, caller: str, status: int, why: str) -> None:
+        """Log that a C-STORE was refused; each has its answer and counts in the metrics.
+
+        Args:
+            address: where it came from.
+            caller: AE title of the sender.
+            status: DIMSE status of the answer.
+            why: its ErrorComment.
+        """
+        if times := self._throttle.count((address, caller, status)):
+            log.warning(
+                "instance refused peer=%s caller=%r status=0x%04X reason=%r times=%d",
+                address,
+                caller,
+                status,
+                why,
+                times,
+            )

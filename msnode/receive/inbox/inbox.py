@@ -38,6 +38,7 @@ from msnode.records.images import Study
 from msnode.store.database import instances
 from msnode.store.disk_space import DiskSpace
 from msnode.store.files import fsync
+from msnode.store.private import make_private
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ LAG_S = 0.02  # how long a row waits for others; a transaction takes as long as 
 BACKLOG = 1000  # rows that may be pending; with more, senders wait until the database catches up
 RETRY_S = 1.0
 UNLOCKED_S = 60.0  # a folder unlocked for so long is left by a process that died before locking it
+PATIENCE_S = 8.0  # with a locked SQLite; a sender waits at most twice as long for its answer
 CLOSE_S = 3.0  # for the last rows at a stop; what is not written is rebuilt at the next start
 KEPT = (Taken.STORED, Taken.CONFLICT)
 STUDIES = 10_000  # whose patients are remembered
@@ -84,11 +86,14 @@ class Inbox:
         self._refuses = conflicts == "refuse"
         for name in ("incoming", "instances", "quarantine"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         self._incoming, self._lock_file = _own_folder(folder / "incoming")
         self._numbers = itertools.count()
         self.room = room or DiskSpace(folder)
         self.secret = _secret(folder / "patient.key")
-        self._relaxed = engine.execution_options(sqlite_synchronous="NORMAL")
+        self._relaxed = engine.execution_options(
+            sqlite_synchronous="NORMAL", sqlite_patience_s=PATIENCE_S
+        )
         self._folders = Folders()
         self._patients: dict[str, str] = {}  # of studies with a row
         self._late: collections.deque[_Job] = collections.deque()  # answered

@@ -54,6 +54,24 @@ def gone(pid: int) -> bool:
     return False
 
 
+def test_a_process_killed_while_the_node_starts_is_started_anew(
+    confined: Confined, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed: list[int] = []
+
+    def killed_first(process: parent._Process) -> bytes | int:
+        if len(killed) < 2 and process._process.pid is not None:
+            killed.append(process._process.pid)
+            os.kill(killed[-1], signal.SIGTERM)
+        return result(process)
+
+    result = parent._Process.result
+    monkeypatch.setattr(parent._Process, "result", killed_first)
+    confined.warm_up()
+    assert len(killed) == 2
+    assert caplog.text.count("reading process lost at its start") == 2
+
+
 def test_result_log_and_counters_come_back(
     confined: Confined, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

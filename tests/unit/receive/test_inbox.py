@@ -15,7 +15,14 @@ from msnode.receive import Inbox
 from msnode.receive.dicom.dimse_status import StoreRefused
 from msnode.receive.inbox.inbox import LAG_S
 from msnode.records.uid_hash import uid_hash
-from msnode.store.database import instances, receipts, studies
+from msnode.store.database import (
+    SQLITE_PATIENCE_S,
+    instances,
+    open_database,
+    receipts,
+    studies,
+)
+from msnode.store.schema import migrate
 from tests.unit.receive.datasets import SR, STUDY, arrive, digest, kept, mr, rows, store
 
 KEY = uid_hash(STUDY)
@@ -64,6 +71,22 @@ def test_patients_are_never_mixed(inbox: Inbox, engine: sa.Engine, tmp_path: Pat
         assert "PatientID" in refused.value.comment
         assert "471" not in refused.value.comment
     assert len(rows(engine, instances)) == len(kept(tmp_path)) == 3
+
+
+def test_nobody_waits_long_for_a_database_that_another_process_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msnode.receive.inbox.inbox.PATIENCE_S", 0.3)
+    engine = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
+    migrate(engine)
+    inbox = Inbox(engine, tmp_path)
+    began = time.monotonic()
+    with engine.begin(), pytest.raises(TryLater):
+        store(inbox, mr())
+    assert time.monotonic() - began < SQLITE_PATIENCE_S / 2
+    assert store(inbox, mr()) == "stored", "the lock is gone"
+    inbox.close()
+    engine.dispose()
 
 
 def send_out(engine: sa.Engine, sop_instance_uid: str) -> None:

@@ -96,3 +96,13 @@ def test_a_transfer_has_a_begin_and_an_end_for_each_study(tmp_path: Path) -> Non
         ("R", "0", end, "1.2.1", "1", "P-1"),
         ("R", "4", end, "1.2.2", "1", "P-2"),
     ]
+
+
+def test_a_flood_of_refused_images_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    guard = Refusals(audit.SILENT)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(500):
+            guard.refuse_instance("10.0.0.9", "MRI1", 0xA900, "StudyInstanceUID is missing")
+        guard.refuse_instance("10.0.0.9", "MRI1", 0xA700, "Database unavailable")
+    told = [record.message for record in caplog.records]
+    assert [line.partition("status=")[2][:6] for line in told] == ["0xA900", "0xA700"]
