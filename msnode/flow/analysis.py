@@ -144,9 +144,15 @@ def compose(
 def _warned(slices: Slices, model: ModelInfo, study: Study) -> Slices:
     """The slices, with warnings if the study is unlike the training data or images conflict."""
     outside = population.outside(model.strata, slices.acquisition, slices.distance_mm)
-    count = study.conflicts
-    conflicts = [Sentence("conflicts", count=count)] if count else []
-    return replace(slices, warnings=(*slices.warnings, *conflicts, *outside))
+    return replace(slices, warnings=(*slices.warnings, *_of_transfer(study), *outside))
+
+
+def _of_transfer(study: Study) -> Iterator[Text]:
+    """What the reader must know of how the images came."""
+    if study.conflicts:
+        yield Sentence("conflicts", count=study.conflicts)
+    if study.completion == "interrupted":
+        yield Sentence("interrupted")
 
 
 def count(outcome: str, reason: Text | None) -> None:

@@ -30,13 +30,17 @@ from msnode.receive.dicom.upper_layer import (
     ProtocolError,
 )
 from msnode.receive.inbox.inbox import Inbox
+from msnode.receive.inbox.rows import Taken
+from msnode.receive.inbox.senders import Sender
 from msnode.receive.n_event_report import EventReport, Reports
 from msnode.receive.received_audit import ReceivedAudit
+from msnode.records.uid_hash import uid_hash
 
 log = logging.getLogger(__name__)
 
 OVERDUE = {"timeout": "network_timeout_s", "expired": "max_association_s"}
 COSTS = {"stored": -1.0, "duplicate": 0.0, "own": 0.0, "refused": 1.0, "failed": 1.0}
+HERE = (Taken.STORED, Taken.DUPLICATE)
 CHEAP_REQUEST = 1 << 13  # bytes; few contexts take hundreds of bytes; 256 kB decode in 0.4 s
 LONGEST_COMMAND = 1 << 16  # bytes; a C-STORE-RQ takes some 200
 
@@ -89,6 +93,7 @@ class AssociationThread:
         self._reception: CStore | EventReport | None = None
         self._outcomes: collections.Counter[str] = collections.Counter()
         self._tally: ReceivedAudit | None = None
+        self._sender: Sender | None = None
 
     def run(self) -> None:
         """Negotiate and serve until the association ends; nothing the peer does raises an error."""
@@ -119,6 +124,8 @@ class AssociationThread:
                 self._reception.close()
             if self._tally is not None:
                 self._tally.close()
+            if self._sender is not None:
+                self._sender.end(end == "released")
             self._report(end)
 
     def stop(self) -> None:
@@ -144,6 +151,7 @@ class AssociationThread:
             contexts = self._allowed(caller, whole)
             self._contexts = accept(self.connection, whole, contexts, services.receive.max_pdu)
             self._tally = ReceivedAudit(services.trail, Node(request.calling, self._peer.address))
+            self._sender = services.inbox.senders.begin(request.calling)
             return self._answer_messages()
 
     def _allowed(self, caller: config.Caller, request: Proposal) -> list[PresentationContext]:
@@ -243,6 +251,8 @@ class AssociationThread:
             self._refuse(reception.limit, "instance refused")
         if reception.header is not None and self._tally is not None:
             self._tally.add(reception.header, outcome)
+        if reception.header is not None and self._sender is not None and outcome in HERE:
+            self._sender.sends(uid_hash(reception.header.study_instance_uid))
 
     def _refuse(self, rule: str, why: str) -> None:
         self._services.pace.charge(self._peer.address)

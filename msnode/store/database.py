@@ -52,6 +52,15 @@ class StudyState(StrEnum):
     """Nothing to do until an image comes."""
 
 
+class SenderState(StrEnum):
+    """What is known of an association that sent images of a study and did not release."""
+
+    OPEN = "open"
+    """It may send more."""
+    BROKEN = "broken"
+    """It was aborted or cut off: the rest of the study may be missing."""
+
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
@@ -94,6 +103,17 @@ instances = sa.Table(
     Column("generation", Integer),  # null while not yet in one
     Column("conflict", Boolean, nullable=False),  # same UID as an earlier one, other content
     sa.UniqueConstraint("study_key", "sop_instance_uid", "sha256"),
+)
+
+senders = sa.Table(
+    "senders",
+    metadata,
+    # of studies that are receiving; no row: whoever sent it has released its association
+    Column("study_key", String(16), primary_key=True),
+    Column("process", Text, primary_key=True),  # its folder in incoming/
+    Column("association", Integer, primary_key=True, autoincrement=False),  # counted by the process
+    Column("calling_ae_title", String(16), nullable=False),
+    Column("state", String(16), nullable=False),  # SenderState
 )
 
 results = sa.Table(

@@ -6,11 +6,17 @@ a prefix of the other, also when some images lack the issuer (PS3.3 C.7.1.1), as
 often do.
 """
 
+import contextlib
 import hashlib
 import hmac
+import os
+import secrets
 from collections.abc import Iterable
+from pathlib import Path
 
 import sqlalchemy as sa
+
+from msnode.store.files import fsync
 
 ID_DIGITS = 32
 """Hex digits of a key that stand for the PatientID; those of the issuer follow."""
@@ -52,3 +58,20 @@ def of_same_id(column: sa.ColumnElement[str], key: str) -> sa.ColumnElement[bool
     """The rows among whose keys `same_patient` is to choose, by an index on the column."""
     first = key[:ID_DIGITS]
     return sa.and_(column >= first, column < first + "g")  # the digits end at f
+
+
+def patient_secret(path: Path) -> bytes:
+    """The key of the patient hashes: 32 random bytes, made once, never in the database."""
+    with contextlib.suppress(FileExistsError):
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(fresh, path)  # unlike rename, it never replaces a key already in use
+        finally:
+            fresh.unlink()
+        fsync(path.parent)
+    return path.read_bytes()

@@ -16,6 +16,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage
 from pynetdicom import AE
 
 from msnode import config
+from msnode.records.images import Study
 from tests.acceptance.peers import dcmtk
 from tests.integration.listening import Receiver, associated, send, statuses, write
 from tests.unit.receive.datasets import encode, mr
@@ -249,3 +250,37 @@ def test_a_silent_association_is_aborted(listen: Listen) -> None:
     assert association.is_established
     association.join(5)
     assert association.is_aborted
+
+
+def test_a_sender_that_aborts_is_waited_for(
+    listen: Listen, sample_study: Sequence[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a series and an abort is no study; the same caller comes back, and then it is one."""
+    receiver = listen()
+    rule = config.Complete(quiet_s=0.0, idle_s=60.0)
+    caplog.set_level(logging.INFO)
+
+    def complete() -> list[Study]:
+        return receiver.inbox.complete(time.time() + 30, rule, lambda _: True)
+
+    with associated(receiver) as association:
+        for path in sample_study[:18]:
+            assert association.send_c_store(pydicom.dcmread(path)).Status == 0
+        assert complete() == [], "still open"
+        association.abort()
+    await_log(caplog, "association aborted")
+    assert complete() == [], "cut off"
+    with associated(receiver) as association:
+        for path in sample_study:
+            assert association.send_c_store(pydicom.dcmread(path)).Status == 0
+    await_log(caplog, "association released")
+    (study,) = complete()
+    assert (study.completion, len(study.paths)) == ("evidence", 36)
+
+
+def await_log(caplog: pytest.LogCaptureFixture, words: str) -> None:
+    """Wait until the listener's thread has logged something."""
+    end = time.monotonic() + 10
+    while words not in caplog.text:
+        assert time.monotonic() < end, f"not logged: {words}"
+        time.sleep(0.01)

@@ -8,21 +8,15 @@ transaction. Everything else is decided in the database before it is answered.
 """
 
 import collections
-import contextlib
-import fcntl
 import itertools
 import logging
 import math
-import os
-import secrets
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import sqlalchemy as sa
 
@@ -31,13 +25,16 @@ from msnode.errors import TryLater
 from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, StoreRefused
 from msnode.receive.dicom.sop_classes import ANALYSED
 from msnode.receive.inbox.folders import Folders
+from msnode.receive.inbox.incoming import own_folder, remove_abandoned
 from msnode.receive.inbox.part10 import Spool, read_arrival
+from msnode.receive.inbox.quarantine import keep_aside
 from msnode.receive.inbox.rows import Arrival, Ledger, Outcome, Taken
+from msnode.receive.inbox.senders import Senders
 from msnode.receive.inbox.studies import Studies
 from msnode.records.images import Study
 from msnode.store.database import instances
 from msnode.store.disk_space import DiskSpace
-from msnode.store.files import fsync
+from msnode.store.patients import patient_secret
 from msnode.store.private import make_private
 
 log = logging.getLogger(__name__)
@@ -45,7 +42,6 @@ log = logging.getLogger(__name__)
 LAG_S = 0.02  # how long a row waits for others; a transaction takes as long as ten rows
 BACKLOG = 1000  # rows that may be pending; with more, senders wait until the database catches up
 RETRY_S = 1.0
-UNLOCKED_S = 60.0  # a folder unlocked for so long is left by a process that died before locking it
 PATIENCE_S = 8.0  # with a locked SQLite; a sender waits at most twice as long for its answer
 CLOSE_S = 3.0  # for the last rows at a stop; what is not written is rebuilt at the next start
 KEPT = (Taken.STORED, Taken.CONFLICT)
@@ -71,6 +67,7 @@ class Inbox:
 
     Attributes:
         studies: what the instances belong to, and when it is complete.
+        senders: the associations that they come on.
     """
 
     def __init__(
@@ -87,10 +84,11 @@ class Inbox:
         for name in ("incoming", "instances", "quarantine"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         make_private(folder)
-        self._incoming, self._lock_file = _own_folder(folder / "incoming")
+        self._incoming, self._lock_file = own_folder(folder / "incoming")
+        self.senders = Senders(engine, self._incoming.name)
         self._numbers = itertools.count()
         self.room = room or DiskSpace(folder)
-        self.secret = _secret(folder / "patient.key")
+        self.secret = patient_secret(folder / "patient.key")
         self._relaxed = engine.execution_options(
             sqlite_synchronous="NORMAL", sqlite_patience_s=PATIENCE_S
         )
@@ -179,7 +177,7 @@ class Inbox:
     def _write_late(self) -> bool:
         """Write the pending rows; False if any are still pending."""
         try:
-            return not self._late or self.flush()
+            return not (self._late or self.senders.is_due) or self.flush()
         except Exception as error:  # noqa: BLE001 - without this thread no row would be written
             log.error("rows not written error=%s", type(error).__name__)
             return False
@@ -203,8 +201,9 @@ class Inbox:
             self._late.extend(job for job in late if isinstance(job.outcome, TryLater))
             for job in late:
                 if isinstance(job.outcome, StoreRefused):
-                    self._keep_aside(self.folder / job.arrival.place, job.outcome)
-        return not any(isinstance(job.outcome, TryLater) for job in jobs)
+                    keep_aside(self.folder, self.folder / job.arrival.place, job.outcome)
+        is_written = not any(isinstance(job.outcome, TryLater) for job in jobs)
+        return self.senders.write() and is_written
 
     def _settle(self, jobs: list[_Job]) -> None:
         """Decide and write, in one transaction."""
@@ -253,8 +252,9 @@ class Inbox:
         Returns:
             Number of instances found without a row.
         """
-        for left in (self.folder / "incoming").iterdir():
-            _remove_abandoned(left)
+        folders = (self.folder / "incoming").iterdir()
+        if abandoned := [left.name for left in folders if remove_abandoned(left)]:
+            self.senders.lose(abandoned)
         with self.engine.connect() as connection:
             known = set(connection.scalars(sa.select(instances.c.path)))
         found = 0
@@ -275,7 +275,7 @@ class Inbox:
             if (self.folder / job.arrival.place) != path:
                 raise StoreRefused(NOT_UNDERSTOOD, "content does not match the file's name")
         except StoreRefused as refused:
-            self._keep_aside(path, refused)
+            keep_aside(self.folder, path, refused)
             return False
         except OSError as error:
             log.error("file unreadable file=%s error=%s", path.name, type(error).__name__)
@@ -283,20 +283,8 @@ class Inbox:
         self._waiting.append(job)
         self.flush()
         if isinstance(job.outcome, StoreRefused):
-            self._keep_aside(path, job.outcome)
+            keep_aside(self.folder, path, job.outcome)
         return job.outcome in KEPT
-
-    def _keep_aside(self, path: Path, why: StoreRefused) -> None:
-        """Move a file to quarantine, in its study's folder there, for a person to look at."""
-        place = self.folder / "quarantine" / path.parent.name / path.name
-        try:
-            place.parent.mkdir(mode=0o700, exist_ok=True)
-            path.rename(place)
-        except OSError as error:
-            log.error("file not quarantined file=%s error=%s", path.name, type(error).__name__)
-            return  # it has no row, so the next start finds it again
-        metrics.QUARANTINED.labels("inbox").inc()
-        log.error("file quarantined file=%s reason=%r", path.name, why.comment)
 
 
 def _drain(queue: collections.deque[_Job]) -> list[_Job]:
@@ -309,44 +297,3 @@ def _fail(jobs: list[_Job], error: Exception) -> None:
     log.error("rows not written instances=%d error=%s", len(jobs), type(error).__name__)
     for job in jobs:
         job.outcome = TryLater(f"database: {type(error).__name__}")
-
-
-def _own_folder(incoming: Path) -> tuple[Path, BinaryIO]:
-    """Make a folder for this process alone, and lock it until the process ends."""
-    own = Path(tempfile.mkdtemp(dir=incoming))
-    lock = (own / "lock").open("wb")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return own, lock
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Delete half-received files, unless the process that receives them is still running."""
-    if not (folder / "lock").exists():
-        if folder.stat().st_mtime < time.time() - UNLOCKED_S:
-            shutil.rmtree(folder)
-        return  # a younger one: its process may be about to lock it
-    with (folder / "lock").open("rb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        for left in folder.glob("*.*"):  # the lock last: this process may die as well
-            left.unlink()
-        shutil.rmtree(folder)
-
-
-def _secret(path: Path) -> bytes:
-    """The key of the patient hashes: 32 random bytes, made once, never in the database."""
-    with contextlib.suppress(FileExistsError):
-        fresh = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(fresh, path)  # unlike rename, it never replaces a key already in use
-        finally:
-            fresh.unlink()
-        fsync(path.parent)
-    return path.read_bytes()

@@ -11,8 +11,16 @@ import sqlalchemy as sa
 
 from msnode import config, metrics
 from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.receive.inbox.senders import unreleased
 from msnode.records.images import Study
-from msnode.store.database import StudyState, instances, results, studies
+from msnode.store.database import (
+    SenderState,
+    StudyState,
+    instances,
+    results,
+    senders,
+    studies,
+)
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +85,7 @@ class Studies:
             studies,
             sa.func.min(columns.received_at).label("oldest"),
             sa.func.max(columns.received_at).label("newest"),
+            unreleased().label("unreleased"),
         )
         is_news = sa.and_(
             columns.study_key == studies.c.study_key,
@@ -93,16 +102,20 @@ class Studies:
         rule: config.Complete,
         has_wanted: Callable[[Sequence[Path]], bool],
     ) -> str | None:
-        """Why a study is complete: cap, idle or evidence; None if it is not."""
+        """Why a study is complete: cap, idle, interrupted or evidence; None if it is not.
+
+        As long as somebody who sent images of it has not released the association, what is there
+        proves nothing: more may come, or should have come.
+        """
         # if the clock was set back, the newest image is in the future: take the study as it is
         quiet = now - study.newest if study.newest < now + SKEW_S else math.inf
         if now - study.first_at >= rule.cap_s:
             return "cap"
         if quiet >= rule.idle_s:
-            return "idle"
-        if quiet >= rule.quiet_s and self._has_evidence(study.study_key, has_wanted):
-            return "evidence"
-        return None
+            return "interrupted" if study.unreleased == SenderState.BROKEN else "idle"
+        if study.unreleased is not None or quiet < rule.quiet_s:
+            return None
+        return "evidence" if self._has_evidence(study.study_key, has_wanted) else None
 
     def _has_evidence(self, key: str, has_wanted: Callable[[Sequence[Path]], bool]) -> bool:
         """Ask ``has_wanted``, unless it was asked about the very same images before."""
@@ -155,6 +168,7 @@ class Studies:
                 return None
             connection.execute(studies.update().where(this).values(values))
             connection.execute(instances.update().where(mine).values(generation=generation))
+            connection.execute(senders.delete().where(senders.c.study_key == key))
         self._evidence.pop(key, None)
         metrics.COMPLETIONS.labels(reason).inc()
         study = self.study(key, generation)

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import pydicom
 import pytest
+import sqlalchemy as sa
 from pydicom.uid import CTImageStorage, RawDataStorage
 
 from msnode.config import Complete
 from msnode.errors import NotAnalysable
 from msnode.metrics import COMPLETIONS, QUEUE_DEPTH
 from msnode.receive import Inbox
+from msnode.receive.inbox.senders import Senders
 from msnode.records.images import Study
 from msnode.records.uid_hash import uid_hash
-from msnode.store.database import results
-from tests.unit.receive.datasets import SR, STUDY, mr, store
+from msnode.store.database import results, senders
+from tests.unit.receive.datasets import SR, STUDY, mr, rows, store
 
 KEY = uid_hash(STUDY)
 RULE = Complete(quiet_s=5, idle_s=60, cap_s=1800)
@@ -61,6 +63,68 @@ def test_capped_if_it_never_rests(inbox: Inbox) -> None:
         store(inbox, mr(), at=at)
     (study,) = complete(inbox, 1900, enough=99)
     assert study.completion == "cap"
+
+
+def test_an_association_that_is_open_proves_nothing(inbox: Inbox) -> None:
+    sender = inbox.senders.begin("MRI1")
+    store(inbox, mr(), at=100)
+    sender.sends(KEY)
+    assert complete(inbox, 130) == []
+    sender.end(is_released=True)
+    (study,) = complete(inbox, 130)
+    assert study.completion == "evidence"
+
+
+def test_an_association_that_broke_off_proves_nothing(inbox: Inbox) -> None:
+    sender = inbox.senders.begin("MRI1")
+    store(inbox, mr(), at=100)
+    sender.sends(KEY)
+    inbox.flush()
+    sender.end(is_released=False)
+    assert complete(inbox, 159) == []
+    (study,) = complete(inbox, 160)
+    assert study.completion == "interrupted"
+    inbox.studies.finish(*inbox.studies.queued()[0])
+    store(inbox, mr(), at=200)
+    (study,) = complete(inbox, 206)
+    assert study.completion == "evidence", "what ended the first generation does not stay"
+
+
+@pytest.mark.parametrize(("caller", "times"), [("MRI1", [0, 1]), ("MRI2", [0, 0])])
+def test_only_whoever_broke_off_makes_it_good(inbox: Inbox, caller: str, times: list[int]) -> None:
+    for title, is_released in ("MRI1", False), (caller, True):
+        sender = inbox.senders.begin(title)
+        store(inbox, mr(), at=100)
+        sender.sends(KEY)
+        sender.end(is_released)
+        assert len(complete(inbox, 110)) == times.pop(0)
+
+
+def test_an_open_association_of_a_process_that_died_has_broken_off(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path
+) -> None:
+    store(inbox, mr(), at=100)
+    dead = tmp_path / "incoming" / "dead"
+    dead.mkdir()
+    (dead / "lock").touch()
+    other = Senders(engine, dead.name)
+    other.begin("MRI1").sends(KEY)
+    assert other.write()
+    assert complete(inbox, 110) == []
+    inbox.rebuild()
+    (study,) = complete(inbox, 160)
+    assert study.completion == "interrupted"
+
+
+def test_the_rows_of_associations_that_were_released_at_once_are_never_written(
+    inbox: Inbox, engine: sa.Engine
+) -> None:
+    for _ in range(3):
+        sender = inbox.senders.begin("MRI1")
+        sender.sends(KEY)
+        sender.end(is_released=True)
+    inbox.flush()
+    assert rows(engine, senders) == []
 
 
 def test_each_study_is_handed_out_once(inbox: Inbox) -> None:
