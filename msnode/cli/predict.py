@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import is_zipfile
 
 from PIL import Image
 from rich.console import Console
@@ -206,9 +205,6 @@ def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     studies = prepare.group_studies(paths)
     if studies:
         return studies
-    for path in paths:
-        if path.is_file() and is_zipfile(path):
-            raise MsnodeError(f"{path}: archives are not read; unpack it and give the folder")
     raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
 
 

@@ -17,6 +17,9 @@ from msnode.records.sentences import Sentence
 
 log = logging.getLogger(__name__)
 
+PACKED = (b"PK\3\4", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\7", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+"""How a zip, 7z and rar archive, and files compressed by gzip, bzip2 and xz begin."""
+
 
 def prepare(paths: Sequence[Path], contract: InputContract) -> Prepared:
     """Choose the series that the contract wants most and turn it into slices.
@@ -70,16 +73,25 @@ def group_studies(paths: Iterable[Path]) -> dict[str, tuple[Path, ...]]:
         path. A DICOMDIR and files that are neither are left out; the log says how many.
     """
     studies: dict[str, list[Path]] = {}
-    left_out = 0
+    left_out = []
     for path in _files(paths):
         study = _study(path)
         if study is None:
-            left_out += 1
+            left_out.append(path)
         else:
             studies.setdefault(study, []).append(path)
     if left_out:
-        log.info("%d files are neither DICOM images nor NIfTI and were left out", left_out)
+        log.info("%d files are neither DICOM images nor NIfTI and were left out", len(left_out))
+    for path in filter(_is_archive, left_out):
+        log.warning("%s: archives are not read; unpack it and give the folder", path)
     return {study: tuple(files) for study, files in studies.items()}
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file is a zip, tar, 7z or rar archive, or compressed as a whole."""
+    with path.open("rb") as file:
+        head = file.read(262)
+    return head.startswith(PACKED) or head[257:] == b"ustar"
 
 
 def _others(candidates: Sequence[Candidate]) -> Iterator[SeriesChoice]:

@@ -1,5 +1,4 @@
 from pathlib import Path
-from zipfile import ZipFile
 
 import click
 import pytest
@@ -43,11 +42,3 @@ def test_jobs_of_an_empty_node(runner: CliRunner, tmp_path: Path) -> None:
     result = runner.invoke(main, ["jobs", "show", "study.1", "--config", str(file)])
     assert result.exit_code == 1
     assert "no node has run on this database yet" in result.output
-
-
-def test_an_archive_is_named_as_what_it_is(runner: CliRunner, tmp_path: Path) -> None:
-    with ZipFile(tmp_path / "study.zip", "w") as archive:
-        archive.writestr("a.dcm", b"x")
-    result = runner.invoke(main, ["explain", str(tmp_path / "study.zip")])
-    assert result.exit_code == 1
-    assert "archives are not read; unpack it" in result.output

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -347,3 +348,16 @@ def test_functional_groups_of_the_wrong_kind_are_no_reason_to_stop(
     dataset.add_new(0x52009229, "LO", "no sequence")
     dataset.save_as(tmp_path / "a.dcm")
     assert prepare.has_wanted([tmp_path / "a.dcm"], FLAIR)
+
+
+@pytest.mark.parametrize("form", ["zip", "tar", "gztar", "bztar", "xztar"])
+def test_an_archive_is_named_as_what_it_is(
+    sample_study: Sequence[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, form: str
+) -> None:
+    """Also one that lies in a folder beside a study."""
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed/1.dcm").write_bytes(sample_study[0].read_bytes())
+    archive = shutil.make_archive(str(tmp_path / "study"), form, tmp_path / "packed")
+    (studies,) = prepare.group_studies([tmp_path]).values()
+    assert studies == (tmp_path / "packed/1.dcm",)
+    assert f"{archive}: archives are not read; unpack it" in caplog.text
