@@ -44,6 +44,7 @@ PACKAGES := \
 	node=nodejs \
 	npm=npm \
 	systemd-analyze=systemd \
+	faketime=faketime \
 	mkfs.ext4=e2fsprogs \
 	ip=iproute2
 

@@ -39,5 +39,9 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except MsnodeError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.filename is None:
+                raise  # no trouble with a file of the user's: whoever mends it needs the traceback
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from error
 
     return wrapped

@@ -16,14 +16,12 @@ import pytest
 from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
 from tests.acceptance.node import Node
-from tests.unpacking import unpack
+from tests.acceptance.small_node import small_node
 
 pytestmark = pytest.mark.timeout(300)
 
 MB = 1 << 20
 SIZE, WARN, LEAST = 64 * MB, 32 * MB, 8 * MB
-SMALL = Path(__file__).parents[1] / "integration/upgrade/v1.tar.xz"
-"""Holds a model that is quick to load."""
 
 
 @dataclass
@@ -63,20 +61,8 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
 
 @pytest.fixture(scope="module")
 def node(disk: Disk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    folder = tmp_path_factory.mktemp("node")
-    unpack(SMALL, folder, "bundle/")
-    node = Node(
-        {
-            "data": str(disk.folder),
-            "receive": {"address": "127.0.0.1", "port": peers.free_port(),
-                        "warn_free_bytes": WARN, "min_free_bytes": LEAST},
-            "complete": {"quiet_s": 2.0, "idle_s": 2.0, "cap_s": 60.0},
-            "classify": {"bundle": str(folder / "bundle"), "device": "cpu", "threads": 1},
-            "destinations": [{"name": "archive", "folder": str(folder / "archive")}],
-            "http": {"port": peers.free_port()},
-        },
-        folder,
-    )  # fmt: skip
+    room = {"warn_free_bytes": WARN, "min_free_bytes": LEAST}
+    node = small_node(tmp_path_factory.mktemp("node"), disk.folder, receive=room)
     node.start()
     yield node
     node.kill_if_alive()

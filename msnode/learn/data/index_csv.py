@@ -9,6 +9,7 @@ relative to the index's folder. A path is a NIfTI file, a folder of one DICOM st
 
 import csv
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -82,14 +83,25 @@ def _problems(index: Path, line: int, record: dict[str, str]) -> Iterator[str]:
             yield f"line {line}: column {name} is empty; give it a value"
     for name in ("path", "lesions"):
         value = (record.get(name) or "").strip()
-        if value and not (index.parent / value).exists():
-            yield f"line {line}: column {name}: {value} does not exist"
+        if value and (why := _unusable(index.parent / value)):
+            yield f"line {line}: column {name}: {value[:200]!r} {why}"
     age = (record.get("age") or "").strip()
     if age and not re.fullmatch(r"\d{1,3}(\.\d+)?", age):
         yield f"line {line}: column age: {age!r} is no number of years"
     role = (record.get("role") or "").strip()
     if role not in ROLES:
         yield f"line {line}: column role: {role!r} is unknown; write train, or leave it empty"
+
+
+def _unusable(path: Path) -> str:
+    """Why a path cannot be read, "" if it can: a pipe or device would be waited for for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "does not exist"
+    except (OSError, ValueError) as error:
+        return f"is no usable path ({getattr(error, 'strerror', error)})"
+    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else "is neither a file nor a folder"
 
 
 def _row(base: Path, line: int, record: dict[str, str]) -> Row:

@@ -16,7 +16,6 @@ RESOURCE_LIMITATION = 0x0213
 OUT_OF_RESOURCES = 0xA700
 WRONG_CLASS = 0xA900
 NOT_UNDERSTOOD = 0xC000
-WRITE_FAILED = 0xC001
 CONFLICT = 0xC002
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -39,9 +38,11 @@ class StoreRefused(Refused):
 
 
 def refusal(error: OSError) -> StoreRefused:
-    """What a disk error means to the sender: no room is 0xA700, all else 0xC001."""
+    """What a disk error means to the sender: 0xA700, as it is to send the image again later.
+
+    0xCxxx (PS3.4 B.2.3) would say that there is something wrong with the image.
+    """
     if error.errno in _FULL:
         return StoreRefused(OUT_OF_RESOURCES, "No room on the data disk")
-    return StoreRefused(
-        WRITE_FAILED, f"Data disk: {errno.errorcode.get(error.errno or 0, 'error')}"
-    )
+    name = errno.errorcode.get(error.errno or 0, "error")
+    return StoreRefused(OUT_OF_RESOURCES, f"Data disk: {name}")

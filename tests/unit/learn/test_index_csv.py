@@ -1,11 +1,14 @@
 """Index rows that cannot be used are named by their line, all at once."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from msnode.errors import ConfigError
 from msnode.learn import check, open_cohort, plan
@@ -32,11 +35,53 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
         index_csv.read(index)
     text = str(caught.value)
     assert "line 2" not in text
-    assert "line 3: column path: b.png does not exist" in text
+    assert "line 3: column path: 'b.png' does not exist" in text
     assert "line 4: column person is empty" in text
     assert "line 4: column age: 'young'" in text
-    assert "line 4: column lesions: gone.nii.gz" in text
+    assert "line 4: column lesions: 'gone.nii.gz'" in text
     assert "line 4: column role: 'test' is unknown; write train" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("pipe", "is neither a file nor a folder"),
+        ("/dev/zero", "is neither a file nor a folder"),
+        ("x" * 5000, "File name too long"),
+        ("a.png/b.png", "does not exist"),
+        ("loop", "symbolic links"),
+    ],
+)
+def test_a_path_that_must_not_be_opened(tmp_path: Path, path: str, why: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "a.png").touch()
+    index = tmp_path / "index.csv"
+    index.write_text(f"path,person,label\n{path},p1,ms\n")
+    with pytest.raises(ConfigError, match=f"line 2: column path: .*{why}") as caught:
+        index_csv.read(index)
+    assert len(str(caught.value)) < 1000
+
+
+CELL = st.text(max_size=20) | st.sampled_from(
+    ["a.png", "../a.png", "p1", "ms", "path", "person", "label", "age", "number", "", '"', "=1+1"]
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(CELL, max_size=6), max_size=5), st.sampled_from(",;\t|"))
+def test_any_text_is_an_index_or_an_error(
+    tmp_path: Path, cells: list[list[str]], mark: str
+) -> None:
+    (tmp_path / "a.png").touch()
+    index = tmp_path / "index.csv"
+    lines = ["path,person,label", *(mark.join(row) for row in cells)]
+    index.write_text("\n".join(lines), encoding="utf-8", errors="surrogateescape")
+    try:
+        found = index_csv.read(index)
+    except ConfigError:
+        return
+    assert all(row.path.is_file() and row.person and row.label for row in found)
 
 
 def test_somebody_must_be_left_to_be_tested(tiles: Tiles) -> None:

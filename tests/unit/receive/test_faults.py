@@ -17,7 +17,7 @@ from tests.faults import FAULTY, FULL, Faults, every_point, installed
 from tests.unit.receive.datasets import encode, kept, mr, rows
 from tests.unit.receive.test_c_store_scp import pass_through
 
-REFUSALS = {FULL: {0xA700}, FAULTY: {0xC001, 0xA700}}
+REFUSALS = {FULL: {0xA700}, FAULTY: {0xA700}}
 """Where it is the database that does not take it, it is out of resources either way."""
 
 
