@@ -17,7 +17,7 @@ from pathlib import Path
 from pydicom.uid import generate_uid
 
 from msnode import sample
-from msnode.cli.demo import QUIET_S, RESULT_S, Pacs, node
+from msnode.cli.demo import OBJECTS, QUIET_S, Pacs, node
 from msnode.config import BUNDLE
 from msnode.deliver.c_store import send
 from msnode.deliver.peer import parse_peer
@@ -25,14 +25,13 @@ from msnode.deliver.peer import parse_peer
 
 def measure(folder: Path, pacs: Pacs, port: int, number: int) -> float:
     """Send one study; returns the seconds until its second object is in the PACS."""
-    files = sample.write_study(folder / f"study-{number}", study_uid=generate_uid())
+    study_uid = generate_uid()
+    files = sample.write_study(folder / f"study-{number}", study_uid=study_uid)
     peer = parse_peer(f"MSNODE@127.0.0.1:{port}")
-    pacs.objects.clear()
-    pacs.arrived.clear()
     receipts = send(files, peer, "SCANNER")
     assert all(receipt.delivered for receipt in receipts)
     began = time.perf_counter()
-    assert pacs.arrived.wait(RESULT_S), "no result"
+    assert len(pacs.wait(study_uid)) == OBJECTS, "no result"
     return time.perf_counter() - began
 
 

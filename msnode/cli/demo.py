@@ -1,4 +1,4 @@
-"""`msnode demo`: a node and a PACS on this machine, a real study, and what comes back."""
+"""`msnode demo`: a node and a PACS on this machine, two real studies, and what comes back."""
 
 import shutil
 import signal
@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
@@ -20,17 +20,22 @@ from pydicom import dcmread
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import EventHandlerType
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from msnode import report, sample
+from msnode.cli.demo_page import Shown, held_against, render
 from msnode.deliver.c_store import send
 from msnode.deliver.peer import parse_peer
 from msnode.errors import MsnodeError
-from msnode.report import sr_html
+from msnode.sample import KnownStudy
 
 START_S = 300  # a cold start reads torch and the weights from a slow disk and warms up
 RESULT_S = 180  # quiet time and analysis on two slow cores
-QUIET_S = 3.0  # the demo's study comes in one go
+QUIET_S = 3.0  # the demo's studies come in one go
+OBJECTS = 2  # SR and montage: the profile "minimal"
+
+Tell = Callable[[str], None]
 
 
 class Pacs:
@@ -40,8 +45,8 @@ class Pacs:
         self._folder = folder
         self._ae = AE(ae_title="PACS")
         self._ae.supported_contexts = AllStoragePresentationContexts
-        self.arrived = threading.Event()
-        self.objects: list[Path] = []
+        self._arrival = threading.Condition()
+        self._objects: dict[str, list[Path]] = {}  # by StudyInstanceUID
 
     def __enter__(self) -> "Pacs":
         """Listen on a free port of loopback."""
@@ -56,16 +61,25 @@ class Pacs:
         self._ae.shutdown()
 
     def _store(self, event: evt.Event) -> int:
-        path = self._folder / f"{len(self.objects)}.dcm"
+        dataset = event.dataset
+        path = self._folder / f"{dataset.SOPInstanceUID}.dcm"
         path.write_bytes(event.encoded_dataset())
-        self.objects.append(path)
-        if len(self.objects) == 2:  # SR and montage: the profile "minimal"
-            self.arrived.set()
+        with self._arrival:
+            self._objects.setdefault(str(dataset.StudyInstanceUID), []).append(path)
+            self._arrival.notify_all()
         return 0x0000
+
+    def wait(self, study_uid: str) -> list[Path]:
+        """The objects of a study's result, when they are all here; fewer after RESULT_S."""
+        with self._arrival:
+            self._arrival.wait_for(
+                lambda: len(self._objects.get(study_uid, ())) >= OBJECTS, RESULT_S
+            )
+            return self._objects.get(study_uid, [])
 
 
 def run(folder: Path, model: Path, console: Console) -> None:
-    """Send the sample study through a node and show the result.
+    """Send two studies of which more is known through a node, and show what it says of them.
 
     Args:
         folder: gets everything the demo makes; what an earlier demo left there is deleted.
@@ -76,26 +90,62 @@ def run(folder: Path, model: Path, console: Console) -> None:
         MsnodeError: the node did not start, or no result came.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    with Pacs(folder / "pacs") as pacs, console.status("starting the node …") as status:
+    timings: dict[str, float] = {}
+    with Pacs(folder / "pacs") as pacs, telling(console) as tell:
+        tell("starting a node, and a PACS to send results to …")
         began = time.perf_counter()
         with node(folder, model, pacs.port) as (port, http):
-            started = time.perf_counter() - began
-            status.update("sending the study …")
-            files = sample.write_study(folder / "study")
-            began = time.perf_counter()
-            peer = parse_peer(f"MSNODE@127.0.0.1:{port}")
-            receipts = send(files, peer, "SCANNER")
-            sent = time.perf_counter() - began
-            if not all(receipt.delivered for receipt in receipts):
-                raise MsnodeError(f"the node refused the study; see {folder / 'node.log'}")
-            status.update("waiting for the result …")
-            if not pacs.arrived.wait(RESULT_S):
-                raise MsnodeError(f"no result after {RESULT_S} s; see {folder / 'node.log'}")
-            waited = time.perf_counter() - began - sent
-            stages = _stages(http)
-    for path in pacs.objects:
-        _show(console, folder, path)
-    _timing(console, len(files), started, sent, waited, stages)
+            timings["start the node (once)"] = time.perf_counter() - began
+            shown = [
+                _through(study, folder / study.name, port, pacs, tell, timings)
+                for study in (sample.TABRIZ, sample.LJUBLJANA)
+            ]
+            timings |= {f"{stage}, both": seconds for stage, seconds in _stages(http).items()}
+    for one in shown:
+        _show(console, one, model)
+    page = folder / "index.html"
+    page.write_text(render(shown, model), encoding="utf-8")
+    _timing(console, timings)
+    _farewell(console, folder, page)
+
+
+@contextmanager
+def telling(console: Console) -> Iterator[Tell]:
+    """Say what is going on: in one changing line at a terminal, line by line into a file."""
+    if not console.is_terminal:
+        yield console.print
+        return
+    with console.status("") as status:
+        yield status.update
+
+
+def _through(
+    study: KnownStudy, folder: Path, port: int, pacs: Pacs, tell: Tell, timings: dict[str, float]
+) -> Shown:
+    """Send a study, wait for what comes back, and put it where a person finds it."""
+    tell(f"sending the study of {study.name} …")
+    files = study.write(folder / "images")
+    began = time.perf_counter()
+    receipts = send(files, parse_peer(f"MSNODE@127.0.0.1:{port}"), "SCANNER")
+    sent = time.perf_counter()
+    log = folder.parent / "node.log"
+    if not all(receipt.delivered for receipt in receipts):
+        raise MsnodeError(f"the node refused the study; see {log}")
+    tell(f"waiting for the result of {study.name} …")
+    objects = pacs.wait(study.identity.study_uid)
+    if len(objects) < OBJECTS:
+        raise MsnodeError(f"no result after {RESULT_S} s; see {log}")
+    timings[f"receive {len(files)} images ({study.name})"] = sent - began
+    timings[f"last image to result in the PACS ({study.name})"] = time.perf_counter() - sent
+    return _kept(study, files, objects, folder)
+
+
+def _kept(study: KnownStudy, files: list[Path], objects: list[Path], folder: Path) -> Shown:
+    """The report and the montage, the latter also as PNG."""
+    documents = {dcmread(path, stop_before_pixels=True).Modality: path for path in objects}
+    Image.fromarray(dcmread(documents["OT"]).pixel_array).save(folder / "montage.png")
+    shutil.copy(documents["SR"], folder / "report.dcm")
+    return Shown(study, files, folder / "report.dcm", folder / "montage.png")
 
 
 @contextmanager
@@ -153,37 +203,43 @@ def _stages(http: int) -> dict[str, float]:
     }
 
 
-def _show(console: Console, folder: Path, path: Path) -> None:
-    """One object that came back: the report as HTML and what it says, the montage as PNG."""
-    document = dcmread(path)
-    if document.Modality == "SR":
-        target = folder / "report.html"
-        target.write_text(sr_html.render(document), encoding="utf-8")
-        found = report.read(path)
-        chance = "" if found.probability is None else f", probability {found.probability:.0%}"
-        console.print(f"MS pattern [bold]{found.decision}[/]{chance} {found.reason or ''}")
-    else:
-        target = folder / "montage.png"
-        Image.fromarray(document.pixel_array).save(target)
-    kind = document.SOPClassUID.name.removesuffix(" Storage")
-    console.print(f"{kind} [dim]{document.SeriesDescription}[/] -> {target}")
+def _show(console: Console, shown: Shown, model: Path) -> None:
+    """What the node said of a study, and what is known of it."""
+    found = report.read(shown.document)
+    console.rule(f"[bold]{shown.study.origin}[/]", align="left")
+    chance = "" if found.probability is None else f", probability {found.probability:.0%}"
+    console.print(f"the node says  MS pattern [bold]{found.decision}[/]{chance}")
+    for reason in found.reasons:
+        console.print(f"               {escape(reason)}")
+    console.print(f"what is known  {shown.known}")
+    for line in held_against(shown, found, model):
+        console.print(f"so             {escape(line)}")
 
 
-def _timing(
-    console: Console, images: int, started: float, sent: float, waited: float,
-    stages: dict[str, float],
-) -> None:  # fmt: skip
+def _timing(console: Console, timings: dict[str, float]) -> None:
     """Seconds by stage, from the scanner's first image to the result in the PACS."""
-    table = Table("stage", "seconds", title_justify="left")
+    table = Table("stage", "seconds", title="How long it took", title_justify="left")
     table.columns[1].justify = "right"
-    table.add_row("start the node (once)", f"{started:.1f}")
-    table.add_row(f"receive {images} images", f"{sent:.2f}")
-    table.add_row("wait until the study is quiet", f"{QUIET_S:.1f}")
-    for stage in ("prepare", "classify", "report"):
-        table.add_row(stage, f"{stages.get(stage, 0.0):.2f}")
-    table.add_row("[bold]last image to result in the PACS[/]", f"[bold]{waited:.1f}[/]")
+    for stage, seconds in timings.items():
+        table.add_row(stage, f"{seconds:.1f}")
     console.print(table)
-    console.print("[dim]AI result, not verified; for research, not a medical device[/]")
+    console.print(f"[dim]{QUIET_S:.0f} s of the wait for a result: has the last image come?[/]")
+
+
+def _farewell(console: Console, folder: Path, page: Path) -> None:
+    """What lies where, and what to do next."""
+    console.rule("[bold]What lies where[/]", align="left")
+    for path, what in (
+        (page, "open it in a browser: both results beside what is known"),
+        (folder / "pacs", "the objects as the PACS got them (DICOM SR, Secondary Capture)"),
+        (folder / "msnode.yaml", "the node's configuration"),
+        (folder / "node.log", "what the node logged"),
+    ):
+        console.print(f"{path}  [dim]{what}[/]", soft_wrap=True)
+    console.rule("[bold]What to do next[/]", align="left")
+    console.print("msnode predict FOLDER   [dim]a result for your own DICOM or NIfTI files[/]")
+    console.print("docs/install.md         [dim]a node beside your PACS[/]")
+    console.print("[dim]AI results, not verified; for research, not a medical device[/]")
 
 
 def _free_port() -> int:

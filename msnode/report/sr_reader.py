@@ -36,6 +36,7 @@ class Summary:
         reason: why it was not analysed, or None.
         algorithm: name and version.
         points: the slices that matter, most suspicious first.
+        reasons: why there is no decision, in the language of the document.
     """
 
     decision: str
@@ -43,6 +44,7 @@ class Summary:
     reason: str | None
     algorithm: tuple[str, str]
     points: tuple[Point, ...]
+    reasons: tuple[str, ...] = ()
 
 
 def read(path: Path) -> Summary:

@@ -1,16 +1,20 @@
-"""A real FLAIR study with an open licence (see CREDITS.md), and any NIfTI as a DICOM series."""
+"""Real FLAIR studies with open licences (see CREDITS.md), and any NIfTI as a DICOM series."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from msnode.sample.dicom_series import FLAIR, T1, T2, Acquisition, Identity, write_series
+from msnode.sample.known_studies import LJUBLJANA, TABRIZ, KnownStudy
 
-__all__ = ["FLAIR", "T1", "T2", "Acquisition", "Identity", "nifti", "write_series", "write_study"]
+__all__ = [
+    "FLAIR", "LJUBLJANA", "T1", "T2", "TABRIZ", "Acquisition", "Identity", "KnownStudy", "nifti",
+    "write_series", "write_study",
+]  # fmt: skip
 
 
 def nifti() -> Path:
     """The sample FLAIR as it lies in the package."""
-    return Path(__file__).with_name("flair.nii.gz")
+    return LJUBLJANA.nifti
 
 
 def write_study(

@@ -26,6 +26,8 @@ class Acquisition:
         sequence: ScanningSequence.
         variant: SequenceVariant.
         inversion_ms: InversionTime, None without inversion.
+        number: SeriesNumber.
+        manufacturer: Manufacturer; empty where it is not known.
     """
 
     description: str
@@ -35,12 +37,18 @@ class Acquisition:
     echo_ms: float
     inversion_ms: float | None = None
     number: int = 1
+    manufacturer: str = ""
 
 
 #: Usual times at 1.5 T.
 FLAIR = Acquisition("t2_tirm_tra_dark-fluid", ("SE", "IR"), "SK", 9000, 120, 2500)
 T1 = Acquisition("t1_se_tra", ("SE",), "NONE", 550, 12, number=2)
 T2 = Acquisition("t2_tse_tra", ("SE",), "SK", 4000, 100, number=3)
+
+
+def study_uid(name: str) -> str:
+    """StudyInstanceUID of a study of this package."""
+    return f"2.25.{uuid5(NAMESPACE_OID, f'msnode {name} study').int}"
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,10 @@ class Identity:
 
     patient_name: str = "SAMPLE^PATIENT"
     patient_id: str = "MSNODE-SAMPLE"
-    study_uid: str = f"2.25.{uuid5(NAMESPACE_OID, 'msnode sample study').int}"
+    study_uid: str = study_uid("sample")
     series_uid: str | None = None
+    sex: str = "F"
+    age: str = "020Y"
 
 
 def write_series(
@@ -131,8 +141,8 @@ def _patient_and_study(who: Identity) -> Mapping[str, Any]:
         "PatientName": who.patient_name,
         "PatientID": who.patient_id,
         "PatientBirthDate": "",
-        "PatientSex": "F",
-        "PatientAge": "020Y",
+        "PatientSex": who.sex,
+        "PatientAge": who.age,
         "StudyInstanceUID": who.study_uid,
         "StudyDate": _DATE,
         "StudyTime": _TIME,
@@ -162,8 +172,7 @@ def _series_and_equipment(series_uid: str, how: Acquisition, frame_uid: str) -> 
         "RequestAttributesSequence": [request],
         "FrameOfReferenceUID": frame_uid,
         "PositionReferenceIndicator": "",
-        "Manufacturer": "msnode sample",
-        "ManufacturerModelName": "written from NIfTI",
+        "Manufacturer": how.manufacturer,
         "DeviceSerialNumber": "1",
         "SoftwareVersions": "1",
     }

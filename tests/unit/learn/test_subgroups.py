@@ -81,7 +81,7 @@ def test_a_stratum_of_one_class_has_no_area_and_no_warning(cohort: Cohort) -> No
 
 
 def test_the_lesion_volume_comes_from_the_mask(tmp_path: Path) -> None:
-    head = Path(sample.__file__).parent / "flair.nii.gz"
+    head = sample.nifti()
     voxels, affine = nifti.read(head)
     mask = np.zeros(voxels.shape, np.uint8)
     x, y, z = np.array(mask.shape) // 2
