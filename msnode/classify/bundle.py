@@ -69,7 +69,8 @@ class Manifest:
         specificity: likewise.
         measured_on: the people, split and date behind the two.
         notice: the sentence on training data and licence that every reader of a result must see.
-        strata: of the training data; a study outside of them is reported with a warning.
+        translations: ``notice`` and ``measured_on`` by language (de, fr, es, nl).
+        strata: in which it was measured; a study outside of them gets no decision.
         figures: everything else that was measured, as in CARD.md.
         digest: sha256 hex digest; written by ``save_bundle``.
     """
@@ -89,6 +90,7 @@ class Manifest:
     specificity: float | None = None
     measured_on: str = ""
     notice: str = ""
+    translations: dict[str, dict[str, str]] = field(default_factory=dict)
     strata: Strata = Strata()  # noqa: RUF009 - frozen
     training_data: tuple[DataSource, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
@@ -124,7 +126,7 @@ class Bundle:
         m = self.manifest
         return ModelInfo(
             m.name, m.version, m.digest, m.threshold, m.undetermined,
-            m.sensitivity, m.specificity, m.measured_on, m.notice, m.strata,
+            m.sensitivity, m.specificity, m.measured_on, m.notice, m.strata, m.translations,
         )  # fmt: skip
 
 

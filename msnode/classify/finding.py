@@ -1,18 +1,26 @@
 """The study's result from the scores of its slices."""
 
+from collections.abc import Iterator
+
 import numpy as np
+from numpy.typing import NDArray
 
 from msnode.classify import saliency
 from msnode.classify.bundle import Manifest
 from msnode.classify.decision import decision, study_probability
+from msnode.records import population
 from msnode.records.images import Float32Array, Slices
 from msnode.records.results import Finding, Scores, SliceFinding
+from msnode.records.sentences import Sentence, Text
+
+MOST_OF_THE_HEAD = 0.5
+"""Share of the head above half of the saliency's scale from which it points to no place."""
 
 
 def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:
     """Apply the study rule and the threshold, and say where each slice's saliency peaks.
 
-    What speaks against the images (a head of which a part is missing) makes it undetermined.
+    What speaks against the images or the model (see `_doubts`) makes it undetermined.
 
     Args:
         scores: of the slices.
@@ -34,14 +42,36 @@ def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:
                 peak_value=float(shown[row, col]),
             )
         )
+    doubts = tuple(_doubts(scores, slices, manifest, heads))
     return Finding(
         probability=probability,
         threshold=manifest.threshold,
         decision="undetermined"
-        if slices.doubts
+        if doubts
         else decision(probability, manifest.threshold, manifest.undetermined),
         slices=tuple(findings),
+        doubts=doubts,
     )
+
+
+def _doubts(
+    scores: Scores, slices: Slices, manifest: Manifest, heads: NDArray[np.bool_]
+) -> Iterator[Text]:
+    """Why no decision is made: a cut head, a study of another kind, a saliency that is everywhere.
+
+    What was measured of a model holds for studies of the kind that it was measured on.
+    """
+    yield from slices.doubts
+    yield from population.outside(manifest.strata, slices.acquisition, slices.distance_mm)
+    if (share := _covered(scores, heads, manifest.rule.top)) > MOST_OF_THE_HEAD:
+        yield Sentence("saliency_wide", share=round(100 * share))
+
+
+def _covered(scores: Scores, heads: NDArray[np.bool_], top: int) -> float:
+    """Share of the head that the saliency covers, on the slices that decide."""
+    decisive = np.argsort(scores.probabilities)[-top:]
+    shown = (scores.saliency[decisive] > 0.5) & heads[decisive]
+    return float(shown.sum() / max(heads[decisive].sum(), 1))
 
 
 def _peak(shown: Float32Array, inside: Float32Array) -> tuple[int, int]:

@@ -19,7 +19,6 @@ from msnode.config import Classify, Decode, Describe
 from msnode.confined import Confined
 from msnode.errors import Crashed, MsnodeError
 from msnode.flow.analysis import Analysis, compose, examine, unexpected
-from msnode.records import population
 from msnode.records.images import SeriesChoice, Study
 from msnode.records.results import ModelInfo
 from msnode.records.sentences import Sentence, Text
@@ -106,7 +105,8 @@ def as_json(name: str, analysis: Analysis, model: ModelInfo) -> None:
         "threshold": model.threshold,
         "undetermined": model.undetermined,
         "decision": finding.decision if finding is not None else None,
-        "warnings": [str(warning) for warning in _warnings(analysis, model)],
+        "doubts": [str(doubt) for doubt in finding.doubts] if finding is not None else [],
+        "warnings": [str(warning) for warning in _warnings(analysis)],
         "series": [
             {"uid": s.uid, "description": s.description, "chosen": s.chosen, "why": s.why}
             for s in analysis.series
@@ -136,25 +136,26 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
     else:
         console.print(
             f"MS pattern [bold {COLOURS[finding.decision]}]{finding.decision}[/], "
-            f"probability {finding.probability:.2f} (threshold {finding.threshold:.2f})"
+            f"probability {finding.probability:.0%} (threshold {finding.threshold:.0%})"
         )
     console.print(series_table(analysis.series))
     if finding is not None:
         console.print(_slice_table(analysis))
-    for warning in _warnings(analysis, model):
+    for doubt in finding.doubts if finding is not None else ():
+        console.print(f"[yellow]no decision: {escape(str(doubt))}[/]")
+    for warning in _warnings(analysis):
         console.print(f"[yellow]{escape(warning)}[/]")
     seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in analysis.seconds.items())
     console.print(f"[dim]model {model.name} {model.version} ({model.digest[:12]}); {seconds}[/]")
     console.print("[dim]AI result, not verified; for research, not a medical device[/]")
 
 
-def _warnings(analysis: Analysis, model: ModelInfo) -> tuple[Text, ...]:
-    """All that the reader of a result should know."""
+def _warnings(analysis: Analysis) -> tuple[Text, ...]:
+    """What the reader of a result should know beside why there is no decision."""
     if analysis.prepared is None:
         return ()
-    slices = analysis.prepared.slices
-    outside = population.outside(model.strata, slices.acquisition, slices.distance_mm)
-    return (*slices.warnings, *outside)
+    doubts = analysis.finding.doubts if analysis.finding is not None else ()
+    return tuple(one for one in analysis.prepared.slices.warnings if one not in doubts)
 
 
 def series_table(series: Sequence[SeriesChoice]) -> Table:

@@ -168,6 +168,10 @@ class Describe:
     token: Annotated[str, series_token] = ""
     """With it every SeriesDescription of a result begins with the token and the suggested reading
     priority (urgent, routine, not analysed), for worklists that go by it; at most 16 characters."""
+    identity_on_pictures: bool = False
+    """Whether name, ID and accession number stand in the montage's pixels, which get copied."""
+    identity_on_pdf: bool = True
+    """Whether they stand on the PDF, which gets printed."""
 
 
 @dataclass(frozen=True, slots=True)

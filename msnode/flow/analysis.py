@@ -16,7 +16,6 @@ from typing import cast
 from msnode import classify, metrics, prepare
 from msnode.confined import Confined
 from msnode.errors import Refused, TryLater, origin
-from msnode.records import population
 from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices, Study
 from msnode.records.results import Finding, ModelInfo, Predecessor, Report, Scores
 from msnode.records.sentences import Sentence, Text
@@ -133,7 +132,7 @@ def compose(
         model=model,
         created_at=created_at,
         finding=analysis.finding,
-        slices=_warned(analysis.prepared.slices, model, study) if analysis.prepared else None,
+        slices=_warned(analysis.prepared.slices, study) if analysis.prepared else None,
         scores=analysis.scores,
         reason=analysis.reason,
         seconds=analysis.seconds,
@@ -141,10 +140,9 @@ def compose(
     )
 
 
-def _warned(slices: Slices, model: ModelInfo, study: Study) -> Slices:
-    """The slices, with warnings if the study is unlike the training data or images conflict."""
-    outside = population.outside(model.strata, slices.acquisition, slices.distance_mm)
-    return replace(slices, warnings=(*slices.warnings, *_of_transfer(study), *outside))
+def _warned(slices: Slices, study: Study) -> Slices:
+    """The slices, with warnings of what their transfer may have done to them."""
+    return replace(slices, warnings=(*slices.warnings, *_of_transfer(study)))
 
 
 def _of_transfer(study: Study) -> Iterator[Text]:

@@ -36,8 +36,9 @@ class ModelInfo:
         undetermined: half-open interval of study probabilities without a decision, or None.
         sensitivity: at the threshold, as measured in CARD.md, with what it was measured on in
             ``measured_on``; None where not measured; likewise ``specificity``.
-        strata: of the training data; studies outside of them are reported with a warning.
+        strata: that its figures hold for; a study outside of them gets no decision.
         notice: the sentence on training data and licence that the reader must see.
+        translations: ``notice`` and ``measured_on`` by language.
     """
 
     name: str
@@ -50,6 +51,12 @@ class ModelInfo:
     measured_on: str = ""
     notice: str = ""
     strata: Strata = Strata()  # noqa: RUF009 - frozen
+    translations: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def told(self, sentence: Literal["notice", "measured_on"], language: str) -> str:
+        """One of the bundle's sentences in a language, or as the bundle has it."""
+        own: str = getattr(self, sentence)
+        return self.translations.get(language, {}).get(sentence, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +80,20 @@ class SliceFinding:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The study's result: calibrated probability, decision, and the slices behind it."""
+    """The study's result: calibrated probability, decision, and the slices behind it.
+
+    Attributes:
+        probability: in [0, 1].
+        threshold: from which a decision is "present".
+        slices: from the feet to the head.
+        doubts: why there is no decision whatever the probability is; () where nothing forbids one.
+    """
 
     probability: float
     threshold: float
     decision: Decision
     slices: tuple[SliceFinding, ...]
+    doubts: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,3 +166,12 @@ class Report:
     predecessor: Predecessor | None = None
     priors: tuple[Prior, ...] = ()
     words: Vocabulary = BRAIN
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether to read the study before the others: a pattern in somebody who is new here.
+
+        In a patient with earlier studies a pattern is what is to be expected; whether anything is
+        new there is not known until studies are compared.
+        """
+        return self.finding is not None and self.finding.decision == "present" and not self.priors

@@ -21,7 +21,7 @@ class Vocabulary:
         region: AnatomicRegionSequence, finding site.
         procedure: what was reported on.
         finding: what the model looks for.
-        condition: what a finding that is present stands for.
+        condition: what was seen where the finding is present; never a disease.
         study_probability: name of the measurement of the study.
         image_probability: name of the measurement of an image.
     """
@@ -40,7 +40,7 @@ BRAIN = Vocabulary(
     region=Coded("12738006", "SCT", "Brain"),
     procedure=Coded("24590-2", "LN", "MR Brain"),
     finding=Coded("MS_PATTERN", "99MSNODE", "Multiple sclerosis pattern"),
-    condition=Coded("24700007", "SCT", "Multiple sclerosis"),
+    condition=Coded("110702", "DCM", "White Matter T2 Hyperintensity"),
     study_probability=Coded("STUDY_PROB", "99MSNODE", "Probability of MS pattern in study"),
     image_probability=Coded("IMAGE_PROB", "99MSNODE", "Probability of MS pattern in image"),
 )

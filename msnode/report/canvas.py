@@ -19,11 +19,44 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 class Canvas:
-    """A picture with text helpers; positions are pixels from the top left."""
+    """A picture with helpers; positions and sizes are units from the top left.
 
-    def __init__(self, image: Image.Image) -> None:
+    Args:
+        image: drawn upon.
+        scale: pixels of the image in a unit.
+    """
+
+    def __init__(self, image: Image.Image, scale: int = 1) -> None:
         self.image = image
-        self.draw = ImageDraw.Draw(self.image)
+        self._draw = ImageDraw.Draw(self.image)
+        self._scale = scale
+
+    def _pixels(self, places: Sequence[float]) -> list[float]:
+        return [self._scale * place for place in places]
+
+    def rectangle(self, box: Sequence[float], colour: Colour) -> None:
+        """Fill a rectangle (left, top, right, bottom)."""
+        self._draw.rectangle(self._pixels(box), colour)
+
+    def line(self, ends: Sequence[float], colour: Colour, width: int = 1) -> None:
+        """Draw a line (x, y, x, y)."""
+        self._draw.line(self._pixels(ends), colour, width * self._scale)
+
+    def triangle(self, corners: Sequence[float], colour: Colour) -> None:
+        """Fill a triangle (x, y, x, y, x, y)."""
+        self._draw.polygon(self._pixels(corners), colour)
+
+    def ring(self, centre: tuple[float, float], radius: float) -> None:
+        """A white ring with a dark edge."""
+        x, y = centre
+        for r, colour in ((radius + 1, (0, 0, 0)), (radius, (255, 255, 255))):
+            box = self._pixels((x - r, y - r, x + r, y + r))
+            self._draw.ellipse(box, None, colour, 2 * self._scale)
+
+    def paste(self, picture: Image.Image, at: tuple[float, float]) -> None:
+        """Put a picture, which has the canvas' own pixels, at a place."""
+        x, y = self._pixels(at)
+        self.image.paste(picture, (round(x), round(y)))
 
     def text(
         self,
@@ -37,10 +70,11 @@ class Canvas:
         width: float | None = None,
     ) -> float:
         """Write one line, shortened to ``width``; returns its width."""
-        chosen = font(size, bold)
-        shown = text if width is None else shorten(text, chosen, width)
-        self.draw.text(at, shown, colour, chosen, anchor)
-        return chosen.getlength(shown)
+        chosen = font(size * self._scale, bold)
+        shown = text if width is None else shorten(text, chosen, width * self._scale)
+        x, y = self._pixels(at)
+        self._draw.text((x, y), shown, colour, chosen, anchor)
+        return chosen.getlength(shown) / self._scale
 
     def fitting(self, text: str, sizes: Sequence[int], width: float) -> int:
         """The first of some sizes in which a line fits a width, else the last."""
@@ -64,16 +98,18 @@ class Canvas:
 
     def outlined(self, at: tuple[float, float], text: str, size: int, anchor: str) -> None:
         """Write on top of an image: white with a dark edge, legible on any ground."""
-        self.draw.text(
-            at, text, TEXT, font(size, True), anchor, stroke_width=2, stroke_fill=(0, 0, 0)
+        x, y = self._pixels(at)
+        chosen, edge = font(size * self._scale, True), 2 * self._scale
+        self._draw.text(
+            (x, y), text, TEXT, chosen, anchor, stroke_width=edge, stroke_fill=(0, 0, 0)
         )
 
     def bar(self, box: tuple[float, float, float, float], fraction: float, colour: Colour) -> None:
         """A horizontal bar, filled from the left."""
         left, top, right, bottom = box
-        self.draw.rectangle(box, RULE)
+        self.rectangle(box, RULE)
         if fraction > 0:
-            self.draw.rectangle((left, top, left + fraction * (right - left), bottom), colour)
+            self.rectangle((left, top, left + fraction * (right - left), bottom), colour)
 
 
 def shorten(text: str, chosen: ImageFont.FreeTypeFont, width: float) -> str:

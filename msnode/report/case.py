@@ -181,17 +181,21 @@ NEIGHBOURS_MM = 3.9
 """Slices nearer than this show the same thing."""
 
 
-def matter(case: Case, most: int, least: int = 3) -> list[SliceFinding]:
+SHOWN, LEAST = 4, 3
+"""So many slices, at most and at least, are what every object shows, lists and refers to."""
+
+
+def matter(case: Case, most: int = SHOWN) -> list[SliceFinding]:
     """The most suspicious slices, most suspicious first, without the neighbours of those.
 
-    Beyond ``least``, only those that reach the decision's threshold by themselves.
+    Beyond `LEAST`, only those that reach the decision's threshold by themselves.
     """
     finding, places = case.finding, case.slices.affines[:, :3, 3]
     chosen: list[SliceFinding] = []
     for candidate in sorted(finding.slices, key=lambda s: (-s.probability, s.index)):
         if len(chosen) == most:
             break
-        if len(chosen) >= least and candidate.probability < finding.threshold:
+        if len(chosen) >= LEAST and candidate.probability < finding.threshold:
             break
         away = [np.linalg.norm(places[candidate.index] - places[one.index]) for one in chosen]
         if min(away, default=np.inf) > NEIGHBOURS_MM:
@@ -199,7 +203,7 @@ def matter(case: Case, most: int, least: int = 3) -> list[SliceFinding]:
     return chosen
 
 
-def peaks(case: Case, most: int) -> list[SourceFrame]:
+def peaks(case: Case, most: int = SHOWN) -> list[SourceFrame]:
     """The images on which the saliency of the slices that matter peaks, each once."""
     found = (one.peak.source for one in matter(case, most))
     return list({(frame.sop_instance_uid, frame.frame): frame for frame in found}.values())

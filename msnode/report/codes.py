@@ -38,6 +38,7 @@ PROCEDURE_DESCRIPTIONS = CodedConcept.from_code(codes.DCM.CurrentProcedureDescri
 PERCENT = _code("%", "UCUM", "Percent")
 NO_UNITS = _code("1", "UCUM", "no units")
 
+REASON = _code("NO_DECISION", PRIVATE, "Reason for no decision")
 READING_PRIORITY = _code("READ_PRIORITY", PRIVATE, "Suggested reading priority")
 
 DECISIONS = {
@@ -51,7 +52,7 @@ PRIORITIES = {
     True: _code("103391001", "SCT", "Urgent procedure"),
     False: _code("373113001", "SCT", "Routine procedure"),
 }
-"""By whether the decision is "present": the study should be read before the others."""
+"""By `Report.is_urgent`: the study should be read before the others."""
 
 LANGUAGES = {
     "en": _code("en", "RFC5646", "English"),

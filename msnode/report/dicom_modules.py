@@ -61,7 +61,7 @@ def signalled(case: Case, description: str) -> str:
     finding = case.report.finding
     word = "not analysed"
     if finding is not None:
-        word = "urgent" if finding.decision == "present" else "routine"
+        word = "urgent" if case.report.is_urgent else "routine"
     return f"{case.describe.token} {word}: {description}"
 
 

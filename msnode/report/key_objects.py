@@ -6,7 +6,7 @@ from pydicom.uid import KeyObjectSelectionDocumentStorage
 
 from msnode.report import codes, dicom_modules
 from msnode.report.case import Case, peaks
-from msnode.report.measurement_sr import MOST_SLICES, observer
+from msnode.report.measurement_sr import observer
 from msnode.report.sr_document import image, separate, text
 
 
@@ -16,10 +16,13 @@ def build(case: Case) -> Dataset:
     root.ContentSequence = sr.ContentSequence(
         [
             *sr.ObservationContext(observer_device_context=observer(case)),
-            text(codes.KEY_OBJECT_DESCRIPTION, f"{case.say('key_images')}. {case.say('banner')}"),
+            text(
+                codes.KEY_OBJECT_DESCRIPTION,
+                f"{case.say('key_images')}. {case.say('banner')}. {case.say('limits')}",
+            ),
         ]
     )
-    frames = peaks(case, MOST_SLICES)
+    frames = peaks(case)
     items = [image(codes.KEY_OBJECT_DESCRIPTION, frame) for frame in frames]
     root.ContentSequence.extend(items)
     for item in items:

@@ -34,12 +34,7 @@ class Words:
             fraction: the probability.
             limits: where decisions turn; it is not rounded to one that it is not.
         """
-        shown = min(max(100 * fraction, 0.1), 99.9)
-        digits = 0 if 1 <= shown <= 99 else 1
-        near = [100 * limit for limit in limits if limit != fraction]
-        while digits < 4 and round(shown, digits) in {round(limit, digits) for limit in near}:
-            digits += 1
-        return self._per_cent(shown, digits)
+        return self._per_cent(*per_cent(fraction, *limits))
 
     def limit(self, fraction: float) -> str:
         """A threshold as per cent, with the decimals that it has."""
@@ -54,6 +49,16 @@ class Words:
         return self.number(value, digits) + ("%" if self.language == "en" else " %")
 
 
+def per_cent(fraction: float, *limits: float) -> tuple[float, int]:
+    """A probability as `Words.percent` shows it: per cent, and how many of its decimals."""
+    shown = min(max(100 * fraction, 0.1), 99.9)
+    digits = 0 if 1 <= shown <= 99 else 1
+    near = [100 * limit for limit in limits if limit != fraction]
+    while digits < 4 and round(shown, digits) in {round(limit, digits) for limit in near}:
+        digits += 1
+    return round(shown, digits), digits
+
+
 def localised(report: Report, language: str) -> Report:
     """A report whose reasons and warnings are plain text in a language."""
     reason = report.reason
@@ -61,8 +66,12 @@ def localised(report: Report, language: str) -> Report:
     if slices is not None:
         warnings = tuple(to(warning, language) for warning in slices.warnings)
         slices = replace(slices, warnings=warnings)
+    finding = report.finding
+    if finding is not None:
+        finding = replace(finding, doubts=tuple(to(doubt, language) for doubt in finding.doubts))
     return replace(
         report,
+        finding=finding,
         reason=to(reason, language) if reason is not None else None,
         series=tuple(replace(choice, why=to(choice.why, language)) for choice in report.series),
         slices=slices,

@@ -10,6 +10,7 @@ from msnode.records.images import Float64Array, SourceFrame
 from msnode.records.results import SliceFinding
 from msnode.report import codes, dicom_modules, wording
 from msnode.report.case import PROGRAM, Case, image_label, matter
+from msnode.report.localised import per_cent
 from msnode.report.sr_document import document, remarks, text
 from msnode.report.uids import uid
 
@@ -21,7 +22,6 @@ SOP_CLASSES = {
 }
 """By `config.Form.sr`."""
 
-MOST_SLICES = 10
 """Reported one by one: those that matter, as viewers list every measurement."""
 
 
@@ -29,7 +29,7 @@ def build(case: Case) -> Dataset:
     """The SR with the study's probability and decision and the slices that matter."""
     groups = [_study_group(case)]
     if case.report.finding is not None:
-        groups += [_slice_group(case, found) for found in matter(case, MOST_SLICES)]
+        groups += [_slice_group(case, found) for found in matter(case)]
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=observer(case)),
         procedure_reported=codes.concept(case.report.words.procedure),
@@ -78,12 +78,15 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
     ]
     measurements = []
     if finding is not None:
-        priority = codes.PRIORITIES[decision == "present"]
+        priority = codes.PRIORITIES[case.report.is_urgent]
         evaluations.append(sr.QualitativeEvaluation(codes.READING_PRIORITY, priority))
         source = matter(case, 1)[0].source
         measurements = [
             _probability(
-                codes.concept(words.study_probability), finding.probability, _anchor(source), source
+                codes.concept(words.study_probability),
+                per_cent(finding.probability, *wording.limits(case))[0],
+                _anchor(source),
+                source,
             )
         ]
     group = sr.MeasurementsAndQualitativeEvaluations(
@@ -113,7 +116,7 @@ def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitati
         measurements=[
             _probability(
                 codes.concept(words.image_probability),
-                found.probability,
+                per_cent(found.probability)[0],
                 _peak(found),
                 found.peak.source,
             )
@@ -142,9 +145,9 @@ def _peak(found: SliceFinding) -> Graphic:
 
 
 def _probability(
-    name: CodedConcept, probability: float, graphic: Graphic, frame: SourceFrame
+    name: CodedConcept, percent: float, graphic: Graphic, frame: SourceFrame
 ) -> sr.Measurement:
-    """TID 300 in per cent, inferred from coordinates on an image."""
+    """TID 300 in per cent, rounded as in all texts, inferred from coordinates on an image."""
     image = sr.SourceImageForRegion(
         referenced_sop_class_uid=frame.sop_class_uid,
         referenced_sop_instance_uid=frame.sop_instance_uid,
@@ -153,7 +156,7 @@ def _probability(
     graphic_type, points = graphic
     return sr.Measurement(
         name=name,
-        value=round(100 * float(probability), 2),
+        value=float(percent),
         unit=codes.PERCENT,
         referenced_coordinates=[sr.CoordinatesForMeasurement(graphic_type, points, image)],
     )

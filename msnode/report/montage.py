@@ -1,6 +1,7 @@
-"""The montage: one picture of 1024 x 1024 pixels that says it all, in every viewer.
+"""The montage: one picture of 2048 x 2048 pixels that says it all, in every viewer.
 
-No patient identity is in the pixels: viewers show it from the header, and pictures get copied.
+By default no patient identity is in the pixels: viewers show it from the header, and pictures get
+copied.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,9 @@ from pydicom.dataset import Dataset
 from msnode.config import Describe
 from msnode.records.results import Report, SliceFinding
 from msnode.report import case as cases
-from msnode.report import wording
+from msnode.report import tiles, wording
 from msnode.report.canvas import Canvas, font, wrap
-from msnode.report.case import Case, image_label, matter
+from msnode.report.case import SHOWN, Case, image_label, matter
 from msnode.report.palette import (
     BACKGROUND,
     BANNER,
@@ -26,21 +27,19 @@ from msnode.report.palette import (
     TEXT,
     Colour,
     UInt8Array,
-    blend,
     colours,
-    grey,
-    steps,
-    window,
 )
 from msnode.report.secondary_capture import capture
 from msnode.report.study_header import Header
 
 SIZE = 1024
+"""Units; `SCALE` pixels each."""
+
+SCALE = 2
 MARGIN = 28
 RIGHT = SIZE - MARGIN
 TILE = 230
 GAP = 16
-TILES = 4
 
 SMALL = (13, 12, 11)
 """Sizes of the last lines: the first in which nothing is cut off."""
@@ -53,14 +52,14 @@ def build(case: Case) -> Dataset:
 
 
 def render(report: Report, describe: Describe) -> UInt8Array:
-    """The montage as (1024, 1024, 3) uint8 RGB; the header is not needed for it."""
+    """The montage as (2048, 2048, 3) uint8 RGB; the header is not needed for it."""
     evidence = cases.images(report.evidence, report.study_instance_uid)
     return draw(Case(report, describe, Header(Dataset()), evidence))
 
 
 def draw(case: Case) -> UInt8Array:
     """Draw the picture from top to bottom."""
-    canvas = Canvas(Image.new("RGB", (SIZE, SIZE), BACKGROUND))
+    canvas = Canvas(Image.new("RGB", (SCALE * SIZE, SCALE * SIZE), BACKGROUND), SCALE)
     _banner(canvas, case)
     _outcome(canvas, case)
     _particulars(canvas, case)
@@ -71,8 +70,7 @@ def draw(case: Case) -> UInt8Array:
         _scale(canvas, case)
         _chart(canvas, case)
     _footer(canvas, case)
-    when = case.created.strftime("%Y-%m-%d %H:%M")
-    canvas.text((RIGHT, 1010), when, 13, FAINT, anchor="rs")
+    _last_line(canvas, case)
     return np.asarray(canvas.image)
 
 
@@ -80,13 +78,13 @@ def shown(case: Case) -> Sequence[SliceFinding]:
     """The slices of the tiles, from feet to head."""
     if case.report.finding is None:
         return ()
-    return sorted(matter(case, TILES, TILES), key=lambda found: found.index)
+    return sorted(matter(case), key=lambda found: found.index)
 
 
 def _banner(canvas: Canvas, case: Case) -> None:
     """Cannot be missed: nobody has verified this."""
-    canvas.draw.rectangle((0, 0, SIZE, 47), BANNER)
-    canvas.draw.rectangle((0, SIZE - 6, SIZE, SIZE), BANNER)
+    canvas.rectangle((0, 0, SIZE, 47), BANNER)
+    canvas.rectangle((0, SIZE - 6, SIZE, SIZE), BANNER)
     taken = canvas.text((RIGHT, 24), case.say("research"), 16, ON_BANNER, anchor="rm")
     room = RIGHT - MARGIN - taken - GAP
     canvas.text((MARGIN, 24), case.say("banner"), 23, ON_BANNER, bold=True, anchor="lm", width=room)
@@ -115,9 +113,9 @@ def _threshold(canvas: Canvas, case: Case) -> None:
     span = 572 - MARGIN
     if info.undetermined is not None:
         low, high = (MARGIN + span * edge for edge in info.undetermined)
-        canvas.draw.rectangle((low, 168, high, 171), FAINT)
+        canvas.rectangle((low, 168, high, 171), FAINT)
     at = MARGIN + span * info.threshold
-    canvas.draw.line((at, 147, at, 174), TEXT, 3)
+    canvas.line((at, 147, at, 174), TEXT, 3)
     half = 130
     centre = min(max(at, MARGIN + half), 572 - half)
     text = wording.threshold(case)
@@ -143,25 +141,34 @@ def _particulars(canvas: Canvas, case: Case) -> None:
         size = canvas.fitting(value, (15, 14, 13, 12), RIGHT - 616)
         canvas.text((616, y), value, size, TEXT, width=RIGHT - 616)
         y += 20
-    canvas.draw.line((MARGIN, 204, RIGHT, 204), RULE)
+    canvas.line((MARGIN, 204, RIGHT, 204), RULE)
 
 
 def _tiles(canvas: Canvas, case: Case) -> None:
     """The slices that matter: source above, saliency below."""
-    chosen, limits = shown(case), window(case.slices)
-    spare = (TILES - len(chosen)) * (TILE + GAP) // 2
+    chosen = shown(case)
+    view = tiles.view(case, chosen)
+    spare = (SHOWN - len(chosen)) * (TILE + GAP) // 2
     for column, found in enumerate(chosen):
         left = MARGIN + spare + column * (TILE + GAP)
         _label(canvas, case, found, left)
-        source, overlay = tile(case, found.index, limits)
-        for top, picture in ((260, source), (260 + TILE + 4, overlay)):
-            canvas.image.paste(picture, (left, top))
-            canvas.outlined((left + 6, top + TILE / 2), "R", 15, "lm")
-            canvas.outlined((left + TILE - 6, top + TILE / 2), "L", 15, "rm")
-        _peak(canvas, case, found, left, 260 + TILE + 4)
+        for row, picture in enumerate(tiles.pair(case, found.index, view)):
+            top = 260 + row * (TILE + 4)
+            canvas.paste(picture, (left, top))
+            _letters(canvas, case, found, left, top)
+        if (at := tiles.peak(case, found.index, view)) is not None:
+            canvas.ring((left + TILE * at[0], 260 + TILE + 4 + TILE * at[1]), 10)
         canvas.bar((left, 732, left + TILE - 62, 742), found.probability, _colour(case))
         percent = case.say.percent(found.probability)
         canvas.text((left + TILE, 737), percent, 17, TEXT, bold=True, anchor="rm")
+
+
+def _letters(canvas: Canvas, case: Case, found: SliceFinding, left: float, top: float) -> None:
+    """Which side of the patient is where."""
+    middle, edge = TILE / 2, TILE - 5
+    places = ((5, middle, "lm"), (edge, middle, "rm"), (middle, 5, "mt"), (middle, edge, "ms"))
+    for letter, (x, y, anchor) in zip(tiles.letters(case, found.index), places, strict=True):
+        canvas.outlined((left + x, top + y), letter, 13, anchor)
 
 
 def _colour(case: Case) -> tuple[int, int, int]:
@@ -174,49 +181,18 @@ def _label(canvas: Canvas, case: Case, found: SliceFinding, left: float) -> None
     canvas.text((left, 216), name, 16, TEXT, bold=True, width=TILE)
     height, width = slices.pixels.shape[2:]
     z = (slices.affines[found.index] @ [(width - 1) / 2, (height - 1) / 2, 0, 1])[2]
-    other = wording.place(case, found)
-    if name == other:  # the image to look at is then the one with the peak, if it has a number
+    other = ""
+    if name == wording.place(case, found):  # then the image to look at is the one with the peak
         other = image_label(case, found.peak.source)
     second = " · ".join(filter(None, (other, f"z {z:+.0f} mm".replace("-", "−"))))
     canvas.text((left, 237), second, 13, FAINT, width=TILE)
 
 
-def tile(case: Case, index: int, limits: tuple[float, float]) -> tuple[Image.Image, Image.Image]:
-    """A slice without and with its saliency, both on squares."""
-    slices = case.slices
-    scale = TILE / max(slices.pixels.shape[2:])
-    rows, cols = (max(round(side * scale), 1) for side in slices.pixels.shape[2:])
-    source = grey(slices.pixels[index, 0], limits).resize((cols, rows), Image.Resampling.BICUBIC)
-    heat = steps(case.scores.saliency[index]).resize((cols, rows), Image.Resampling.BILINEAR)
-    return _square(source.convert("RGB")), _square(blend(source, heat))
-
-
-def _square(picture: Image.Image) -> Image.Image:
-    """Centre a picture on a tile."""
-    square = Image.new("RGB", (TILE, TILE))
-    square.paste(picture, ((TILE - picture.width) // 2, (TILE - picture.height) // 2))
-    return square
-
-
-def _peak(canvas: Canvas, case: Case, found: SliceFinding, left: float, top: float) -> None:
-    """A ring around the saliency's peak, for those who do not see the colours."""
-    saliency = case.scores.saliency[found.index]
-    if saliency.max() <= 0:
-        return
-    rows, cols = saliency.shape
-    row, col = np.unravel_index(int(saliency.argmax()), saliency.shape)
-    scale = TILE / max(rows, cols)
-    x = left + (TILE - cols * scale) / 2 + (col + 0.5) * scale
-    y = top + (TILE - rows * scale) / 2 + (row + 0.5) * scale
-    for radius, colour in ((11, (0, 0, 0)), (10, (255, 255, 255))):
-        canvas.draw.ellipse((x - radius, y - radius, x + radius, y + radius), None, colour, 2)
-
-
 def _scale(canvas: Canvas, case: Case) -> None:
     """What the colours mean."""
     canvas.text((MARGIN, 768), case.say("saliency_note"), 14, FAINT, anchor="lm")
-    ramp = colours(np.tile(np.linspace(0, 1, 150, dtype=np.float32), (10, 1)))
-    canvas.image.paste(Image.fromarray(ramp), (RIGHT - 172, 763))
+    ramp = np.tile(np.linspace(0, 1, 150 * SCALE, dtype=np.float32), (10 * SCALE, 1))
+    canvas.paste(Image.fromarray(colours(ramp)), (RIGHT - 172, 763))
     canvas.text((RIGHT - 180, 768), f"{case.say('saliency')} 0", 14, FAINT, anchor="rm")
     canvas.text((RIGHT, 768), "1", 14, FAINT, anchor="rm")
 
@@ -226,7 +202,7 @@ def _chart(canvas: Canvas, case: Case) -> None:
     top, bottom = 812, 872
     canvas.text((MARGIN, 790), case.say("by_slice"), 14, FAINT)
     canvas.text((RIGHT, 790), f"{case.say.rate(0)} – {case.say.rate(1)}", 14, FAINT, anchor="ra")
-    canvas.draw.rectangle((MARGIN, top, RIGHT, bottom), PANEL)
+    canvas.rectangle((MARGIN, top, RIGHT, bottom), PANEL)
     found = sorted(case.finding.slices, key=lambda s: s.index)
     step = (RIGHT - MARGIN) / len(found)
     thick = min(max(0.72 * step, 1.0), 40.0)
@@ -235,16 +211,16 @@ def _chart(canvas: Canvas, case: Case) -> None:
         x = MARGIN + (i + 0.5) * step
         height = max(one.probability * (bottom - top - 6), 1)
         colour = _colour(case) if one.index in tiles else FAINT
-        canvas.draw.rectangle((x - thick / 2, bottom - height, x + thick / 2, bottom), colour)
+        canvas.rectangle((x - thick / 2, bottom - height, x + thick / 2, bottom), colour)
         if one.index in tiles:
-            canvas.draw.polygon(((x - 5, bottom + 9), (x + 5, bottom + 9), (x, bottom + 3)), TEXT)
+            canvas.triangle((x - 5, bottom + 9, x + 5, bottom + 9, x, bottom + 3), TEXT)
 
 
 def _not_analysed(canvas: Canvas, case: Case) -> None:
     """The reason, large, and what was looked at."""
     canvas.paragraph((MARGIN, 150), case.say("no_result"), 17, 544, 2, TEXT)
-    canvas.draw.rectangle((MARGIN, 232, RIGHT, 400), PANEL)
-    canvas.draw.rectangle((MARGIN, 232, MARGIN + 5, 400), DECISION["not_analysed"])
+    canvas.rectangle((MARGIN, 232, RIGHT, 400), PANEL)
+    canvas.rectangle((MARGIN, 232, MARGIN + 5, 400), DECISION["not_analysed"])
     canvas.text((MARGIN + 24, 248), case.say("reason"), 15, FAINT)
     canvas.paragraph(
         (MARGIN + 24, 276), case.report.reason or "–", 22, RIGHT - MARGIN - 48, 4, TEXT
@@ -256,18 +232,20 @@ def _not_analysed(canvas: Canvas, case: Case) -> None:
         canvas.text((MARGIN, y), wording.named(case, choice), 16, TEXT, bold=True, width=270)
         canvas.text((330, y), str(choice.instances), 15, FAINT, anchor="ra")
         y = canvas.paragraph((350, y), choice.why, 15, RIGHT - 350, most, TEXT) + 8
-        canvas.draw.line((MARGIN, y - 5, RIGHT, y - 5), RULE)
+        canvas.line((MARGIN, y - 5, RIGHT, y - 5), RULE)
 
 
 def _footer(canvas: Canvas, case: Case) -> None:
     """What to be warned of, how good the model is, why this series."""
     analysed = case.report.finding is not None
+    undecided = [case.say("undecided", why=doubt) for doubt in wording.doubts(case)]
     lines = [
-        (" · ".join(wording.warnings(case)), BANNER),
+        (" · ".join([*undecided, *wording.warnings(case)]), BANNER),
+        (case.say("limits"), TEXT),
         (wording.performance(case) if analysed else "", FAINT),
-        (case.report.model.notice, FAINT),
+        (wording.notice(case), FAINT),
     ]
-    y, end, width = 888.0, 1000.0, RIGHT - MARGIN
+    y, end, width = 886.0, 996.0, RIGHT - MARGIN
     size = next((s for s in SMALL if y + _height(lines, s, width) <= end), SMALL[-1])
     if analysed:  # worth saying, but also said in the reports
         more = (case.say.label("series_used", wording.series(case)), FAINT)
@@ -276,6 +254,14 @@ def _footer(canvas: Canvas, case: Case) -> None:
         most = max(int((end - y) / (1.4 * size)), 1)
         if line:
             y = canvas.paragraph((MARGIN, y), line, size, width, most, colour)
+
+
+def _last_line(canvas: Canvas, case: Case) -> None:
+    """Whose study of when, and when it was processed; the two dates are not to be confused."""
+    identity = wording.identity(case) if case.describe.identity_on_pictures else ""
+    canvas.text((MARGIN, 1012), identity, 13, TEXT, anchor="ls", width=560)
+    dates = " · ".join(wording.dates(case))
+    canvas.text((RIGHT, 1012), dates, 13, FAINT, anchor="rs")
 
 
 def _height(lines: Sequence[tuple[str, Colour]], size: int, width: float) -> float:

@@ -12,10 +12,10 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from msnode.report import codes, dicom_modules, montage, trend, wording
+from msnode.report import codes, dicom_modules, montage, tiles, trend, wording
 from msnode.report.canvas import FONTS
-from msnode.report.case import Case
-from msnode.report.palette import BANNER, DECISION, window
+from msnode.report.case import SHOWN, Case
+from msnode.report.palette import BANNER, DECISION
 from msnode.report.pdf_layout import (
     FAINT,
     FOOT,
@@ -33,7 +33,7 @@ from msnode.report.pdf_layout import (
 # library has no parameter for it.
 rl_config.useA85 = 0
 
-LARGEST = (TEXT - 3 * 8) / montage.TILES
+LARGEST = (TEXT - 3 * 8) / SHOWN
 SMALLEST = 72.0
 """Side of a slice's picture in points: text comes first, a picture can be looked at elsewhere."""
 
@@ -89,7 +89,7 @@ def _sections(case: Case) -> list[tuple[str, list[str]]]:
     """What is said in words, the indispensable first: what does not fit is cut at the end."""
     return [
         (case.say("result"), wording.outcome(case)),
-        (case.say("slices"), wording.slice_lines(case, 6)),
+        (case.say("slices"), wording.slice_lines(case)),
         (case.say("warning"), [*wording.notes(case), case.say("limits")]),
         (case.say("method"), wording.method(case)),
     ]
@@ -104,8 +104,10 @@ def _banner(canvas: Canvas, case: Case) -> None:
     canvas.setFont("Inter-SemiBold", 13)
     canvas.drawString(MARGIN, HEIGHT - 22, case.say("banner"))
     canvas.setFont("Inter-Regular", 8)
-    canvas.drawString(MARGIN, 7, f"{case.say('research')} · {case.say('header_names')}")
-    canvas.drawRightString(WIDTH - MARGIN, 7, case.created.strftime("%Y-%m-%d %H:%M"))
+    is_named = case.describe.identity_on_pdf
+    whose = wording.identity(case) if is_named else case.say("header_names")
+    canvas.drawString(MARGIN, 7, f"{case.say('research')} · {whose}"[:90])
+    canvas.drawRightString(WIDTH - MARGIN, 7, " · ".join(wording.dates(case)))
 
 
 def _headline(canvas: Canvas, case: Case) -> float:
@@ -136,16 +138,14 @@ def _headline(canvas: Canvas, case: Case) -> float:
 
 def _pictures(canvas: Canvas, case: Case, y: float, size: float) -> float:
     """The montage's slices, source above saliency, in a size in points; returns the y below."""
-    shown, limits = montage.shown(case), window(case.slices)
+    shown = montage.shown(case)
+    view = tiles.view(case, shown)
     for column, found in enumerate(shown):
-        x = MARGIN + column * (TEXT - size) / (montage.TILES - 1)
-        for row, picture in enumerate(montage.tile(case, found.index, limits)):
+        x = MARGIN + column * (TEXT - size) / (SHOWN - 1)
+        for row, picture in enumerate(tiles.pair(case, found.index, view)):
             bottom = y - (row + 1) * (size + 3)
             canvas.drawImage(ImageReader(picture), x, bottom, size, size)
-            canvas.setFillColor(white)
-            canvas.setFont("Inter-SemiBold", 7)
-            canvas.drawString(x + 4, bottom + size / 2, "R")
-            canvas.drawRightString(x + size - 4, bottom + size / 2, "L")
+            _letters(canvas, tiles.letters(case, found.index), x, bottom, size)
         canvas.setFillColor(INK)
         canvas.setFont("Inter-Regular", 8)
         canvas.drawString(x, y - 2 * (size + 3) - 9, wording.name(case, found))
@@ -154,3 +154,16 @@ def _pictures(canvas: Canvas, case: Case, y: float, size: float) -> float:
     canvas.setFillColor(GREY)
     canvas.drawString(MARGIN, y - 2 * (size + 3) - 21, case.say("saliency_note"))
     return y - 2 * (size + 3) - 36
+
+
+def _letters(
+    canvas: Canvas, letters: tuple[str, str, str, str], x: float, bottom: float, size: float
+) -> None:
+    """Which side of the patient is left, right, at the top and at the bottom."""
+    left, right, top, down = letters
+    canvas.setFillColor(white)
+    canvas.setFont("Inter-SemiBold", 7)
+    canvas.drawString(x + 3, bottom + size / 2, left)
+    canvas.drawRightString(x + size - 3, bottom + size / 2, right)
+    canvas.drawCentredString(x + size / 2, bottom + size - 8, top)
+    canvas.drawCentredString(x + size / 2, bottom + 3, down)

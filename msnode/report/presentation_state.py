@@ -11,7 +11,6 @@ from msnode.records.images import SourceFrame
 from msnode.records.results import SliceFinding
 from msnode.report import dicom_modules, geometry
 from msnode.report.case import Case, matter
-from msnode.report.measurement_sr import MOST_SLICES
 
 LAYER = "AI_SALIENCY"
 RADIUS_MM = 6.0
@@ -26,9 +25,9 @@ def build(case: Case) -> Dataset:
     dataset.PresentationCreationTime = case.created.strftime("%H%M%S.%f")
     dataset.BodyPartExamined = case.report.words.body_part
     dataset.ContentLabel = LAYER
-    dataset.ContentDescription = _plain(case.say("banner"))[:60]
+    dataset.ContentDescription = _plain(case.say("limits_short"))  # "not verified" is on the rings
     dataset.ContentCreatorName = "msnode"
-    found = matter(case, MOST_SLICES)
+    found = matter(case)
     _relationship(dataset, case, [one.peak.source for one in found])
     dataset.DisplayedAreaSelectionSequence = [_area(one.peak.source) for one in found]
     dataset.GraphicAnnotationSequence = [_annotation(case, one) for one in found]

@@ -1,5 +1,8 @@
 """The human-readable result: Enhanced SR by TID 2000 Basic Diagnostic Imaging Report (PS3.16)."""
 
+import re
+import textwrap
+
 from highdicom import sr
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
@@ -7,10 +10,11 @@ from pydicom.uid import EnhancedSRStorage
 
 from msnode.report import codes, dicom_modules, trend, wording
 from msnode.report.case import Case, peaks
-from msnode.report.measurement_sr import MOST_SLICES, observer
+from msnode.report.measurement_sr import observer
 from msnode.report.sr_document import document, image, text
 
 ILLUSTRATIONS = 3
+LONGEST = 110  # characters of a TEXT item, which OHIF shows in one line
 CONTAINS = sr.RelationshipTypeValues.CONTAINS
 
 
@@ -37,13 +41,20 @@ def build(case: Case) -> Dataset:
 def _section(title: CodedConcept, name: CodedConcept, lines: list[str]) -> sr.ContainerContentItem:
     """A heading with one TEXT item a sentence."""
     section = sr.ContainerContentItem(title, relationship_type=CONTAINS)
-    section.ContentSequence = sr.ContentSequence([text(name, line) for line in lines])
+    short = [part for line in lines for part in _short(line)]
+    section.ContentSequence = sr.ContentSequence([text(name, part) for part in short])
     return section
+
+
+def _short(line: str) -> list[str]:
+    """A line in sentences, the long ones in parts: viewers cut what is wider than they are."""
+    sentences = re.split(r"(?<=[.!?]) (?=[^\W\d])", line)
+    return [part for sentence in sentences for part in textwrap.wrap(sentence, LONGEST)]
 
 
 def _findings(case: Case) -> sr.ContainerContentItem:
     """The result, the slice table and the images that show it best."""
-    lines = [*wording.outcome(case), *wording.slice_lines(case, MOST_SLICES), *wording.notes(case)]
+    lines = [*wording.outcome(case), *wording.slice_lines(case), *wording.notes(case)]
     section = _section(codes.FINDINGS, codes.FINDING, lines)
     if case.report.finding is not None:
         section.ContentSequence.extend(
@@ -60,4 +71,4 @@ def _previous(case: Case) -> list[sr.ContainerContentItem]:
 
 def _impression(case: Case) -> list[str]:
     """First of all that nobody has verified it; then the result in short."""
-    return [f"{case.say('banner')}. {case.say('limits')}", wording.outcome(case)[0]]
+    return [case.say("banner"), case.say("limits"), wording.outcome(case)[0]]

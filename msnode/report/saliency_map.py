@@ -35,7 +35,7 @@ def _content(dataset: Dataset, case: Case) -> None:
     """Parametric Map Image module."""
     dataset.ImageType = ["DERIVED", "PRIMARY", "VOLUME", "QUANTITY"]
     dataset.ContentLabel = "SALIENCY"
-    dataset.ContentDescription = case.say("saliency")
+    dataset.ContentDescription = case.say("limits_short")
     dataset.ContentCreatorName = "msnode"
     dataset.ContentQualification = "RESEARCH"
     dataset.LossyImageCompression = "00"

@@ -81,7 +81,9 @@ def describe(dataset: Dataset, case: Case, sources: Iterable[SourceFrame]) -> No
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.BurnedInAnnotation = "YES"
     dataset.PatientOrientation = ""
-    dataset.DerivationDescription = f"{case.say('title')}: {case.say('banner')}"[:1024]
+    dataset.DerivationDescription = (
+        f"{case.say('title')}: {case.say('banner')}. {case.say('limits')}"[:1024]
+    )
     dataset.LossyImageCompression = "00"
     dicom_modules.anatomy(dataset, case.report.words)
     if items := [dicom_modules.source(frame) for frame in sources]:

@@ -68,10 +68,12 @@ def remarks(case: Case) -> list[sr.TextContentItem]:
     if report.finding is None:
         comments = [say.label(case.outcome, report.reason or "–")]
     else:
-        comments = [say("banner"), say("whole_study")]
-    lines = [wording.performance(case), report.model.notice, *wording.method(case)]
+        comments = [say("banner"), say("whole_study"), say("limits_short")]
+    lines = [say("limits"), wording.performance(case), wording.notice(case)]
+    lines += wording.method(case)
     return [
         *(text(codes.COMMENT, comment) for comment in [*comments, *wording.changes(case)]),
+        *(text(codes.REASON, doubt) for doubt in wording.doubts(case)),
         *(text(codes.QUALITY_ISSUE, issue) for issue in wording.issues(case)),
         *(text(codes.PROCEDURE_DESCRIPTION, line) for line in lines if line),
     ]

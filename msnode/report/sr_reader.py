@@ -69,6 +69,7 @@ def read(path: Path) -> Summary:
             _text(first[0], codes.ALGORITHM_VERSION) or "",
         ),
         points=tuple(_point(group) for group in others),
+        reasons=tuple(_texts(first[0], codes.REASON)),
     )
 
 
@@ -84,6 +85,12 @@ def _text(item: Dataset, name: sr.CodedConcept) -> str | None:
         if child.ValueType == "TEXT" and child.name == name:
             return str(child.value)
     return None
+
+
+def _texts(item: Dataset, name: sr.CodedConcept) -> list[str]:
+    """All TEXT items below a content item that have a concept name."""
+    found = (child for child in item.ContentSequence if child.ValueType == "TEXT")
+    return [str(child.value) for child in found if child.name == name]
 
 
 def _point(group: sr.MeasurementsAndQualitativeEvaluations) -> Point:

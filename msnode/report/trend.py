@@ -1,14 +1,13 @@
 """What earlier studies of the same patient came to, and what may be compared."""
 
 from datetime import datetime
-from itertools import pairwise
 
 from reportlab.pdfgen.canvas import Canvas
 
 from msnode.records.results import Prior
 from msnode.report.case import Case
 from msnode.report.palette import DECISION
-from msnode.report.pdf_layout import FAINT, GREY, INK, MARGIN, colour, heading
+from msnode.report.pdf_layout import GREY, INK, MARGIN, colour, heading
 
 MOST = 6
 """Priors shown: the latest."""
@@ -58,6 +57,7 @@ def notes(case: Case) -> list[str]:
     """How to read the row of studies."""
     found, left = studies(case), len(case.report.priors) - MOST
     texts = [case.say("trend_more", count=left)] if left > 0 else []
+    texts += [case.say("trend_meaning")] if found else []
     if len({one.digest for one in found}) > 1:
         texts.append(case.say("trend_note"))
     return texts
@@ -71,89 +71,40 @@ def lines(case: Case) -> list[str]:
 def height(case: Case) -> float:
     """What `draw` takes of the page, points."""
     found = studies(case)
-    return _chart_height(found) + 39 + 10 * len(notes(case)) if found else 0.0
-
-
-def _chart_height(found: list[Prior]) -> float:
-    return max(ROW * len(found), 58.0)
+    return ROW * len(found) + 28 + 10 * len(notes(case)) if found else 0.0
 
 
 def draw(canvas: Canvas, case: Case, y: float) -> float:
-    """Earlier studies and this one, as dots over time and in words; returns the y below."""
+    """Earlier studies and this one, a line each; returns the y below.
+
+    No curve: the model's probability would be read as the course of the disease.
+    """
     found = studies(case)
     if not found:
         return y
     heading(canvas, case.say("trend"), y)
-    top, below = y - 18, y - 18 - _chart_height(found)
-    _dots(canvas, case, found, (MARGIN + 30, below + 4, 170, top - below - 8))
+    top, below = y - 16, y - 16 - ROW * len(found)
     for row, one in enumerate(found):
         _row(canvas, case, one, top - ROW * (row + 1) + 3, this=one is found[-1])
     canvas.setFont("Inter-Regular", 7.5)
     canvas.setFillColor(GREY)
     for number, note in enumerate(notes(case)):
-        canvas.drawString(MARGIN, below - 18 - 10 * number, note)
+        canvas.drawString(MARGIN, below - 8 - 10 * number, note)
     return y - height(case)
 
 
 def _row(canvas: Canvas, case: Case, one: Prior, y: float, *, this: bool) -> None:
     """A study in words."""
-    _mark(canvas, one, MARGIN + 226, y + 3)
+    _mark(canvas, one, MARGIN + 4, y + 3)
     canvas.setFillColor(INK)
     canvas.setFont("Inter-SemiBold" if this else "Inter-Regular", 8)
     date, result, probability, model = words(case, one)
-    canvas.drawString(MARGIN + 236, y, date)
-    canvas.drawString(MARGIN + 290, y, result)
-    canvas.drawRightString(MARGIN + 400, y, probability)
+    canvas.drawString(MARGIN + 14, y, date)
+    canvas.drawString(MARGIN + 80, y, result)
+    canvas.drawRightString(MARGIN + 230, y, probability)
     canvas.setFont("Inter-Regular", 7.5)
     canvas.setFillColor(GREY)
-    canvas.drawString(MARGIN + 410, y, case.say("this_study") if this else model)
-
-
-def _dots(
-    canvas: Canvas, case: Case, found: list[Prior], box: tuple[float, float, float, float]
-) -> None:
-    """Probability over time; only what one model said is joined."""
-    left, bottom, width, high = box
-    _axes(canvas, case, found, box)
-    days = [(one.study_date - found[0].study_date).days for one in found]
-    places = [
-        (left + width * day / max(days[-1], 1), bottom + high * (one.probability or 0.0))
-        for one, day in zip(found, days, strict=True)
-    ]
-    canvas.setStrokeColor(GREY)
-    canvas.setLineWidth(1)
-    known = [
-        (one, at) for one, at in zip(found, places, strict=True) if one.probability is not None
-    ]
-    for (one, start), (other, end) in pairwise(known):
-        if one.digest == other.digest:
-            canvas.line(*start, *end)
-    canvas.setStrokeColor(INK)
-    for one, (x, _) in known:
-        if one.threshold is not None:
-            level = bottom + high * one.threshold
-            canvas.line(x - 5, level, x + 5, level)
-    for one, (x, level) in known:
-        _mark(canvas, one, x, level)
-
-
-def _axes(
-    canvas: Canvas, case: Case, found: list[Prior], box: tuple[float, float, float, float]
-) -> None:
-    """Probability upwards, time to the right, and what the short lines mean."""
-    left, bottom, width, high = box
-    canvas.setFont("Inter-Regular", 7)
-    canvas.setFillColor(GREY)
-    canvas.setStrokeColor(FAINT)
-    canvas.setLineWidth(0.4)
-    for fraction in (0.0, 0.5, 1.0):
-        level = bottom + high * fraction
-        canvas.line(left - 6, level, left + width + 6, level)
-        canvas.drawRightString(left - 9, level - 2.5, case.say.rate(fraction))
-    first, last = found[0].study_date.isoformat(), found[-1].study_date.isoformat()
-    canvas.drawString(left - 6, bottom - 11, first)
-    canvas.drawRightString(left + width + 6, bottom - 11, last)
-    canvas.drawCentredString(left + width / 2, bottom - 11, f"— {case.say('threshold')}")
+    canvas.drawString(MARGIN + 250, y, case.say("this_study") if this else model)
 
 
 def _mark(canvas: Canvas, one: Prior, x: float, y: float) -> None:

@@ -53,7 +53,7 @@ class Signal:
         probability: of an MS pattern in the study, in [0, 1]; None where not analysed.
         threshold: study probability from which the outcome is present.
         priority: suggested reading priority; None where not analysed.
-        reason: why it was not analysed, in English, or None.
+        reason: why it was not analysed, or why there is no decision, in English, or None.
         created_at: ISO 8601, UTC.
         results: what other destinations get.
         predecessor_generation: the result that this one replaces, or None.
@@ -98,8 +98,8 @@ def build(report: Report, results: Iterable[Path]) -> Signal:
         outcome=finding.decision if finding is not None else "not_analysed",
         probability=float(finding.probability) if finding is not None else None,
         threshold=info.threshold,
-        priority=_priority(finding.decision == "present") if finding is not None else None,
-        reason=str(report.reason) if report.reason is not None else None,
+        priority=_priority(report.is_urgent) if finding is not None else None,
+        reason=_reason(report),
         model=Model(info.name, info.version, info.digest),
         created_at=datetime.fromtimestamp(report.created_at, UTC).isoformat(timespec="seconds"),
         results=tuple(sorted({_result(path) for path in results}, key=lambda one: one.kind)),
@@ -117,6 +117,13 @@ def write_signal(report: Report, results: Iterable[Path], path: Path) -> None:
     content = encode(build(report, results))
     with replacing(path) as file:
         file.write(content)
+
+
+def _reason(report: Report) -> str | None:
+    """Why it was not analysed, or why the model's probability is no decision."""
+    if report.finding is not None and report.finding.doubts:
+        return "; ".join(map(str, report.finding.doubts))
+    return str(report.reason) if report.reason is not None else None
 
 
 def _priority(urgent: bool) -> Priority:

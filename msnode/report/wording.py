@@ -73,9 +73,13 @@ def threshold(case: Case) -> str:
 
 def probability(case: Case) -> str:
     """The study's probability, told apart from the operating point."""
+    return case.say.percent(case.finding.probability, *limits(case))
+
+
+def limits(case: Case) -> tuple[float, ...]:
+    """Where decisions turn."""
     info = case.report.model
-    limits = (info.threshold, *(info.undetermined or ()))
-    return case.say.percent(case.finding.probability, *limits)
+    return (info.threshold, *(info.undetermined or ()))
 
 
 def performance(case: Case) -> str:
@@ -87,13 +91,13 @@ def performance(case: Case) -> str:
         "performance",
         sensitivity=say.rate(info.sensitivity),
         specificity=say.rate(info.specificity),
-        measured_on=info.measured_on,
+        measured_on=info.told("measured_on", case.describe.language),
     )
 
 
 def priority(case: Case) -> str:
     """In which order to read, as far as the result suggests one."""
-    return case.say("urgent" if case.finding.decision == "present" else "routine")
+    return case.say("urgent" if case.report.is_urgent else "routine")
 
 
 def revision(case: Case, before: Predecessor) -> str:
@@ -119,15 +123,45 @@ def changes(case: Case) -> list[str]:
 
 
 def issues(case: Case) -> list[str]:
-    """What is unusual about the input."""
+    """What is unusual about the input, but for what stands as the reason of no decision."""
     slices = case.report.slices
-    return [str(warning) for warning in slices.warnings] if slices is not None else []
+    texts = [str(warning) for warning in slices.warnings] if slices is not None else []
+    return [text for text in texts if text not in doubts(case)]
+
+
+def doubts(case: Case) -> list[str]:
+    """Why there is no decision; none where there is one."""
+    finding = case.report.finding
+    if finding is None or finding.decision != "undetermined":
+        return []
+    if finding.doubts:
+        return [str(doubt) for doubt in finding.doubts]
+    low, high = map(case.say.limit, case.report.model.undetermined or (0.0, 1.0))
+    return [case.say("undetermined_zone", low=low, high=high)]
 
 
 def notes(case: Case) -> list[str]:
     """What the reader must know beside the result: its warnings and the model's notice."""
-    notice = case.report.model.notice
-    return [*warnings(case), *([notice] if notice else [])]
+    return [*warnings(case), *filter(None, [notice(case)])]
+
+
+def notice(case: Case) -> str:
+    """What the model's bundle has to say to every reader."""
+    return case.report.model.told("notice", case.describe.language)
+
+
+def dates(case: Case) -> list[str]:
+    """When the study was made, if its header says so, and when it was processed."""
+    study, say = str(case.header.study.get("StudyDate", "")), case.say
+    made = f"{study[:4]}-{study[4:6]}-{study[6:]}" if len(study) == 8 else ""
+    processed = say("processed", date=case.created.strftime("%Y-%m-%d %H:%M"))
+    return [say("study_date", date=made), processed] if made else [processed]
+
+
+def identity(case: Case) -> str:
+    """Name, ID and accession number, as far as the header has them."""
+    names = ("PatientName", "PatientID", "AccessionNumber")
+    return " · ".join(filter(None, (str(case.header.study.get(name, "")) for name in names)))
 
 
 def outcome(case: Case) -> list[str]:
@@ -141,15 +175,15 @@ def outcome(case: Case) -> list[str]:
     return [
         f"{say.label('pattern', say(finding.decision))}. "
         f"{say('calibrated')} {probability(case)} ({threshold(case)}).",
+        *(say("undecided", why=doubt) for doubt in doubts(case)),
         performance(case),
         say.label("priority", priority(case)),
     ]
 
 
 def where(case: Case, found: SliceFinding) -> str:
-    """A slice by the image that its saliency peaks on and by its place among the slices."""
-    image = image_label(case, found.peak.source)
-    return f"{image} · {place(case, found)}" if image else place(case, found)
+    """A slice by the image that its saliency peaks on, else by its place among the slices."""
+    return image_label(case, found.peak.source) or place(case, found)
 
 
 def place(case: Case, found: SliceFinding) -> str:
@@ -163,8 +197,8 @@ def name(case: Case, found: SliceFinding) -> str:
     return label or place(case, found)
 
 
-def slice_lines(case: Case, most: int) -> list[str]:
-    """The slices that matter, one line each; pixels counted from 1, as viewers do."""
+def slice_lines(case: Case) -> list[str]:
+    """The slices that matter, one line each."""
     if case.report.finding is None:
         return []
     return [
@@ -172,10 +206,8 @@ def slice_lines(case: Case, most: int) -> list[str]:
             "slice_line",
             where=where(case, found),
             probability=case.say.percent(found.probability),
-            column=round(found.peak.column) + 1,
-            row=round(found.peak.row) + 1,
         )
-        for found in matter(case, most)
+        for found in matter(case)
     ]
 
 

@@ -49,6 +49,7 @@ def write(
         calibration=judgement.calibration,
         rule=judgement.rule,
         threshold=judgement.study_threshold,
+        undetermined=undetermined(judgement.study_threshold, _known(studies, "ece")),
         saliency="locations" if located else "grad-cam",
         sensitivity=_known(studies, "sensitivity"),
         specificity=_known(studies, "specificity"),
@@ -56,6 +57,22 @@ def write(
         strata=strata,
     )
     return save_bundle(folder, model, manifest, card)
+
+
+def undetermined(threshold: float, ece: float | None) -> tuple[float, float] | None:
+    """The probabilities without a decision: those nearer to the threshold than they may be wrong.
+
+    Args:
+        threshold: of studies.
+        ece: expected calibration error of studies that were not learned from; None: not measured.
+
+    Returns:
+        [low, high), to whole per cent, or None.
+    """
+    if ece is None:
+        return None
+    low, high = round(max(threshold - ece, 0.0), 2), round(min(threshold + ece, 1.0), 2)
+    return (low, high) if low < high else None
 
 
 def _known(figures: Mapping[str, Figure], name: str) -> float | None:

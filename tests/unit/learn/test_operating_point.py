@@ -16,7 +16,7 @@ from msnode.learn.data import index_csv
 from msnode.learn.data.examples import Examples
 from msnode.learn.evaluate import controls, operating_point, platt_scaling
 from msnode.learn.evaluate.paired import Scored, against_twins
-from msnode.learn.runs import final_model, fold, fold_results
+from msnode.learn.runs import final_model, fold, fold_results, make_bundle
 from msnode.learn.train.cohort import Cohort
 from msnode.records.images import InputContract
 
@@ -177,3 +177,19 @@ def test_everyone_trains_the_bundle_and_others_measure_it(discs: Cohort, tmp_pat
     assert "the run measured" in (tmp_path / "run" / "bundle" / "CARD.md").read_text()
     with pytest.raises(ConfigError, match="for comparison only"):
         final_model.train_on_everyone(index, tmp_path / "svm", plan("svm"))
+
+
+@pytest.mark.parametrize(
+    ("threshold", "ece", "band"),
+    [
+        (0.5, 0.113, (0.39, 0.61)),  # the shipped bundle's
+        (0.05, 0.2, (0.0, 0.25)),
+        (0.9, 0.2, (0.7, 1.0)),
+        (0.5, 0.001, None),
+        (0.5, None, None),
+    ],
+)
+def test_what_may_lie_on_either_side_of_the_threshold_is_not_decided(
+    threshold: float, ece: float | None, band: tuple[float, float] | None
+) -> None:
+    assert make_bundle.undetermined(threshold, ece) == band

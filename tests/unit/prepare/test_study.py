@@ -1,8 +1,6 @@
 """The choice of a series and what becomes of broken ones: each refusal names the attribute."""
 
-import logging
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -311,24 +309,6 @@ def test_absurdly_large_file(sample_study: Sequence[Path], tmp_path: Path) -> No
     assert not prepare.has_wanted([large], FLAIR)
 
 
-def test_group_studies(
-    sample_study: Sequence[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    other = sample.write_study(tmp_path / "a" / "b", study_uid="2.25.5")
-    (tmp_path / "a" / "DICOMDIR").write_bytes(other[0].read_bytes())
-    (tmp_path / "a" / "notes.txt").write_text("no image")
-    scan = tmp_path / "a" / "scan.nii.gz"
-    scan.write_bytes(sample.nifti().read_bytes())
-    with caplog.at_level(logging.INFO):
-        studies = prepare.group_studies([tmp_path / "a", sample_study[0]])
-    assert studies == {
-        "2.25.5": tuple(other),
-        str(scan): (scan,),
-        sample.Identity.study_uid: (sample_study[0],),
-    }
-    assert "2 files" in caplog.text
-
-
 def test_nifti_studies(tmp_path: Path) -> None:
     prepared = prepare.prepare([sample.nifti()], FLAIR)
     assert prepared.series[0].uid == str(sample.nifti())
@@ -348,16 +328,3 @@ def test_functional_groups_of_the_wrong_kind_are_no_reason_to_stop(
     dataset.add_new(0x52009229, "LO", "no sequence")
     dataset.save_as(tmp_path / "a.dcm")
     assert prepare.has_wanted([tmp_path / "a.dcm"], FLAIR)
-
-
-@pytest.mark.parametrize("form", ["zip", "tar", "gztar", "bztar", "xztar"])
-def test_an_archive_is_named_as_what_it_is(
-    sample_study: Sequence[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, form: str
-) -> None:
-    """Also one that lies in a folder beside a study."""
-    (tmp_path / "packed").mkdir()
-    (tmp_path / "packed/1.dcm").write_bytes(sample_study[0].read_bytes())
-    archive = shutil.make_archive(str(tmp_path / "study"), form, tmp_path / "packed")
-    (studies,) = prepare.group_studies([tmp_path]).values()
-    assert studies == (tmp_path / "packed/1.dcm",)
-    assert f"{archive}: archives are not read; unpack it" in caplog.text

@@ -24,15 +24,15 @@ BANNER = np.array(palette.BANNER)
 @pytest.mark.parametrize("count", [1, 3, 24, 120])
 def test_every_case_looks_alike(make_report: MakeReport, count: int, language: str) -> None:
     picture = report.montage.render(make_report(count), Describe(language=language))  # type: ignore[arg-type]
-    assert picture.shape == (1024, 1024, 3)
+    assert picture.shape == (2048, 2048, 3)
     assert picture.dtype == np.uint8
-    assert (picture[:48] == BANNER).all(axis=2).mean() > 0.75
+    assert (picture[:96] == BANNER).all(axis=2).mean() > 0.75
 
 
 def test_a_study_that_was_not_analysed_has_its_banner_too(make_report: MakeReport) -> None:
     made = reports.not_analysed(make_report(3), "the reason " * 40)
     picture = report.montage.render(made, Describe())
-    assert (picture[:48] == BANNER).all(axis=2).mean() > 0.75
+    assert (picture[:96] == BANNER).all(axis=2).mean() > 0.75
 
 
 def test_nobodys_name_is_in_the_pixels(make_report: MakeReport, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_nan_in_the_slice_does_not_stop_the_picture(make_report: MakeReport) -
     made = make_report(3)
     assert made.scores is not None
     flat = replace(made, scores=replace(made.scores, saliency=np.zeros_like(made.scores.saliency)))
-    assert report.montage.render(flat, Describe()).shape == (1024, 1024, 3)
+    assert report.montage.render(flat, Describe()).shape == (2048, 2048, 3)
 
 
 def test_the_font_has_every_character_of_the_languages() -> None:

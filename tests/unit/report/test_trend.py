@@ -38,8 +38,20 @@ def said(document: Dataset) -> dict[str, list[str]]:
     }
 
 
-def joined(made: Report, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many lines with a slope the page has."""
+def test_without_earlier_studies_there_is_no_trend(make_report: MakeReport) -> None:
+    made = make_report(3)
+    assert trend.height(job(made)) == 0
+    assert trend.studies(job(made)) == []
+    assert trend.lines(job(made)) == []
+
+
+MEANING = "The probability is no measure of lesion load or of change."
+
+
+def test_no_curve_is_drawn_of_probabilities(
+    make_report: MakeReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be read as the course of the disease."""
     slopes = []
     draw = Canvas.line
 
@@ -48,29 +60,15 @@ def joined(made: Report, monkeypatch: pytest.MonkeyPatch) -> int:
         draw(canvas, x1, y1, x2, y2)
 
     monkeypatch.setattr(Canvas, "line", line)
-    pdf.page(job(made))
-    return sum(slopes)
+    pdf.page(job(replace(make_report(3), priors=(OLDER, UNKNOWN, PRIOR))))
+    assert not any(slopes)
 
 
-def test_without_earlier_studies_there_is_no_trend(
-    make_report: MakeReport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_said_what_the_numbers_do_not_mean(make_report: MakeReport) -> None:
     made = make_report(3)
-    assert trend.height(job(made)) == 0
-    assert trend.studies(job(made)) == []
-    assert trend.lines(job(made)) == []
-    assert joined(made, monkeypatch) == 0
-
-
-def test_only_results_of_one_model_are_joined(
-    make_report: MakeReport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = make_report(3)
-    assert joined(replace(made, priors=(PRIOR,)), monkeypatch) == 1
-    assert joined(replace(made, priors=(OLDER,)), monkeypatch) == 0
-    assert joined(replace(made, priors=(OLDER, UNKNOWN, PRIOR)), monkeypatch) == 1
-    [note] = trend.notes(job(replace(made, priors=(OLDER, PRIOR))))
-    assert note == "Results of different models do not compare."
+    assert trend.notes(job(replace(made, priors=(PRIOR,)))) == [MEANING]
+    notes = trend.notes(job(replace(made, priors=(OLDER, PRIOR))))
+    assert notes == [MEANING, "Results of different models do not compare."]
 
 
 def test_earlier_studies_are_named_with_date_result_and_model(make_report: MakeReport) -> None:
@@ -78,6 +76,7 @@ def test_earlier_studies_are_named_with_date_result_and_model(make_report: MakeR
     assert trend.lines(job(made)) == [
         "2022-03-03, Not analysed, –, hybrid 1.0.0 · c0ffee",
         "2023-05-03, Absent, 12%, hybrid 1.0.0 · c0ffee",
+        MEANING,
     ]
     assert trend.studies(job(made))[-1].study_date == date(2025, 1, 2)
 
@@ -88,14 +87,14 @@ def test_of_many_studies_the_latest_are_shown_and_the_others_counted(
     priors = tuple(replace(PRIOR, study_date=date(2000 + n, 1, 1)) for n in range(10))
     made = job(replace(make_report(3), priors=priors))
     assert len(trend.studies(made)) == trend.MOST + 1
-    assert trend.notes(made) == ["4 earlier ones are not shown."]
+    assert trend.notes(made) == ["4 earlier ones are not shown.", MEANING]
 
 
 def test_the_readable_report_names_them_too(make_report: MakeReport) -> None:
     made = make_report(3)
     titles = [said(readable_sr.build(job(one))) for one in (made, replace(made, priors=(PRIOR,)))]
     without, known = titles
-    assert known["Previous Findings"] == ["2023-05-03, Absent, 12%, hybrid 1.0.0 · c0ffee"]
+    assert known["Previous Findings"] == ["2023-05-03, Absent, 12%, hybrid 1.0.0 · c0ffee", MEANING]
     assert known.keys() - without.keys() == {"Previous Findings"}
 
 
