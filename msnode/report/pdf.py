@@ -104,15 +104,18 @@ def _banner(canvas: Canvas, case: Case) -> None:
     canvas.setFont("Inter-SemiBold", 13)
     canvas.drawString(MARGIN, HEIGHT - 22, case.say("banner"))
     canvas.setFont("Inter-Regular", 8)
-    is_named = case.describe.identity_on_pdf
-    whose = wording.identity(case) if is_named else case.say("header_names")
-    canvas.drawString(MARGIN, 7, f"{case.say('research')} · {whose}"[:90])
-    canvas.drawRightString(WIDTH - MARGIN, 7, " · ".join(wording.dates(case)))
+    canvas.drawString(MARGIN, 7, f"{case.say('research')} · {case.say('header_names')}")
+    canvas.setFillColor(GREY)
+    canvas.drawRightString(WIDTH - MARGIN, HEIGHT - 50, " · ".join(wording.dates(case)))
+    if case.describe.identity_on_pdf:
+        canvas.setFillColor(INK)
+        canvas.setFont("Inter-SemiBold", 9)
+        canvas.drawString(MARGIN, HEIGHT - 50, wording.identity(case)[:70])
 
 
 def _headline(canvas: Canvas, case: Case) -> float:
     """The decision and the probability on a gauge; returns the y below."""
-    finding, y = case.report.finding, HEIGHT - 62
+    finding, y = case.report.finding, HEIGHT - 72
     canvas.setFillColor(GREY)
     canvas.setFont("Inter-Regular", 10)
     canvas.drawString(MARGIN, y, case.say("pattern" if finding else "title"))

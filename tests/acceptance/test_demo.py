@@ -59,6 +59,7 @@ def test_the_demo_says_what_is_known_and_whether_the_node_was_right(tmp_path: Pa
         assert words in text
     assert len(page.pictures) == 2
     for picture in page.pictures:
-        assert Image.open(tmp_path / "demo" / picture).width > 500
+        with Image.open(tmp_path / "demo" / picture) as montage:
+            assert montage.width > 500
     for path in re.findall(r"\S+/demo/\S+", said):
         assert Path(path).exists(), path
