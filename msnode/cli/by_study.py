@@ -64,15 +64,72 @@ def explain(paths: tuple[Path, ...], model: Path) -> None:
 @click.command()
 @click.argument("study")
 @config_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @plain_errors
-def forget(study: str, config_file: Path) -> None:
+def forget(study: str, config_file: Path, yes: bool, dry_run: bool) -> None:
     """Delete all that the node keeps of a STUDY: images, results, rows, jobs.
 
     STUDY is its StudyInstanceUID, or its key as in the log and in job IDs.
     """
     from msnode.cli import delete
 
-    delete.forget_study(config_file, study)
+    delete.forget_study(config_file, study, yes=yes, dry_run=dry_run)
+
+
+@click.command()
+@config_option
+@click.option("--patient", metavar="ID", help="PatientID.")
+@click.option("--accession", metavar="NUMBER", help="AccessionNumber.")
+@click.option("--date", metavar="DATE", help="StudyDate, YYYY-MM-DD.")
+@click.option("--limit", default=50, show_default=True, help="At most so many, the newest.")
+@json_option
+@plain_errors
+def studies(
+    config_file: Path,
+    patient: str | None,
+    accession: str | None,
+    date: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List studies: what came, what was said, where it went.
+
+    Names are those of the stored images, for whoever may read these.
+    """
+    from msnode.cli import study_list
+
+    wanted = study_list.Wanted(patient, accession, date, limit)
+    study_list.show(config_file, wanted, as_json=as_json)
+
+
+@click.command()
+@click.argument("study")
+@config_option
+@plain_errors
+def redo(study: str, config_file: Path) -> None:
+    """Analyse a STUDY again, with the images that are here; the new result replaces the old one.
+
+    STUDY is its StudyInstanceUID, or its key as in `msnode studies`.
+    """
+    from msnode.cli import again
+
+    again.analyse(config_file, study)
+
+
+@click.command()
+@click.argument("study")
+@click.option("--to", "destination", required=True, help="Name of a destination.")
+@config_option
+@plain_errors
+def resend(study: str, destination: str, config_file: Path) -> None:
+    """Send a STUDY's newest result to a destination again, whatever it got before.
+
+    STUDY is its StudyInstanceUID, or its key as in `msnode studies`.
+    """
+    from msnode.cli import again
+
+    again.deliver(config_file, study, destination)
 
 
 @click.command()

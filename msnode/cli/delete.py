@@ -1,6 +1,7 @@
 """What `msnode forget` and `msnode retention` do and print."""
 
 import json
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,18 +16,39 @@ from rich.table import Table
 
 from msnode import audit, config
 from msnode.engine.jobs import Jobs
+from msnode.errors import MsnodeError
 from msnode.retention.expiry import DAY_S, Item, Retention
-from msnode.retention.forget import forget
+from msnode.retention.forget import forget, kept
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
 
 
-def forget_study(config_file: Path, study: str) -> None:
-    """Delete all of a study and say so."""
+def forget_study(config_file: Path, study: str, *, yes: bool, dry_run: bool) -> None:
+    """Say what is kept of a study, ask, and delete all of it.
+
+    Raises:
+        MsnodeError: there is nobody to be asked, or see `forget`.
+    """
     settings = config.load(config_file)
     with _opened(settings) as (database, trail):
+        found = kept(database, settings.data, study)
+        click.echo(
+            f"{found['instances']} image(s), {found['results']} result(s), "
+            f"{found['receipts']} receipt(s), {found['files']} file(s), {decimal(found['bytes'])}"
+        )
+        if dry_run:
+            return
+        if not (yes or _agreed()):
+            raise click.Abort
         count = forget(database, settings.data, study, trail)
     click.echo(f"forgotten, {count} instance(s)")
+
+
+def _agreed() -> bool:
+    """Whether a person says so."""
+    if not sys.stdin.isatty():
+        raise MsnodeError("nothing is deleted without a yes: give --yes, or --dry-run to look")
+    return click.confirm("Delete all of it? What was sent to destinations stays there")
 
 
 def apply_rules(config_file: Path, *, dry_run: bool, as_json: bool) -> None:

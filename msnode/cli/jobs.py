@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
+from msnode.cli.outcomes import in_words, kinds_of, result_of
 from msnode.config.destinations import proof_by
 from msnode.engine.jobs import OPEN, Job, Jobs
 from msnode.errors import MsnodeError
@@ -36,10 +37,10 @@ PROOFS = {"commitment": "commitment", "find": "C-FIND", "none": "its next attemp
 
 def jobs(config_file: Path) -> Jobs:
     """The jobs of the node that this configuration describes."""
-    return Jobs(_database(config.load(config_file)))
+    return Jobs(opened(config.load(config_file)))
 
 
-def _database(settings: config.Config) -> sa.Engine:
+def opened(settings: config.Config) -> sa.Engine:
     """The node's database.
 
     Raises:
@@ -62,7 +63,7 @@ def show_all(config_file: Path, states: Sequence[str], *, as_json: bool) -> None
     if "all" in wanted:
         wanted = (*OPEN, SENT, "dead", "cancelled", "done")
     settings = config.load(config_file)
-    found = [job for job in _told(_database(settings), wanted) if job.state in wanted]
+    found = [job for job in _told(opened(settings), wanted) if job.state in wanted]
     if as_json:
         for job in found:
             click.echo(json.dumps(asdict(job)))
@@ -74,7 +75,7 @@ def show_all(config_file: Path, states: Sequence[str], *, as_json: bool) -> None
         table.add_column(name, min_width=len("00:00:00"))
     table.add_column("host", overflow="fold")
     for job in found:
-        state, due, changed = _state(job, settings), _when(job.due_at), _when(job.updated_at)
+        state, due, changed = _state(job, settings), when(job.due_at), when(job.updated_at)
         table.add_row(job.id, state, due, changed, job.host or "")
     Console().print(table if found else "nothing to do")
 
@@ -94,28 +95,32 @@ def _as_sent(job: Job, awaiting: Collection[tuple[str, int, str]]) -> Job:
 
 
 def show_one(config_file: Path, job_id: str, *, as_json: bool) -> None:
-    """Print a job and the receipts of its study's results."""
+    """Print a job, its study's result, and what became of each object."""
     settings = config.load(config_file)
-    database = _database(settings)
+    database = opened(settings)
     receipts = Receipts(database)
     job = _as_sent(Jobs(database).get(job_id), receipts.awaiting())
     found = receipts.of(job.study, job.generation)
+    result = result_of(database, job.study, job.generation)
+    kinds = kinds_of(settings.data, job.study, job.generation)
     if as_json:
-        click.echo(json.dumps(asdict(job) | {"receipts": [asdict(r) for r in found]}))
+        told = [asdict(r) | {"kind": kinds.get(r.sop_instance_uid)} for r in found]
+        click.echo(json.dumps(asdict(job) | {"result": result, "receipts": told}))
         return
     console = Console()
-    console.print(f"[bold]{job.id}[/] {_state(job, settings)}, changed {_when(job.updated_at)}")
+    console.print(f"[bold]{job.id}[/] {_state(job, settings)}, changed {when(job.updated_at)}")
+    console.print(in_words(result))
     table = Table("destination", "object", "delivered", "attempts", "status", "detail")
     for receipt in found:
         status = "" if receipt.status is None else f"0x{receipt.status:04X}"
         table.add_row(
-            receipt.destination, f"…{receipt.sop_instance_uid[-12:]}", _delivered(receipt),
+            receipt.destination, kinds.get(receipt.sop_instance_uid, "…"), delivered(receipt),
             str(receipt.attempts), status, escape(receipt.detail),
         )  # fmt: skip
     console.print(table)
 
 
-def _delivered(receipt: Receipt) -> str:
+def delivered(receipt: Receipt) -> str:
     """Yes, no, not proven yet, or not wanted any more."""
     if receipt.superseded:
         return "[dim]superseded[/]"
@@ -130,7 +135,7 @@ def retry(config_file: Path, job_id: str) -> None:
     Raises:
         MsnodeError: it is queued, running or done.
     """
-    database = _database(config.load(config_file))
+    database = opened(config.load(config_file))
     queue = Jobs(database)
     job = queue.get(job_id)
     if job.state == "waiting" and job.destination is not None:
@@ -166,7 +171,7 @@ def _state(job: Job, settings: config.Config) -> str:
     return f"[{COLOURS.get(job.state, 'default')}]{words}[/]"
 
 
-def _when(moment: float | None) -> str:
+def when(moment: float | None) -> str:
     """Local time of day, with the date where it is not today."""
     if not moment:
         return ""

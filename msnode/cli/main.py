@@ -8,7 +8,7 @@ from msnode import __version__
 
 COMMANDS = {
     "serve": ("serve", "receive", "work", "check", "demo"),
-    "by_study": ("predict", "explain", "forget", "retention"),
+    "by_study": ("predict", "explain", "studies", "redo", "resend", "forget", "retention"),
     "peers": ("send", "echo"),
     "jobs_group": ("jobs",),
     "learn_data": ("data",),

@@ -81,9 +81,11 @@ def send(paths: Sequence[Path], call: Call) -> bool:
     """Send files and folders; prints what did not arrive; True when everything did.
 
     Raises:
-        ConfigError: the peer, or TLS files, cannot be used.
+        ConfigError: the peer, or TLS files, cannot be used; or there is nothing to send.
     """
     files = [file for path in paths for file in _files(path)]
+    if not files:
+        raise ConfigError("there is no file there: give DICOM files, or folders that hold some")
     destination = call.destination
     with progress("sending", len(files)) as advance:
         from msnode.deliver import c_store  # with the codecs, which an echo does without
@@ -91,9 +93,14 @@ def send(paths: Sequence[Path], call: Call) -> bool:
     receipts = c_store.send(files, destination, call.title, lambda _: advance())
     failed = [(f, r) for f, r in zip(files, receipts, strict=True) if not r.delivered]
     console = Console()
+    unasked = {receipt.detail for _, receipt in failed if receipt.status is None}
+    for detail in sorted(unasked):  # the same for all: there was no association to send them on
+        console.print(f"[red]no answer[/] {escape(detail)}")
     for file, receipt in failed:
-        status = "no answer" if receipt.status is None else f"0x{receipt.status:04X}"
-        console.print(f"[red]not stored[/] {escape(str(file))} {status} {escape(receipt.detail)}")
+        if receipt.status is not None:
+            status = f"0x{receipt.status:04X}"
+            told = f"{escape(str(file))} {status} {escape(receipt.detail)}"
+            console.print(f"[red]not stored[/] {told}")
     console.print(f"{len(files) - len(failed)} of {len(files)} files stored by {call.peer}")
     return not failed
 

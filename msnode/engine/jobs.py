@@ -115,14 +115,29 @@ class Jobs:
         """A new job, with an ID that nothing else has, in place of a dead one."""
         delivery = () if job.destination is None else (job.destination, 1)
         name = ".".join(map(str, (job.kind, job.study, job.generation, *delivery[:1])))
-        options: EnqueueOptions = {
-            "workflow_name": f"{job.kind}.{VERSION}",
-            "queue_name": place,
-            "workflow_id": f"{name}.r{time.time_ns()}.1",
-            "app_version": VERSION,
-        }
+        options = _options(job.kind, place, f"{name}.r{time.time_ns()}.1")
         self._client.enqueue(options, job.study, job.generation, *delivery)
         self._client.delete_workflow(job.id)
+
+    def refuse_open(self, study: str, generation: int, destination: str) -> None:
+        """Make sure that no delivery of a result is under way.
+
+        Raises:
+            MsnodeError: one is.
+        """
+        prefix = f"deliver.{study}.{generation}.{destination}."
+        found = self._client.list_workflows(workflow_id_prefix=prefix, load_output=False)
+        for job in found:
+            if STATES[job.status] in OPEN:
+                why = f"is under way; `msnode jobs retry {job.workflow_id}` hurries it"
+                raise MsnodeError(f"{job.workflow_id} {why}")
+
+    def deliver(self, study: str, generation: int, destination: str) -> str:
+        """Queue a delivery of a result, as if it were the first; returns the job's ID."""
+        job_id = f"deliver.{study}.{generation}.{destination}.r{time.time_ns()}.1"
+        options = _options("deliver", queue(destination), job_id)
+        self._client.enqueue(options, study, generation, destination, 1)
+        return job_id
 
     def cancel(self, job_id: str) -> None:
         """Stop a job before its next step; `retry` takes it up again.
@@ -150,6 +165,16 @@ class Jobs:
                 "stop them with `msnode jobs cancel`"
             )
         self._client.delete_workflows([job.workflow_id for job in found])
+
+
+def _options(kind: str, place: str, job_id: str) -> EnqueueOptions:
+    """For a job of a kind in a queue."""
+    return {
+        "workflow_name": f"{kind}.{VERSION}",
+        "queue_name": place,
+        "workflow_id": job_id,
+        "app_version": VERSION,
+    }
 
 
 def _job(workflow: WorkflowStatus) -> Job:

@@ -137,6 +137,7 @@ def compose(
         reason=analysis.reason,
         seconds=analysis.seconds,
         predecessor=predecessor,
+        is_redone=study.completion == "redo",
     )
 
 

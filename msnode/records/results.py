@@ -149,6 +149,7 @@ class Report:
         predecessor: the result that this one replaces, or None.
         priors: of earlier studies, as far as the node knows them, oldest first.
         words: of the route that the study went.
+        is_redone: somebody asked for it; no image has come since the result before.
     """
 
     study_instance_uid: str
@@ -166,6 +167,7 @@ class Report:
     predecessor: Predecessor | None = None
     priors: tuple[Prior, ...] = ()
     words: Vocabulary = BRAIN
+    is_redone: bool = False
 
     @property
     def is_urgent(self) -> bool:

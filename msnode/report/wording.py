@@ -107,7 +107,9 @@ def revision(case: Case, before: Predecessor) -> str:
     result = result[0].lower() + result[1:]
     if before.probability is not None:
         result += f", {say.percent(before.probability, case.report.model.threshold)}"
-    cause = "new_images" if before.digest == case.report.model.digest else "new_model"
+    cause = "redone" if case.report.is_redone else "new_images"
+    if before.digest != case.report.model.digest:
+        cause = "new_model"
     return say("replaces", number=before.generation, result=result, cause=say(cause))
 
 

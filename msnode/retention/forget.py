@@ -1,7 +1,6 @@
 """Forget a study: its files, its rows and its jobs, as if it had never come."""
 
 import logging
-import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -12,14 +11,22 @@ import sqlalchemy as sa
 from msnode import audit
 from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
-from msnode.records.uid_hash import uid_hash
+from msnode.records.uid_hash import study_key
 from msnode.retention.expiry import patient_id
-from msnode.store.database import StudyState, commitments, instances, receipts, results, studies
+from msnode.store.database import (
+    StudyState,
+    commitments,
+    instances,
+    receipts,
+    results,
+    senders,
+    studies,
+)
 from msnode.store.files import fsync
 
 log = logging.getLogger(__name__)
 
-TABLES = (commitments, receipts, results, instances, studies)
+TABLES = (senders, commitments, receipts, results, instances, studies)
 """With rows of a study; the others refer to the last."""
 
 
@@ -42,7 +49,7 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         MsnodeError: there is no such study; it is being analysed or its results are being
             delivered; or a file cannot be deleted.
     """
-    study = uid if re.fullmatch("[0-9a-f]{16}", uid) else uid_hash(uid)
+    study = study_key(uid)
     with database.begin() as connection:
         _check(connection, folder, study)
     if Jobs.exist(database):
@@ -58,6 +65,27 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
     trail.deleted(*whose)
     log.info("study forgotten study=%s instances=%d", study, counts[TABLES.index(instances)])
     return counts[TABLES.index(instances)]
+
+
+def kept(database: sa.Engine, folder: Path, uid: str) -> dict[str, int]:
+    """What `forget` would delete: rows by table, files, and their bytes; nothing is touched.
+
+    Raises:
+        MsnodeError: there is no such study, or it cannot be forgotten now.
+    """
+    study = study_key(uid)
+    with database.begin() as connection:
+        _check(connection, folder, study)
+        rows = {
+            table.name: connection.scalar(
+                sa.select(sa.func.count()).where(table.c.study_key == study)
+            )
+            or 0
+            for table in TABLES
+        }
+    places = _folders(folder, study)
+    files = [path for place in places for path in place.rglob("*") if path.is_file()]
+    return rows | {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
 
 
 def _folders(folder: Path, study: str) -> list[Path]:

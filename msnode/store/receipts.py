@@ -73,6 +73,17 @@ class Receipts:
         with self._engine.connect() as connection:
             return connection.scalar(query) or 0
 
+    def reset(self, destination: str, study_key: str, generation: int) -> int:
+        """Take a destination as having nothing of a result; returns of how many objects."""
+        mine = (
+            receipts.c.destination == destination,
+            receipts.c.study_key == study_key,
+            receipts.c.generation == generation,
+        )
+        values = {"delivered": False, "sent": False, "superseded": False, "retry": True}
+        with self._engine.begin() as connection:
+            return connection.execute(receipts.update().where(*mine).values(values)).rowcount
+
     def awaiting(self) -> frozenset[tuple[str, int, str]]:
         """Study key, generation and destination of what was sent whole and waits for its proof."""
         result = (receipts.c.study_key, receipts.c.generation, receipts.c.destination)

@@ -188,14 +188,15 @@ class Studies:
             LookupError: there is no such study or generation.
         """
         query = studies.select().where(studies.c.study_key == study_key)
-        # a generation still exists when newer contents have replaced all its files
-        mine = sa.and_(instances.c.study_key == study_key, instances.c.generation == generation)
+        # a generation still exists when newer contents have replaced all its files, and one that
+        # somebody asked for has none of its own
+        mine = sa.and_(instances.c.study_key == study_key, instances.c.generation <= generation)
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
             newest = connection.scalar(sa.select(sa.func.max(instances.c.received_at)).where(mine))
             conflicts = connection.scalar(_conflicts(study_key, generation))
         files = self._files(study_key, generation)
-        if row is None or newest is None:
+        if row is None or newest is None or not 0 < generation <= row.generation:
             raise LookupError(f"no generation {generation} of study {study_key}")
         return Study(
             study_instance_uid=row.study_instance_uid,

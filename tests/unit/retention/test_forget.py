@@ -60,16 +60,19 @@ def conclude(inbox: Inbox, study: Study) -> None:
     aside.mkdir()
     (aside / "cut-off.dcm").write_bytes(b"half an image")
     with inbox.engine.begin() as connection:
+        sender = {"process": "p", "association": 1, "calling_ae_title": "MRI1", "state": "broken"}
+        connection.execute(database.senders.insert(), same | sender)
         connection.execute(database.commitments.insert(), same | request)
         connection.execute(database.results.insert(), same | result)
         connection.execute(database.receipts.insert(), same | receipt)
     inbox.studies.finish(study.key, study.generation)
 
 
-def forget(inbox: Inbox, uid: str = STUDY) -> Result:
+def forget(inbox: Inbox, uid: str = STUDY, *options: str) -> Result:
     file = inbox.folder / "msnode.yaml"
     file.write_text(f"data: {inbox.folder}\n")
-    return CliRunner().invoke(main, ["forget", uid, "--config", str(file)])
+    given = options or ("--yes",)
+    return CliRunner().invoke(main, ["forget", uid, "--config", str(file), *given])
 
 
 def left(inbox: Inbox, study: str) -> dict[str, int]:
