@@ -71,7 +71,7 @@ def _run(config_file: Path, *, receive: bool, work: bool) -> None:
 @plain_errors
 def check(config_file: Path, peers: bool) -> None:
     """Validate a configuration: keys, model bundle, data folder, destinations."""
-    config = configuration.load(config_file)
+    config = configuration.load(config_file, files=True)
     import yaml
 
     from msnode.cli.check import problems  # torch, for the bundle; a typo is told without it
