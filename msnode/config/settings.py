@@ -256,6 +256,8 @@ class Config:
     http: Http = field(default_factory=Http)
     retention: Retention = field(default_factory=Retention)
     audit: Audit = field(default_factory=Audit)
+    log: Literal["text", "json"] = "text"
+    """Of a running node, on stderr: lines for people, or a JSON object a line for programs."""
 
     @property
     def database_url(self) -> str:
