@@ -51,6 +51,10 @@ class TryLater(MsnodeError):
     """A peer, disk or device is not able to do this now; the work stays queued and is retried."""
 
 
+class Stopped(MsnodeError):
+    """The node was told to stop while it started."""
+
+
 class Unforeseen(MsnodeError):
     """An error that nobody foresaw, in another process; its message stayed there.
 

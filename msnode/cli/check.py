@@ -1,16 +1,20 @@
 """What `msnode check` looks at before a node is started: all that would keep it from working."""
 
+import errno
 import os
 import shutil
 import socket
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from msnode import audit, classify
+from msnode import audit, classify, server_socket
 from msnode.classify.device import choose
 from msnode.config import (
     Classify,
@@ -18,21 +22,26 @@ from msnode.config import (
     Destination,
     DicomPeer,
     Folder,
+    Http,
     Receive,
     Syslog,
     Tls,
     Webhook,
 )
+from msnode.config.overlaps import EVERYWHERE, is_listened_on, itself
+from msnode.config.tls_files import unreadable_of
 from msnode.deliver import webhook
 from msnode.deliver.peer import echo
 from msnode.deliver.verification import negotiate
 from msnode.deliver.webhook import reach
-from msnode.errors import MsnodeError
+from msnode.errors import ConfigError, MsnodeError
 from msnode.store.database import open_database
 from msnode.store.schema import revisions
 from msnode.tls import ServerTls, client_context
 
 GIGABYTE = 1024**3
+HEALTH_S = 2.0
+"""A node that runs says within so long that it does."""
 
 
 def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]:
@@ -45,8 +54,10 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
     yield "data folder", _problem(partial(_room, config))
     yield "database", _problem(partial(_database, config))
     yield "model bundle", _problem(partial(_classifier, config.classify))
-    yield "listener", _problem(partial(_listener, config.receive))
-    yield "http", _problem(partial(_bind, "http.address", config.http.address))
+    runs = _runs(config.http)
+    yield "listener", _problem(partial(_listener, config.receive, runs=runs))
+    http = config.http
+    yield "http", _problem(partial(_port, "http", http.address, http.port, runs=runs))
     if config.audit.syslog is not None:
         yield "audit", _problem(partial(_syslog, config.audit.syslog, peers=peers))
     if not config.receive.callers:
@@ -57,7 +68,7 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
         yield (
             f"destination {destination.name}",
             _problem(partial(_prepare, destination, config.receive))
-            or (_problem(partial(_reach, destination, config.receive.ae_title)) if peers else None),
+            or (_problem(partial(_reach, destination, config.receive)) if peers else None),
         )
 
 
@@ -103,12 +114,12 @@ def _classifier(config: Classify) -> None:
     choose(config.device)
 
 
-def _listener(receive: Receive) -> None:
-    """All that the listener is made of, except its port, which a running node holds."""
+def _listener(receive: Receive, *, runs: bool) -> None:
+    """All that the listener is made of."""
     if receive.tls is not None:
         _readable("receive.tls", receive.tls)
         ServerTls(receive.tls)
-    _bind("receive.address", receive.address)
+    _port("receive", receive.address, receive.port, runs=runs)
 
 
 def _syslog(syslog: Syslog, *, peers: bool) -> None:
@@ -122,25 +133,32 @@ def _syslog(syslog: Syslog, *, peers: bool) -> None:
 
 def _readable(where: str, tls: Tls) -> None:
     """The files of a TLS section can be read by whoever runs the check."""
-    for name in ("certificate", "key", "ca"):
-        path: Path = getattr(tls, name)
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise MsnodeError(
-                f"{where}.{name}: {path} cannot be read: {error.strerror}; correct the path, or "
-                "let the service's user read it"
-            ) from error
+    lines = list(unreadable_of(where, tls))
+    if lines:
+        raise MsnodeError("\n      ".join(lines))
 
 
-def _bind(where: str, address: str) -> None:
-    """An address is one of this host's."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+def _runs(http: Http) -> bool:
+    """Whether a node answers there, which then holds the ports itself."""
+    address = "localhost" if http.address in EVERYWHERE else http.address
+    host = f"[{address}]" if ":" in address else address
     try:
-        with socket.socket(family) as probe:
-            probe.bind((address, 0))
-    except OSError as error:
-        raise MsnodeError(f"{where}: {address} is not of this host: {error.strerror}") from error
+        urllib.request.urlopen(f"http://{host}:{http.port}/healthz", timeout=HEALTH_S).close()
+    except urllib.error.HTTPError as error:
+        return error.code == 503  # it runs, and is not well
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _port(section: str, address: str, port: int, *, runs: bool) -> None:
+    """An address and port that can be listened on, or are by a node that runs."""
+    try:
+        server_socket.listen(section, address, port).close()
+    except ConfigError as error:
+        cause = error.__cause__
+        if not (runs and isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
+            raise
 
 
 def _prepare(destination: Destination, receive: Receive) -> None:
@@ -175,13 +193,33 @@ def _may_report(peer: DicomPeer, receive: Receive) -> None:
         )
 
 
-def _reach(destination: Destination, ae_title: str) -> None:
+def _reach(destination: Destination, receive: Receive) -> None:
     """Connect to a webhook; C-ECHO a peer, and negotiate what its verification needs."""
     match destination:
         case Webhook():
             reach(destination)
         case DicomPeer():
-            echo(destination, ae_title)
-            negotiate(destination, ae_title)
+            _is_another(destination, receive)
+            echo(destination, receive.ae_title)
+            negotiate(destination, receive.ae_title)
         case Folder():
             return  # nobody is there to be reached
+
+
+def _is_another(peer: DicomPeer, receive: Receive) -> None:
+    """A peer whose name is not this host's, or that has another port."""
+    with suppress(OSError):  # a name that nobody knows: C-ECHO says so
+        found = socket.getaddrinfo(peer.host, peer.port, type=socket.SOCK_STREAM)
+        for family, _, _, _, (address, *_) in found:
+            if is_listened_on(receive, str(address), peer.port) and _is_here(family, str(address)):
+                raise ConfigError(f"host: {itself(peer)}")
+
+
+def _is_here(family: socket.AddressFamily, address: str) -> bool:
+    """Whether an address is one of this host's."""
+    try:
+        with socket.socket(family) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True

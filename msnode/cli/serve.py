@@ -1,20 +1,24 @@
 """The commands that run a node, or see whether one could run."""
 
 import logging
-import os
-import shutil
-import signal
-import threading
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from msnode import config as configuration
+from msnode import server_socket
 from msnode.cli.logs import log_to_stderr
 from msnode.cli.options import FOLDER, config_option, model_option, plain_errors
+from msnode.cli.stopping import StopSignal, end, end_soon, in_background
+
+if TYPE_CHECKING:
+    from msnode.service import Service
+
+log = logging.getLogger(__name__)
 
 WATCH_S = 10.0  # between looks for systemd's watchdog
-EXIT_S = 8.0  # after SIGTERM, whatever still hangs; systemd and people wait for ten
 
 
 @click.command()
@@ -43,26 +47,40 @@ def work(config_file: Path) -> None:
 
 def _run(config_file: Path, *, receive: bool, work: bool) -> None:
     """Run a service in this process until it is told to stop."""
-    config = configuration.load(config_file)  # a mistake is told before torch takes its seconds
-    from multiprocessing.util import get_temp_dir
-
-    from msnode.service import Service
-
-    log_to_stderr(logging.INFO)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with Service(config, receive=receive, work=work) as service:
-        while not stop.wait(WATCH_S):
+    stop = StopSignal()
+    config = configuration.load(config_file)
+    log_to_stderr(logging.INFO, config.log)
+    start = _Start(config, receive=receive, work=work)
+    log.info("starting")
+    service = in_background(lambda: start(stop), stop)
+    with ExitStack() as stack:
+        if service is not None:
+            stack.push(service)
+        while not stop.wait(WATCH_S) and service is not None:
             service.watch()
-        # A step that waits for a slow peer, or a database that hangs, must not hold the exit up:
-        # all that matters is durable by now, and the step is repeated at the next start.
-        last = threading.Timer(EXIT_S, os._exit, [0])
-        last.daemon = True
-        last.start()
-    shutil.rmtree(get_temp_dir(), ignore_errors=True)  # a fork server's socket
-    logging.shutdown()
-    os._exit(0)
+        end_soon()
+    end()
+
+
+class _Start:
+    """Starts a service; made before anything takes time, as a port may not be to be had."""
+
+    def __init__(self, config: configuration.Config, *, receive: bool, work: bool) -> None:
+        self._config = config
+        self._roles = {"receive": receive, "work": work}
+        places = {"http": (config.http.address, config.http.port)}
+        if receive:
+            places["receive"] = (config.receive.address, config.receive.port)
+        self._sockets = {name: server_socket.listen(name, *at) for name, at in places.items()}
+
+    def __call__(self, stop: StopSignal) -> "Service":
+        """Start, unless told to stop meanwhile."""
+        from msnode.service import Service
+
+        service = Service(
+            self._config, **self._roles, sockets=self._sockets, is_stopping=lambda: stop.came
+        )
+        return service.__enter__()
 
 
 @click.command()
@@ -71,7 +89,7 @@ def _run(config_file: Path, *, receive: bool, work: bool) -> None:
 @plain_errors
 def check(config_file: Path, peers: bool) -> None:
     """Validate a configuration: keys, model bundle, data folder, destinations."""
-    config = configuration.load(config_file)
+    config = configuration.load(config_file, files=True)
     import yaml
 
     from msnode.cli.check import problems  # torch, for the bundle; a typo is told without it

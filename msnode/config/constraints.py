@@ -17,6 +17,9 @@ LONGEST_S = 366 * 24 * 3600
 """No time may be longer: timers and sockets have limits of their own beyond."""
 LONGEST_DAYS = 36500
 
+MEANT = {"gpu": "cuda", "nvidia": "cuda"}
+"""What people write for another word."""
+
 
 @dataclass(frozen=True, slots=True)
 class Within:
@@ -158,7 +161,9 @@ def in_order(section: object, first: str, second: str) -> Iterator[str]:
 
 def hint(word: str, known: Iterable[str]) -> str:
     """The known word that is nearest, or all of them."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    known = list(known)
+    meant = MEANT.get(word.lower())  # "gpu" is written like cpu, and is its opposite
+    close = [meant] if meant in known else difflib.get_close_matches(word, known, n=1)
     return f'did you mean "{close[0]}"?' if close else f"known: {', '.join(known)}"
 
 

@@ -26,6 +26,7 @@ from msnode.config.constraints import (
     series_token,
 )
 from msnode.config.destinations import Destination, Folder, Tls
+from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
 
 Conflicts = Literal["keep", "refuse", "replace"]
 
@@ -99,12 +100,13 @@ class Receive:
     nothing more: they start no analysis and are never taken for MR images."""
 
     def contradictions(self) -> Iterator[str]:
-        """An alert after the refusal; a name in a certificate where there is none."""
+        """An alert after the refusal; callers that never count, or show what nobody asks for."""
         if self.warn_free_bytes < self.min_free_bytes:
             yield (
                 f"warn_free_bytes: {self.warn_free_bytes} is below min_free_bytes, "
                 f"{self.min_free_bytes}: the alert would come too late; raise it"
             )
+        yield from idle_callers(self.callers)
         for i, caller in enumerate(self.callers):
             if caller.subject is not None and self.tls is None:
                 why = "is in no certificate without TLS; set tls, or delete it"
@@ -258,6 +260,8 @@ class Config:
     http: Http = field(default_factory=Http)
     retention: Retention = field(default_factory=Retention)
     audit: Audit = field(default_factory=Audit)
+    log: Literal["text", "json"] = "text"
+    """Of a running node, on stderr: lines for people, or a JSON object a line for programs."""
 
     @property
     def database_url(self) -> str:
@@ -265,10 +269,9 @@ class Config:
         return self.database or f"sqlite:///{self.data / 'msnode.sqlite'}"
 
     def contradictions(self) -> Iterator[str]:
-        """Names: of destinations among themselves, of this node among its hosts; our folders."""
-        names = [destination.name for destination in self.destinations]
-        for name in sorted({n for n in names if names.count(n) > 1}):
-            yield f"destinations: the name {name!r} is used twice; receipts need unique names"
+        """Ports, destinations and folders among themselves; this node among its hosts."""
+        yield from equal_ports(self.receive, self.http)
+        yield from wrong_destinations(self.receive, self.destinations)
         for i, destination in enumerate(self.destinations):
             if isinstance(destination, Folder) and self._is_ours(destination.folder):
                 folder = destination.folder

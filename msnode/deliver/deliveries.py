@@ -17,6 +17,7 @@ from msnode.config.destinations import proof_by
 from msnode.deliver.backoff import pause
 from msnode.deliver.c_store import read_item, send
 from msnode.deliver.folder import copy
+from msnode.deliver.outages import Outages
 from msnode.deliver.transfer_audit import begun, ended
 from msnode.deliver.verification import (
     ByCommitment,
@@ -98,6 +99,7 @@ class Deliveries:
         self._receipts = receipts = Receipts(database)
         self._commitments = commitments = Commitments(database)
         self._by_commitment = ByCommitment(receipts, commitments)
+        self._outages = Outages()
         self._verifications: dict[str, Verification] = {
             "none": Unverified(receipts),
             "find": ByFind(receipts),
@@ -170,6 +172,10 @@ class Deliveries:
         if attempt == 1:
             begun(self._trail, delivery, paths)
         receipts = deliver(paths, delivery.destination, delivery.calling)
+        if receipts:
+            self._outages.note(
+                delivery.destination.name, any(r.retry for r in receipts if not r.sent)
+            )
         for receipt in receipts:
             self._save(replace(receipt, attempts=attempt), delivery)
         ended(self._trail, delivery, receipts)
@@ -205,6 +211,11 @@ class Deliveries:
         if not missing:
             waited = time.time() - delivery.last_instance_at
             metrics.RESULT_SECONDS.labels(delivery.destination.name).observe(max(waited, 0.0))
+            log.info(
+                "study=%s destination=%s generation=%d delivered objects=%d attempts=%d",
+                delivery.study_key, delivery.destination.name, delivery.generation, len(found),
+                attempt,
+            )  # fmt: skip
             return {"delivered": True, "pause_s": None}
         due: list[float | None] = []
         if any(receipt.retry and not receipt.sent for receipt in missing):

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any
 
-from msnode import config, metrics
+from msnode import config, metrics, server_socket
 from msnode.audit import SILENT, Trail
 from msnode.errors import origin
 from msnode.receive.access.connection_limit import ConnectionLimit
@@ -75,16 +75,21 @@ class Listener:
         """Whether it listens."""
         return self._thread is not None and self._thread.is_alive()
 
-    def start(self) -> None:
-        """Listen, in threads of its own.
+    def start(self, listening: socket.socket | None = None) -> None:
+        """Accept connections, in threads of its own.
+
+        Args:
+            listening: the socket; None: it is made here.
 
         Raises:
-            OSError: the address cannot be listened on.
+            ConfigError: the address or the port is not to be had.
         """
-        gate = ConnectionLimit(self._config.max_associations + PENDING)
-        self._server = _Server(self, gate, self._config.address, self._config.port)
-        listening = self._server.serve_forever
-        self._thread = threading.Thread(target=listening, name="listener", daemon=True)
+        config = self._config
+        gate = ConnectionLimit(config.max_associations + PENDING)
+        sock = listening or server_socket.listen("receive", config.address, config.port)
+        self._server = _Server(self, gate, sock)
+        serving = self._server.serve_forever
+        self._thread = threading.Thread(target=serving, name="listener", daemon=True)
         self._thread.start()
         log.info("listening ae_title=%s port=%d", self._config.ae_title, self.port)
 
@@ -141,16 +146,16 @@ class Listener:
 class _Server(socketserver.ThreadingTCPServer):
     """Accepts connections; knows nothing of DICOM."""
 
-    allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 1024  # a connection that comes while it is full waits for seconds
 
-    def __init__(self, listener: Listener, gate: ConnectionLimit, address: str, port: int) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    def __init__(self, listener: Listener, gate: ConnectionLimit, sock: socket.socket) -> None:
         self._listener = listener
         self._gate = gate
-        super().__init__((address, port), socketserver.BaseRequestHandler)
+        address = sock.getsockname()
+        super().__init__(address, socketserver.BaseRequestHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = sock  # which listens already
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Close connections beyond their address's share before a thread is started for them."""

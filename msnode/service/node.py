@@ -1,32 +1,33 @@
-"""Builds the node: starts its parts in a fixed order and stops them in reverse."""
+"""Builds the node: starts its parts in a fixed order and stops them in reverse.
+
+The listener comes early and the model late: to receive takes no model, and reading one from a slow
+disk takes minutes. So what the model needs is imported only when it is needed.
+"""
 
 import logging
 import time
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from socket import socket
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import sdnotify
 import sqlalchemy as sa
-import torch
 
-from msnode import __version__, classify, metrics
 from msnode.audit import open_trail
 from msnode.config import Config
-from msnode.deliver.deliveries import Deliveries
-from msnode.engine.durable import Engine
-from msnode.flow import Flow
+from msnode.errors import Stopped
 from msnode.receive import Inbox, Listener, Reports
-from msnode.records.results import ModelInfo
-from msnode.retention.expiry import DAY_S, Retention
-from msnode.service.periodic import Periodic
-from msnode.service.upkeep import Upkeep
 from msnode.store.commitments import Commitments
 from msnode.store.database import open_database
 from msnode.store.disk_space import DiskSpace, Level
 from msnode.store.schema import migrate
-from msnode.twin import Twin
 from msnode.web.monitor import Monitor
+
+if TYPE_CHECKING:
+    from msnode import classify
+    from msnode.service.periodic import Periodic
 
 log = logging.getLogger(__name__)
 
@@ -42,20 +43,37 @@ class Service:
         receive: listen for images.
         work: analyse and deliver. Several hosts with one database and one data folder may each
             do one or both.
+        sockets: that listen already, by the section of the configuration: receive, http.
+        is_stopping: asked between the parts of the start.
     """
 
-    def __init__(self, config: Config, *, receive: bool = True, work: bool = True) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        receive: bool = True,
+        work: bool = True,
+        sockets: Mapping[str, socket] | None = None,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._config = config
         self._receive = receive
         self._work = work
+        self._sockets = sockets or {}
+        self._is_stopping = is_stopping
         self._stack = ExitStack()
         self._periodic: Periodic | None = None
         self._runner: classify.Runner | None = None
         self._listener: Listener | None = None
+        self._doing = "starting"
         self._started = False
 
     def __enter__(self) -> Self:
-        """Start; if anything fails, stop what has started."""
+        """Start; if anything fails, stop what has started.
+
+        Raises:
+            Stopped: it was told to stop before it was ready.
+        """
         with ExitStack() as stack:
             self._start(stack)
             self._stack = stack.pop_all()
@@ -76,6 +94,33 @@ class Service:
         config = self._config
         began = time.perf_counter()
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        monitor = Monitor(config.http, self._ready, self._alive)
+        monitor.start(self._sockets.get("http"))
+        stack.callback(monitor.stop)
+        inbox = self._open_inbox(stack)
+        words = [f"http={monitor.port}", f"destinations={len(config.destinations)}"]
+        if self._receive:
+            words += self._listen(stack, inbox)
+        if self._work:
+            words += self._start_work(stack, inbox)
+        if self._listener is not None:  # before the work, which it would only add to
+            stack.callback(self._listener.stop, GRACE_S)
+        self._go_on("ready")
+        self._started = True
+        log.info("ready %s seconds=%.1f", " ".join(words), time.perf_counter() - began)
+        _notify("READY=1")
+
+    def _go_on(self, what: str) -> None:
+        """Begin the next part of the start, unless the node is to stop."""
+        if self._is_stopping():
+            raise Stopped
+        self._doing = what
+        _notify(f"STATUS={what}")
+
+    def _open_inbox(self, stack: ExitStack) -> Inbox:
+        """The audit trail, the database and what was received."""
+        config = self._config
+        self._go_on("starting: opening the database")
         self._trail = trail = open_trail(config, self._role)
         stack.callback(trail.close)
         trail.started()
@@ -83,28 +128,23 @@ class Service:
         self._database = database = open_database(config.database_url)
         stack.callback(database.dispose)
         migrate(database)
-        self._room = DiskSpace(
-            config.data, config.receive.warn_free_bytes, config.receive.min_free_bytes
-        )
+        limits = config.receive
+        self._room = DiskSpace(config.data, limits.warn_free_bytes, limits.min_free_bytes)
         self._room.watch()
-        inbox = Inbox(database, config.data, self._room, config.receive.conflicts)
+        inbox = Inbox(database, config.data, self._room, limits.conflicts)
         stack.callback(inbox.close)
+        self._go_on("starting: looking through the inbox")
         inbox.rebuild()
-        monitor = Monitor(config.http, self._ready, self._alive)
-        monitor.start()
-        stack.callback(monitor.stop)
-        words = [f"http={monitor.port}", f"destinations={len(config.destinations)}"]
-        if self._work:
-            words += self._start_work(stack, database, inbox)
-        if self._receive:
-            reports = Reports(config, Commitments(database))
-            self._listener = listener = Listener(config.receive, inbox, reports, trail)
-            stack.callback(listener.stop, GRACE_S)
-            listener.start()
-            words += [f"ae_title={config.receive.ae_title}", f"port={listener.port}"]
-        self._started = True
-        log.info("ready %s seconds=%.1f", " ".join(words), time.perf_counter() - began)
-        _notify("READY=1")
+        return inbox
+
+    def _listen(self, stack: ExitStack, inbox: Inbox) -> list[str]:
+        """Take images from now on; returns words for the "ready" line."""
+        receive = self._config.receive
+        reports = Reports(self._config, Commitments(self._database))
+        self._listener = listener = Listener(receive, inbox, reports, self._trail)
+        stack.callback(listener.stop, GRACE_S)
+        listener.start(self._sockets.get("receive"))
+        return [f"ae_title={receive.ae_title}", f"port={listener.port}"]
 
     @property
     def _role(self) -> str:
@@ -113,28 +153,23 @@ class Service:
             return "serve"
         return "receive" if self._receive else "work"
 
-    def _start_work(self, stack: ExitStack, database: sa.Engine, inbox: Inbox) -> list[str]:
+    def _start_work(self, stack: ExitStack, inbox: Inbox) -> list[str]:
         """Model, engine and upkeep; returns words for the "ready" line."""
-        config = self._config
-        runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
-        self._runner = runner
-        stack.callback(runner.close)
-        deliveries = Deliveries(database, self._trail)
-        flow = Flow(config, inbox.studies, runner, deliveries, Twin(database))
-        stack.callback(flow.stop)
-        runner.warm_up()
-        flow.warm_up()
-        keep_s = config.retention.jobs_days * DAY_S
-        engine = Engine(database, config.name, flow, keep_s=keep_s)
-        stack.callback(engine.stop)
-        engine.launch()
-        rules = config.retention
-        retention = Retention(database, config.data, rules, engine.unsettled, self._trail)
-        self._periodic = Upkeep(config, inbox, engine, flow, retention).periodic
-        stack.callback(self._periodic.stop)
-        self._periodic.start()
-        _describe(runner.info)
-        return [f"model={runner.info.name}/{runner.info.version}", f"device={runner.device}"]
+        self._go_on("starting: images are taken, the model is being loaded"
+                    if self._receive else "starting: the model is being loaded")  # fmt: skip
+        from msnode.service import work
+
+        working = work.start(
+            self._config,
+            self._database,
+            inbox,
+            self._trail,
+            stack,
+            lambda: self._go_on(self._doing),
+        )
+        self._runner, self._periodic = working.runner, working.periodic
+        info = working.runner.info
+        return [f"model={info.name}/{info.version}", f"device={working.runner.device}"]
 
     def watch(self) -> None:
         """Notify systemd's watchdog while the node is healthy; otherwise systemd restarts it."""
@@ -145,7 +180,7 @@ class Service:
     def _ready(self) -> tuple[bool, str]:
         """Ready while it takes and analyses studies."""
         if not self._started:
-            return False, "starting"
+            return False, self._doing
         room = self._room.level()
         if self._receive and room == Level.FULL:
             return False, "less than receive.min_free_bytes free: images are refused"
@@ -167,19 +202,6 @@ class Service:
             return True, "receiving" if self._started else "starting"
         idle = time.monotonic() - self._periodic.last_sign
         return idle < STANDSTILL_S, f"last round {idle:.0f} s ago"
-
-
-def _describe(info: ModelInfo) -> None:
-    """The build metric: which program and which model."""
-    metrics.BUILD.info(
-        {
-            "version": __version__,
-            "model": info.name,
-            "model_version": info.version,
-            "model_digest": info.digest[:12],
-            "torch": torch.__version__,
-        }
-    )
 
 
 def _notify(state: str) -> None:

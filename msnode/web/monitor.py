@@ -7,14 +7,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from operator import itemgetter
-from socketserver import TCPServer, ThreadingMixIn
+from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import make_wsgi_app
 
-from msnode import metrics
+from msnode import metrics, server_socket
 from msnode.config import Http
 
 log = logging.getLogger(__name__)
@@ -48,13 +48,18 @@ class Monitor:
         """The port that is listened on: the configured one, or the one taken for 0."""
         return self._server.server_port if self._server else self._config.port
 
-    def start(self) -> None:
-        """Listen and answer from now on.
+    def start(self, listening: socket.socket | None = None) -> None:
+        """Answer from now on.
+
+        Args:
+            listening: the socket; None: it is made here.
 
         Raises:
-            OSError: the address cannot be bound.
+            ConfigError: the address or the port is not to be had.
         """
-        self._server = _Server(self._config, self._app)
+        address, port = self._config.address, self._config.port
+        sock = listening or server_socket.listen("http", address, port, MAX_CONNECTIONS)
+        self._server = _Server(sock, self._app)
         metrics.READY.set_function(lambda: self._ready()[0])
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_S,), name="http", daemon=True
@@ -74,19 +79,16 @@ class _Server(ThreadingMixIn, WSGIServer):
     """A WSGI server with a bound on its connections and on the time of each."""
 
     daemon_threads = True
-    request_queue_size = MAX_CONNECTIONS
 
-    def __init__(self, config: Http, app: WSGIApplication) -> None:
+    def __init__(self, sock: socket.socket, app: WSGIApplication) -> None:
         self._since: dict[socket.socket, float] = {}
-        self.address_family = socket.AF_INET6 if ":" in config.address else socket.AF_INET
-        super().__init__((config.address, config.port), _Handler)
-        self.set_app(app)
-
-    def server_bind(self) -> None:
-        """Bind without HTTPServer's look-up of our own name, which waits where DNS is down."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+        super().__init__(sock.getsockname(), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = sock  # which listens already
+        # without HTTPServer's look-up of our own name, which waits where DNS is down
+        self.server_name, self.server_port = sock.getsockname()[:2]
         self.setup_environ()
+        self.set_app(app)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a connection's thread and clock; where there are too many, the oldest goes.

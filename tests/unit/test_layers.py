@@ -17,7 +17,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 STAGES = {"receive", "prepare", "classify", "report", "deliver", "twin", "learn"}
 LAYERS = (
     {"errors", "records"},
-    {"association_items", "audit", "tls", "config", "metrics", "store", "sample"},
+    {"association_items", "audit", "tls", "config", "metrics", "server_socket", "store", "sample"},
     {"confined", "web"},
     STAGES,
     {"analysis"},

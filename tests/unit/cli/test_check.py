@@ -24,6 +24,7 @@ from msnode.config import (
 )
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
+from msnode.web.monitor import Monitor
 
 
 @pytest.fixture
@@ -134,3 +135,38 @@ def test_the_database_of_a_newer_version_is_named(sound: Config) -> None:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
     assert "has schema 9999, of a newer msnode" in wrong(sound)["database"]
+
+
+def test_all_tls_files_are_named_at_once(sound: Config, tmp_path: Path) -> None:
+    absent = Tls(tmp_path / "1.pem", tmp_path / "2.pem", tmp_path / "3.pem")
+    found = wrong(replace(sound, receive=replace(sound.receive, tls=absent)))
+    assert [line.split(":")[0].strip() for line in found["listener"].splitlines()] == [
+        "receive.tls.certificate",
+        "receive.tls.key",
+        "receive.tls.ca",
+    ]
+
+
+def test_a_port_that_another_program_has_is_said(sound: Config) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        found = wrong(replace(sound, receive=replace(sound.receive, port=port)))
+        assert found["listener"].startswith(f"receive.port: {port} is in use on 127.0.0.1; end")
+        found = wrong(replace(sound, http=Http(port=port)))
+        assert found["http"].startswith(f"http.port: {port} is in use on 127.0.0.1; end")
+
+
+def test_a_node_that_runs_may_have_its_ports(sound: Config) -> None:
+    monitor = Monitor(Http(port=0), lambda: (True, "ready"), lambda: (False, "not well"))
+    monitor.start()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        receive = replace(sound.receive, port=listener.getsockname()[1])
+        assert wrong(replace(sound, receive=receive, http=Http(port=monitor.port))) == {}
+    monitor.stop()
+
+
+def test_a_name_of_this_host_with_our_port_is_the_node_itself(sound: Config) -> None:
+    us = replace(sound.receive, address="0.0.0.0", port=11112)
+    peer = DicomPeer("pacs", ae_title="PACS", host=socket.gethostname(), port=11112)
+    found = dict(check.problems(replace(sound, receive=us, destinations=(peer,)), peers=True))
+    assert "is this node itself" in (found["destination pacs"] or "")

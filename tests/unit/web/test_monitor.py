@@ -9,6 +9,7 @@ import pytest
 
 from msnode import metrics
 from msnode.config import Http
+from msnode.errors import ConfigError
 from msnode.web import monitor
 
 
@@ -155,7 +156,7 @@ def test_stop_closes_the_port_quickly_and_start_opens_it_again(served: monitor.M
 
 def test_it_is_on_loopback_by_default(served: monitor.Monitor) -> None:
     assert Http().address == "127.0.0.1"
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(ConfigError, match="in use"):
         monitor.Monitor(Http(port=served.port), lambda: State.ready, lambda: State.alive).start()
 
 
@@ -163,7 +164,7 @@ def test_ipv6(state: State) -> None:
     server = monitor.Monitor(Http(address="::1", port=0), lambda: state.ready, lambda: state.alive)
     try:
         server.start()
-    except OSError as error:
+    except ConfigError as error:
         pytest.skip(f"this machine has no IPv6 loopback: {error}")
     try:
         with socket.create_connection(("::1", server.port), timeout=5) as client:

@@ -1,0 +1,106 @@
+"""Settings that are right alone and wrong beside another one: equal ports, twins, ourselves."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from msnode.config.constraints import is_loopback
+from msnode.config.destinations import Destination, DicomPeer, Folder
+
+if TYPE_CHECKING:
+    from msnode.config.settings import Caller, Http, Receive
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - not bound here
+
+
+def equal_ports(receive: "Receive", http: "Http") -> Iterator[str]:
+    """DICOM and HTTP on one port."""
+    if receive.port == http.port != 0 and _meet(receive.address, http.address):
+        yield f"http.port: {http.port} is receive.port, too; give one of them another"
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether two addresses that are listened on have one in common."""
+    both_here = is_loopback(one) and is_loopback(other) and "::1" not in (one, other)
+    return one == other or both_here or not {one, other}.isdisjoint(EVERYWHERE)
+
+
+def is_listened_on(receive: "Receive", address: str, port: int) -> bool:
+    """Whether an address of this host and a port are those of our listener."""
+    return port == receive.port and _meet(receive.address, address)
+
+
+def wrong_destinations(receive: "Receive", destinations: Sequence[Destination]) -> Iterator[str]:
+    """Destinations that are this node, have another one's name, or bring everything twice.
+
+    What the node sends to itself it takes for delivered, and keeps nowhere.
+    """
+    names: set[str] = set()
+    places: dict[object, str] = {}
+    for i, one in enumerate(destinations):
+        where = f"destinations.{i}"
+        if one.name in names:
+            yield f"{where}.name: {one.name!r} is used twice; receipts need unique names"
+        names.add(one.name)
+        if isinstance(one, DicomPeer) and _is_us(receive, one):
+            yield f"{where}.host: {itself(one)}"
+        twin = places.setdefault(_place(one), one.name)
+        if twin != one.name:
+            yield (
+                f"{where}: brings to where {twin!r} brings already, so each result would be there "
+                "twice; delete one of them"
+            )
+
+
+def itself(peer: DicomPeer) -> str:
+    """What is wrong with a destination that is this node."""
+    return f"{peer.host} port {peer.port} is this node itself; give the peer's host and port"
+
+
+def _is_us(receive: "Receive", peer: DicomPeer) -> bool:
+    """Whether a peer is our listener, as far as that is plain without asking a name server."""
+    is_here = is_loopback(peer.host) or peer.host in (*EVERYWHERE, receive.address)
+    return is_here and is_listened_on(receive, peer.host, peer.port)
+
+
+def _place(destination: Destination) -> object:
+    """Where a destination brings to."""
+    if isinstance(destination, DicomPeer):
+        host = destination.host.casefold().rstrip(".")
+        return host, destination.port, destination.ae_title.strip()
+    if isinstance(destination, Folder):
+        return destination.folder.resolve()
+    return destination.url
+
+
+def idle_callers(callers: "Sequence[Caller]") -> Iterator[str]:
+    """Callers that never count, as an earlier one with their title lets in all that they do."""
+    for i, caller in enumerate(callers):
+        for j, earlier in enumerate(callers[:i]):
+            if _covers(earlier, caller):
+                yield (
+                    f"callers.{i}: never counts, as callers.{j} has the same AE title and fits "
+                    "first; delete one of them, or give both an address"
+                )
+                break
+
+
+def _covers(earlier: "Caller", later: "Caller") -> bool:
+    """Whether whoever fits the later one fits the earlier one, too."""
+    return (
+        earlier.ae_title.strip() == later.ae_title.strip()
+        and earlier.subject in (None, later.subject)
+        and _holds(earlier.address, later.address)
+    )
+
+
+def _holds(wide: str | None, narrow: str | None) -> bool:
+    """Whether a network holds all of another; None is any address."""
+    if wide is None or narrow is None:
+        return wide is None
+    try:
+        outer, inner = (ipaddress.ip_network(each, strict=False) for each in (wide, narrow))
+    except ValueError:  # one is no network, which its own rule tells
+        return False
+    longer = inner.prefixlen >= outer.prefixlen
+    return longer and inner.supernet(new_prefix=outer.prefixlen) == outer

@@ -1,0 +1,81 @@
+"""Starts what analyses and delivers: model, engine and upkeep. With it comes PyTorch."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+import torch
+
+from msnode import __version__, audit, classify, metrics
+from msnode.config import Config
+from msnode.deliver.deliveries import Deliveries
+from msnode.engine.durable import Engine
+from msnode.flow import Flow
+from msnode.receive import Inbox
+from msnode.records.results import ModelInfo
+from msnode.retention.expiry import DAY_S, Retention
+from msnode.service.periodic import Periodic
+from msnode.service.upkeep import Upkeep
+from msnode.twin import Twin
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What runs, and is asked whether it is well."""
+
+    runner: classify.Runner
+    periodic: Periodic
+
+
+def start(
+    config: Config,
+    database: sa.Engine,
+    inbox: Inbox,
+    trail: audit.Trail,
+    stack: ExitStack,
+    go_on: Callable[[], None],
+) -> Work:
+    """Start all that works.
+
+    Args:
+        config: of the node.
+        database: migrated.
+        inbox: the studies that are analysed.
+        trail: hears of what is sent and deleted.
+        stack: stops it again, in reverse.
+        go_on: called between the parts, whose exception ends the start.
+    """
+    go_on()
+    runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
+    stack.callback(runner.close)
+    go_on()
+    flow = Flow(config, inbox.studies, runner, Deliveries(database, trail), Twin(database))
+    stack.callback(flow.stop)
+    runner.warm_up()
+    go_on()
+    flow.warm_up()
+    go_on()
+    rules = config.retention
+    engine = Engine(database, config.name, flow, keep_s=rules.jobs_days * DAY_S)
+    stack.callback(engine.stop)
+    engine.launch()
+    retention = Retention(database, config.data, rules, engine.unsettled, trail)
+    periodic = Upkeep(config, inbox, engine, flow, retention).periodic
+    stack.callback(periodic.stop)
+    periodic.start()
+    _describe(runner.info)
+    return Work(runner, periodic)
+
+
+def _describe(info: ModelInfo) -> None:
+    """The build metric: which program and which model."""
+    metrics.BUILD.info(
+        {
+            "version": __version__,
+            "model": info.name,
+            "model_version": info.version,
+            "model_digest": info.digest[:12],
+            "torch": torch.__version__,
+        }
+    )
