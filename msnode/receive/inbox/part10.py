@@ -169,7 +169,7 @@ def read_arrival(path: Path, secret: bytes) -> Arrival:
     """
     try:
         meta = read_file_meta_info(path)
-        syntax, sender = str(meta.TransferSyntaxUID), meta.get("SourceApplicationEntityTitle", "")
+        syntax, sender = str(meta.TransferSyntaxUID), str(meta.SourceApplicationEntityTitle)
         start = len(PREAMBLE) + GROUP_LENGTH + int(meta.FileMetaInformationGroupLength)
     except OSError:
         raise
