@@ -77,32 +77,39 @@ def show(config_file: Path, wanted: Wanted, *, as_json: bool) -> None:
         return
     table = Table(box=SIMPLE, pad_edge=False)
     table.add_column("study", no_wrap=True)  # it is there to be copied
-    for name in ("came", "patient", "of", "accession", "images", "result", "where it went"):
-        table.add_column(name, justify="right" if name == "images" else "left", overflow="fold")
+    for name in ("came", "patient, study", "result", "where it went"):
+        table.add_column(name, overflow="fold")
     for study in found:
-        table.add_row(study.key, when(study.last_at), *_of_patient(study), *_of_result(study))
+        cells = _of_patient(study.header), _of_result(study), _where(study)
+        table.add_row(study.key, when(study.last_at), *("\n".join(cell) for cell in cells))
     Console().print(table if found else "no such study")
 
 
-def _of_patient(study: Listed) -> tuple[str, str, str, str]:
-    """Who it is of, when it was made, and how many images there are."""
-    header = study.header
-    who = " ".join(filter(None, (header.get("PatientName"), header.get("PatientID"))))
-    date, images = header.get("StudyDate", ""), str(study.images)
+def _of_patient(header: dict[str, str]) -> list[str]:
+    """Who it is of, when it was made, by which order; nothing where no image says so."""
+    date = header.get("StudyDate", "")
     made = f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 else date
-    return escape(who), made, escape(header.get("AccessionNumber", "")), images
+    order = " ".join(filter(None, (made, header.get("AccessionNumber"))))
+    lines = header.get("PatientID"), header.get("PatientName"), order
+    return [escape(line) for line in lines if line]
 
 
-def _of_result(study: Listed) -> tuple[str, str]:
-    """What was said, and where it went."""
-    went = ", ".join(f"{name} {word}" for name, word in study.destinations.items())
-    if study.result is None:
-        return f"[dim]{study.state}[/]", escape(went)
-    outcome, chance = study.result["outcome"], study.result["probability"]
-    colour = COLOURS.get(outcome, "magenta")
-    number = "" if chance is None else f" {chance:.0%}"
-    again = "" if study.state == "done" else f" [dim]({study.state} again)[/]"
-    return f"[{colour}]{outcome.replace('_', ' ')}[/]{number}{again}", escape(went)
+def _of_result(study: Listed) -> list[str]:
+    """What was said, of how many images, and what is under way."""
+    lines = [f"[dim]{study.images} images[/]"]
+    if study.result is not None:
+        outcome, chance = study.result["outcome"], study.result["probability"]
+        number = "" if chance is None else f" {chance:.0%}"
+        colour = COLOURS.get(outcome, "magenta")
+        lines.insert(0, f"[{colour}]{outcome.replace('_', ' ')}[/]{number}")
+    if study.state != "done":
+        lines.append(f"[cyan]{study.state}[/]")
+    return lines
+
+
+def _where(study: Listed) -> list[str]:
+    """A line for each destination."""
+    return [escape(f"{name} {word}") for name, word in study.destinations.items()]
 
 
 def _found(database: sa.Engine, data: Path, wanted: Wanted) -> list[Listed]:

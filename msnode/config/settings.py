@@ -118,7 +118,8 @@ class Complete:
     """When a study counts as complete."""
 
     quiet_s: Seconds = 5.0
-    """With the series that the model needs present: seconds without a new image."""
+    """With the series that the model needs present, and all associations that sent images of the
+    study released: seconds without a new image."""
     idle_s: Seconds = 60.0
     """Without it: seconds without a new image before the study is taken as it is."""
     cap_s: Seconds = 1800.0
