@@ -177,7 +177,7 @@ def _slice_table(analysis: Analysis, most: int = 8) -> Table:
         frame = f" frame {s.source.frame}" if s.source.frame is not None else ""
         source = f"…{s.source.sop_instance_uid[-12:]}{frame}"
         bar = "█" * round(s.probability * 20)
-        table.add_row(str(s.index + 1), source, f"{s.probability:.2f}", bar)
+        table.add_row(str(s.index + 1), source, f"{s.probability:.0%}", bar)
     if len(ranked) > most:
         table.caption = f"{len(ranked) - most} more slices below"
     return table
@@ -212,13 +212,19 @@ def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
 def _write(
     name: str, files: tuple[Path, ...], analysis: Analysis, runner: classify.Runner, out: Output
 ) -> None:
-    """Write the result objects and the montage of one study into a folder of its own."""
-    if name in map(str, files):
-        log.error("%s is NIfTI: result objects need a DICOM study; send or convert it first", name)
-        return
+    """Write the result objects and the montage of one study into a folder of its own.
+
+    NIfTI says nothing of patient and study, without which there are no DICOM objects: of it there
+    are the montage and the page.
+    """
     study = Study(name, 1, "given by hand", files, time.time())
     made = compose(study, analysis, runner.info, time.time())
     folder, describe = out.folder / uid_hash(name), Describe(language=out.language)
-    written = report.write(made, describe, out.profile, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if name in map(str, files):
+        (folder / "report.pdf").write_bytes(report.page(made, describe))
+        told = "report.pdf (NIfTI has no header for DICOM objects)"
+    else:
+        told = f"{len(report.write(made, describe, out.profile, folder))} objects"
     Image.fromarray(report.montage.render(made, describe)).save(folder / "montage.png")
-    Console(stderr=True).print(f"wrote {len(written)} objects and montage.png to {folder}")
+    Console(stderr=True).print(f"wrote {told} and montage.png to {folder}", soft_wrap=True)

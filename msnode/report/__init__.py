@@ -1,9 +1,16 @@
 """Result objects: SR, Secondary Capture, key images, maps; validated before they leave."""
 
-from msnode.report import montage
+from msnode.config import Describe
+from msnode.records.results import Report
+from msnode.report import case, montage, pdf
 from msnode.report.profiles import PROFILES, write
 from msnode.report.sr_reader import Summary, read
 from msnode.report.study_header import study_date
 from msnode.report.webhook_body import write_signal
 
-__all__ = ["PROFILES", "Summary", "montage", "read", "study_date", "write", "write_signal"]
+__all__ = ["PROFILES", "Summary", "montage", "page", "read", "study_date", "write", "write_signal"]
+
+
+def page(report: Report, describe: Describe) -> bytes:
+    """The result as a PDF of one page, without a source image's header."""
+    return pdf.page(case.headless(report, describe))

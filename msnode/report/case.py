@@ -139,6 +139,12 @@ def load(report: Report, describe: Describe, form: Form) -> Case:
     )
 
 
+def headless(report: Report, describe: Describe) -> Case:
+    """A case of which only pictures and pages are made: they need no header to copy."""
+    evidence = images(report.evidence, report.study_instance_uid)
+    return Case(report, describe, Header(Dataset()), evidence)
+
+
 def images(paths: Sequence[Path], study_instance_uid: str) -> dict[str, Image]:
     """The images of a study among some files, by SOPInstanceUID; other files are left out."""
     found = (_image(path, study_instance_uid) for path in paths)

@@ -30,7 +30,6 @@ from msnode.report.palette import (
     colours,
 )
 from msnode.report.secondary_capture import capture
-from msnode.report.study_header import Header
 
 SIZE = 1024
 """Units; `SCALE` pixels each."""
@@ -53,8 +52,7 @@ def build(case: Case) -> Dataset:
 
 def render(report: Report, describe: Describe) -> UInt8Array:
     """The montage as (2048, 2048, 3) uint8 RGB; the header is not needed for it."""
-    evidence = cases.images(report.evidence, report.study_instance_uid)
-    return draw(Case(report, describe, Header(Dataset()), evidence))
+    return draw(cases.headless(report, describe))
 
 
 def draw(case: Case) -> UInt8Array:
