@@ -79,11 +79,11 @@ class Clock:
         self._monkeypatch.delenv("LD_PRELOAD")
 
 
-@pytest.mark.parametrize("jump", ["-1h", "+1h", "+13y"])
+@pytest.mark.parametrize("jump", ["-1h", "+13y"])
 def test_a_clock_that_jumps_costs_no_study(
     tmp_path: Path, new_study: NewStudy, monkeypatch: pytest.MonkeyPatch, jump: str
 ) -> None:
-    """One hour back or forth, and past January 2038, between the images of a study."""
+    """An hour back, and past January 2038, while a study is waited for."""
     clock = Clock(tmp_path, monkeypatch)
     node = small_node(tmp_path, tmp_path / "data", complete={"quiet_s": 3.0, "idle_s": 4.0})
     with ExitStack() as stack:
@@ -105,22 +105,18 @@ def test_a_clock_that_jumps_costs_no_study(
         assert node.sum("msnode_studies_total") == 4
 
 
-@pytest.mark.parametrize("date", ["99991231", "00010101", "20380119"])
-def test_a_study_of_any_date_gets_its_result(
-    tmp_path: Path, new_study: NewStudy, date: str
-) -> None:
-    study = new_study()
-    for path in study.paths:
-        dataset = pydicom.dcmread(path)
-        dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = date
-        dataset.PatientBirthDate = date
-        dataset.save_as(path)
+def test_a_study_of_any_date_gets_its_result(tmp_path: Path, new_study: NewStudy) -> None:
+    studies = {date: new_study() for date in ("99991231", "00010101", "20380119")}
+    for date, study in studies.items():
+        for path in study.paths:
+            dataset = pydicom.dcmread(path)
+            dataset.StudyDate = dataset.SeriesDate = dataset.AcquisitionDate = date
+            dataset.PatientBirthDate = date
+            dataset.save_as(path)
     with running(small_node(tmp_path, tmp_path / "data")) as node:
-        send(node, study)
-        assert {result.StudyDate for result in await_result(node, study)} == {date}
-        other = new_study()
-        send(node, other)
-        await_result(node, other)
+        for date, study in studies.items():
+            send(node, study)
+            assert {result.StudyDate for result in await_result(node, study)} == {date}
 
 
 # --- the disk ---
