@@ -38,7 +38,8 @@ SERIES: list[dict[str, Any]] = [
         "name": "MS AI report",
         "expect": [
             "NOT VERIFIED BY A PHYSICIAN",
-            "MS pattern: present. Calibrated probability 87% (threshold 50%)",
+            "MS pattern: present.",
+            "Calibrated probability 87% (threshold 50%)",
             "sensitivity 91%, specificity 84%",
             "Suggested reading priority: urgent",
             "Input quality: 36 slices",
