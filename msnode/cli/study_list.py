@@ -122,8 +122,10 @@ def _found(database: sa.Engine, data: Path, wanted: Wanted) -> list[Listed]:
         rows = connection.execute(query).all()
     found: list[Listed] = []
     for row in rows:
+        if len(found) == wanted.limit:
+            break  # reading the headers of all others would be for nothing
         header = _header(database, data, row.study_key)
-        if len(found) < wanted.limit and wanted.fits(header):
+        if wanted.fits(header):
             found.append(_listed(database, row, header))
     return found
 

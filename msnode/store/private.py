@@ -19,11 +19,12 @@ def make_private(folder: Path) -> None:
     A folder that holds other things, too, keeps its own rights, as they could be somebody's
     living (say, data: /srv); each of ours in it loses them. What cannot be changed is logged.
     """
-    ours = [path for path in folder.iterdir() if _is_ours(path)]
-    if len(ours) == len(list(folder.iterdir())):
-        ours.append(folder)
+    found = list(folder.iterdir())
+    ours = [path for path in found if _is_ours(path)]
     for path in ours:
         _close(path)
+    if len(ours) == len(found):
+        _close(folder)
 
 
 def make_private_file(path: Path) -> None:
