@@ -1,6 +1,7 @@
 """House rules that can be read off the source text."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -106,13 +107,12 @@ def written() -> list[Path]:
     made = re.compile(
         r"\.(?!ci$|dockerignore$|gitignore$|pre-commit)|__pycache__$|.*\.egg-info$|build$|demo$"
     )
+    found = []
+    for folder, below, files in os.walk(ROOT):
+        below[:] = [name for name in below if not made.match(name)]
+        found += [Path(folder, name) for name in files if not made.match(name)]
     return sorted(
-        path
-        for path in ROOT.rglob("*")
-        if path.suffix in kinds
-        and not any(made.match(name) for name in path.relative_to(ROOT).parts)
-        and path.is_file()
-        and path.stat().st_size < 1_000_000
+        path for path in found if path.suffix in kinds and path.stat().st_size < 1_000_000
     )
 
 

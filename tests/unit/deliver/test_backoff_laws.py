@@ -17,7 +17,7 @@ def retries(draw: st.DrawFn) -> Retry:
     """Any setting without a contradiction, whose series is not endless for a test."""
     first = draw(st.floats(0.001, 1e6))
     longest = first * draw(st.floats(1, 1e4))
-    return Retry(first, longest, first * draw(st.floats(1, 2000)))
+    return Retry(first, longest, first * draw(st.floats(1, 500)))
 
 
 def steady(retry: Retry) -> list[float]:
