@@ -23,7 +23,7 @@ FAULTS = Counter(
     "msnode_faults_total", "Studies not analysed for a fault of the node, by reason.", ["reason"]
 )  # as in analysis.FAULTS
 COMPLETIONS = Counter("msnode_completions_total", "Studies taken as complete.", ["reason"])
-# evidence, idle, cap
+# evidence, idle, interrupted, fewer, cap
 QUEUE_DEPTH = Gauge("msnode_queue_depth", "Studies by state.", ["state"])
 STOPPED_JOBS = Gauge("msnode_stopped_jobs", "Jobs that wait for an administrator.", ["state"])
 # dead, cancelled

@@ -25,7 +25,7 @@ from msnode.config.constraints import (
     postgresql,
     series_token,
 )
-from msnode.config.destinations import Destination, Folder, Tls
+from msnode.config.destinations import Destination, DicomPeer, Folder, Tls
 from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
 
 Conflicts = Literal["keep", "refuse", "replace"]
@@ -124,6 +124,9 @@ class Complete:
     """Without it: seconds without a new image before the study is taken as it is."""
     cap_s: Seconds = 1800.0
     """Seconds since the first image after which a study that never rests is taken as it is."""
+    source: str | None = None
+    """Name of the DICOM destination that has the studies, too (the PACS): it is asked by C-FIND how
+    many images of each series it has, and a study of which it has more waits up to ``idle_s``."""
 
     def contradictions(self) -> Iterator[str]:
         """Times of which the second must not be the shorter one."""
@@ -269,10 +272,21 @@ class Config:
         """SQLAlchemy URL of the one database."""
         return self.database or f"sqlite:///{self.data / 'msnode.sqlite'}"
 
+    @property
+    def source(self) -> DicomPeer | None:
+        """The destination that ``complete.source`` names."""
+        peers = (one for one in self.destinations if isinstance(one, DicomPeer))
+        return next((one for one in peers if one.name == self.complete.source), None)
+
     def contradictions(self) -> Iterator[str]:
         """Ports, destinations and folders among themselves; this node among its hosts."""
         yield from equal_ports(self.receive, self.http)
         yield from wrong_destinations(self.receive, self.destinations)
+        if self.complete.source is not None and self.source is None:
+            yield (
+                f"complete.source: no DICOM destination is called {self.complete.source!r}; "
+                "give the name of the PACS under destinations"
+            )
         for i, destination in enumerate(self.destinations):
             if isinstance(destination, Folder) and self._is_ours(destination.folder):
                 folder = destination.folder

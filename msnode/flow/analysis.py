@@ -150,8 +150,8 @@ def _of_transfer(study: Study) -> Iterator[Text]:
     """What the reader must know of how the images came."""
     if study.conflicts:
         yield Sentence("conflicts", count=study.conflicts)
-    if study.completion == "interrupted":
-        yield Sentence("interrupted")
+    if study.completion in ("interrupted", "fewer"):
+        yield Sentence(study.completion)
 
 
 def count(outcome: str, reason: Text | None) -> None:

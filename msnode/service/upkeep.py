@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from msnode import metrics
 from msnode.config import Config
+from msnode.deliver.image_counts import ImageCounts
 from msnode.engine.durable import Engine
 from msnode.flow import Flow
 from msnode.receive import Inbox
@@ -43,6 +44,8 @@ class Upkeep:
         self._engine = engine
         self._flow = flow
         self._retention = retention
+        source, title = config.source, config.receive.ae_title
+        self._has_all = ImageCounts(source, title).has_all if source else None
         self._next_beat = 0.0
         self._looked_at = ""  # the queue was checked up to this study
         self.periodic = Periodic(self._tasks(), ROUND_S)
@@ -62,7 +65,8 @@ class Upkeep:
     def _take_complete(self) -> None:
         """Give complete studies their place in the engine's queue."""
         rule = self._config.complete
-        for study in self._inbox.complete(time.time(), rule, self._has_wanted, HURRY_S):
+        ask = self._has_wanted, HURRY_S, self._has_all
+        for study in self._inbox.complete(time.time(), rule, *ask):
             self._submit(study)
             self.periodic.sign()
 

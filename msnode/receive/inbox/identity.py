@@ -27,7 +27,15 @@ WANTED = {
 _PRIORITY = {"RequestedProcedurePriority": 0x00401003}
 _URGENT = ("STAT", "HIGH")  # of the defined terms of PS3.3 C.4.11
 LONGEST = 1024**2  # bytes of a header, more than any has; the worst takes 2 s and 100 MB to parse
-_PIXEL_DATA, _PIXEL_DATA_TAG, _UNDEFINED = b"\xe0\x7f\x10\x00", 0x7FE00010, 0xFFFFFFFF
+_PIXEL_DATA, _PIXEL_DATA_TAG, _UNDEFINED = b"\xe0\x7f\x10\x00", 0x7FE00010, b"\xff" * 4
+_ELEMENT, _ITEM = 12, 8
+"""Bytes of the header of an OB or OW element in Explicit VR, and of an item."""
+_CODESTREAMS = {
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (5, 6, 7, 8)), b"\xff\xd8"),
+    **dict.fromkeys((f"1.2.840.10008.1.2.4.{n}" for n in (9, 20)), b"\xff\x4f\xff\x51"),
+}
+"""How a frame begins (PS3.5 A.4), by the first digits of its transfer syntaxes: JPEG and JPEG-LS
+with SOI (ISO 10918-1 B.1), JPEG 2000 and HTJ2K with SOC and SIZ (ISO 15444-1 A.4)."""
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
@@ -91,29 +99,48 @@ def is_urgent(head: bytes, transfer_syntax_uid: str) -> bool:
 
 
 def has_other_pixels(head: bytes, transfer_syntax_uid: str) -> bool:
-    """Whether PixelData is encapsulated but the transfer syntax is not, or the reverse (PS3.5 A.4).
+    """Whether PixelData is not encoded as the transfer syntax says (PS3.5 A.4).
 
-    Then the dataset was made for another presentation context, and nobody could decode it. Only
-    what lies in the first bytes is seen.
+    Encapsulated where it should not be or the reverse, or by another codec: the dataset was made
+    for another presentation context, and nobody could decode it. Only what lies in the first bytes
+    is seen.
     """
     syntax = UID(transfer_syntax_uid)
-    start = head.find(_PIXEL_DATA)
-    if start < 0 or syntax.is_implicit_VR or not syntax.is_little_endian or syntax.is_deflated:
+    if syntax.is_implicit_VR or not syntax.is_little_endian or syntax.is_deflated:
         return False
-    if (head[start + 8 : start + 12] == b"\xff" * 4) == syntax.is_encapsulated:
+    places = (match.start() for match in re.finditer(re.escape(_PIXEL_DATA), head))
+    if not any(_is_other(head, place + _ELEMENT, syntax) for place in places):
         return False
-    lengths = []  # the bytes found may belong to another element: parse up to there
+    stream = BytesIO(head)  # the bytes found may belong to another element: parse up to there
+    found = []
 
-    def is_reached(tag: int, _vr: str | None, length: int) -> bool:
-        lengths.extend([length] if tag == _PIXEL_DATA_TAG else [])
+    def is_reached(tag: int, _vr: str | None, _length: int) -> bool:
+        found.extend([stream.tell()] if tag == _PIXEL_DATA_TAG else [])
         return tag >= _PIXEL_DATA_TAG
 
     try:
-        for _ in data_element_generator(BytesIO(head), False, True, stop_when=is_reached):
+        for _ in data_element_generator(stream, False, True, stop_when=is_reached):
             continue
     except Exception as error:  # noqa: BLE001 - the head may end anywhere; then nothing is known
         log.debug("pixels not reached error=%s", type(error).__name__)
-    return any((length == _UNDEFINED) != syntax.is_encapsulated for length in lengths)
+    return any(_is_other(head, start, syntax) for start in found)
+
+
+def reaches_pixels(head: bytes) -> bool:
+    """Whether PixelData may begin in the first bytes of a dataset in little endian."""
+    return _PIXEL_DATA in head
+
+
+def _is_other(head: bytes, start: int, syntax: UID) -> bool:
+    """Whether the value of PixelData, which begins at ``start``, is in another encoding."""
+    if (head[start - 4 : start] == _UNDEFINED) != syntax.is_encapsulated:
+        return True
+    if not syntax.is_encapsulated:
+        return False
+    table = int.from_bytes(head[start + 4 : start + 8], "little")  # the Basic Offset Table
+    first = start + _ITEM + table + _ITEM
+    codecs = {codec for codec, begins in _CODESTREAMS.items() if head.startswith(begins, first)}
+    return bool(codecs) and not any(syntax.startswith(codec) for codec in codecs)
 
 
 def _read(

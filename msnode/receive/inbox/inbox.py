@@ -30,7 +30,7 @@ from msnode.receive.inbox.part10 import Spool, read_arrival
 from msnode.receive.inbox.quarantine import keep_aside
 from msnode.receive.inbox.rows import Arrival, Ledger, Outcome, Taken
 from msnode.receive.inbox.senders import Senders
-from msnode.receive.inbox.studies import Studies
+from msnode.receive.inbox.studies import HasAll, Studies
 from msnode.records.images import Study
 from msnode.store.database import instances
 from msnode.store.disk_space import DiskSpace
@@ -238,10 +238,11 @@ class Inbox:
         rule: config.Complete,
         has_wanted: Callable[[Sequence[Path]], bool],
         limit_s: float = math.inf,
+        has_all: HasAll | None = None,
     ) -> list[Study]:
         """As ``Studies.complete``, after writing every row that is due."""
         self.flush()
-        return self.studies.complete(now, rule, has_wanted, limit_s)
+        return self.studies.complete(now, rule, has_wanted, limit_s, has_all)
 
     def rebuild(self, age_s: float = 0.0) -> int:
         """Repair after a crash: add missing rows, delete half-received files.

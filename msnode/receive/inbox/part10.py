@@ -11,7 +11,14 @@ from pydicom.filereader import read_file_meta_info
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
 from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, OUT_OF_RESOURCES, StoreRefused
-from msnode.receive.inbox.identity import Header, has_other_pixels, is_urgent, read_header
+from msnode.receive.inbox.identity import (
+    LONGEST,
+    Header,
+    has_other_pixels,
+    is_urgent,
+    reaches_pixels,
+    read_header,
+)
 from msnode.receive.inbox.rows import Arrival
 from msnode.store.patients import patient_key
 
@@ -107,7 +114,12 @@ class Spool:
 
     def has_other_pixels(self, transfer_syntax_uid: str) -> bool:
         """Whether the dataset was made for another transfer syntax, by its PixelData."""
-        return has_other_pixels(self._head, transfer_syntax_uid)
+        head = self._head
+        if self.dataset_size > len(head) and not reaches_pixels(head):  # an Enhanced MR Image's
+            with self._path.open("rb") as file:
+                file.seek(self._start)
+                head = file.read(LONGEST)
+        return has_other_pixels(head, transfer_syntax_uid)
 
     @property
     def dataset_size(self) -> int:

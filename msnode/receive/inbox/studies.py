@@ -3,7 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ from msnode.store.database import (
 log = logging.getLogger(__name__)
 
 SKEW_S = 10.0  # the clocks of hosts that share a database may differ by this
+
+
+HasAll = Callable[[str, Mapping[str, int]], bool | None]
+"""By StudyInstanceUID and the number of images of each series that came: whether its source has no
+more of them, or cannot tell; None as long as it is not known."""
 
 
 class Studies:
@@ -50,6 +56,7 @@ class Studies:
         rule: config.Complete,
         has_wanted: Callable[[Sequence[Path]], bool],
         limit_s: float = math.inf,
+        has_all: HasAll | None = None,
     ) -> list[Study]:
         """Take the studies that are complete, each once, with one transaction per study.
 
@@ -59,6 +66,7 @@ class Studies:
             has_wanted: whether these files, one per series, include what the model needs; asked
                 only when a study is quiet and has new images.
             limit_s: after so many seconds no further study is checked; the next call does that.
+            has_all: whether their source has no more images of a study; None: it is not asked.
         """
         end = time.monotonic() + limit_s
         receiving = self._with_news().where(studies.c.state == StudyState.RECEIVING)
@@ -68,7 +76,7 @@ class Studies:
         for study in waiting:
             if time.monotonic() > end:
                 break
-            reason = self._reason(study, now, rule, has_wanted)
+            reason = self._reason(study, now, rule, has_wanted, has_all)
             if reason and (queued := self._queue_study(study, reason)):
                 taken.append(queued)
         self._watch()
@@ -101,21 +109,33 @@ class Studies:
         now: float,
         rule: config.Complete,
         has_wanted: Callable[[Sequence[Path]], bool],
+        has_all: HasAll | None,
     ) -> str | None:
-        """Why a study is complete: cap, idle, interrupted or evidence; None if it is not.
+        """Why it is complete: cap, idle, interrupted, fewer or evidence; None if it is not.
 
-        As long as somebody who sent images of it has not released the association, what is there
-        proves nothing: more may come, or should have come.
+        As long as somebody who sent images of it has not released the association, or the source
+        has more images of a series, what is there proves nothing: more may come, or should have.
         """
         # if the clock was set back, the newest image is in the future: take the study as it is
         quiet = now - study.newest if study.newest < now + SKEW_S else math.inf
         if now - study.first_at >= rule.cap_s:
             return "cap"
         if quiet >= rule.idle_s:
-            return "interrupted" if study.unreleased == SenderState.BROKEN else "idle"
+            if study.unreleased == SenderState.BROKEN:
+                return "interrupted"
+            return "fewer" if self._is_whole(study, has_all) is False else "idle"
         if study.unreleased is not None or quiet < rule.quiet_s:
             return None
-        return "evidence" if self._has_evidence(study.study_key, has_wanted) else None
+        if not self._has_evidence(study.study_key, has_wanted):
+            return None
+        return "evidence" if self._is_whole(study, has_all) else None
+
+    def _is_whole(self, study: sa.Row[Any], has_all: HasAll | None) -> bool | None:
+        """What ``has_all`` says of the images that came; True where nobody is to be asked."""
+        if has_all is None:
+            return True
+        held = Counter(file.series_instance_uid for file in self._files(study.study_key, math.inf))
+        return has_all(study.study_instance_uid, held)
 
     def _has_evidence(self, key: str, has_wanted: Callable[[Sequence[Path]], bool]) -> bool:
         """Ask ``has_wanted``, unless it was asked about the very same images before."""

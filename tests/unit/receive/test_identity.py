@@ -15,12 +15,17 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
 )
 
 from msnode.receive.dicom.dimse_status import StoreRefused
-from msnode.receive.inbox.identity import LONGEST, is_urgent, read_header
+from msnode.receive.inbox.identity import LONGEST, has_other_pixels, is_urgent, read_header
 from tests.unit.receive.datasets import STUDY, encode, mr, raw_element
 
 SYNTAXES = [
@@ -154,3 +159,40 @@ def test_the_requested_procedure_may_say_so(priority: str, urgent: bool, syntax:
     assert is_urgent(encoded, syntax) is urgent
     assert not is_urgent(encoded[:60], syntax)
     assert not is_urgent(encode(mr(), syntax), syntax)
+
+
+JPEG, JPEG_2000, RLE = b"\xff\xd8\xff\xe0", b"\xff\x4f\xff\x51", struct.pack("<II", 1, 64)
+
+
+@pytest.mark.parametrize("table", [b"", bytes(8)], ids=["no offsets", "offsets"])
+@pytest.mark.parametrize(
+    ("frame", "right"),
+    [
+        (JPEG, {JPEGLosslessSV1, JPEGLSLossless, JPEGBaseline8Bit}),
+        (JPEG_2000, {JPEG2000Lossless, HTJ2KLossless}),
+        (RLE, {RLELossless}),
+    ],
+    ids=["JPEG", "JPEG 2000", "RLE"],
+)
+def test_a_frame_of_another_codec_is_noticed(frame: bytes, right: set[str], table: bytes) -> None:
+    def item(value: bytes) -> bytes:
+        return struct.pack("<HHI", 0xFFFE, 0xE000, len(value)) + value
+
+    pixels = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + item(table) + item(frame)
+    # the same bytes in another element before it mean nothing
+    text = raw_element(0x19, 0x1010, b"LO", b"\xe0\x7f\x10\x00OB\0\0\x04\0\0\0")
+    encoded = encode(mr(PixelData=None))
+    at = encoded.index(b"\x20\x00\x0d\x00")
+    head = encoded[:at] + text + encoded[at:] + pixels
+    others = {JPEGLosslessSV1, JPEG2000Lossless} - right if frame is not RLE else set()
+    for syntax in right:
+        assert not has_other_pixels(head, syntax), syntax
+    for syntax in {ExplicitVRLittleEndian, *others}:
+        assert has_other_pixels(head, syntax), syntax
+
+
+def test_a_frame_that_begins_like_none_is_let_through() -> None:
+    pixels = b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + struct.pack("<HHI", 0xFFFE, 0xE000, 0)
+    for cut in (0, 4, 8, 12):
+        head = encode(mr(PixelData=None)) + pixels + bytes(12)[:cut]
+        assert not has_other_pixels(head, JPEG2000Lossless)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
+from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless, MRImageStorage
 
 from msnode.receive.dicom.dimse_status import StoreRefused
 from msnode.receive.inbox.part10 import HEAD, Spool, file_meta, read_arrival
@@ -111,3 +111,14 @@ def test_a_file_of_the_same_name_that_was_cut_off_is_made_whole(tmp_path: Path) 
     spool.close()
     assert place.read_bytes() == META + b"dataset"
     assert list(tmp_path.iterdir()) == [place]
+
+
+def test_pixels_far_behind_the_head_are_looked_at_too(tmp_path: Path) -> None:
+    encoded = encode(mr())
+    at = encoded.index(b"\x28\x00\x02\x00")
+    filling = raw_element(0x19, 0x1010, b"LO", b"x" * 60_000) * 3
+    spool = Spool(tmp_path / "0.part", META, 1 << 20)
+    spool.write(memoryview(encoded[:at] + filling + encoded[at:]))
+    assert not spool.has_other_pixels(ExplicitVRLittleEndian)
+    assert spool.has_other_pixels(JPEG2000Lossless)
+    spool.close()
