@@ -16,7 +16,7 @@ from msnode.cli.options import FILE, FOLDER
 SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help should not
-    from msnode.learn import Outcome
+    from msnode.learn import Outcome, Outlined
 
 
 @click.command()
@@ -38,16 +38,21 @@ def train(
     """Train on 75:10:15 persons of INDEX (CSV), or on everyone, and write a model bundle."""
     from msnode import learn
 
+    plan = plan_of(preset, changes)
+    outlines = plan.architecture == learn.outlining_runs.ARCHITECTURE
     if scheme == "everyone":
+        release = learn.outlining_runs.everyone if outlines else learn.train_on_everyone
         with progress_bars() as progress:
-            learn.train_on_everyone(index, out, plan_of(preset, changes), measured, progress)
+            release(index, out, plan, measured, progress)
         click.echo(f"bundle and card are in {out / 'bundle'}")
         return
     if measured:
         raise click.UsageError("--measured is for --scheme everyone; other schemes test persons")
     with progress_bars() as progress:
-        outcome = learn.train(index, out, plan_of(preset, changes), scheme, progress)
-    show(outcome)
+        if outlines:
+            show_outlines(learn.outlining_runs.train(index, out, plan, progress))
+        else:
+            show(learn.train(index, out, plan, scheme, progress))
 
 
 @click.command()
@@ -65,9 +70,13 @@ def crossval(
     """Train and test every fold of INDEX (CSV); persons never cross a fold."""
     from msnode import learn
 
+    plan = plan_of(preset, changes)
     with progress_bars() as progress:
-        outcome = learn.crossval(index, out, plan_of(preset, changes), scheme, folds, progress)
-    show(outcome)
+        if plan.architecture == learn.outlining_runs.ARCHITECTURE:
+            measured = learn.outlining_runs.crossval(index, out, plan, scheme, folds, progress)
+            show_outlines(measured)
+        else:
+            show(learn.crossval(index, out, plan, scheme, folds, progress))
 
 
 @click.command()
@@ -156,6 +165,19 @@ def show(outcome: "Outcome") -> None:
         console.print(_fold_table(outcome.folds))
     for warning in outcome.warnings:
         console.print(f"[yellow]warning[/] {warning}")
+    console.print(f"everything else is in {outcome.folder}")
+
+
+def show_outlines(outcome: "Outlined") -> None:
+    """Print how well lesions were outlined, the naive threshold beside it."""
+    from msnode.learn.runs.outlining_runs import MEANINGS
+
+    console = Console()
+    table = Table("measure", "value")
+    for name, figure in outcome.figures.items():
+        table.add_row(MEANINGS[name], str(figure))
+    table.caption = "95 % intervals by bootstrap over persons"
+    console.print(table)
     console.print(f"everything else is in {outcome.folder}")
 
 

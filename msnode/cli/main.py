@@ -11,6 +11,7 @@ COMMANDS = {
     "by_study": ("predict", "explain", "studies", "redo", "resend", "forget", "retention"),
     "peers": ("send", "echo"),
     "jobs_group": ("jobs",),
+    "lesions_group": ("lesions",),
     "learn_data": ("data",),
     "learn_train": ("train", "crossval", "evaluate", "baseline", "papers", "ablate"),
 }

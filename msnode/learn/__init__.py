@@ -1,10 +1,12 @@
 """Learning: data sets, splits by person, training, cross-validation, calibration, evaluation."""
 
 from msnode.learn.evaluate.confounds import Findings, check
+from msnode.learn.runs import outlining_runs
 from msnode.learn.runs.ablation import ablate
 from msnode.learn.runs.directory import Outcome
 from msnode.learn.runs.experiments import baseline, crossval, evaluate, train
 from msnode.learn.runs.final_model import train_on_everyone
+from msnode.learn.runs.outlining_runs import Outlined
 from msnode.learn.runs.replicate import replicate
 from msnode.learn.train.cohort import SCHEMES, Cohort, open_cohort
 from msnode.learn.train.recipe import PRESETS, Plan, plan
@@ -15,6 +17,7 @@ __all__ = [
     "Cohort",
     "Findings",
     "Outcome",
+    "Outlined",
     "Plan",
     "ablate",
     "baseline",
@@ -22,6 +25,7 @@ __all__ = [
     "crossval",
     "evaluate",
     "open_cohort",
+    "outlining_runs",
     "plan",
     "replicate",
     "train",

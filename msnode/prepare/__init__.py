@@ -12,11 +12,13 @@ from msnode.prepare.cache import (
 from msnode.prepare.nifti import load_nifti
 from msnode.prepare.series_choice import has_wanted, load_dicom
 from msnode.prepare.slices import nifti_slices, volume_slices
+from msnode.prepare.source_grid import SourceGrid, save_source
 from msnode.prepare.study import explain, group_studies, prepare
 from msnode.prepare.volume import Volume
 
 __all__ = [
     "Outcome",
+    "SourceGrid",
     "Volume",
     "explain",
     "group_studies",
@@ -31,5 +33,6 @@ __all__ = [
     "prepare_into",
     "save",
     "save_series",
+    "save_source",
     "volume_slices",
 ]

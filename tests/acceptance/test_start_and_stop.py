@@ -94,7 +94,8 @@ def test_images_are_taken_while_the_model_is_being_loaded(node: Node) -> None:
     assert node.terminate() < 10
 
 
-@pytest.mark.parametrize("step", [0.8, pytest.param(0.1, marks=pytest.mark.long)])
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("step", [0.8, pytest.param(0.2, marks=pytest.mark.long)])
 def test_sigterm_is_obeyed_at_any_moment_of_the_start(node: Node, step: float) -> None:
     """Each start is told to stop a little later than the one before, up to a node that is ready."""
     paths = sample.write_study(node.folder / "study")

@@ -14,7 +14,7 @@ import msnode
 PACKAGE = Path(msnode.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-STAGES = {"receive", "prepare", "classify", "report", "deliver", "twin", "learn"}
+STAGES = {"receive", "prepare", "classify", "lesions", "report", "deliver", "twin", "learn"}
 LAYERS = (
     {"errors", "records"},
     {"association_items", "audit", "tls", "config", "metrics", "server_socket", "store", "sample"},
@@ -30,8 +30,8 @@ LAYERS = (
 )
 """Lowest first: a module imports only from lower layers."""
 
-ALLOWED = {("learn", "prepare"), ("learn", "classify")}
-"""Training prepares and classifies exactly as the node does."""
+ALLOWED = {("learn", "prepare"), ("learn", "classify"), ("learn", "lesions")}
+"""Training prepares, classifies and outlines exactly as the node does."""
 
 SAME_MEANING = {"cache.py", "jobs.py"}
 """What a stage leaves on disk for the next; the engine's jobs, and how they are shown."""

@@ -2,7 +2,8 @@
 
 Columns: ``path``, ``person``, ``label`` (needed), and ``site``, ``scanner``, ``sequence``,
 ``visit``, ``age``, ``sex``, ``lesions`` (a mask: NIfTI on the patient's coordinates for a volume,
-an image of the same size for an image), ``role`` (``train``: only ever learned from). Paths are
+an image of the same size for an image), ``ventricles``, ``normal_rim`` and ``brain`` (masks on the
+volume's own grid), ``role`` (``train``: only ever learned from). Paths are
 relative to the index's folder. A path is a NIfTI file, a folder of one DICOM study, or an image
 (PNG, JPEG, TIFF).
 """
@@ -13,12 +14,15 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from msnode.errors import ConfigError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 NEEDED = ("path", "person", "label")
 ROLES = ("", "train")
+MASKS = ("lesions", "ventricles", "normal_rim", "brain")
+"""Columns that hold the path of a mask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,9 @@ class Row:
         visit: 1-based.
         age: years, None where unknown.
         lesions: mask, absolute; None where there is none.
+        ventricles: likewise.
+        normal_rim: likewise, of the normal bright rim of the ventricles that is no lesion.
+        brain: likewise.
         role: ``train`` for what is never validated or tested on, such as synthetic scans.
         number: line of the CSV, for messages.
     """
@@ -47,6 +54,9 @@ class Row:
     sex: str = ""
     lesions: Path | None = None
     role: str = ""
+    ventricles: Path | None = None
+    normal_rim: Path | None = None
+    brain: Path | None = None
     number: int = 0
 
 
@@ -81,7 +91,7 @@ def _problems(index: Path, line: int, record: dict[str, str]) -> Iterator[str]:
     for name in NEEDED:
         if not (record.get(name) or "").strip():
             yield f"line {line}: column {name} is empty; give it a value"
-    for name in ("path", "lesions"):
+    for name in ("path", *MASKS):
         value = (record.get(name) or "").strip()
         if value and (why := _unusable(index.parent / value)):
             yield f"line {line}: column {name}: {value[:200]!r} {why}"
@@ -107,14 +117,14 @@ def _unusable(path: Path) -> str:
 def _row(base: Path, line: int, record: dict[str, str]) -> Row:
     """A checked record as a Row."""
     known = {f.name for f in fields(Row)} - {"number"}
-    values = {k: v.strip() for k, v in record.items() if k in known and v and v.strip()}
-    return Row(
-        path=base / values.pop("path"),
-        age=float(values.pop("age")) if "age" in values else None,
-        lesions=base / values.pop("lesions") if "lesions" in values else None,
-        number=line,
-        **dict(values.items()),
-    )
+    values: dict[str, Any] = {
+        k: v.strip() for k, v in record.items() if k in known and v and v.strip()
+    }
+    for name in values.keys() & {"path", *MASKS}:
+        values[name] = base / values[name]
+    if "age" in values:
+        values["age"] = float(values["age"])
+    return Row(number=line, **values)
 
 
 def of_several_labels(rows: Sequence[Row]) -> list[str]:

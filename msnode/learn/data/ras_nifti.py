@@ -1,50 +1,24 @@
 """NIfTI volumes for making training data: in RAS order, slices along the last axis."""
 
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import SpatialImage
-from numpy.typing import NDArray
 
 from msnode.errors import ConfigError
-from msnode.records.images import Float32Array, Float64Array
+from msnode.records.images import Float64Array
+from msnode.records.ras_volume import RasVolume
 from msnode.records.uid_hash import uid_hash
 
 THICK = 1.5
 """If the largest voxel distance exceeds the others by this factor, it is that between slices."""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A volume on a grid.
-
-    Attributes:
-        voxels: (x, y, slices), RAS.
-        affine: (4, 4) to patient coordinates in mm, RAS.
-    """
-
-    voxels: NDArray[Any]
-    affine: Float64Array
-
-    @property
-    def spacing_mm(self) -> Float64Array:
-        """(3,) distances of neighbouring voxels."""
-        distances: Float64Array = np.linalg.norm(self.affine[:3, :3], axis=0)
-        return distances
-
-    @property
-    def planes(self) -> Iterator[Float32Array]:
-        """(x, y) of every slice."""
-        return (self.voxels[..., z].astype(np.float32) for z in range(self.voxels.shape[-1]))
-
-
-def load(path: Path) -> Image:
+def load(path: Path) -> RasVolume:
     """A volume in RAS order.
 
     Raises:
@@ -61,10 +35,10 @@ def load(path: Path) -> Image:
         raise ConfigError(f"{path}: has {voxels.ndim} axes; a volume has three")
     if voxels.dtype.kind == "f":
         voxels = np.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
-    return Image(voxels, np.asarray(image.affine, np.float64))
+    return RasVolume(voxels, np.asarray(image.affine, np.float64))
 
 
-def load_axial(path: Path) -> Image:
+def load_axial(path: Path) -> RasVolume:
     """A volume in RAS order whose slices are axial, or whose voxels are the same in all directions.
 
     Raises:
@@ -91,7 +65,7 @@ def name_of(path: Path) -> str:
     return f"{path.name.partition('.')[0]}_{uid_hash(str(path))[:8]}"
 
 
-def save(image: Image, path: Path) -> None:
+def save(image: RasVolume, path: Path) -> None:
     """Write a volume, whole or not at all; masks as bytes, all else as it is."""
     voxels = image.voxels
     stored = voxels.astype(np.uint8) if voxels.dtype == np.bool_ else voxels

@@ -14,10 +14,11 @@ from scipy import ndimage
 
 from msnode.errors import ConfigError
 from msnode.learn.data.index_csv import Row, write
-from msnode.learn.data.ras_nifti import Image, load, load_axial, name_of, save
+from msnode.learn.data.ras_nifti import load, load_axial, name_of, save
 from msnode.learn.synth.composition import BRAIN_PART
 from msnode.learn.synth.lesion_filling import Mask, brain_mask
 from msnode.records.images import Float32Array
+from msnode.records.ras_volume import RasVolume
 
 PIXEL_MM = 0.9
 """Slices are looked at with this pixel size."""
@@ -77,11 +78,11 @@ def _drafted(row: Row, out: Path, threshold: float) -> Path:
     path = out / f"{name_of(row.path)}_lesions.nii.gz"
     if not path.exists():
         scan = load_axial(row.path)
-        save(Image(outline(scan, threshold), scan.affine), path)
+        save(RasVolume(outline(scan, threshold), scan.affine), path)
     return path
 
 
-def outline(scan: Image, threshold: float = 2.8) -> Mask:
+def outline(scan: RasVolume, threshold: float = 2.8) -> Mask:
     """Outline what stands out.
 
     Args:
@@ -92,7 +93,8 @@ def outline(scan: Image, threshold: float = 2.8) -> Mask:
         (x, y, slices) bool.
     """
     mm = scan.spacing_mm
-    slices = [_square(plane, mm[0] / PIXEL_MM, mm[1] / PIXEL_MM) for plane in scan.planes]
+    axial = np.moveaxis(scan.voxels.astype(np.float32), 2, 0)
+    slices = [_square(plane, mm[0] / PIXEL_MM, mm[1] / PIXEL_MM) for plane in axial]
     brains = [brain_mask(image) for image in slices]
     shown = np.flatnonzero([brain.mean() >= BRAIN_PART for brain in brains])
     mask = np.zeros(scan.voxels.shape, np.bool_)

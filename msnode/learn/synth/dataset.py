@@ -7,12 +7,13 @@ import numpy as np
 
 from msnode.errors import ConfigError, NotAnalysable
 from msnode.learn.data.index_csv import Row, write
-from msnode.learn.data.ras_nifti import Image, load, save
+from msnode.learn.data.ras_nifti import load, save
 from msnode.learn.synth import generator
 from msnode.learn.synth.generator import CSF, GREY, WHITE
 from msnode.prepare import load_nifti
 from msnode.prepare.head_check import admit
 from msnode.records.images import HeadGate
+from msnode.records.ras_volume import RasVolume
 
 SITE = "synthetic"
 LEVELS = 1000
@@ -64,8 +65,8 @@ def synthesize(
 
 
 def _drawn(
-    tissues: Image,
-    masks: Sequence[Image],
+    tissues: RasVolume,
+    masks: Sequence[RasVolume],
     rng: np.random.Generator,
     flair: float,
     folder: Path,
@@ -101,12 +102,12 @@ def _written(folder: Path, label: str, scan: generator.Scan, person: str) -> Row
     """One scan and its mask as files, and its row."""
     image, mask = folder / f"{label}.nii.gz", folder / f"{label}_lesions.nii.gz"
     stored = np.clip(np.rint(scan.voxels * LEVELS), 0, 32767).astype(np.int16)
-    save(Image(stored, scan.affine), image)
-    save(Image(scan.lesions, scan.affine), mask)
+    save(RasVolume(stored, scan.affine), image)
+    save(RasVolume(scan.lesions, scan.affine), mask)
     return Row(image, person, label, SITE, sequence="FLAIR", lesions=mask, role="train")
 
 
-def _labels(path: Path) -> Image:
+def _labels(path: Path) -> RasVolume:
     """Tissue labels on a grid of 1 mm."""
     labels = load(path)
     spacing = labels.spacing_mm
@@ -117,12 +118,12 @@ def _labels(path: Path) -> Image:
     height = int(labels.voxels.any((0, 1)).sum())
     if height < BRAIN_MM:
         raise ConfigError(f"{path}: shows {height} mm of the brain; the whole of it is needed")
-    return Image(labels.voxels.astype(np.uint8), labels.affine)
+    return RasVolume(labels.voxels.astype(np.uint8), labels.affine)
 
 
-def _mask(path: Path) -> Image:
+def _mask(path: Path) -> RasVolume:
     """A lesion mask that has lesions."""
     mask = load(path)
     if not mask.voxels.any():
         raise ConfigError(f"{path}: the lesion mask is empty; leave it out")
-    return Image((mask.voxels > 0).astype(np.uint8), mask.affine)
+    return RasVolume((mask.voxels > 0).astype(np.uint8), mask.affine)

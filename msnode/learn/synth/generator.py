@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from msnode.learn.data.ras_nifti import Image, averaged_grid
+from msnode.learn.data.ras_nifti import averaged_grid
 from msnode.records.images import Float32Array, Float64Array
+from msnode.records.ras_volume import RasVolume
 
 CSF, GREY, WHITE = 1, 2, 3
 MNI_BRAIN_MM = np.array([[-71.0, -106.0, -66.0], [71.0, 74.0, 84.0]])
@@ -87,7 +88,7 @@ def look(rng: np.random.Generator, flair: float = 0.75) -> Appearance:
     )
 
 
-def place(masks: Sequence[Image], tissues: Labels, rng: np.random.Generator) -> Float32Array:
+def place(masks: Sequence[RasVolume], tissues: Labels, rng: np.random.Generator) -> Float32Array:
     """Lesions of MNI masks, fitted into another brain by its bounding box.
 
     Each mask is scaled, turned, shifted and bent at random, and mirrored half of the time.
@@ -106,7 +107,7 @@ def place(masks: Sequence[Image], tissues: Labels, rng: np.random.Generator) -> 
     return np.asarray(smooth * np.clip(room * 1.6, 0, 1), np.float32)
 
 
-def _fitted(mask: Image, tissues: Labels, rng: np.random.Generator) -> Float32Array:
+def _fitted(mask: RasVolume, tissues: Labels, rng: np.random.Generator) -> Float32Array:
     """One mask on the grid of another brain."""
     inside = np.argwhere(tissues > 0)
     low, high = inside.min(0), inside.max(0)
@@ -225,7 +226,7 @@ def _moved(voxels: Float32Array, motion_mm: float, rng: np.random.Generator) -> 
 
 
 def pair(
-    tissues: Image, masks: Sequence[Image], seed: int, flair: float = 0.75
+    tissues: RasVolume, masks: Sequence[RasVolume], seed: int, flair: float = 0.75
 ) -> tuple[Scan, Scan]:
     """One synthetic scan with lesions, and the same scan without.
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from msnode.errors import ConfigError
 from msnode.learn.data.index_csv import Row, write
-from msnode.learn.data.ras_nifti import Image, averaged_grid, load, load_axial, name_of, save
+from msnode.learn.data.ras_nifti import averaged_grid, load, load_axial, name_of, save
 from msnode.learn.synth.generator import BEARING
 from msnode.records.images import Float32Array
+from msnode.records.ras_volume import RasVolume
 
 
 def thicken(
@@ -60,13 +61,13 @@ def _thickened(row: Row, out: Path, count: int) -> Iterator[Row]:
         name = f"{name_of(row.path)}_{first + 1}"
         path, lesions = out / f"{name}.nii.gz", out / f"{name}_lesions.nii.gz"
         grid = averaged_grid(scan.affine, first, count)
-        save(Image(_means(scan.voxels, first, count), grid), path)
+        save(RasVolume(_means(scan.voxels, first, count), grid), path)
         if mask is not None:
-            save(Image(_means(mask.voxels > 0, first, count) > BEARING, grid), lesions)
+            save(RasVolume(_means(mask.voxels > 0, first, count) > BEARING, grid), lesions)
         yield replace(row, path=path, lesions=lesions if mask is not None else None)
 
 
-def _same_grid(one: Image, other: Image) -> bool:
+def _same_grid(one: RasVolume, other: RasVolume) -> bool:
     """Whether the voxels of two volumes lie at the same places, to a tenth of a millimetre."""
     alike = one.voxels.shape == other.voxels.shape
     return alike and np.allclose(one.affine, other.affine, atol=0.1)

@@ -38,6 +38,8 @@ class Plan:
     """``two_stage`` on lesions: part of the slices whose lesions are filled in."""
     moved: float = 0.5
     """``two_stage`` on lesions: part of the slices that get lesions of another head."""
+    steps: int = 1500
+    """``lesion_unet``: optimizer steps."""
     two_stage: bool = False
     """``hybrid``: train the extractors, cache their features, train the LSTM on them."""
     examples: int = 2000
@@ -61,7 +63,7 @@ class Plan:
     """Wanted on the validation persons; the operating point follows."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "lr", "examples", "fusion_steps"):
+        for name in ("epochs", "batch", "lr", "examples", "fusion_steps", "steps"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
             if not isfinite(getattr(self, name)):
@@ -91,6 +93,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "target": "lesions", "two_stage": True, "epochs": 165, "batch": 16, "lr": 1.5e-3,
         "weight_decay": 0.02, "mixup": 0.2, "examples": 1280, "fusion_steps": 1000, "patience": 0,
         "slab_mm": [0.0, 105.0],
+    },
+    "lesions": {
+        "architecture": "lesion_unet", "target": "lesions", "batch": 8, "lr": 2e-3,
+        "weight_decay": 0.02, "steps": 1500,
     },
     "shallow-cnn": {"architecture": "shallow_cnn", "epochs": 20, "lr": 1e-4},
     "swin": {"architecture": "swin", "epochs": 20, "lr": 1e-4},

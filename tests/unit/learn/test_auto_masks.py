@@ -10,18 +10,19 @@ from msnode import sample
 from msnode.errors import ConfigError
 from msnode.learn.data import index_csv
 from msnode.learn.data.index_csv import Row
-from msnode.learn.data.ras_nifti import Image, load, save
+from msnode.learn.data.ras_nifti import load, save
 from msnode.learn.synth import auto_masks
 from msnode.learn.synth.lesion_filling import brain_mask
+from msnode.records.ras_volume import RasVolume
 
 
 @pytest.fixture(scope="module")
-def flair() -> Image:
+def flair() -> RasVolume:
     return load(sample.nifti())
 
 
 @pytest.fixture(scope="module")
-def painted(flair: Image) -> tuple[Image, Image]:
+def painted(flair: RasVolume) -> tuple[RasVolume, RasVolume]:
     """The sample with bright spots of 4 to 7 mm radius in its white matter, and where they are."""
     scan, where = flair.voxels.astype(np.float32), np.zeros(flair.voxels.shape, np.bool_)
     x, y = np.indices(scan.shape[:2]) * flair.spacing_mm[0]
@@ -32,10 +33,10 @@ def painted(flair: Image) -> tuple[Image, Image]:
         u, v = middle * flair.spacing_mm[0]
         where[..., z] |= (x - u) ** 2 + (y - v) ** 2 < radius**2
     scan += where * 0.5 * np.median(scan[where])
-    return Image(scan, flair.affine), Image(where, flair.affine)
+    return RasVolume(scan, flair.affine), RasVolume(where, flair.affine)
 
 
-def test_painted_spots_are_outlined(flair: Image, painted: tuple[Image, Image]) -> None:
+def test_painted_spots_are_outlined(flair: RasVolume, painted: tuple[RasVolume, RasVolume]) -> None:
     scan, where = painted
     found = auto_masks.outline(scan)
     before = auto_masks.outline(flair)
@@ -47,11 +48,11 @@ def test_painted_spots_are_outlined(flair: Image, painted: tuple[Image, Image]) 
     assert before.sum() < 100, "the sample's patient has next to no lesions"
 
 
-def test_an_empty_volume_has_no_lesions(flair: Image) -> None:
-    assert not auto_masks.outline(Image(np.zeros_like(flair.voxels), flair.affine)).any()
+def test_an_empty_volume_has_no_lesions(flair: RasVolume) -> None:
+    assert not auto_masks.outline(RasVolume(np.zeros_like(flair.voxels), flair.affine)).any()
 
 
-def test_rows_without_a_mask_get_one(tmp_path: Path, painted: tuple[Image, Image]) -> None:
+def test_rows_without_a_mask_get_one(tmp_path: Path, painted: tuple[RasVolume, RasVolume]) -> None:
     scan, where = painted
     save(scan, tmp_path / "scan.nii.gz")
     save(where, tmp_path / "mask.nii.gz")
@@ -68,8 +69,10 @@ def test_rows_without_a_mask_get_one(tmp_path: Path, painted: tuple[Image, Image
     assert not list((tmp_path / "out").glob("part-*"))
 
 
-def test_empty_drafts_are_told_and_rows_with_masks_left_alone(tmp_path: Path, flair: Image) -> None:
-    save(Image(np.zeros_like(flair.voxels), flair.affine), tmp_path / "scan.nii.gz")
+def test_empty_drafts_are_told_and_rows_with_masks_left_alone(
+    tmp_path: Path, flair: RasVolume
+) -> None:
+    save(RasVolume(np.zeros_like(flair.voxels), flair.affine), tmp_path / "scan.nii.gz")
     rows = [
         Row(tmp_path / "scan.nii.gz", "p1", "ms", number=2),
         Row(tmp_path / "t.png", "p2", "ms", sequence="T1", lesions=tmp_path / "m.png", number=3),

@@ -8,8 +8,9 @@ import pytest
 from msnode.errors import ConfigError
 from msnode.learn.data import index_csv
 from msnode.learn.data.index_csv import Row
-from msnode.learn.data.ras_nifti import Image, load, save
+from msnode.learn.data.ras_nifti import load, save
 from msnode.learn.synth import thicken
+from msnode.records.ras_volume import RasVolume
 
 AFFINE = np.array([[0.9, 0, 0, -90], [0, 0.9, 0, -110], [0, 0, 3.0, -40], [0, 0, 0, 1]])
 
@@ -19,8 +20,8 @@ def written(folder: Path, slices: int, mask_slices: int) -> Row:
     voxels = np.broadcast_to(np.arange(slices, dtype=np.int16), (4, 5, slices))
     mask = np.zeros((4, 5, mask_slices), np.bool_)
     mask[..., 1:4] = True
-    save(Image(np.array(voxels), AFFINE), folder / "scan.nii.gz")
-    save(Image(mask, AFFINE), folder / "mask.nii.gz")
+    save(RasVolume(np.array(voxels), AFFINE), folder / "scan.nii.gz")
+    save(RasVolume(mask, AFFINE), folder / "mask.nii.gz")
     return Row(
         folder / "scan.nii.gz", "p1", "ms", site="a", lesions=folder / "mask.nii.gz", number=2
     )

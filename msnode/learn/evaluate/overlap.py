@@ -1,0 +1,110 @@
+"""How well outlines agree with those that a person drew: by voxel, by lesion, by volume."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+from msnode.learn.evaluate.figures_of_merit import Figure, interval, resampled
+from msnode.lesions.objects import CONNECTED
+
+DRAWS = 2000
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Of one volume.
+
+    Attributes:
+        person: whose it is.
+        dice: of the lesions, by voxel.
+        recall: part of the drawn lesions that were found: any overlap, 26 neighbours.
+        precision: part of the found lesions that overlap a drawn one.
+        false: found lesions that overlap none.
+        ml: volume of the drawn lesions.
+        found_ml: of the found ones.
+        ventricles: Dice of the ventricles; nan where nobody drew them.
+        stripped: Dice of the lesions without the skull; nan where the brain is not known.
+        naive: Dice of a threshold on the brightness.
+    """
+
+    person: str
+    dice: float
+    recall: float
+    precision: float
+    false: int
+    ml: float
+    found_ml: float
+    ventricles: float = np.nan
+    stripped: float = np.nan
+    naive: float = np.nan
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of recall and precision."""
+        both = self.recall + self.precision
+        return 2 * self.recall * self.precision / both if both else 0.0
+
+
+def dice(one: Mask, other: Mask) -> float:
+    """Dice's coefficient; 1 where both are empty."""
+    total = int(one.sum()) + int(other.sum())
+    return 2 * int((one & other).sum()) / total if total else 1.0
+
+
+def agreement(person: str, drawn: Mask, found: Mask, voxel_mm3: float) -> Agreement:
+    """Compare what was found with what a person drew, on one grid."""
+    recall, _ = _touched(drawn, found)
+    precision, false = _touched(found, drawn)
+    ml, found_ml = (float(mask.sum()) * voxel_mm3 / 1000 for mask in (drawn, found))
+    return Agreement(person, dice(drawn, found), recall, precision, false, ml, found_ml)
+
+
+def _touched(these: Mask, others: Mask) -> tuple[float, int]:
+    """Part of the lesions that overlap others, and how many do not; 1 where there is none."""
+    labels, count = ndimage.label(these, CONNECTED)
+    if not count:
+        return 1.0, 0
+    touched = len(np.setdiff1d(np.unique(labels[others]), 0))
+    return touched / count, count - touched
+
+
+def figures(rows: Sequence[Agreement]) -> dict[str, Figure]:
+    """Means over persons, with 95 % intervals by bootstrap over them."""
+    names = ("dice", "f1", "recall", "precision", "false", "ventricles", "stripped", "naive")
+    found = {name: _mean([float(getattr(row, name)) for row in rows]) for name in names}
+    ml = np.array([row.ml for row in rows])
+    ours = np.array([row.found_ml for row in rows])
+    return found | {"volume_spearman": _spearman(ml, ours), "volume_bias": _bias(ml, ours)}
+
+
+def _mean(values: Sequence[float]) -> Figure:
+    """Of the values that there are."""
+    known = np.array([v for v in values if np.isfinite(v)])
+    if not len(known):
+        return Figure(np.nan, np.nan, np.nan)
+    draws = resampled([str(n) for n in range(len(known))], DRAWS, 0)
+    return Figure(float(known.mean()), *interval([float(known[rows].mean()) for rows in draws]))
+
+
+def _spearman(ml: NDArray[np.float64], ours: NDArray[np.float64]) -> Figure:
+    """Rank correlation of the volumes."""
+    if len(ml) < 3:
+        return Figure(np.nan, np.nan, np.nan)
+    draws = resampled([str(n) for n in range(len(ml))], DRAWS, 0)
+    many = [rows for rows in draws if len(np.unique(ml[rows])) > 2 and np.ptp(ours[rows]) > 0]
+    values = [float(stats.spearmanr(ml[rows], ours[rows])[0]) for rows in many]
+    return Figure(float(stats.spearmanr(ml, ours)[0]), *interval(values))
+
+
+def _bias(ml: NDArray[np.float64], ours: NDArray[np.float64]) -> Figure:
+    """Volume found too much (or too little, negative), as a part of what was drawn."""
+    draws = resampled([str(n) for n in range(len(ml))], DRAWS, 0)
+
+    def of(rows: NDArray[np.int64]) -> float:
+        return float(ours[rows].sum() / max(ml[rows].sum(), 1e-6) - 1)
+
+    return Figure(of(np.arange(len(ml))), *interval([of(rows) for rows in draws]))

@@ -1,0 +1,277 @@
+"""Train, cross-validate and release the network that outlines lesions."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from msnode.errors import ConfigError
+from msnode.learn.data import label_maps, splits
+from msnode.learn.data.index_csv import read
+from msnode.learn.data.label_maps import LESION, UNKNOWN, VENTRICLE, Labelled
+from msnode.learn.evaluate import figures_of_merit, markdown, overlap
+from msnode.learn.evaluate.figures_of_merit import Figure
+from msnode.learn.evaluate.overlap import Agreement
+from msnode.learn.runs import directory
+from msnode.learn.train import outlining
+from msnode.learn.train.end_to_end import Progress
+from msnode.learn.train.loop import Schedule
+from msnode.learn.train.recipe import Plan
+from msnode.lesions import lesion_bundle
+from msnode.lesions.lesion_bundle import Manifest
+from msnode.lesions.objects import without_short
+from msnode.lesions.outline import probabilities
+from msnode.lesions.unet import Unet
+from msnode.records.images import Float32Array
+from msnode.store.files import decode
+
+ARCHITECTURE = "lesion_unet"
+THRESHOLDS = np.linspace(0.2, 0.8, 13)
+BRIGHTNESS = np.linspace(1.1, 2.0, 19)
+"""Thresholds that are tried on the training persons: of the probability, of the naive baseline."""
+MEANINGS = {
+    "dice": "voxel Dice",
+    "f1": "lesion F1",
+    "recall": "lesions found",
+    "precision": "found lesions that are some",
+    "false": "false lesions a person",
+    "volume_spearman": "volume, Spearman",
+    "volume_bias": "volume, bias",
+    "ventricles": "ventricles, Dice",
+    "stripped": "voxel Dice without skull",
+    "naive": "naive: voxel Dice of a threshold on the FLAIR",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outlined:
+    """What a run measured.
+
+    Attributes:
+        folder: the run directory.
+        figures: means over the test persons.
+        persons: a row each.
+        threshold: of the probability, the mean of the folds'.
+    """
+
+    folder: Path
+    figures: dict[str, Figure]
+    persons: tuple[Agreement, ...]
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A finished fold.
+
+    Attributes:
+        threshold: chosen on its training persons.
+        persons: its test persons.
+    """
+
+    threshold: float
+    persons: tuple[Agreement, ...]
+
+
+def train(index: Path, out: Path, plan: Plan, progress: Progress) -> Outlined:
+    """Train on 75 % of the persons, test the others, and write the model as a bundle.
+
+    Raises:
+        ConfigError: index, volumes or plan are unusable.
+    """
+    directory.start(out, plan, index, "holdout")
+    volumes = _volumes(index, progress)
+    persons = [v.row.person for v in volumes if v.row.role != "train"]
+    split = splits.holdout(persons, ["lesions"] * len(persons), seed=plan.seed)
+    test = {persons[row] for row in (*split.validation, *split.test)}
+    fold = _fold(volumes, test, plan, out / "fold-1", progress)
+    outcome = _finish(out, [fold])
+    taught = [v for v in volumes if v.row.person not in test]
+    _release(out, _trained(taught, plan, out / "fold-1", progress), outcome, fold.threshold)
+    return outcome
+
+
+def crossval(
+    index: Path, out: Path, plan: Plan, scheme: str, count: int, progress: Progress
+) -> Outlined:
+    """Train and test every fold; finished folds of a killed run are not trained again.
+
+    Raises:
+        ConfigError: index, volumes or plan are unusable.
+    """
+    directory.start(out, plan, index, f"{scheme} {count}")
+    volumes = _volumes(index, progress)
+    folds = [
+        _fold(volumes, test, plan, out / f"fold-{number}", progress)
+        for number, test in enumerate(_tested(volumes, scheme, count, plan.seed), 1)
+    ]
+    return _finish(out, folds)
+
+
+def everyone(
+    index: Path, out: Path, plan: Plan, measured: Path | None, progress: Progress
+) -> Manifest:
+    """Train on every person and write a bundle, with the figures of a cross-validation.
+
+    Raises:
+        ConfigError: index, volumes, plan or ``measured`` are unusable.
+    """
+    directory.start(out, plan, index, "everyone")
+    found = _measured(measured) if measured else None
+    volumes = _volumes(index, progress)
+    model = _trained(volumes, plan, out / "fold-1", progress)
+    threshold = found.threshold if found else _threshold(_maps(model, volumes), volumes)
+    return _release(out, model, found, threshold)
+
+
+def _release(out: Path, model: Unet, found: Outlined | None, threshold: float) -> Manifest:
+    """Write the bundle."""
+    figures = figures_of_merit.plain(found.figures) if found else {}
+    manifest = Manifest(
+        "lesions",
+        "0.1.0",
+        threshold=threshold,
+        measured_on=_measured_on(found),
+        figures=figures,
+    )
+    return lesion_bundle.save(out / "bundle", model, manifest, card(found))
+
+
+def _measured_on(found: Outlined | None) -> str:
+    if found is None:
+        return "nobody"
+    return f"{len(found.persons)} persons, by models of this recipe that had not learned from them"
+
+
+def _volumes(index: Path, progress: Progress) -> tuple[Labelled, ...]:
+    rows = read(index)
+    done = iter(range(1, len(rows) + 1))
+    return label_maps.load(rows, lambda _: progress("reading volumes", next(done), len(rows)))
+
+
+def _tested(volumes: Sequence[Labelled], scheme: str, count: int, seed: int) -> list[set[str]]:
+    """The test persons of every fold; rows with the role ``train`` are never among them."""
+    persons = [v.row.person for v in volumes if v.row.role != "train"]
+    if scheme == "k-fold":
+        found = splits.k_fold(persons, ["lesions"] * len(persons), count, seed)
+    elif scheme == "leave-one-patient-out":
+        found = splits.leave_one_patient_out(persons, ["lesions"] * len(persons), seed)
+    else:
+        raise ConfigError(f"scheme {scheme} is not for {ARCHITECTURE}; use k-fold")
+    return [{persons[row] for row in split.test} for split in found]
+
+
+def _fold(
+    volumes: Sequence[Labelled], test: set[str], plan: Plan, folder: Path, progress: Progress
+) -> Fold:
+    """Train without some persons and measure on them."""
+    file = folder / "persons.json"
+    if file.exists():
+        return decode(file.read_bytes(), Fold)
+    taught = [v for v in volumes if v.row.person not in test]
+    model = _trained(taught, plan, folder, progress)
+    threshold = _threshold(_maps(model, taught), taught)
+    brightness = _naive_threshold(taught)
+    rows = tuple(
+        _agreement(model, v, threshold, brightness) for v in volumes if v.row.person in test
+    )
+    directory.write_json(file, asdict(Fold(threshold, rows)))
+    return Fold(threshold, rows)
+
+
+def _trained(volumes: Sequence[Labelled], plan: Plan, folder: Path, progress: Progress) -> Unet:
+    folder.mkdir(parents=True, exist_ok=True)
+    schedule = Schedule(plan.steps, plan.lr, plan.weight_decay, seed=plan.seed, every=50)
+
+    def report(step: int, _loss: float, _model: object) -> bool:
+        progress(f"training {folder.name}", step, plan.steps)
+        return False
+
+    return outlining.fit(volumes, schedule, plan.batch, folder / "model.safetensors", report)
+
+
+def _maps(model: Unet, volumes: Sequence[Labelled]) -> list[Float32Array]:
+    """Probability of a lesion, (x, y, z) on every volume's grid."""
+    return [_map(model, v)[LESION] for v in volumes]
+
+
+def _map(model: Unet, v: Labelled, stripped: bool = False) -> Float32Array:
+    """(4, x, y, z) probabilities on a volume's own grid."""
+    seen = v.stripped if stripped and v.stripped is not None else v.planes
+    shape = v.volume.voxels.shape[0], v.volume.voxels.shape[1]
+    return probabilities(seen, model, shape).transpose(0, 2, 3, 1)
+
+
+def _threshold(maps: Sequence[Float32Array], volumes: Sequence[Labelled]) -> float:
+    """With the best mean Dice on persons that were learned from: never on those to be tested."""
+    means = [
+        np.mean([overlap.dice(p >= t, v.lesions) for p, v in zip(maps, volumes, strict=True)])
+        for t in THRESHOLDS
+    ]
+    return float(THRESHOLDS[int(np.argmax(means))])
+
+
+def _naive_threshold(volumes: Sequence[Labelled]) -> float:
+    """Likewise of the brightness."""
+    means = [
+        np.mean([overlap.dice(v.planes.pixels >= t, v.labels == LESION) for v in volumes])
+        for t in BRIGHTNESS
+    ]
+    return float(BRIGHTNESS[int(np.argmax(means))])
+
+
+def _agreement(model: Unet, v: Labelled, threshold: float, brightness: float) -> Agreement:
+    """One test person."""
+    maps = _map(model, v)
+    found = without_short(maps[LESION] >= threshold, v.volume)
+    row = overlap.agreement(v.row.person, v.lesions, found, v.volume.voxel_mm3)
+    ventricles = np.nan
+    if not (v.labels == UNKNOWN).any():
+        best = probabilities(v.planes, model, v.labels.shape[1:]).argmax(axis=0)
+        ventricles = overlap.dice(best == VENTRICLE, v.labels == VENTRICLE)
+    bare = np.nan
+    if v.stripped is not None:
+        bare = overlap.dice(_map(model, v, stripped=True)[LESION] >= threshold, v.lesions)
+    naive = overlap.dice(v.planes.pixels >= brightness, v.labels == LESION)
+    return replace(row, ventricles=ventricles, stripped=bare, naive=naive)
+
+
+def _finish(out: Path, folds: Sequence[Fold]) -> Outlined:
+    """Measure the test persons of all folds together, and write everything down."""
+    rows = tuple(row for fold in folds for row in fold.persons)
+    threshold = float(np.mean([fold.threshold for fold in folds]))
+    outcome = Outlined(out, overlap.figures(rows), rows, threshold)
+    directory.write_json(
+        out / "metrics.json",
+        {
+            "figures": figures_of_merit.plain(outcome.figures),
+            "threshold": threshold,
+            "persons": [asdict(row) for row in rows],
+        },
+    )
+    return outcome
+
+
+def _measured(run: Path) -> Outlined:
+    """What a finished cross-validation found."""
+    if not (run / "metrics.json").exists():
+        raise ConfigError(f"{run}: the run has not finished; repeat its command first")
+    folds = [decode(file.read_bytes(), Fold) for file in sorted(run.glob("fold-*/persons.json"))]
+    return _finish(run, folds)
+
+
+def card(found: Outlined | None) -> str:
+    """The measured figures in words and tables."""
+    if found is None:
+        return "# Lesions\n\nNot measured: trained on everyone, without a cross-validation.\n"
+    head = markdown.header(("measure", "value (95 % interval over persons)"))
+    lines = [f"| {MEANINGS[name]} | {figure} |" for name, figure in found.figures.items()]
+    columns = ("person", "Dice", "F1", "false", "drawn ml", "found ml", "ventricles", "naive Dice")
+    rows = [
+        f"| {r.person} | {r.dice:.3f} | {r.f1:.3f} | {r.false} | {r.ml:.1f} | {r.found_ml:.1f} |"
+        f" {r.ventricles:.3f} | {r.naive:.3f} |"
+        for r in found.persons
+    ]
+    parts = ["# Lesions", "", f"Measured on {_measured_on(found)}.", "", *head, *lines]
+    return "\n".join([*parts, "", *markdown.header(columns), *rows, ""])

@@ -1,0 +1,81 @@
+"""The bundle of the network that outlines: weights, bundle.yaml, CARD.md."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from msnode.errors import ConfigError
+from msnode.lesions.unet import WIDTHS, Unet
+from msnode.store import bundle_files
+from msnode.store.bundle_files import DataSource
+
+SHIPPED = Path(__file__).resolve().parents[2] / "models" / "lesions"
+"""The bundle beside the sources."""
+RESULT = ("widths", "threshold")
+"""The keys of bundle.yaml that bear on a result and are part of the digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Contents of bundle.yaml.
+
+    Attributes:
+        name: of the model.
+        version: of the weights, semantic.
+        widths: of the network's levels.
+        threshold: probability from which a voxel is lesion.
+        measured_on: the people, split and date behind the figures.
+        notice: the sentence on training data and licence that every reader must see.
+        training_data: whose scans it learned from.
+        figures: what was measured, as in CARD.md.
+        digest: sha256 hex digest; written by ``save``.
+    """
+
+    name: str
+    version: str
+    widths: tuple[int, ...] = WIDTHS
+    threshold: float = 0.5
+    measured_on: str = ""
+    notice: str = ""
+    training_data: tuple[DataSource, ...] = ()
+    figures: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle: the manifest and the network in float32, evaluation mode, on the CPU."""
+
+    manifest: Manifest
+    model: Unet
+
+
+def save(folder: Path, model: Unet, manifest: Manifest, card: str) -> Manifest:
+    """Write a bundle; returns the manifest with its digest."""
+    files = bundle_files.write_weights(folder, model)
+    digest = bundle_files.digest(bundle_files.plain(manifest), RESULT, files)
+    written = replace(manifest, digest=digest)
+    bundle_files.write_manifest(folder, written, card)
+    return written
+
+
+def load(folder: Path) -> Bundle:
+    """Read a bundle and refuse whatever does not fit together.
+
+    Raises:
+        ConfigError: names the folder, what is wrong, and the fix.
+    """
+    try:
+        written = bundle_files.read_manifest(folder, "--model")
+        manifest = bundle_files.structured(written, Manifest)
+        files = bundle_files.weight_files(folder)
+        bundle_files.checked(written, RESULT, files)
+        if not 0 < manifest.threshold < 1:
+            raise ConfigError(
+                f"threshold is {manifest.threshold}; use a probability between 0 and 1"
+            )
+        model = Unet(manifest.widths)
+        bundle_files.fill(model, files)
+    except ConfigError as error:
+        raise ConfigError(f"model bundle {folder}: {error}") from error
+    return Bundle(manifest, model.eval().requires_grad_(False))

@@ -1,0 +1,181 @@
+"""From a label map to lesions: connected, measured, placed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial.distance import pdist
+
+from msnode.lesions import atlas
+from msnode.lesions.outline import LESION, RIM, VENTRICLE, Outlines
+from msnode.records.lesions import REGIONS, Lesion, Region
+from msnode.records.ras_volume import RasVolume
+
+LEAST_MM = 3.0
+"""Shorter ones are none (MAGNIMS, Filippi et al., Brain 2019: at least 3 mm in the long axis)."""
+TOUCHING_MM = 3.0
+"""What is nearer to a ventricle or to the cortex touches it; slices are too thick for voxels."""
+ENOUGH: dict[Region, float] = {
+    "periventricular": 0.05,
+    "infratentorial": 0.5,
+    "juxtacortical": 0.3,
+}
+"""Part of a lesion from which it is of a region, asked in this order. To touch a ventricle is
+enough, as the ventricles are the volume's own; the cortex is an atlas's, some millimetres off."""
+CONNECTED = np.ones((3, 3, 3))
+"""What touches at a corner is one lesion (26 neighbours)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The lesions of a volume.
+
+    Attributes:
+        labels: (x, y, z) uint8, 0 rest, 1 lesion, 2 ventricle, 3 normal rim.
+        numbers: (x, y, z) uint16, the number of the lesion that a voxel is of; 0 elsewhere.
+        lesions: the largest first.
+    """
+
+    labels: NDArray[np.uint8]
+    numbers: NDArray[np.uint16]
+    lesions: tuple[Lesion, ...]
+
+
+def lesions(volume: RasVolume, outlines: Outlines) -> Found:
+    """The lesions of a volume.
+
+    Args:
+        volume: that was outlined.
+        outlines: of it.
+
+    Returns:
+        What is long enough to be a lesion, measured and placed.
+    """
+    kept = without_short(outlines.labels == LESION, volume)
+    labels = np.where(outlines.labels == LESION, 0, outlines.labels).astype(np.uint8)
+    labels[kept] = LESION
+    found, count = ndimage.label(kept, CONNECTED)
+    areas = ndimage.find_objects(found)
+    where = place(volume, outlines.labels) if count else np.zeros_like(labels)
+    measured = [
+        _measured(n, found, areas[n - 1], where, volume, outlines) for n in range(1, count + 1)
+    ]
+    # ties are broken by place, so that the order never depends on the scan order of a file
+    measured.sort(key=lambda one: (-one.mm3, one.centroid))
+    numbers = np.zeros(count + 1, np.uint16)
+    for number, one in enumerate(measured, 1):
+        numbers[one.number] = number
+    numbered = tuple(replace(one, number=number) for number, one in enumerate(measured, 1))
+    return Found(labels, numbers[found], numbered)
+
+
+def without_short(lesion: NDArray[np.bool_], volume: RasVolume) -> NDArray[np.bool_]:
+    """A mask without what is shorter than `LEAST_MM` in every slice.
+
+    Args:
+        lesion: (x, y, z) bool on the volume's grid.
+        volume: that was outlined.
+    """
+    found, count = ndimage.label(lesion, CONNECTED)
+    areas = ndimage.find_objects(found)
+    kept = [n for n in range(1, count + 1) if _diameter(found, areas[n - 1], n, volume) >= LEAST_MM]
+    return np.asarray(np.isin(found, kept), np.bool_)
+
+
+def place(volume: RasVolume, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(x, y, z) uint8: 1 + the index in `REGIONS` of every voxel.
+
+    The normal rim belongs to the ventricle: what touches it is periventricular.
+    """
+    ventricles = np.isin(labels, (VENTRICLE, RIM))
+    start = _centre(volume, labels == VENTRICLE)
+    parts = atlas.place(volume, atlas.fit(volume, start))
+    mm = volume.spacing_mm
+    deep = np.full(volume.voxels.shape, 1 + REGIONS.index("deep_white"), np.uint8)
+    deep[_near(parts == atlas.CORTEX, mm)] = 1 + REGIONS.index("juxtacortical")
+    deep[parts == atlas.INFRATENTORIAL] = 1 + REGIONS.index("infratentorial")
+    lateral = ventricles & (parts != atlas.INFRATENTORIAL)
+    deep[_near(lateral, mm)] = 1 + REGIONS.index("periventricular")
+    return deep
+
+
+def _near(where: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """What lies within `TOUCHING_MM` in the plane of a slice, or right above or below."""
+    near = where.copy()
+    near[..., 1:] |= where[..., :-1]
+    near[..., :-1] |= where[..., 1:]
+    for z in np.flatnonzero(where.any(axis=(0, 1))):
+        far = ndimage.distance_transform_edt(~where[..., z], spacing[:2])
+        near[..., z] |= far <= TOUCHING_MM
+    return near
+
+
+def _centre(volume: RasVolume, ventricles: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """RAS mm of the ventricles' centre; of the whole volume's, where none was found."""
+    places = np.argwhere(ventricles)
+    middle = places.mean(axis=0) if len(places) else np.array(volume.voxels.shape) / 2
+    centre: NDArray[np.float64] = (volume.affine @ [*middle, 1])[:3]
+    return centre
+
+
+def _diameter(
+    found: NDArray[np.signedinteger[Any]], area: tuple[slice, ...], number: int, volume: RasVolume
+) -> float:
+    """Longest extent within a slice in mm, from the outer edge of a pixel to that of another."""
+    mm = volume.spacing_mm[:2]
+    return max(_extent(plane, mm) for plane in np.moveaxis(found[area] == number, 2, 0))
+
+
+def _extent(plane: NDArray[np.bool_], mm: NDArray[np.float64]) -> float:
+    """Longest distance in one plane, a pixel's width included."""
+    edge = plane & ~ndimage.binary_erosion(plane)
+    points = np.argwhere(edge) * mm
+    if not len(points):
+        return 0.0
+    width = float(mm.mean())
+    return (float(pdist(points).max()) if len(points) > 1 else 0.0) + width
+
+
+def _measured(
+    number: int,
+    found: NDArray[np.signedinteger[Any]],
+    area: tuple[slice, ...],
+    where: NDArray[np.uint8],
+    volume: RasVolume,
+    outlines: Outlines,
+) -> Lesion:
+    """One lesion, numbered later."""
+    mine = found[area] == number
+    corner = np.array([s.start for s in area])
+    places = np.argwhere(mine) + corner
+    x, y, z = (volume.affine @ [*places.mean(axis=0), 1])[:3].round(3).tolist()
+    parts = dict(_parts(where[area][mine], volume.voxel_mm3))
+    return Lesion(
+        number=number,
+        region=_region(parts),
+        mm3=float(mine.sum() * volume.voxel_mm3),
+        diameter_mm=_diameter(found, area, number, volume),
+        slices=tuple(np.unique(places[:, 2]).tolist()),
+        centroid=(x, y, z),
+        probability=float(outlines.probability[area][mine].mean()),
+        parts=parts,
+    )
+
+
+def _region(parts: dict[Region, float]) -> Region:
+    """The first region that enough of a lesion touches, as a reader would place it."""
+    total = sum(parts.values())
+    for region, share in ENOUGH.items():
+        if parts.get(region, 0.0) >= share * total:
+            return region
+    return "deep_white"
+
+
+def _parts(regions: NDArray[np.uint8], voxel_mm3: float) -> Iterator[tuple[Region, float]]:
+    """mm3 by region, of those in which there is any."""
+    for number, region in enumerate(REGIONS, 1):
+        if count := int((regions == number).sum()):
+            yield region, count * voxel_mm3

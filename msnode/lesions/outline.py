@@ -1,0 +1,135 @@
+"""Outlines a volume: what each voxel is, and how probable a lesion is there."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Thread
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from msnode.lesions.inputs import Planes, at, planes
+from msnode.lesions.unet import CLASSES, Unet
+from msnode.records.images import Float32Array
+from msnode.records.ras_volume import RasVolume
+
+LESION, VENTRICLE, RIM = 1, 2, 3
+"""In label maps, in the order of `unet.CLASSES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlines:
+    """What was outlined in a volume, on its own grid.
+
+    Attributes:
+        labels: (x, y, z) uint8, 0 rest, 1 lesion, 2 ventricle, 3 normal rim.
+        probability: (x, y, z) float32 in [0, 1], of a lesion.
+    """
+
+    labels: NDArray[np.uint8]
+    probability: Float32Array
+
+
+def outline(volume: RasVolume, model: Unet, threshold: float) -> Outlines:
+    """Outline a FLAIR volume.
+
+    Args:
+        volume: as it was acquired, in RAS order.
+        model: in evaluation mode.
+        threshold: probability from which a voxel is lesion.
+
+    Raises:
+        NotAnalysable: nothing in it is bright.
+    """
+    seen = planes(volume)
+    shape = volume.voxels.shape[0], volume.voxels.shape[1]
+    maps = probabilities(seen, model, shape)
+    lesion = maps[LESION]
+    others = maps.copy()
+    others[LESION] = 0
+    labels = np.where(lesion >= threshold, LESION, others.argmax(axis=0)).astype(np.uint8)
+    axes = (1, 2, 0)  # (slices, x, y) to (x, y, slices)
+    return Outlines(labels.transpose(axes), lesion.transpose(axes))
+
+
+def probabilities(seen: Planes, model: Unet, shape: tuple[int, int]) -> Float32Array:
+    """Probabilities of the classes.
+
+    Args:
+        seen: the planes.
+        model: in evaluation mode.
+        shape: rows and columns of the result, over the same field of view.
+
+    Returns:
+        (4, slices, rows, cols) float32; the same to the last bit on any number of cores.
+    """
+    slices, rows, cols = seen.pixels.shape
+    area = _around(seen, model.multiple)
+    maps = np.empty((len(CLASSES), slices, *shape), np.float32)
+
+    def one(number: int) -> None:
+        whole = np.zeros((len(CLASSES), rows, cols), np.float32)
+        whole[0] = 1
+        _put(whole, _scores(model, _padded(seen.input(number), area)), area)
+        same = shape == (rows, cols)
+        maps[:, number] = whole if same else np.stack([at(plane, shape) for plane in whole])
+
+    threads = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, initializer=_alone, initargs=(threads,)) as pool:
+        for _ in pool.map(one, range(slices)):  # so that an error is raised here
+            pass
+    return maps
+
+
+def _alone(threads: int) -> None:
+    """Compute on this thread alone: a sum that is divided among cores has other last digits.
+
+    The number of threads is one for each calling thread, and a default for those to come, which
+    is put back.
+    """
+    torch.get_num_threads()  # else the default would be taken at the first computation
+    torch.set_num_threads(1)
+    restore = Thread(target=torch.set_num_threads, args=(threads,))
+    restore.start()
+    restore.join()
+
+
+@torch.inference_mode()
+def _scores(model: Unet, image: Float32Array) -> Float32Array:
+    """(4, rows, cols) probabilities of one slice."""
+    place = next(model.parameters()).device
+    batch = torch.from_numpy(image[None]).to(place, memory_format=torch.channels_last)
+    scores: Float32Array = model(batch).softmax(1)[0].cpu().numpy()
+    return scores
+
+
+Area = tuple[slice, slice]
+
+
+def _around(seen: Planes, multiple: int) -> Area:
+    """The rows and columns of the head, to multiples of what the network can take."""
+    shown = np.asarray((seen.pixels > 0.1).any(axis=0), np.bool_)
+    if not shown.any():
+        shown = np.ones_like(shown)
+    rows, cols = (np.asarray(shown.any(axis=axis), np.bool_) for axis in (1, 0))
+    return _span(rows, multiple), _span(cols, multiple)
+
+
+def _span(shown: NDArray[np.bool_], multiple: int) -> slice:
+    """From the first to the last, and on to a multiple; may end behind the image."""
+    places = np.flatnonzero(shown)
+    first, count = int(places[0]), int(places[-1] - places[0] + 1)
+    return slice(first, first + -(-count // multiple) * multiple)
+
+
+def _padded(image: Float32Array, area: Area) -> Float32Array:
+    """(channels, rows, cols) of an area that may go beyond the image; 0 there."""
+    cut = image[:, *area]
+    missing = [(0, s.stop - s.start - n) for s, n in zip(area, cut.shape[1:], strict=True)]
+    return np.pad(cut, [(0, 0), *missing])
+
+
+def _put(whole: Float32Array, scores: Float32Array, area: Area) -> None:
+    """Write an area's scores where they belong, without what lies beyond the image."""
+    place = whole[:, *area]
+    place[:] = scores[:, : place.shape[1], : place.shape[2]]

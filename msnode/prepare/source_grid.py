@@ -1,0 +1,94 @@
+"""A study's best series as a volume on its own grid, for what outlines whole volumes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import nibabel
+import numpy as np
+from nibabel.spatialimages import SpatialImage
+
+from msnode.errors import NotAnalysable
+from msnode.prepare.head_check import admit
+from msnode.prepare.nifti import is_nifti
+from msnode.prepare.series_choice import Candidate, reason, survey
+from msnode.prepare.volume import Volume
+from msnode.records.images import Float32Array, Float64Array, InputContract, SeriesChoice
+from msnode.records.sentences import Sentence, Text
+
+RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True)
+class SourceGrid:
+    """Where the voxels of a series lie, and what is to be known of it.
+
+    Attributes:
+        affine: (4, 4) from indices of (columns, rows, slices) to RAS mm.
+        series: every series with why it was chosen or not.
+        warnings: what the reader of a result should know.
+    """
+
+    affine: Float64Array
+    series: tuple[SeriesChoice, ...]
+    warnings: tuple[Text, ...]
+
+
+def save_source(paths: Sequence[Path], contract: InputContract, file: Path) -> SourceGrid:
+    """Write the voxels of a study's best series.
+
+    Args:
+        paths: files of one study (DICOM Part 10, or a NIfTI file).
+        contract: which sequence is wanted, and what counts as a head.
+        file: gets (columns, rows, slices) float32 as .npy, whatever plane the slices are in.
+
+    Raises:
+        NotAnalysable: with the reason for each series in ``series``.
+    """
+    candidates = survey(paths, contract)
+    tried: list[SeriesChoice] = []
+    for candidate in candidates:
+        if candidate.rank is None:
+            break
+        try:
+            voxels, affine, warnings = _loaded(candidate, contract)
+        except NotAnalysable as refusal:
+            why = Sentence("tried", why=candidate.choice.why, refusal=refusal.reason)
+            tried.append(replace(candidate.choice, why=why))
+            continue
+        np.save(file, voxels)
+        chosen = replace(candidate.choice, chosen=True)
+        return SourceGrid(affine, (*tried, chosen), warnings)
+    series = (*tried, *(c.choice for c in candidates[len(tried) :]))
+    if tried:
+        raise NotAnalysable(Sentence("none_usable", series=[t.why for t in tried]), series)
+    raise NotAnalysable(reason(candidates, contract), series)
+
+
+def _loaded(
+    candidate: Candidate, contract: InputContract
+) -> tuple[Float32Array, Float64Array, tuple[Text, ...]]:
+    """Voxels and affine on the source's grid, and warnings."""
+    volume = candidate.load()
+    head, _ = admit(volume, contract.gate)
+    warnings = (*volume.warnings, *head.cuts)
+    if is_nifti(candidate.paths[0]):
+        return (*_nifti(candidate.paths[0]), warnings)
+    return (*_of_dicom(volume), warnings)
+
+
+def _nifti(path: Path) -> tuple[Float32Array, Float64Array]:
+    """As the file has it; of a 4-D one the first volume."""
+    image = cast(SpatialImage, nibabel.load(path))
+    voxels = np.asanyarray(image.dataobj).astype(np.float32)
+    while voxels.ndim > 3:
+        voxels = voxels[..., 0]
+    voxels = np.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
+    return voxels, np.asarray(image.affine, np.float64)
+
+
+def _of_dicom(volume: Volume) -> tuple[Float32Array, Float64Array]:
+    """Columns, rows and slices; a gap in a stack is taken for even distances."""
+    affine = RAS_FROM_LPS @ volume.affine @ np.diag([1, 1, volume.thickness_mm, 1])
+    return np.ascontiguousarray(volume.voxels.transpose(2, 1, 0)), affine
