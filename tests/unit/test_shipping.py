@@ -44,7 +44,7 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, "0123456789abcdef")
     full = uncommented()
     assert replace(full.receive, callers=(), tls=None) == config.Receive()
-    assert full.complete == config.Complete()
+    assert full.complete == config.Complete(source="pacs")
     assert full.decode == config.Decode()
     assert replace(full.classify, bundle=config.BUNDLE) == config.Classify()
     assert full.report == config.Describe()

@@ -62,6 +62,7 @@ def test_what_is_shorter_than_3_mm_is_no_lesion() -> None:
     assert np.argwhere(kept).tolist() == [[10, 10, 2], [11, 10, 2], [12, 10, 2]]
 
 
+@pytest.mark.usefixtures("as_drawn")
 def test_what_touches_at_a_corner_is_one_lesion() -> None:
     drawn = head()
     lesion_at(drawn, (-28.0, 8.0, 34.0), (6.0, 6.0, 1))
@@ -70,6 +71,7 @@ def test_what_touches_at_a_corner_is_one_lesion() -> None:
     assert len(objects.lesions(drawn.volume, drawn.outlines).lesions) == 1
 
 
+@pytest.mark.usefixtures("as_drawn")
 def test_a_lesion_beyond_the_normal_rim_touches_the_ventricle() -> None:
     drawn = head()
     ventricle = drawn.labels.copy()

@@ -1,7 +1,6 @@
 """When a study is complete."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import pydicom
@@ -344,29 +343,3 @@ def test_a_clock_set_back_does_not_make_a_study_rest(inbox: Inbox) -> None:
     store(inbox, mr(), at=5000)
     (study,) = inbox.complete(1000, RULE, Evidence(enough=99))
     assert study.completion == "idle"
-
-
-@pytest.mark.parametrize(
-    ("answers", "taken", "reason"),
-    [
-        ({104: None, 105: True}, 105, "evidence"),
-        ({105: False, 120: True}, 120, "evidence"),
-        ({105: False}, 158, "fewer"),
-        ({105: None}, 158, "idle"),
-    ],
-)
-def test_a_study_of_which_the_source_has_more_waits(
-    inbox: Inbox, answers: dict[int, bool | None], taken: int, reason: str
-) -> None:
-    store(inbox, mr(), at=98)
-    for now in range(100, taken + 1):
-        said = [answer for at, answer in answers.items() if at <= now][-1:] or [None]
-
-        def has_all(study: str, held: Mapping[str, int], said: bool | None) -> bool | None:
-            assert (study, sum(held.values())) == (STUDY, 1)
-            return said
-
-        ask = partial(has_all, said=said[0])
-        studies = inbox.complete(now, RULE, Evidence(1), has_all=ask)
-        assert len(studies) == (now == taken), now
-    assert [study.completion for study in studies] == [reason]

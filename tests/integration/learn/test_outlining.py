@@ -1,0 +1,148 @@
+"""The network that outlines: it learns, killed runs go on, its bundle serves `msnode lesions`."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+from msnode import lesions, sample
+from msnode.cli.main import main
+from msnode.learn.data import label_maps
+from msnode.learn.data.index_csv import Row, read, write
+from msnode.learn.data.label_maps import LESION, REST, VENTRICLE
+from msnode.learn.train import outlining
+from msnode.learn.train.loop import Schedule
+from msnode.lesions.outline import probabilities
+from tests.unit.lesions.heads import head, lesion_at
+
+PLACES = ((-24.0, -36.0, 24.0), (-38.0, 30.0, 30.0), (28.0, 8.0, 34.0), (26.0, -50.0, 30.0))
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four persons, each with lesions elsewhere, of another brightness."""
+    folder = tmp_path_factory.mktemp("heads")
+    rng = np.random.default_rng(0)
+    rows = []
+    for person in range(4):
+        drawn = head(slices=14, thickness=8.0)
+        for x, y, z in PLACES[person:] + PLACES[:person][:2]:
+            lesion_at(drawn, (x, y, z), (10.0, 8.0, 1 + person % 2))
+        noisy = drawn.volume.voxels * (1 + person) + rng.normal(0, 3, drawn.labels.shape)
+        names = {
+            "flair": noisy.astype(np.float32),
+            "lesions": (drawn.labels == 1).astype(np.uint8),
+            "ventricles": (drawn.labels == 2).astype(np.uint8),
+            "brain": (drawn.volume.voxels > 0).astype(np.uint8),
+        }
+        paths: dict[str, Any] = {name: folder / f"{person}_{name}.nii.gz" for name in names}
+        for name, voxels in names.items():
+            nibabel.Nifti1Image(voxels, drawn.volume.affine).to_filename(paths[name])
+        rows.append(Row(paths.pop("flair"), f"p{person}", "ms", **paths))
+    write(folder / "index.csv", rows)
+    return folder / "index.csv"
+
+
+def test_it_learns_to_tell_lesion_from_ventricle_and_rest(index: Path) -> None:
+    *taught, unseen = label_maps.load(read(index))
+    model = outlining.fit(taught, Schedule(40, 1e-2), 4, None)
+    x, y = unseen.volume.voxels.shape[:2]
+    maps = probabilities(unseen.planes, model, (x, y))
+    for one in (LESION, VENTRICLE):
+        where = unseen.labels == one
+        brain = unseen.planes.pixels > 0.2
+        rest = brain & (unseen.labels == REST)
+        assert maps[one][where].mean() > 5 * maps[one][rest].mean(), one
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(index: Path, tmp_path: Path) -> None:
+    volumes = label_maps.load(read(index)[:1])
+    whole = outlining.fit(volumes, Schedule(4, 1e-3, every=2), 2, None)
+
+    def kill(step: int, _: float, __: nn.Module) -> bool:
+        if step == 4:
+            raise KeyboardInterrupt
+        return False
+
+    checkpoint = tmp_path / "model.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        outlining.fit(volumes, Schedule(4, 1e-3, every=2), 2, checkpoint, kill)
+    resumed = outlining.fit(volumes, Schedule(4, 1e-3, every=2), 2, checkpoint)
+    for (name, one), other in zip(
+        whole.state_dict().items(), resumed.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, other), name
+
+
+def invoke(*words: object) -> str:
+    done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def bundle(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cross-validated and then trained on everyone, in a few steps."""
+    folder = tmp_path_factory.mktemp("runs")
+    few = ("--preset", "lesions", "--set", "steps=12", "--set", "batch=4")
+    told = invoke("crossval", index, "--out", folder / "cv", "--folds", 3, *few)
+    assert "naive: voxel Dice" in told
+    metrics = json.loads((folder / "cv/metrics.json").read_text())
+    assert {row["person"] for row in metrics["persons"]} == {"p0", "p1", "p2", "p3"}
+    before = (folder / "cv/fold-1/persons.json").stat().st_mtime_ns
+    invoke("crossval", index, "--out", folder / "cv", "--folds", 3, *few)
+    assert (folder / "cv/fold-1/persons.json").stat().st_mtime_ns == before, "not trained again"
+    final = ("--scheme", "everyone", "--measured", folder / "cv")
+    invoke("train", index, "--out", folder / "final", *few, *final)
+    return folder / "final/bundle"
+
+
+def test_the_bundle_says_what_was_measured(bundle: Path) -> None:
+    loaded = lesions.load(bundle)
+    assert "4 persons" in loaded.manifest.measured_on
+    assert set(loaded.manifest.figures) >= {"dice", "f1", "naive", "volume_bias"}
+    card = (bundle / "CARD.md").read_text()
+    assert "95 % interval over persons" in card
+    assert "| p3 |" in card
+
+
+def test_scans_by_hand_become_masks_and_one_table(
+    bundle: Path, index: Path, tmp_path: Path
+) -> None:
+    nifti = read(index)[0].path
+    dicom = tmp_path / "scan"
+    sample.write_study(dicom)
+    out = tmp_path / "out"
+    invoke("lesions", nifti, dicom, "--out", out, "--model", bundle)
+    assert {path.name for path in out.iterdir()} == {
+        "0_flair_lesions.nii.gz", "scan_lesions.nii.gz", "lesions.csv",
+    }  # fmt: skip
+    mask, source = nibabel.load(out / "0_flair_lesions.nii.gz"), nibabel.load(nifti)
+    assert mask.get_data_dtype() == np.uint8  # type: ignore[attr-defined]
+    assert mask.shape == source.shape  # type: ignore[attr-defined]
+    assert np.allclose(mask.affine, source.affine)  # type: ignore[attr-defined]
+    assert set(np.unique(np.asarray(mask.dataobj))) <= {0, 1, 2, 3}  # type: ignore[attr-defined]
+    with (out / "lesions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    labels = np.asarray(mask.dataobj)  # type: ignore[attr-defined]
+    mine = [row for row in rows if row["volume"] == "0_flair_lesions.nii.gz"]
+    assert sum(float(row["mm3"]) for row in mine) == pytest.approx((labels == 1).sum() * 8, abs=1)
+    shown = {int(n) - 1 for row in mine for n in row["images"].split(";")}
+    assert shown == set(np.flatnonzero((labels == 1).any(axis=(0, 1))).tolist())
+
+
+def test_one_bad_scan_ends_itself(bundle: Path, index: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.nii.gz"
+    nibabel.Nifti1Image(np.zeros((40, 40, 20), np.float32), np.eye(4)).to_filename(bad)
+    words = ["lesions", bad, read(index)[1].path, "--out", tmp_path / "out", "--model", bundle]
+    done = CliRunner().invoke(main, [str(word) for word in words])
+    assert done.exit_code == 1
+    assert "1 of 2 scans were not outlined" in done.output
+    assert (tmp_path / "out/1_flair_lesions.nii.gz").exists()
