@@ -6,6 +6,7 @@ Desikan-Killiany labels. ``ATLAS.md`` beside them has the recipe, credit and lic
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -65,21 +66,32 @@ def _compared() -> tuple[Float64Array, Float64Array]:
     return np.ascontiguousarray(points), values / np.sqrt(np.sum(values**2))
 
 
-def fit(volume: RasVolume, start: Float64Array) -> Float64Array:
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How the atlas lies in a volume.
+
+    Attributes:
+        matrix: (4, 4) from the volume's patient coordinates to those of the atlas, RAS mm.
+        likeness: correlation of the two, in [-1, 1].
+    """
+
+    matrix: Float64Array
+    likeness: float
+
+
+def fit(volume: RasVolume, start: Float64Array) -> Fit:
     """Fit the atlas to a volume: turned, moved and scaled along its axes.
 
     Args:
         volume: FLAIR, with or without skull.
         start: (3,) RAS mm of the ventricles' centre in the volume.
-
-    Returns:
-        (4, 4) from the volume's patient coordinates to those of the atlas, RAS mm.
     """
     cost = _cost(volume, start)
     tries = [_search(cost, np.eye(9)[0] * pitch / UNIT, 2, 0.1, 1e-2) for pitch in PITCHES_DEG]
     _, best = min(tries, key=lambda one: one[0])
-    _, found = _search(cost, best, 6, 0.02, 1e-4)
-    return np.asarray(np.linalg.inv(_from_atlas(found, start)), np.float64)
+    lowest, found = _search(cost, best, 6, 0.02, 1e-4)
+    matrix = np.asarray(np.linalg.inv(_from_atlas(found, start)), np.float64)
+    return Fit(matrix, 1 - lowest + _oddity(found))
 
 
 def _search(
@@ -111,7 +123,7 @@ def _from_atlas(x: Float64Array, start: Float64Array) -> Float64Array:
 
 
 def _cost(volume: RasVolume, start: Float64Array) -> Callable[[Float64Array], float]:
-    """One minus the correlation, with a mild preference for usual heads."""
+    """One minus the correlation, and how odd the head would be."""
     points, wanted = _compared()
     seen, to_voxels = _brain(volume), np.linalg.inv(volume.affine)
 
@@ -123,11 +135,15 @@ def _cost(volume: RasVolume, start: Float64Array) -> Callable[[Float64Array], fl
         values -= values.mean()
         length = float(np.sqrt(np.sum(values**2)))
         alike = float(np.sum(values * wanted)) / max(length, 1e-9)
-        turns, scales = x[:3] ** 2, x[6:]
-        odd = 0.01 * turns @ (0.3, 2, 2) + 0.01 * scales @ scales + 0.06 * np.var(scales)
-        return 1 - alike + float(odd)
+        return 1 - alike + _oddity(x)
 
     return cost
+
+
+def _oddity(x: Float64Array) -> float:
+    """A mild preference for heads that lie straight and are of usual size and shape."""
+    turns, scales = x[:3] ** 2, x[6:]
+    return float(0.01 * turns @ (0.3, 2, 2) + 0.01 * scales @ scales + 0.06 * np.var(scales))
 
 
 def _brain(volume: RasVolume) -> Float64Array:

@@ -10,19 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from msnode.lesions.inputs import brightness
 from msnode.records.ras_volume import RasVolume
 
 TISSUE = (0.55, 2.2)
-"""Brightness of brain, in medians of the brighter 40 % of the volume."""
+"""Brightness of brain, in medians of its inside."""
 BRIDGE_MM, GAP_MM = 3.0, 5.0
 """Bridges to the scalp are at most twice so wide; gaps in the brain are closed up to this."""
 
 
 def brain_mask(volume: RasVolume) -> NDArray[np.bool_]:
     """(x, y, z) bool, slice by slice: opened, the largest part, closed, filled."""
-    voxels = volume.voxels.astype(np.float32)
-    bright = voxels[voxels > np.quantile(voxels, 0.6)]
-    median = float(np.median(bright)) if bright.size else 1.0
+    voxels, median = volume.voxels.astype(np.float32), brightness(volume)
     tissue = (voxels > TISSUE[0] * median) & (voxels < TISSUE[1] * median)
     mm = float(volume.spacing_mm[:2].mean())
     bridge, gap = _disc(BRIDGE_MM / mm), _disc(GAP_MM / mm)

@@ -105,6 +105,17 @@ def at(plane: Float32Array, shape: tuple[int, int]) -> Float32Array:
     return sampled
 
 
+def brightness(volume: RasVolume) -> float:
+    """Median of the tissue inside the brain, or of all tissue where the head is too small.
+
+    Raises:
+        NotAnalysable: nothing in the volume is bright.
+    """
+    x, y, z = volume.spacing_mm
+    pixels = volume.voxels.astype(np.float32).transpose(2, 0, 1)
+    return _median(pixels, _head(pixels), np.array([z, x, y]))
+
+
 def _head(pixels: Float32Array) -> NDArray[np.bool_]:
     """(slices, rows, cols) bool: tissue, its holes filled slice by slice."""
     threshold = LEAST * float(np.quantile(pixels, 0.995))

@@ -25,6 +25,9 @@ ENOUGH: dict[Region, float] = {
 }
 """Part of a lesion from which it is of a region, asked in this order. To touch a ventricle is
 enough, as the ventricles are the volume's own; the cortex is an atlas's, some millimetres off."""
+LEAST_ALIKE = 0.55
+"""A fit below this places nothing: of 34 scans of three sites, all of which were fitted well by
+eye, the least had 0.62; a fit that went astray had 0.28."""
 CONNECTED = np.ones((3, 3, 3))
 """What touches at a corner is one lesion (26 neighbours)."""
 
@@ -91,15 +94,23 @@ def place(volume: RasVolume, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     The normal rim belongs to the ventricle: what touches it is periventricular.
     """
     ventricles = np.isin(labels, (VENTRICLE, RIM))
-    start = _centre(volume, labels == VENTRICLE)
-    parts = atlas.place(volume, atlas.fit(volume, start))
-    mm = volume.spacing_mm
-    deep = np.full(volume.voxels.shape, 1 + REGIONS.index("deep_white"), np.uint8)
-    deep[_near(parts == atlas.CORTEX, mm)] = 1 + REGIONS.index("juxtacortical")
-    deep[parts == atlas.INFRATENTORIAL] = 1 + REGIONS.index("infratentorial")
+    fit = atlas.fit(volume, _centre(volume, labels == VENTRICLE))
+    parts, mm = atlas.place(volume, fit.matrix), volume.spacing_mm
     lateral = ventricles & (parts != atlas.INFRATENTORIAL)
-    deep[_near(lateral, mm)] = 1 + REGIONS.index("periventricular")
-    return deep
+    near: dict[Region, NDArray[np.bool_]]
+    if fit.likeness < LEAST_ALIKE:  # where the atlas is elsewhere, only the ventricles are known
+        near = {"unknown": np.ones_like(ventricles), "periventricular": _near(ventricles, mm)}
+    else:
+        near = {
+            "deep_white": np.ones_like(ventricles),
+            "juxtacortical": _near(parts == atlas.CORTEX, mm),
+            "infratentorial": parts == atlas.INFRATENTORIAL,
+            "periventricular": _near(lateral, mm),
+        }
+    where = np.zeros(volume.voxels.shape, np.uint8)
+    for region, there in near.items():  # the later ones over the earlier
+        where[there] = 1 + REGIONS.index(region)
+    return where
 
 
 def _near(where: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -171,7 +182,7 @@ def _region(parts: dict[Region, float]) -> Region:
     for region, share in ENOUGH.items():
         if parts.get(region, 0.0) >= share * total:
             return region
-    return "deep_white"
+    return "unknown" if "unknown" in parts else "deep_white"
 
 
 def _parts(regions: NDArray[np.uint8], voxel_mm3: float) -> Iterator[tuple[Region, float]]:

@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Region = Literal["periventricular", "juxtacortical", "infratentorial", "deep_white"]
-REGIONS: tuple[Region, ...] = ("periventricular", "juxtacortical", "infratentorial", "deep_white")
-"""Of the McDonald criteria (Thompson et al., Lancet Neurol 2018), and what lies in none of them."""
+Region = Literal[
+    "periventricular", "juxtacortical", "infratentorial", "deep_white", "unknown"
+]  # fmt: skip
+REGIONS: tuple[Region, ...] = (
+    "periventricular", "juxtacortical", "infratentorial", "deep_white", "unknown",
+)  # fmt: skip
+"""Of the McDonald criteria (Thompson et al., Lancet Neurol 2018), what lies in none of them, and
+what could not be placed."""
 
 
 @dataclass(frozen=True, slots=True)

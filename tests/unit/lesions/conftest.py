@@ -9,4 +9,4 @@ from msnode.lesions import atlas
 @pytest.fixture
 def as_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fit of the atlas to a drawn head, as it is."""
-    monkeypatch.setattr(atlas, "fit", lambda *_: np.eye(4))
+    monkeypatch.setattr(atlas, "fit", lambda *_: atlas.Fit(np.eye(4), 1.0))

@@ -92,6 +92,14 @@ def test_a_volume_without_lesions_is_not_placed(monkeypatch: pytest.MonkeyPatch)
     assert not found.numbers.any()
 
 
+def test_where_the_atlas_does_not_fit_only_the_ventricles_are_known(
+    drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atlas, "fit", lambda *_: atlas.Fit(np.eye(4), 0.3))
+    found = objects.lesions(drawn.volume, drawn.outlines).lesions
+    assert [lesion.region for lesion in found] == ["periventricular", *["unknown"] * 3]
+
+
 @pytest.mark.parametrize("pitch", [-12.0, 9.0])
 def test_the_atlas_is_fitted_to_a_head_that_is_turned_moved_and_larger(pitch: float) -> None:
     angle = np.radians(pitch)
@@ -102,7 +110,9 @@ def test_the_atlas_is_fitted_to_a_head_that_is_turned_moved_and_larger(pitch: fl
     drawn = head()
     volume = RasVolume(drawn.volume.voxels, turned @ drawn.volume.affine)
     start = (turned @ np.append(atlas.MIDDLE + np.array([3.0, -4.0, 4.0]), 1))[:3]
-    to_atlas = atlas.fit(volume, start)
+    fit = atlas.fit(volume, start)
+    to_atlas = fit.matrix
+    assert fit.likeness > 0.9
     corners = np.array([[x, y, z, 1] for x in (-60, 60) for y in (-90, 60) for z in (-30, 60)]).T
     apart = np.linalg.norm((to_atlas @ turned @ corners - corners)[:3], axis=0)
     assert apart.max() < 6
