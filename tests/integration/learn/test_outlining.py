@@ -27,12 +27,12 @@ PLACES = ((-24.0, -36.0, 24.0), (-38.0, 30.0, 30.0), (28.0, 8.0, 34.0), (26.0, -
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four persons, each with lesions elsewhere, of another brightness."""
+    """Three persons, each with lesions elsewhere, of another brightness."""
     folder = tmp_path_factory.mktemp("heads")
     rng = np.random.default_rng(0)
     rows = []
-    for person in range(4):
-        drawn = head(slices=14, thickness=8.0)
+    for person in range(3):
+        drawn = head(slices=9, thickness=12.0)
         for x, y, z in PLACES[person:] + PLACES[:person][:2]:
             lesion_at(drawn, (x, y, z), (10.0, 8.0, 1 + person % 2))
         noisy = drawn.volume.voxels * (1 + person) + rng.normal(0, 3, drawn.labels.shape)
@@ -59,7 +59,7 @@ def test_it_learns_to_tell_lesion_from_ventricle_and_rest(index: Path) -> None:
         where = unseen.labels == one
         brain = unseen.planes.pixels > 0.2
         rest = brain & (unseen.labels == REST)
-        assert maps[one][where].mean() > 5 * maps[one][rest].mean(), one
+        assert maps[one][where].mean() > 3 * maps[one][rest].mean(), one
 
 
 def test_a_killed_training_goes_on_to_the_same_weights(index: Path, tmp_path: Path) -> None:
@@ -91,11 +91,11 @@ def invoke(*words: object) -> str:
 def bundle(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Cross-validated and then trained on everyone, in a few steps."""
     folder = tmp_path_factory.mktemp("runs")
-    few = ("--preset", "lesions", "--set", "steps=12", "--set", "batch=4")
+    few = ("--preset", "lesions", "--set", "steps=6", "--set", "batch=2")
     told = invoke("crossval", index, "--out", folder / "cv", "--folds", 3, *few)
     assert "naive: voxel Dice" in told
     metrics = json.loads((folder / "cv/metrics.json").read_text())
-    assert {row["person"] for row in metrics["persons"]} == {"p0", "p1", "p2", "p3"}
+    assert {row["person"] for row in metrics["persons"]} == {"p0", "p1", "p2"}
     before = (folder / "cv/fold-1/persons.json").stat().st_mtime_ns
     invoke("crossval", index, "--out", folder / "cv", "--folds", 3, *few)
     assert (folder / "cv/fold-1/persons.json").stat().st_mtime_ns == before, "not trained again"
@@ -106,43 +106,49 @@ def bundle(index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_bundle_says_what_was_measured(bundle: Path) -> None:
     loaded = lesions.load(bundle)
-    assert "4 persons" in loaded.manifest.measured_on
+    assert "3 persons" in loaded.manifest.measured_on
     assert set(loaded.manifest.figures) >= {"dice", "f1", "naive", "volume_bias"}
     card = (bundle / "CARD.md").read_text()
     assert "95 % interval over persons" in card
-    assert "| p3 |" in card
+    assert "| p2 |" in card
 
 
-def test_scans_by_hand_become_masks_and_one_table(
-    bundle: Path, index: Path, tmp_path: Path
-) -> None:
-    nifti = read(index)[0].path
-    dicom = tmp_path / "scan"
-    sample.write_study(dicom)
+def test_scans_by_hand_become_masks_and_one_table(bundle: Path, tmp_path: Path) -> None:
+    nifti = tmp_path / "flair.nii.gz"
+    nifti.write_bytes(sample.nifti().read_bytes())
+    sample.write_study(tmp_path / "scan")
     out = tmp_path / "out"
-    invoke("lesions", nifti, dicom, "--out", out, "--model", bundle)
+    invoke("lesions", nifti, tmp_path / "scan", "--out", out, "--model", bundle)
     assert {path.name for path in out.iterdir()} == {
-        "0_flair_lesions.nii.gz", "scan_lesions.nii.gz", "lesions.csv",
+        "flair_lesions.nii.gz", "scan_lesions.nii.gz", "lesions.csv",
     }  # fmt: skip
-    mask, source = nibabel.load(out / "0_flair_lesions.nii.gz"), nibabel.load(nifti)
-    assert mask.get_data_dtype() == np.uint8  # type: ignore[attr-defined]
-    assert mask.shape == source.shape  # type: ignore[attr-defined]
-    assert np.allclose(mask.affine, source.affine)  # type: ignore[attr-defined]
-    assert set(np.unique(np.asarray(mask.dataobj))) <= {0, 1, 2, 3}  # type: ignore[attr-defined]
+    source: Any = nibabel.load(nifti)
+    mask: Any = nibabel.load(out / "flair_lesions.nii.gz")
+    assert mask.get_data_dtype() == np.uint8
+    assert mask.shape == source.shape
+    assert np.allclose(mask.affine, source.affine)
+    labels = np.asarray(mask.dataobj)
+    assert set(np.unique(labels)) <= {0, 1, 2, 3}
     with (out / "lesions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    labels = np.asarray(mask.dataobj)  # type: ignore[attr-defined]
-    mine = [row for row in rows if row["volume"] == "0_flair_lesions.nii.gz"]
-    assert sum(float(row["mm3"]) for row in mine) == pytest.approx((labels == 1).sum() * 8, abs=1)
-    shown = {int(n) - 1 for row in mine for n in row["images"].split(";")}
-    assert shown == set(np.flatnonzero((labels == 1).any(axis=(0, 1))).tolist())
+    for name in ("flair_lesions.nii.gz", "scan_lesions.nii.gz"):
+        mine = [row for row in rows if row["volume"] == name]
+        written: Any = nibabel.load(out / name)
+        is_lesion = np.asarray(written.dataobj) == 1
+        mm3 = np.prod(written.header.get_zooms()) * is_lesion.sum()
+        assert sum(float(row["mm3"]) for row in mine) == pytest.approx(mm3, rel=1e-3, abs=1)
+        shown = {int(n) - 1 for row in mine for n in row["images"].split(";")}
+        assert shown == set(np.flatnonzero(is_lesion.any(axis=(0, 1))).tolist())
+        assert [int(row["id"]) for row in mine] == list(range(1, len(mine) + 1))
 
 
-def test_one_bad_scan_ends_itself(bundle: Path, index: Path, tmp_path: Path) -> None:
+def test_one_bad_scan_ends_itself(bundle: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.nii.gz"
     nibabel.Nifti1Image(np.zeros((40, 40, 20), np.float32), np.eye(4)).to_filename(bad)
-    words = ["lesions", bad, read(index)[1].path, "--out", tmp_path / "out", "--model", bundle]
+    words = ["lesions", bad, sample.nifti(), "--out", tmp_path / "out", "--model", bundle]
     done = CliRunner().invoke(main, [str(word) for word in words])
     assert done.exit_code == 1
+    assert "bad: not outlined" in done.output
     assert "1 of 2 scans were not outlined" in done.output
-    assert (tmp_path / "out/1_flair_lesions.nii.gz").exists()
+    stem = sample.nifti().name.partition(".")[0]
+    assert (tmp_path / f"out/{stem}_lesions.nii.gz").exists()
