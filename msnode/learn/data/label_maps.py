@@ -11,6 +11,7 @@ from scipy import ndimage
 from msnode.errors import ConfigError, NotAnalysable
 from msnode.learn.data import ras_nifti
 from msnode.learn.data.index_csv import Row
+from msnode.lesions.brain import brain_mask
 from msnode.lesions.inputs import Planes, planes
 from msnode.records.ras_volume import RasVolume
 
@@ -35,6 +36,7 @@ class Labelled:
         planes: what the network sees.
         labels: (slices, rows, cols) uint8 on the planes, `REST` to `UNKNOWN`.
         stripped: what the network sees where somebody has removed the skull; None: unknown brain.
+        inside: (slices, rows, cols) bool, a rough mask of the brain.
     """
 
     row: Row
@@ -43,6 +45,7 @@ class Labelled:
     planes: Planes
     labels: NDArray[np.uint8]
     stripped: Planes | None
+    inside: NDArray[np.bool_]
 
 
 def load(
@@ -75,7 +78,9 @@ def _one(row: Row) -> Labelled:
     labels = _labels(row, volume, lesions, seen)
     brain = mask(row.brain, volume) if row.brain else None
     bare = RasVolume(volume.voxels * brain, volume.affine) if brain is not None else None
-    return Labelled(row, volume, lesions, seen, labels, planes(bare) if bare is not None else None)
+    stripped = planes(bare) if bare is not None else None
+    inside = on_planes(brain_mask(volume), seen)
+    return Labelled(row, volume, lesions, seen, labels, stripped, inside)
 
 
 def mask(path: Path, volume: RasVolume) -> NDArray[np.bool_]:

@@ -26,8 +26,8 @@ class Agreement:
         false: found lesions that overlap none.
         ml: volume of the drawn lesions.
         found_ml: of the found ones.
-        ventricles: Dice of the ventricles; nan where nobody drew them.
-        stripped: Dice of the lesions without the skull; nan where the brain is not known.
+        ventricles: Dice of the ventricles; None where nobody drew them.
+        stripped: Dice of the lesions without the skull; None where the brain is not known.
         naive: Dice of a threshold on the brightness.
     """
 
@@ -38,9 +38,9 @@ class Agreement:
     false: int
     ml: float
     found_ml: float
-    ventricles: float = np.nan
-    stripped: float = np.nan
-    naive: float = np.nan
+    ventricles: float | None = None
+    stripped: float | None = None
+    naive: float | None = None
 
     @property
     def f1(self) -> float:
@@ -75,15 +75,15 @@ def _touched(these: Mask, others: Mask) -> tuple[float, int]:
 def figures(rows: Sequence[Agreement]) -> dict[str, Figure]:
     """Means over persons, with 95 % intervals by bootstrap over them."""
     names = ("dice", "f1", "recall", "precision", "false", "ventricles", "stripped", "naive")
-    found = {name: _mean([float(getattr(row, name)) for row in rows]) for name in names}
+    found = {name: _mean([getattr(row, name) for row in rows]) for name in names}
     ml = np.array([row.ml for row in rows])
     ours = np.array([row.found_ml for row in rows])
     return found | {"volume_spearman": _spearman(ml, ours), "volume_bias": _bias(ml, ours)}
 
 
-def _mean(values: Sequence[float]) -> Figure:
+def _mean(values: Sequence[float | None]) -> Figure:
     """Of the values that there are."""
-    known = np.array([v for v in values if np.isfinite(v)])
+    known = np.array([v for v in values if v is not None], np.float64)
     if not len(known):
         return Figure(np.nan, np.nan, np.nan)
     draws = resampled([str(n) for n in range(len(known))], DRAWS, 0)

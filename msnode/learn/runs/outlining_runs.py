@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from msnode.errors import ConfigError
 from msnode.learn.data import label_maps, splits
@@ -40,7 +41,7 @@ MEANINGS = {
     "volume_bias": "volume, bias",
     "ventricles": "ventricles, Dice",
     "stripped": "voxel Dice without skull",
-    "naive": "naive: voxel Dice of a threshold on the FLAIR",
+    "naive": "naive: voxel Dice of a threshold on the brain's brightness",
 }
 
 
@@ -215,10 +216,15 @@ def _threshold(maps: Sequence[Float32Array], volumes: Sequence[Labelled]) -> flo
 def _naive_threshold(volumes: Sequence[Labelled]) -> float:
     """Likewise of the brightness."""
     means = [
-        np.mean([overlap.dice(v.planes.pixels >= t, v.labels == LESION) for v in volumes])
+        np.mean([overlap.dice(_brighter(v, t), v.labels == LESION) for v in volumes])
         for t in BRIGHTNESS
     ]
     return float(BRIGHTNESS[int(np.argmax(means))])
+
+
+def _brighter(v: Labelled, threshold: float) -> NDArray[np.bool_]:
+    """The naive baseline: what is bright in the brain; scalp and eyes are spared it."""
+    return np.asarray((v.planes.pixels >= threshold) & v.inside, np.bool_)
 
 
 def _agreement(model: Unet, v: Labelled, threshold: float, brightness: float) -> Agreement:
@@ -226,14 +232,14 @@ def _agreement(model: Unet, v: Labelled, threshold: float, brightness: float) ->
     maps = _map(model, v)
     found = without_short(maps[LESION] >= threshold, v.volume)
     row = overlap.agreement(v.row.person, v.lesions, found, v.volume.voxel_mm3)
-    ventricles = np.nan
+    ventricles = None
     if not (v.labels == UNKNOWN).any():
         best = probabilities(v.planes, model, v.labels.shape[1:]).argmax(axis=0)
         ventricles = overlap.dice(best == VENTRICLE, v.labels == VENTRICLE)
-    bare = np.nan
+    bare = None
     if v.stripped is not None:
         bare = overlap.dice(_map(model, v, stripped=True)[LESION] >= threshold, v.lesions)
-    naive = overlap.dice(v.planes.pixels >= brightness, v.labels == LESION)
+    naive = overlap.dice(_brighter(v, brightness), v.labels == LESION)
     return replace(row, ventricles=ventricles, stripped=bare, naive=naive)
 
 
@@ -261,6 +267,10 @@ def _measured(run: Path) -> Outlined:
     return _finish(run, folds)
 
 
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
 def card(found: Outlined | None) -> str:
     """The measured figures in words and tables."""
     if found is None:
@@ -270,7 +280,7 @@ def card(found: Outlined | None) -> str:
     columns = ("person", "Dice", "F1", "false", "drawn ml", "found ml", "ventricles", "naive Dice")
     rows = [
         f"| {r.person} | {r.dice:.3f} | {r.f1:.3f} | {r.false} | {r.ml:.1f} | {r.found_ml:.1f} |"
-        f" {r.ventricles:.3f} | {r.naive:.3f} |"
+        f" {_cell(r.ventricles)} | {_cell(r.naive)} |"
         for r in found.persons
     ]
     parts = ["# Lesions", "", f"Measured on {_measured_on(found)}.", "", *head, *lines]
