@@ -6,7 +6,7 @@ model never passes for the one that was measured.
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -114,12 +114,7 @@ def save_bundle(
     Returns:
         The manifest with its digest.
     """
-    files = bundle_files.write_weights(folder, model, half)
-    manifest = replace(
-        manifest, digest=bundle_files.digest(bundle_files.plain(manifest), RESULT, files)
-    )
-    bundle_files.write_manifest(folder, manifest, card)
-    return manifest
+    return bundle_files.write(folder, model, manifest, card, RESULT, half)
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -129,10 +124,7 @@ def load_bundle(folder: Path) -> Bundle:
         ConfigError: names the folder, what is wrong, and the fix.
     """
     try:
-        written = bundle_files.read_manifest(folder, "classify.bundle")
-        manifest = bundle_files.structured(written, Manifest)
-        files = bundle_files.weight_files(folder)
-        bundle_files.checked(written, RESULT, files)
+        manifest, files = bundle_files.read(folder, "classify.bundle", Manifest, RESULT)
         model = build(manifest.architecture, manifest.arguments)
         _agree(manifest, model)
         bundle_files.fill(model, files)

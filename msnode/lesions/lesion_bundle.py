@@ -1,6 +1,6 @@
 """The bundle of the network that outlines: weights, bundle.yaml, CARD.md."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,7 @@ class Bundle:
 
 def save(folder: Path, model: Unet, manifest: Manifest, card: str) -> Manifest:
     """Write a bundle; returns the manifest with its digest."""
-    files = bundle_files.write_weights(folder, model)
-    digest = bundle_files.digest(bundle_files.plain(manifest), RESULT, files)
-    written = replace(manifest, digest=digest)
-    bundle_files.write_manifest(folder, written, card)
-    return written
+    return bundle_files.write(folder, model, manifest, card, RESULT, half=True)
 
 
 def load(folder: Path) -> Bundle:
@@ -66,10 +62,7 @@ def load(folder: Path) -> Bundle:
         ConfigError: names the folder, what is wrong, and the fix.
     """
     try:
-        written = bundle_files.read_manifest(folder, "--model")
-        manifest = bundle_files.structured(written, Manifest)
-        files = bundle_files.weight_files(folder)
-        bundle_files.checked(written, RESULT, files)
+        manifest, files = bundle_files.read(folder, "--model", Manifest, RESULT)
         if not 0 < manifest.threshold < 1:
             raise ConfigError(
                 f"threshold is {manifest.threshold}; use a probability between 0 and 1"

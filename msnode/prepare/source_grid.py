@@ -1,7 +1,7 @@
 """A study's best series as a volume on its own grid, for what outlines whole volumes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -9,13 +9,13 @@ import nibabel
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 
-from msnode.errors import NotAnalysable
 from msnode.prepare.head_check import admit
 from msnode.prepare.nifti import is_nifti
-from msnode.prepare.series_choice import Candidate, reason, survey
+from msnode.prepare.series_choice import Candidate
+from msnode.prepare.study import first_usable
 from msnode.prepare.volume import Volume
 from msnode.records.images import Float32Array, Float64Array, InputContract, SeriesChoice
-from msnode.records.sentences import Sentence, Text
+from msnode.records.sentences import Text
 
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -46,24 +46,10 @@ def save_source(paths: Sequence[Path], contract: InputContract, file: Path) -> S
     Raises:
         NotAnalysable: with the reason for each series in ``series``.
     """
-    candidates = survey(paths, contract)
-    tried: list[SeriesChoice] = []
-    for candidate in candidates:
-        if candidate.rank is None:
-            break
-        try:
-            voxels, affine, warnings = _loaded(candidate, contract)
-        except NotAnalysable as refusal:
-            why = Sentence("tried", why=candidate.choice.why, refusal=refusal.reason)
-            tried.append(replace(candidate.choice, why=why))
-            continue
-        np.save(file, voxels)
-        chosen = replace(candidate.choice, chosen=True)
-        return SourceGrid(affine, (*tried, chosen), warnings)
-    series = (*tried, *(c.choice for c in candidates[len(tried) :]))
-    if tried:
-        raise NotAnalysable(Sentence("none_usable", series=[t.why for t in tried]), series)
-    raise NotAnalysable(reason(candidates, contract), series)
+    loaded, series, _ = first_usable(paths, contract, lambda one: _loaded(one, contract))
+    voxels, affine, warnings = loaded
+    np.save(file, voxels)
+    return SourceGrid(affine, series, warnings)
 
 
 def _loaded(

@@ -1,9 +1,10 @@
 """A study's files to the slices of its best series."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pydicom
 
@@ -12,10 +13,12 @@ from msnode.prepare.attributes import text, value
 from msnode.prepare.nifti import is_nifti
 from msnode.prepare.series_choice import Candidate, clause, reason, survey
 from msnode.prepare.slices import volume_slices
-from msnode.records.images import InputContract, Prepared, SeriesChoice
+from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices
 from msnode.records.sentences import Sentence
 
 log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 PACKED = (b"PK\3\4", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\7", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
 """How a zip, 7z and rar archive, and files compressed by gzip, bzip2 and xz begin."""
@@ -35,21 +38,45 @@ def prepare(paths: Sequence[Path], contract: InputContract) -> Prepared:
     Raises:
         NotAnalysable: with the reason for each series in ``series``.
     """
+
+    def made(candidate: Candidate) -> Slices:
+        slices = volume_slices(candidate.load(), contract)
+        return replace(slices, acquisition=candidate.acquisition())
+
+    slices, series, used = first_usable(paths, contract, made)
+    return Prepared(slices, series, used)
+
+
+def first_usable(
+    paths: Sequence[Path], contract: InputContract, make: Callable[[Candidate], Made]
+) -> tuple[Made, tuple[SeriesChoice, ...], tuple[Path, ...]]:
+    """What is made of the best series of which it can be made.
+
+    Args:
+        paths: files of one study.
+        contract: which series are wanted.
+        make: raises NotAnalysable where a series will not do.
+
+    Returns:
+        What was made, every series with why it was chosen or not, and the files of the chosen one.
+
+    Raises:
+        NotAnalysable: with the reason for each series in ``series``.
+    """
     candidates = survey(paths, contract)
     tried: list[SeriesChoice] = []
     for position, candidate in enumerate(candidates):
         if candidate.rank is None:
             break
         try:
-            slices = volume_slices(candidate.load(), contract)
-            slices = replace(slices, acquisition=candidate.acquisition())
+            found = make(candidate)
         except NotAnalysable as refusal:
             why = Sentence("tried", why=candidate.choice.why, refusal=refusal.reason)
             tried.append(replace(candidate.choice, why=why))
             continue
         chosen = replace(candidate.choice, chosen=True)
         others = _others(candidates[position + 1 :])
-        return Prepared(slices, (*tried, chosen, *others), candidate.paths)
+        return found, (*tried, chosen, *others), candidate.paths
     series = (*tried, *(c.choice for c in candidates[len(tried) :]))
     raise NotAnalysable(_refusal(tried, candidates, contract), series)
 

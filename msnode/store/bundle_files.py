@@ -6,7 +6,7 @@ Weights may be stored in half precision and come in parts that any file host tak
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,6 +43,51 @@ class DataSource:
     licence: str
     credit: str
     use: str = "training"
+
+
+def write(
+    folder: Path, model: nn.Module, manifest: Kind, card: str, keys: Sequence[str], half: bool
+) -> Kind:
+    """Write a bundle.
+
+    Args:
+        folder: created where missing; weights that lie there are replaced.
+        model: whose state is stored.
+        manifest: a dataclass with a ``digest``, which is computed here.
+        card: CARD.md.
+        keys: of the manifest that bear on a result.
+        half: store matrices and kernels as float16; vectors and statistics stay float32.
+
+    Returns:
+        The manifest with its digest.
+    """
+    files = write_weights(folder, model, half)
+    written: Kind = replace(manifest, digest=digest(plain(manifest), keys, files))  # type: ignore[type-var]
+    text = yaml.safe_dump(plain(written), sort_keys=False, allow_unicode=True)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    (folder / CARD).write_text(card, encoding="utf-8")
+    return written
+
+
+def read(
+    folder: Path, setting: str, kind: type[Kind], keys: Sequence[str]
+) -> tuple[Kind, tuple[Path, ...]]:
+    """A bundle's manifest and weight files, of which nothing was changed.
+
+    Args:
+        folder: of the bundle.
+        setting: of the configuration or command that names the folder.
+        kind: the manifest's class.
+        keys: of the manifest that bear on a result.
+
+    Raises:
+        ConfigError: files are missing, wrong, or not those that were measured.
+    """
+    written = read_manifest(folder, setting)
+    manifest = structured(written, kind)
+    files = weight_files(folder)
+    checked(written, keys, files)
+    return manifest, files
 
 
 def write_weights(folder: Path, model: nn.Module, half: bool = True) -> tuple[Path, ...]:
@@ -99,13 +144,6 @@ def fill(model: nn.Module, files: Sequence[Path]) -> None:
             f"the weights do not fit the architecture ({str(error)[:300]}); use the bundle that "
             "was trained with this version, or train again"
         ) from error
-
-
-def write_manifest(folder: Path, manifest: Any, card: str) -> None:
-    """Write bundle.yaml and CARD.md."""
-    text = yaml.safe_dump(plain(manifest), sort_keys=False, allow_unicode=True)
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
-    (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def read_manifest(folder: Path, setting: str) -> Any:

@@ -13,10 +13,11 @@ from msnode.learn.data import ras_nifti
 from msnode.learn.data.index_csv import Row
 from msnode.lesions.brain import brain_mask
 from msnode.lesions.inputs import Planes, planes
+from msnode.lesions.outline import LESION, RIM, VENTRICLE
 from msnode.records.ras_volume import RasVolume
 
-REST, LESION, VENTRICLE, RIM, UNKNOWN = range(5)
-"""Labels; the first four in the order of ``lesions.unet.CLASSES``."""
+REST, UNKNOWN = 0, 4
+"""Labels beside those that the network gives."""
 RIM_MM = 3.0
 RIM_BRIGHTNESS = 1.2
 """Where nobody outlined the normal rim: what is no lesion, lies within `RIM_MM` of a ventricle and

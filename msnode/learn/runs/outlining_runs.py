@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from msnode.errors import ConfigError
 from msnode.learn.data import label_maps, splits
 from msnode.learn.data.index_csv import read
-from msnode.learn.data.label_maps import LESION, UNKNOWN, VENTRICLE, Labelled
+from msnode.learn.data.label_maps import UNKNOWN, Labelled
 from msnode.learn.evaluate import figures_of_merit, markdown, overlap
 from msnode.learn.evaluate.figures_of_merit import Figure
 from msnode.learn.evaluate.overlap import Agreement
@@ -22,7 +22,7 @@ from msnode.learn.train.recipe import Plan
 from msnode.lesions import lesion_bundle
 from msnode.lesions.lesion_bundle import Manifest
 from msnode.lesions.objects import without_short
-from msnode.lesions.outline import probabilities
+from msnode.lesions.outline import LESION, VENTRICLE, probabilities
 from msnode.lesions.unet import Unet
 from msnode.records.images import Float32Array
 from msnode.store.files import decode

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from msnode.learn.data.label_maps import LESION, REST, UNKNOWN, VENTRICLE, Labelled
+from msnode.learn.data.label_maps import REST, UNKNOWN, Labelled
 from msnode.learn.train.loop import Report, Schedule, device, run
 from msnode.lesions.inputs import Planes
+from msnode.lesions.outline import LESION, VENTRICLE
 from msnode.lesions.unet import CLASSES, Unet
 
 CROP = 128

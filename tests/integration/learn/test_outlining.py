@@ -17,10 +17,10 @@ from msnode import lesions, sample
 from msnode.cli.main import main
 from msnode.learn.data import label_maps
 from msnode.learn.data.index_csv import Row, read, write
-from msnode.learn.data.label_maps import LESION, REST, VENTRICLE
+from msnode.learn.data.label_maps import REST
 from msnode.learn.train import outlining
 from msnode.learn.train.loop import Schedule
-from msnode.lesions.outline import probabilities
+from msnode.lesions.outline import LESION, VENTRICLE, probabilities
 from tests.unit.lesions.heads import head, lesion_at
 
 PLACES = ((-24.0, -36.0, 24.0), (-38.0, 30.0, 30.0), (28.0, 8.0, 34.0), (26.0, -50.0, 30.0))

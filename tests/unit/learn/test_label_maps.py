@@ -11,7 +11,8 @@ import pytest
 from msnode.errors import ConfigError
 from msnode.learn.data import label_maps
 from msnode.learn.data.index_csv import Row
-from msnode.learn.data.label_maps import LESION, REST, RIM, UNKNOWN, VENTRICLE
+from msnode.learn.data.label_maps import REST, UNKNOWN
+from msnode.lesions.outline import LESION, RIM, VENTRICLE
 
 AFFINE = np.diag([1.0, 1.0, 6.0, 1.0])
 
