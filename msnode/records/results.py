@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from msnode.records.images import Float32Array, SeriesChoice, Slices, SourceFrame, SourcePoint
+from msnode.records.lesions import LesionFinding, LesionMaps
 from msnode.records.population import Strata
 from msnode.records.sentences import Text
 from msnode.records.vocabulary import BRAIN, Vocabulary
@@ -125,6 +126,9 @@ class Prior:
         threshold: from which the decision was "present".
         model: name and version of the model then.
         digest: its ``ModelInfo.digest``; probabilities of different models do not compare.
+        lesion_count: number of lesions outlined; None where none were looked for.
+        lesion_ml: their volume, likewise.
+        lesion_digest: of the network that outlined them; volumes of different ones do not compare.
     """
 
     study_date: date
@@ -133,6 +137,22 @@ class Prior:
     threshold: float | None
     model: str
     digest: str
+    lesion_count: int | None = None
+    lesion_ml: float | None = None
+    lesion_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """How soon a study should be read, and why.
+
+    Attributes:
+        is_urgent: before the others.
+        why: for the reader.
+    """
+
+    is_urgent: bool
+    why: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +170,9 @@ class Report:
         priors: of earlier studies, as far as the node knows them, oldest first.
         words: of the route that the study went.
         is_redone: somebody asked for it; no image has come since the result before.
+        lesions: what was outlined; None where no network outlines.
+        maps: of it, voxel by voxel; None where nothing was outlined.
+        priority: by the site's rule; None where the study was not analysed.
     """
 
     study_instance_uid: str
@@ -168,6 +191,9 @@ class Report:
     priors: tuple[Prior, ...] = ()
     words: Vocabulary = BRAIN
     is_redone: bool = False
+    lesions: LesionFinding | None = None
+    maps: LesionMaps | None = None
+    priority: Priority | None = None
 
     @property
     def is_urgent(self) -> bool:
