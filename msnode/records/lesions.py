@@ -160,7 +160,7 @@ class LesionFinding:
     model: LesionModel
     lesions: tuple[Lesion, ...] = ()
     reason: Text | None = None
-    comparison: Comparison = Comparison("no_prior")  # noqa: RUF009 - frozen
+    comparison: Comparison = Comparison("no_prior")
     grades: tuple[Grade, ...] = ()
 
     @property
