@@ -20,10 +20,10 @@ from msnode.cli.progress import progress
 from msnode.config import Decode
 from msnode.confined import Confined
 from msnode.errors import MsnodeError
-from msnode.lesions import Bundle, Found
+from msnode.lesions import Bundle, Compared, Visit
 from msnode.prepare import SourceGrid
 from msnode.records.images import InputContract
-from msnode.records.lesions import REGIONS
+from msnode.records.lesions import CHANGES, REGIONS, Lesion
 from msnode.records.uid_hash import uid_hash
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 CONTRACT = InputContract(("FLAIR",), 224, 224)
 """Any FLAIR of a head; rows and columns are the volume's own."""
 COLUMNS = ("volume", "id", "region", "mm3", "diameter", "images", "probability")
+WITH_PRIOR = ("change", "mm3_before")
 WORDS = {"deep_white": "deep white"}
 
 
@@ -40,45 +41,77 @@ class Outlined:
 
     Attributes:
         name: of the mask file.
-        found: the lesions, on the scan's grid.
-        ml: their volume.
+        visit: the scan and what was found in it.
         grid: of the scan.
         seconds: that it took.
+        compared: with the earlier scan; None where none was given.
     """
 
     name: str
-    found: Found
-    ml: float
+    visit: Visit
     grid: SourceGrid
     seconds: float
+    compared: Compared | None = None
+
+    @property
+    def lesions(self) -> tuple[Lesion, ...]:
+        """What was found, the largest first."""
+        return self.visit.found.lesions
 
 
-def outline(paths: Sequence[Path], out: Path, model: Path | None) -> None:
+def outline(paths: Sequence[Path], out: Path, prior: Path | None, model: Path | None) -> None:
     """Outline every scan among the files; whatever goes wrong with one, the others go on.
 
     Raises:
-        MsnodeError: there is no scan, the bundle cannot be used, or a scan had no result.
+        MsnodeError: there is no scan, the bundle or the earlier scan cannot be used, or a scan had
+            no result.
     """
-    studies = prepare.group_studies(paths)
-    if not studies:
-        raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
+    studies = _studies(paths)
     bundle = lesions.load(model or lesions.SHIPPED)
     reader = Confined(Decode(), ("msnode.prepare",))
+    before = _prior(prior, reader, bundle) if prior is not None else None
     out.mkdir(parents=True, exist_ok=True)
     stems = _stems(studies)
     done, failed = [], 0
     with progress("outlining", len(studies)) as advance:
         for study, files in studies.items():
             try:
-                done.append(_one(files, stems[study], reader, bundle, out))
+                done.append(_one(files, stems[study], reader, bundle, before, out))
             except (MsnodeError, OSError) as error:
                 failed += 1
                 log.error("%s: not outlined: %s", stems[study], error)
             advance()
-    _write_csv(out / "lesions.csv", done)
+    _write_csv(out / "lesions.csv", done, before is not None)
     _show(done, bundle, out)
     if failed:
         raise MsnodeError(f"{failed} of {len(studies)} scans were not outlined; see above")
+
+
+def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """Files by scan.
+
+    Raises:
+        MsnodeError: there is none.
+    """
+    studies = prepare.group_studies(paths)
+    if not studies:
+        raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
+    return studies
+
+
+def _prior(path: Path, reader: Confined, bundle: Bundle) -> Visit:
+    """The earlier scan.
+
+    Raises:
+        MsnodeError: there is none, more than one, or it cannot be outlined.
+    """
+    studies = _studies([path])
+    if len(studies) > 1:
+        raise MsnodeError(
+            f"--prior: there are {len(studies)} scans; give the folder or file of one"
+        )
+    _, visit = _visit(next(iter(studies.values())), reader, bundle)
+    return visit
 
 
 def _stems(studies: dict[str, tuple[Path, ...]]) -> dict[str, str]:
@@ -92,39 +125,69 @@ def _stems(studies: dict[str, tuple[Path, ...]]) -> dict[str, str]:
     return {s: n if count[n] == 1 else f"{n}_{uid_hash(s)[:8]}" for s, n in stems.items()}
 
 
-def _one(
-    files: tuple[Path, ...], stem: str, reader: Confined, bundle: Bundle, out: Path
-) -> Outlined:
-    """Outline one scan and write its mask."""
-    began = time.perf_counter()
+def _visit(files: tuple[Path, ...], reader: Confined, bundle: Bundle) -> tuple[SourceGrid, Visit]:
+    """Read one scan and outline it."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "voxels.npy"
         grid = reader.call(SourceGrid, prepare.save_source, files, CONTRACT, file)
         voxels = np.load(file, allow_pickle=False)
-    found = lesions.find(voxels, grid.affine, bundle)
+    return grid, Visit(voxels, grid.affine, lesions.find(voxels, grid.affine, bundle))
+
+
+def _one(
+    files: tuple[Path, ...],
+    stem: str,
+    reader: Confined,
+    bundle: Bundle,
+    before: Visit | None,
+    out: Path,
+) -> Outlined:
+    """Outline one scan, compare it with the earlier one, write its masks."""
+    began = time.perf_counter()
+    grid, visit = _visit(files, reader, bundle)
     name = f"{stem}_lesions.nii.gz"
-    nibabel.Nifti1Image(found.labels, grid.affine).to_filename(out / name)
-    ml = sum(one.mm3 for one in found.lesions) / 1000
-    return Outlined(name, found, ml, grid, time.perf_counter() - began)
+    nibabel.Nifti1Image(visit.found.labels, grid.affine).to_filename(out / name)
+    compared = lesions.compare(before, visit) if before is not None else None
+    if compared is not None and compared.changes is not None:
+        changes = nibabel.Nifti1Image(compared.changes, grid.affine)
+        changes.to_filename(out / f"{stem}_change.nii.gz")
+    return Outlined(name, visit, grid, time.perf_counter() - began, compared)
 
 
-def _write_csv(file: Path, done: Sequence[Outlined]) -> None:
+def _write_csv(file: Path, done: Sequence[Outlined], has_prior: bool) -> None:
     """A row a lesion, of all scans."""
     with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
-        writer.writerow(COLUMNS)
+        writer.writerow((*COLUMNS, *WITH_PRIOR) if has_prior else COLUMNS)
         writer.writerows(row for one in done for row in _rows(one))
 
 
 def _rows(one: Outlined) -> Iterator[tuple[object, ...]]:
-    """Images are counted along the scan's third axis, from 1."""
-    for lesion in one.found.lesions:
-        mine = (one.found.numbers == lesion.number).any(axis=(0, 1))
+    """Images are counted along the scan's third axis, from 1; a lesion that is gone has no id."""
+    changes = one.compared.comparison.changes if one.compared is not None else ()
+    known = {change.number: (change.change, f"{change.mm3_before:.1f}") for change in changes}
+    for lesion in one.lesions:
+        mine = (one.visit.found.numbers == lesion.number).any(axis=(0, 1))
         images = ";".join(str(n) for n in np.flatnonzero(mine) + 1)
         numbers = f"{lesion.mm3:.1f}", f"{lesion.diameter_mm:.1f}"
+        since = known.get(lesion.number, ("", "")) if one.compared is not None else ()
         yield (
             one.name, lesion.number, lesion.region, *numbers, images, f"{lesion.probability:.3f}",
+            *since,
         )  # fmt: skip
+    for change in changes:
+        if change.change == "gone":
+            yield (
+                one.name,
+                "",
+                change.region,
+                "0.0",
+                "",
+                "",
+                "",
+                "gone",
+                f"{change.mm3_before:.1f}",
+            )
 
 
 def _show(done: Sequence[Outlined], bundle: Bundle, out: Path) -> None:
@@ -132,12 +195,15 @@ def _show(done: Sequence[Outlined], bundle: Bundle, out: Path) -> None:
     console = Console()
     table = Table("scan", "lesions", "ml", "where", "s", title_justify="left")
     for one in done:
-        count = Counter(lesion.region for lesion in one.found.lesions)
+        count = Counter(lesion.region for lesion in one.lesions)
         where = ", ".join(f"{WORDS.get(r, r)} {count[r]}" for r in REGIONS if count[r])
-        numbers = str(len(one.found.lesions)), f"{one.ml:.1f}"
+        ml = sum(lesion.mm3 for lesion in one.lesions) / 1000
+        numbers = str(len(one.lesions)), f"{ml:.1f}"
         table.add_row(escape(one.name), *numbers, where, f"{one.seconds:.1f}")
     console.print(table)
     for one in done:
+        if one.compared is not None:
+            console.print(f"{escape(one.name)}: {_since(one.compared)}")
         for warning in one.grid.warnings:
             console.print(f"[yellow]{escape(one.name)}: {escape(str(warning))}[/]")
     m = bundle.manifest
@@ -147,3 +213,15 @@ def _show(done: Sequence[Outlined], bundle: Bundle, out: Path) -> None:
     console.print(f"[dim]{escape(m.notice)}[/]")
     console.print("[dim]AI result, not verified; for research, not a medical device[/]")
     console.print(f"masks and lesions.csv are in {out}")
+
+
+def _since(compared: Compared) -> str:
+    """What changed, in a line."""
+    told = compared.comparison
+    if told.status != "compared":
+        return f"[yellow]not compared with the earlier scan: {escape(str(told.reason))}[/]"
+    counts = ", ".join(f"{told.count(change)} {change}" for change in CHANGES if told.count(change))
+    return (
+        f"since the earlier scan: {counts or 'no lesion in either'}; {told.ml_before:.1f} ml then, "
+        f"{told.ml_now:.1f} ml now (error ±{told.ml_error:.1f} ml)"
+    )

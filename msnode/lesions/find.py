@@ -1,5 +1,8 @@
 """From a volume on any grid to its lesions on that grid."""
 
+from dataclasses import replace
+from typing import Any, TypeVar
+
 import nibabel
 import numpy as np
 from nibabel.orientations import (
@@ -8,6 +11,7 @@ from nibabel.orientations import (
     io_orientation,
     ornt_transform,
 )
+from numpy.typing import NDArray
 
 from msnode.lesions.lesion_bundle import Bundle
 from msnode.lesions.objects import Found, lesions
@@ -16,6 +20,7 @@ from msnode.records.images import Float32Array, Float64Array
 from msnode.records.ras_volume import RasVolume
 
 RAS = nibabel.orientations.axcodes2ornt("RAS")
+Voxel = TypeVar("Voxel", bound=np.generic)
 
 
 def find(voxels: Float32Array, affine: Float64Array, bundle: Bundle) -> Found:
@@ -27,18 +32,28 @@ def find(voxels: Float32Array, affine: Float64Array, bundle: Bundle) -> Found:
         bundle: the network.
 
     Returns:
-        The lesions; labels and numbers on the grid of ``voxels``.
+        The lesions; all maps on the grid of ``voxels``.
 
     Raises:
         NotAnalysable: nothing in it is bright.
     """
-    own = io_orientation(affine)
-    turned = apply_orientation(voxels, ornt_transform(own, RAS))
-    volume = RasVolume(turned, affine @ inv_ornt_aff(ornt_transform(own, RAS), voxels.shape))
+    volume = to_ras(voxels, affine)
     found = lesions(volume, outline(volume, bundle.model, bundle.manifest.threshold))
-    back = ornt_transform(RAS, own)
-    return Found(
-        np.ascontiguousarray(apply_orientation(found.labels, back)),
-        np.ascontiguousarray(apply_orientation(found.numbers, back)),
-        found.lesions,
+    return replace(
+        found,
+        labels=from_ras(found.labels, affine),
+        numbers=from_ras(found.numbers, affine),
+        probability=from_ras(found.probability, affine),
     )
+
+
+def to_ras(voxels: NDArray[Any], affine: Float64Array) -> RasVolume:
+    """Any volume on the patient's axes; nothing is resampled."""
+    turn = ornt_transform(io_orientation(affine), RAS)
+    return RasVolume(apply_orientation(voxels, turn), affine @ inv_ornt_aff(turn, voxels.shape))
+
+
+def from_ras(voxels: NDArray[Voxel], affine: Float64Array) -> NDArray[Voxel]:
+    """A map on the patient's axes, turned back to the axes of the grid that an affine is of."""
+    turned: NDArray[Voxel] = apply_orientation(voxels, ornt_transform(RAS, io_orientation(affine)))
+    return np.ascontiguousarray(turned)

@@ -11,6 +11,7 @@ from scipy.spatial.distance import pdist
 
 from msnode.lesions import atlas
 from msnode.lesions.outline import LESION, RIM, VENTRICLE, Outlines
+from msnode.records.images import Float32Array
 from msnode.records.lesions import REGIONS, Lesion, Region
 from msnode.records.ras_volume import RasVolume
 
@@ -39,12 +40,16 @@ class Found:
     Attributes:
         labels: (x, y, z) uint8, 0 rest, 1 lesion, 2 ventricle, 3 normal rim.
         numbers: (x, y, z) uint16, the number of the lesion that a voxel is of; 0 elsewhere.
+        probability: (x, y, z) float32 in [0, 1], of a lesion.
         lesions: the largest first.
+        fit: how the atlas lies in the volume; None where it was not needed.
     """
 
     labels: NDArray[np.uint8]
     numbers: NDArray[np.uint16]
+    probability: Float32Array
     lesions: tuple[Lesion, ...]
+    fit: atlas.Fit | None = None
 
 
 def lesions(volume: RasVolume, outlines: Outlines) -> Found:
@@ -62,7 +67,8 @@ def lesions(volume: RasVolume, outlines: Outlines) -> Found:
     labels[kept] = LESION
     found, count = ndimage.label(kept, CONNECTED)
     areas = ndimage.find_objects(found)
-    where = place(volume, outlines.labels) if count else np.zeros_like(labels)
+    fit = fitted(volume, outlines.labels) if count else None
+    where = np.zeros_like(labels) if fit is None else place(volume, outlines.labels, fit)
     measured = [
         _measured(n, found, areas[n - 1], where, volume, outlines) for n in range(1, count + 1)
     ]
@@ -72,7 +78,7 @@ def lesions(volume: RasVolume, outlines: Outlines) -> Found:
     for number, one in enumerate(measured, 1):
         numbers[one.number] = number
     numbered = tuple(replace(one, number=number) for number, one in enumerate(measured, 1))
-    return Found(labels, numbers[found], numbered)
+    return Found(labels, numbers[found], outlines.probability, numbered, fit)
 
 
 def without_short(lesion: NDArray[np.bool_], volume: RasVolume) -> NDArray[np.bool_]:
@@ -88,13 +94,17 @@ def without_short(lesion: NDArray[np.bool_], volume: RasVolume) -> NDArray[np.bo
     return np.asarray(np.isin(found, kept), np.bool_)
 
 
-def place(volume: RasVolume, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def fitted(volume: RasVolume, labels: NDArray[np.uint8]) -> atlas.Fit:
+    """How the atlas lies in a volume whose ventricles are labelled."""
+    return atlas.fit(volume, _centre(volume, labels == VENTRICLE))
+
+
+def place(volume: RasVolume, labels: NDArray[np.uint8], fit: atlas.Fit) -> NDArray[np.uint8]:
     """(x, y, z) uint8: 1 + the index in `REGIONS` of every voxel.
 
     The normal rim belongs to the ventricle: what touches it is periventricular.
     """
     ventricles = np.isin(labels, (VENTRICLE, RIM))
-    fit = atlas.fit(volume, _centre(volume, labels == VENTRICLE))
     parts, mm = atlas.place(volume, fit.matrix), volume.spacing_mm
     lateral = ventricles & (parts != atlas.INFRATENTORIAL)
     near: dict[Region, NDArray[np.bool_]]

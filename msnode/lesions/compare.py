@@ -1,0 +1,204 @@
+"""Compares a scan with an earlier one of the same head: registered half-way, checked, judged."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msnode.lesions.brain import brain_mask
+from msnode.lesions.changes import Judged, Numbers, judge, side
+from msnode.lesions.find import from_ras, to_ras
+from msnode.lesions.halfway import Halfway, halfway, median, sampled
+from msnode.lesions.objects import Found, fitted
+from msnode.lesions.registration import Registration, register
+from msnode.records.images import Float32Array, Float64Array
+from msnode.records.lesions import CHANGES, Comparison, Lesion, LesionChange
+from msnode.records.ras_volume import RasVolume
+from msnode.records.sentences import Sentence
+
+LEAST_ALIKE, MOST_APART_MM, MOST_SCALED = 0.8, 1.5, 0.04
+"""Limits of a registration. Scans of one head: 0.87 to 0.98, 0.2 to 0.8 mm, up to 2.7 %; of two
+people 0.68 to 0.74, 2.2 to 3.6 mm, 5 to 6 %."""
+LEAST_SHARED = 0.5
+"""Part of the brain, in either scan, that the other one must show."""
+ERROR_ML, ERROR_PART = 0.1, 0.1
+"""What the volumes of two scans without a change between them differ by, 95 times in 100: at least,
+and of their mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One scan and what was found in it.
+
+    Attributes:
+        voxels: (i, j, k) FLAIR on its own grid.
+        affine: (4, 4) from indices to RAS mm.
+        found: the lesions on that grid.
+    """
+
+    voxels: Float32Array
+    affine: Float64Array
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison, and what it says of the later scan's voxels.
+
+    Attributes:
+        comparison: without dates.
+        lesions: of the later scan; those that were there before have the identity they had.
+        changes: (i, j, k) uint8 on the later scan's grid, 1 + the index in `CHANGES`; where a
+            lesion is gone, its place. None where nothing was compared.
+        prior: (i, j, k) float32, the earlier scan on the later one's grid, as bright as it.
+    """
+
+    comparison: Comparison
+    lesions: tuple[Lesion, ...]
+    changes: NDArray[np.uint8] | None = None
+    prior: Float32Array | None = None
+
+
+def compare(before: Visit, now: Visit) -> Compared:
+    """Compare a scan with an earlier one.
+
+    Args:
+        before: the earlier scan, outlined by the same network.
+        now: the later scan.
+
+    Returns:
+        The changes, or ``not_compared`` and why.
+    """
+    volumes = to_ras(before.voxels, before.affine), to_ras(now.voxels, now.affine)
+    found = _registered(volumes, (_to_atlas(before, volumes[0]), _to_atlas(now, volumes[1])))
+    half = halfway(*volumes, found)
+    told = Comparison("compared", likeness=found.likeness, apart_mm=found.apart_mm)
+    if (reason := _refusal(found, half)) is not None:
+        told = replace(told, status="not_compared", reason=reason)
+        return Compared(told, now.found.lesions)
+    return _compared(before, now, volumes, half, told)
+
+
+def _to_atlas(visit: Visit, volume: RasVolume) -> Float64Array:
+    """(4, 4) from the scan's coordinates to the atlas's, RAS mm."""
+    labels = to_ras(visit.found.labels, visit.affine).voxels
+    return (visit.found.fit or fitted(volume, labels)).matrix
+
+
+def _registered(
+    volumes: tuple[RasVolume, RasVolume], to_atlas: tuple[Float64Array, Float64Array]
+) -> Registration:
+    """How the scans lie to each other; swapped scans give the inverse to the last digits.
+
+    They are registered in an order that has nothing to do with time: the one with less light first.
+    """
+    before, now = volumes
+    if float(before.voxels.sum()) <= float(now.voxels.sum()):
+        return register(before, now, np.linalg.inv(to_atlas[0]) @ to_atlas[1])
+    found = register(now, before, np.linalg.inv(to_atlas[1]) @ to_atlas[0])
+    return replace(found, matrix=np.asarray(np.linalg.inv(found.matrix), np.float64))
+
+
+def _refusal(found: Registration, half: Halfway) -> Sentence | None:
+    """Why two scans cannot be compared well."""
+    scaled = np.abs(np.linalg.svd(found.matrix[:3, :3])[1] - 1).max()
+    if min(found.likeness - LEAST_ALIKE, MOST_APART_MM - found.apart_mm) < 0 or (
+        scaled > MOST_SCALED
+    ):
+        return Sentence("not_registered", likeness=round(found.likeness, 2))
+    if half.shared < LEAST_SHARED:
+        return Sentence("little_shared", share=round(100 * half.shared))
+    return None
+
+
+def _compared(
+    before: Visit,
+    now: Visit,
+    volumes: tuple[RasVolume, RasVolume],
+    half: Halfway,
+    told: Comparison,
+) -> Compared:
+    """Judge every lesion of two scans that are registered."""
+    numbers, probability = _on_grid(before, half.to_before, half.shape)
+    numbers_now, probability_now = _on_grid(now, half.to_now, half.shape)
+    earlier = side(
+        before.found.lesions, numbers, numbers_now, probability_now, -half.brighter, half.field
+    )
+    later = side(now.found.lesions, numbers_now, numbers, probability, half.brighter, half.field)
+    judged = judge(earlier, later, half.brighter)
+    to_before = half.to_before @ np.linalg.inv(half.to_now)
+    ml = earlier.mm3 / 1000, later.mm3 / 1000
+    known = {one.number: one.identity for one in before.found.lesions}
+    lesions = tuple(_inheriting(one, judged, known) for one in now.found.lesions)
+    told = replace(
+        told,
+        changes=(*_identified(judged.changes, lesions), *_gone(judged, before, now, to_before)),
+        ml_before=ml[0],
+        ml_now=ml[1],
+        ml_error=ERROR_ML + ERROR_PART * sum(ml) / 2,
+    )
+    changes = _change_map(before, now, judged, to_before)
+    return Compared(told, lesions, changes, _prior(volumes, to_before, now))
+
+
+def _on_grid(
+    visit: Visit, matrix: Float64Array, shape: tuple[int, int, int]
+) -> tuple[Numbers, Float32Array]:
+    """Numbers and probabilities on the grid half-way."""
+    numbers = to_ras(visit.found.numbers, visit.affine).voxels
+    probability = to_ras(visit.found.probability, visit.affine).voxels
+    nearest = sampled(numbers, matrix, shape, order=0).astype(np.int32)
+    return nearest, sampled(probability, matrix, shape)
+
+
+def _inheriting(lesion: Lesion, judged: Judged, known: dict[int, str]) -> Lesion:
+    """A lesion with the identity that it had in the earlier scan, if it was there."""
+    earlier = judged.heirs.get(lesion.number)
+    return lesion if earlier is None else replace(lesion, identity=known[earlier])
+
+
+def _identified(
+    changes: tuple[LesionChange, ...], lesions: tuple[Lesion, ...]
+) -> tuple[LesionChange, ...]:
+    """Changes with their lesions' identities."""
+    identity = {one.number: one.identity for one in lesions}
+    return tuple(replace(one, identity=identity[one.number]) for one in changes)
+
+
+def _gone(
+    judged: Judged, before: Visit, now: Visit, to_before: Float64Array
+) -> tuple[LesionChange, ...]:
+    """What is gone, in the later scan's coordinates."""
+    before_affine, now_affine = (
+        to_ras(visit.voxels, visit.affine).affine for visit in (before, now)
+    )
+    back = now_affine @ np.linalg.inv(before_affine @ to_before)
+    places = [(back @ [*one.centroid, 1])[:3].round(3).tolist() for one in judged.gone]
+    return tuple(
+        LesionChange(0, "gone", one.mm3, 0.0, one.region, (x, y, z), one.identity)
+        for one, (x, y, z) in zip(judged.gone, places, strict=True)
+    )
+
+
+def _change_map(
+    before: Visit, now: Visit, judged: Judged, to_before: Float64Array
+) -> NDArray[np.uint8]:
+    """(i, j, k) on the later scan's grid, 1 + the index in `CHANGES`."""
+    numbers = to_ras(now.found.numbers, now.affine).voxels
+    codes = np.zeros(1 + len(now.found.lesions), np.uint8)
+    for one in judged.changes:
+        codes[one.number] = 1 + CHANGES.index(one.change)
+    was = np.isin(before.found.numbers, [one.number for one in judged.gone])
+    gone = sampled(to_ras(was, before.affine).voxels, to_before, numbers.shape, order=0) > 0
+    changes = np.where(gone & (numbers == 0), 1 + CHANGES.index("gone"), codes[numbers])
+    return from_ras(changes.astype(np.uint8), now.affine)
+
+
+def _prior(
+    volumes: tuple[RasVolume, RasVolume], to_before: Float64Array, now: Visit
+) -> Float32Array:
+    """The earlier scan on the later one's grid, as bright as it."""
+    before, later = volumes
+    there = sampled(before.voxels, to_before, later.voxels.shape)
+    ratio = median(later, brain_mask(later)) / median(before, brain_mask(before))
+    return from_ras((there * ratio).astype(np.float32), now.affine)

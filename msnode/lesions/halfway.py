@@ -1,0 +1,146 @@
+"""Two scans of one head on one grid, half-way between them: each is resampled once, alike."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from msnode.lesions.brain import brain_mask
+from msnode.lesions.registration import Registration
+from msnode.records.images import Float32Array, Float64Array
+from msnode.records.ras_volume import RasVolume
+
+CUBE_MM = np.array([1.0, 1.0, 1.0])
+"""Of the grid."""
+MARGIN_MM = 5.0
+SURROUNDINGS_MM = 8.0
+"""Standard deviation of the weights with which a place's surroundings count."""
+BRIGHTEST = 3.0, 1.4
+"""Times the brain's median: of a place, and of what counts for its surroundings."""
+BLUR_MM = 0.7
+"""Smooths a difference: the grid's own noise is finer than any lesion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halfway:
+    """Both scans on the grid between them.
+
+    Attributes:
+        shape: (3,) of the grid.
+        to_before: (4, 4) from the grid's indices to the earlier scan's.
+        to_now: (4, 4) likewise to the later scan's.
+        field: (x, y, z) bool, what both scans show.
+        shared: part of the brain, in [0, 1], that both scans show; of the one that shares less.
+        brighter: (x, y, z) float32, how much brighter a place became beside its surroundings, in
+            standard deviations of what places without a change do.
+    """
+
+    shape: tuple[int, int, int]
+    to_before: Float64Array
+    to_now: Float64Array
+    field: NDArray[np.bool_]
+    shared: float
+    brighter: Float32Array
+
+
+def halfway(before: RasVolume, now: RasVolume, found: Registration) -> Halfway:
+    """Bring two scans half-way to each other.
+
+    Args:
+        before: the earlier scan.
+        now: the later scan.
+        found: how they lie to each other.
+    """
+    later = np.linalg.inv(found.half)  # from half-way to the later scan, mm
+    moves: tuple[Float64Array, Float64Array] = found.matrix @ later, np.asarray(later, np.float64)
+    brains = brain_mask(before), brain_mask(now)
+    affine, shape = _grid([before, now], brains, moves)
+    to_before, to_now = (
+        np.linalg.inv(volume.affine) @ move @ affine
+        for volume, move in zip((before, now), moves, strict=True)
+    )
+    both = list(zip((before, now), brains, (to_before, to_now), strict=True))
+    there = [sampled(mask, matrix, shape) > 0.5 for _, mask, matrix in both]
+    brain = there[0] & there[1]
+    shared = min(float(brain.sum() / max(one.sum(), 1)) for one in there)
+    fields = [sampled(np.ones_like(mask), matrix, shape) > 0.5 for _, mask, matrix in both]
+    earlier, later_seen = (
+        _beside(sampled(volume.voxels / median(volume, mask), matrix, shape), brain)
+        for volume, mask, matrix in both
+    )
+    difference = ndimage.gaussian_filter(later_seen - earlier, BLUR_MM / CUBE_MM)
+    brighter = _in_deviations(difference, brain)
+    return Halfway(shape, to_before, to_now, fields[0] & fields[1], shared, brighter)
+
+
+def sampled(
+    voxels: NDArray[Any], matrix: Float64Array, shape: tuple[int, ...], order: Literal[0, 1] = 1
+) -> Float32Array:
+    """A scan's voxels on another grid.
+
+    Args:
+        voxels: (x, y, z) of the scan.
+        matrix: (4, 4) from the other grid's indices to the scan's.
+        shape: of the other grid.
+        order: 0 takes the nearest voxel, 1 what lies between neighbours.
+    """
+    values: Float32Array = ndimage.affine_transform(
+        voxels.astype(np.float32), matrix[:3, :3], matrix[:3, 3], shape, order=order
+    )
+    return values
+
+
+def _grid(
+    volumes: list[RasVolume],
+    brains: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    moves: tuple[Float64Array, Float64Array],
+) -> tuple[Float64Array, tuple[int, int, int]]:
+    """Affine and shape of a grid around both brains."""
+    corners = np.concatenate(
+        [
+            (np.linalg.inv(move) @ volume.affine @ _corners(brain))[:3]
+            for volume, brain, move in zip(volumes, brains, moves, strict=True)
+        ],
+        axis=1,
+    )
+    low, high = corners.min(axis=1) - MARGIN_MM, corners.max(axis=1) + MARGIN_MM
+    affine = np.diag([*CUBE_MM, 1.0])
+    affine[:3, 3] = low
+    x, y, z = np.ceil((high - low) / CUBE_MM).astype(int).tolist()
+    return affine, (x, y, z)
+
+
+def _corners(mask: NDArray[np.bool_]) -> Float64Array:
+    """(4, 8) indices of the corners around a mask; of the volume, where it is empty."""
+    places = np.argwhere(mask if mask.any() else np.ones_like(mask))
+    ends = zip(places.min(axis=0), places.max(axis=0), strict=True)
+    corners = np.array(np.meshgrid(*ends, indexing="ij"), np.float64).reshape(3, -1)
+    return np.vstack([corners, np.ones(8)])
+
+
+def median(volume: RasVolume, brain: NDArray[np.bool_]) -> float:
+    """Brightness of the brain; 1 where there is none."""
+    return max(float(np.median(volume.voxels[brain])), 1e-6) if brain.any() else 1.0
+
+
+def _beside(seen: Float32Array, brain: NDArray[np.bool_]) -> Float32Array:
+    """How bright a place is beside the brain around it; a scan's shading falls out."""
+    sigma = SURROUNDINGS_MM / CUBE_MM
+    highest, usual = BRIGHTEST
+    weight = ndimage.gaussian_filter(brain.astype(np.float32), sigma)
+    around = ndimage.gaussian_filter(np.clip(seen, 0, usual) * brain, sigma)
+    around = np.maximum(around / np.maximum(weight, 1e-3), 0.1)
+    beside: Float32Array = np.where(brain, np.clip(seen, 0, highest) / around, 0)
+    return beside
+
+
+def _in_deviations(difference: Float32Array, brain: NDArray[np.bool_]) -> Float32Array:
+    """A difference in robust standard deviations of the brain's, most of which did not change."""
+    if not brain.any():
+        return np.zeros_like(difference)
+    middle = np.median(difference[brain])
+    deviation = 1.4826 * np.median(np.abs(difference[brain] - middle))
+    scaled: Float32Array = ((difference - middle) / max(float(deviation), 1e-6)).astype(np.float32)
+    return np.where(brain, scaled, 0)
