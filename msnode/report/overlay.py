@@ -49,9 +49,10 @@ def together(case: Case) -> Dataset:
     """A Multi-frame True Color Secondary Capture (PS3.3 A.8.5) with a frame a slice."""
     dataset = dicom_modules.new(case, "overlay", MultiFrameTrueColorSecondaryCaptureImageStorage)
     indices = range(len(case.slices.affines))
-    describe(dataset, case, map(case.slices.source, indices))
+    sources = [case.slices.source(index) for index in indices]
+    describe(dataset, case, sources)
     grids = [geometry.grid(case.slices, index, SMALLEST) for index in indices]
-    multiframe.place(dataset, case, "overlay", grids)
+    multiframe.place(dataset, case, "overlay", grids, sources, case.slices.distance_mm)
     dataset.FrameIncrementPointer = FORWARD
     dataset.SliceLocationVector = [geometry.height(grid.affine) for grid in grids]
     rgb(dataset, case, (pixels for _, _, pixels in pictures(case)))
