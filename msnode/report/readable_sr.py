@@ -8,7 +8,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedSRStorage
 
-from msnode.report import codes, dicom_modules, trend, wording
+from msnode.report import codes, dicom_modules, lesion_wording, trend, wording
 from msnode.report.case import Case, peaks
 from msnode.report.measurement_sr import observer
 from msnode.report.sr_document import document, image, text
@@ -71,4 +71,5 @@ def _previous(case: Case) -> list[sr.ContainerContentItem]:
 
 def _impression(case: Case) -> list[str]:
     """First of all that nobody has verified it; then the result in short."""
-    return [case.say("banner"), case.say("limits"), wording.outcome(case)[0]]
+    told = wording.outcome(case)[:1]
+    return [case.say("banner"), case.say("limits"), *lesion_wording.sentences(case), *told]

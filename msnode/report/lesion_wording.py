@@ -1,0 +1,161 @@
+"""The sentences on lesions, as they can be pasted into a report."""
+
+from msnode.records.lesions import REGIONS, Change, Comparison, Grade, Lesion, Region
+from msnode.report.case import Case, has_outlines, image_label
+from msnode.report.lesion_groups import changes, place
+
+MCDONALD: tuple[Region, ...] = ("periventricular", "juxtacortical", "infratentorial")
+"""Of the brain; spinal cord and optic nerve are the other two (Montalban et al., 2024)."""
+
+MANY = 9
+"""T2 lesions of which a classifier that sees no pattern is doubted (Barkhof et al., 1997)."""
+
+
+def sentences(case: Case) -> list[str]:
+    """What was outlined, what became of it, and what this scan could have shown."""
+    found = case.report.lesions
+    if found is None or case.report.finding is None:
+        return []
+    if found.reason is not None or not has_outlines(case.report):
+        return [case.say("lesions_failed", why=found.reason or "–")]
+    return [
+        count(case),
+        *filter(None, [regions_seen(case)]),
+        *comparison(case),
+        *filter(None, [grades(case), disagreement(case)]),
+    ]
+
+
+def count(case: Case) -> str:
+    """How many lesions, how large, where."""
+    found = case.outlined
+    if not found.lesions:
+        return case.say("lesions_none")
+    regions = [(region, found.count(region)) for region in REGIONS]
+    return case.say(
+        "lesions_counted",
+        count=len(found.lesions),
+        ml=ml(case, found.ml),
+        regions=_listed(case, [(region, n) for region, n in regions if n]),
+    )
+
+
+def regions_seen(case: Case) -> str:
+    """In how many regions of the brain; never whether that fulfils anything."""
+    if not case.outlined.lesions:
+        return ""
+    seen = sum(case.outlined.count(region) > 0 for region in MCDONALD)
+    return case.say("regions_seen", count=seen)
+
+
+def comparison(case: Case) -> list[str]:
+    """What changed since the earlier scan, or why that is not known."""
+    say, past = case.say, case.outlined.comparison
+    if past.status == "no_prior":
+        return [say("no_prior")]
+    date = past.prior_date.isoformat() if past.prior_date else say("earlier_scan")
+    if past.status == "not_compared":
+        return [say("not_compared", date=date, why=past.reason or "–")]
+    since = date if past.days is None else say("after_days", date=date, days=past.days)
+    text = say("since", since=since, changes=changed(case), volume=volume_change(case))
+    differences = say("separator").join(past.differences)
+    return [text, *([say("scans_differ", differences=differences)] if differences else [])]
+
+
+def changed(case: Case) -> str:
+    """How many lesions are new, enlarging, shrinking, gone; the first two always."""
+    say, past = case.say, case.outlined.comparison
+    parts = [_new(case, past), _some(case, past, "enlarging") or say("enlarging_none")]
+    parts += [_some(case, past, "shrinking"), _some(case, past, "gone")]
+    return ", ".join(filter(None, parts))
+
+
+def _new(case: Case, past: Comparison) -> str:
+    new = past.count("new")
+    if not new:
+        return case.say("new_none")
+    regions = [(region, past.count("new", region)) for region in REGIONS]
+    where = _listed(case, [(region, n) for region, n in regions if n])
+    return case.say("new_one" if new == 1 else "new_many", count=new, where=where)
+
+
+def _some(case: Case, past: Comparison, change: Change) -> str:
+    """As in "2 enlarging"; nothing where there is none."""
+    number = past.count(change)
+    return case.say(f"{change}_count", count=number) if number else ""
+
+
+def volume_change(case: Case) -> str:
+    """By how much the volume changed; none where the error explains it."""
+    say, past = case.say, case.outlined.comparison
+    if past.ml_change is None:
+        return say("volume_unknown")
+    change = signed(case, past.ml_change)
+    if past.ml_error is None:
+        return say("volume_change_only", change=change)
+    error = ml(case, past.ml_error)
+    if abs(past.ml_change) <= past.ml_error:
+        return say("volume_same", error=error)
+    return say("volume_change", change=change, error=error)
+
+
+def grades(case: Case) -> str:
+    """How many lesions that were put into this scan were found again, by size."""
+    if not case.outlined.grades:
+        return ""
+    sizes = ", ".join(_grade(case, one) for one in case.outlined.grades)
+    return case.say("grades", sizes=sizes)
+
+
+def _grade(case: Case, one: Grade) -> str:
+    low, high = (f"{mm:g}" for mm in (one.from_mm, one.to_mm))
+    return case.say("grade", low=low, high=high, found=one.found, put=one.put)
+
+
+def disagreement(case: Case) -> str:
+    """Where classifier and outlines contradict each other."""
+    number, decision = len(case.outlined.lesions), case.finding.decision
+    if decision == "absent" and number >= MANY:
+        return case.say("disagree_absent", count=number)
+    if decision == "present" and not number:
+        return case.say("disagree_present")
+    return ""
+
+
+def segmenter(case: Case) -> str:
+    """Name, version and shortened digest of the network that outlined."""
+    model = case.outlined.model
+    return case.say.label("outlined_by", f"{model.name} {model.version} · {model.digest[:12]}")
+
+
+def label(case: Case, lesion: Lesion) -> str:
+    """A lesion by number, what became of it, region and image."""
+    what = changes(case.outlined).get(lesion.number)
+    parts = [case.say("lesion_number", number=lesion.number)]
+    parts += [case.say(f"lesion_{what}")] if what else []
+    return ", ".join([*parts, region(case, lesion.region), *filter(None, [image(case, lesion)])])
+
+
+def image(case: Case, lesion: Lesion) -> str:
+    """The image that shows most of a lesion."""
+    return image_label(case, place(case, lesion).source)
+
+
+def region(case: Case, name: Region) -> str:
+    """A region's name."""
+    return case.say(f"region_{name}")
+
+
+def ml(case: Case, value: float) -> str:
+    """A volume in ml: small ones with a decimal more."""
+    return case.say.number(value, 1 if abs(value) >= 1 else 2)
+
+
+def signed(case: Case, value: float) -> str:
+    """A change in ml with its sign."""
+    return ("−" if value < 0 else "+") + ml(case, abs(value))
+
+
+def _listed(case: Case, numbers: list[tuple[Region, int]]) -> str:
+    """As in "juxtacortical 1, deep white 2"."""
+    return ", ".join(f"{region(case, name)} {number}" for name, number in numbers)
