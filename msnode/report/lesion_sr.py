@@ -15,7 +15,9 @@ from msnode.report.sr_numbers import At, inferred, measured, point
 from msnode.report.uids import uid
 
 Numbers = list[sr.Measurement]
-Groups = list[sr.MeasurementsAndQualitativeEvaluations]
+Group = (
+    sr.MeasurementsAndQualitativeEvaluations | sr.VolumetricROIMeasurementsAndQualitativeEvaluations
+)
 
 
 def totals(case: Case, at: At) -> Numbers:
@@ -81,12 +83,12 @@ def remarks(case: Case) -> list[sr.ContentItem]:
     return items
 
 
-def groups(case: Case) -> Groups:
+def groups(case: Case) -> list[Group]:
     """The lesions that matter, one by one."""
     return [_group(case, one) for one in matter(case.outlined)] if case.has_outlines else []
 
 
-def _group(case: Case, lesion: Lesion) -> sr.MeasurementsAndQualitativeEvaluations:
+def _group(case: Case, lesion: Lesion) -> Group:
     """A volumetric ROI that refers to its segment; without a Segmentation, coordinates alone."""
     where = place(case, lesion)
     at = point(where.source, where.column + 0.5, where.row + 0.5)

@@ -20,10 +20,15 @@ def sentences(case: Case) -> list[str]:
         return [case.say("lesions_failed", why=found.reason or "–")]
     return [
         count(case),
-        *filter(None, [regions_seen(case)]),
-        *comparison(case),
-        *filter(None, [grades(case), disagreement(case)]),
+        *comparison(case)[:1],
+        *remarks(case),
+        *filter(None, [disagreement(case)]),
     ]
+
+
+def remarks(case: Case) -> list[str]:
+    """What limits the sentences: regions that were not imaged, unlike scans, what can be missed."""
+    return list(filter(None, [*comparison(case)[1:], regions_seen(case), grades(case)]))
 
 
 def count(case: Case) -> str:
@@ -90,13 +95,13 @@ def volume_change(case: Case) -> str:
     say, past = case.say, case.outlined.comparison
     if past.ml_change is None:
         return say("volume_unknown")
-    change = signed(case, past.ml_change)
     if past.ml_error is None:
-        return say("volume_change_only", change=change)
-    error = ml(case, past.ml_error)
+        return say("volume_change_only", change=signed(case, past.ml_change))
+    most = max(abs(past.ml_change), past.ml_error)
+    error = ml(case, past.ml_error, most)
     if abs(past.ml_change) <= past.ml_error:
         return say("volume_same", error=error)
-    return say("volume_change", change=change, error=error)
+    return say("volume_change", change=signed(case, past.ml_change, most), error=error)
 
 
 def grades(case: Case) -> str:
@@ -120,6 +125,51 @@ def disagreement(case: Case) -> str:
     if decision == "present" and not number:
         return case.say("disagree_present")
     return ""
+
+
+def count_short(case: Case) -> str:
+    """Number and volume for a headline."""
+    found = case.outlined
+    return f"{len(found.lesions)} · {ml(case, found.ml)} ml"
+
+
+def changed_short(case: Case) -> str:
+    """New and enlarging lesions for a headline."""
+    past = case.outlined.comparison
+    parts = [case.say("new_none")] if not past.count("new") else []
+    wanted: tuple[Change, ...] = ("new", "enlarging")
+    parts += [f"{past.count(one)} {case.say(f'lesion_{one}')}" for one in wanted if past.count(one)]
+    return " · ".join(parts)
+
+
+def pattern_short(case: Case) -> str:
+    """What the classifier says, in a few words."""
+    say, finding = case.say, case.finding
+    limit = f"{say('threshold')} {say.limit(finding.threshold)}"
+    return (
+        f"{say(finding.decision)}, {say.percent(finding.probability, finding.threshold)} ({limit})"
+    )
+
+
+Row = tuple[str, list[str]]
+
+
+def table(case: Case, regions: list[Region]) -> list[Row]:
+    """A head and rows: numbers and volumes by region, the total last."""
+    say, found = case.say, case.outlined
+    size = {r: sum(one.mm3 for one in found.lesions if one.region == r) / 1000 for r in regions}
+    counts = [str(found.count(one)) for one in regions]
+    rows = [
+        ("", [*(region(case, one) for one in regions), say("total")]),
+        (say("column_count"), [*counts, str(len(found.lesions))]),
+        (say("column_ml"), [ml(case, one) if one else "0" for one in [*size.values(), found.ml]]),
+    ]
+    if found.comparison.status == "compared":
+        shown: tuple[Change, ...] = ("new", "enlarging")
+        for change in shown:
+            each = [str(found.comparison.count(change, one)) for one in regions]
+            rows.append((say(f"lesion_{change}"), [*each, str(found.comparison.count(change))]))
+    return rows
 
 
 def segmenter(case: Case) -> str:
@@ -146,14 +196,15 @@ def region(case: Case, name: Region) -> str:
     return case.say(f"region_{name}")
 
 
-def ml(case: Case, value: float) -> str:
-    """A volume in ml: small ones with a decimal more."""
-    return case.say.number(value, 1 if abs(value) >= 1 else 2)
+def ml(case: Case, value: float, most: float | None = None) -> str:
+    """A volume in ml: with a decimal more where it, or the ``most`` beside it, is small."""
+    return case.say.number(value, 1 if (value if most is None else most) >= 1 else 2)
 
 
-def signed(case: Case, value: float) -> str:
-    """A change in ml with its sign."""
-    return ("−" if value < 0 else "+") + ml(case, abs(value))
+def signed(case: Case, value: float, most: float | None = None) -> str:
+    """A change in ml with its sign; ``most`` as in `ml`."""
+    size = abs(value) if most is None else most
+    return ("−" if value < 0 else "+") + ml(case, abs(value), size)
 
 
 def _listed(case: Case, numbers: list[tuple[Region, int]]) -> str:

@@ -21,7 +21,7 @@ SOP_CLASSES = {
 
 def build(case: Case) -> Dataset:
     """The SR with the study's probability and decision and the slices that matter."""
-    groups = [_study_group(case)]
+    groups: list[lesion_sr.Group] = [_study_group(case)]
     if case.report.finding is not None:
         groups += lesion_sr.groups(case)
         groups += [_slice_group(case, found) for found in matter(case)]

@@ -71,5 +71,7 @@ def _previous(case: Case) -> list[sr.ContainerContentItem]:
 
 def _impression(case: Case) -> list[str]:
     """First of all that nobody has verified it; then the result in short."""
-    told = wording.outcome(case)[:1]
-    return [case.say("banner"), case.say("limits"), *lesion_wording.sentences(case), *told]
+    first = [case.say("banner"), case.say("limits")]
+    if case.report.finding is None:
+        return [*first, wording.outcome(case)[0]]
+    return [*first, *lesion_wording.sentences(case), wording.pattern(case)]

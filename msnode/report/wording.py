@@ -184,8 +184,8 @@ def outcome(case: Case) -> list[str]:
             say.label("reason", case.report.reason or "–"),
         ]
     return [
-        pattern(case),
         *lesion_wording.sentences(case),
+        pattern(case),
         *(say("undecided", why=doubt) for doubt in doubts(case)),
         performance(case),
         say.label("priority", priority(case)),
