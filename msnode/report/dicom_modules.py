@@ -29,6 +29,10 @@ SERIES = {
 one series each, as some viewers load only one object of an SR series."""
 
 
+OUTLINED = {"overlay": "MS AI lesion outlines"}
+"""SeriesDescription of what shows something else where lesions were outlined."""
+
+
 def new(case: Case, kind: str, sop_class_uid: str, number: int = 1) -> Dataset:
     """A dataset with the patient, study, series, equipment and SOP common modules."""
     dataset = Dataset()
@@ -44,7 +48,8 @@ def stamp(dataset: Dataset, case: Case, kind: str, sop_class_uid: str, number: i
     dataset.SeriesInstanceUID = case.uid(kind, level="series")
     dataset.SeriesNumber = series_number
     dataset.Modality = modality
-    dataset.SeriesDescription = signalled(case, description)
+    shown = OUTLINED.get(kind, description) if case.has_outlines else description
+    dataset.SeriesDescription = signalled(case, shown)
     _equipment(dataset, case)
     _times(dataset, case)
     _number(dataset, case, kind, number)

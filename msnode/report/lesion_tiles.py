@@ -54,7 +54,7 @@ def stack(case: Case) -> Stack:
     maps, affine = case.maps, case.slices.frames[0].affine
     turn, turned = _turn(affine)
     now = turn(maps.flair)
-    limits = _window(now)
+    limits = window(now)
     right, down = geometry.sides(turned)
     gone = outlines.gone(maps.changes)
     return Stack(
@@ -73,7 +73,7 @@ INSIDE = 0.12
 """Part of the picture's rows by which the head is peeled: the scalp's fat outshines lesions."""
 
 
-def _window(planes: Float32Array) -> tuple[float, float]:
+def window(planes: Float32Array) -> tuple[float, float]:
     """Darkest and brightest value shown, the same for the whole series: by what is in the skull."""
     coarse = planes[:, ::4, ::4]
     low, high = np.percentile(coarse, [0.5, 99.9])
