@@ -5,7 +5,7 @@ from PIL import Image
 from msnode.records.lesions import REGIONS
 from msnode.report import lesion_tiles, lesion_wording, outlines, wording
 from msnode.report.canvas import Canvas
-from msnode.report.case import Case, image_label
+from msnode.report.case import Case
 from msnode.report.lesion_tiles import Stack
 from msnode.report.montage_frame import GAP, MARGIN, RIGHT, SCALE, blank, finished
 from msnode.report.palette import BACKGROUND, DECISION, FAINT, LESION, PANEL, RULE, TEXT, UInt8Array
@@ -76,10 +76,19 @@ def _pairs(canvas: Canvas, case: Case, shown: Stack) -> None:
     for number, index in enumerate(lesion_tiles.chosen(case)):
         left = MARGIN + (number % 2) * (RIGHT - MARGIN - wide)
         top = TOP + ROW * (number // 2)
-        canvas.text((left, top), _date(case, earlier=True), 14, FAINT, bold=True, width=TILE)
+        canvas.text(
+            (left, top), lesion_tiles.date(case, earlier=True), 14, FAINT, bold=True, width=TILE
+        )
         right = left + TILE + INSIDE
-        canvas.text((right, top), _date(case, earlier=False), 14, TEXT, bold=True, width=TILE - 74)
-        canvas.text((right + TILE, top), _label(case, index), 13, FAINT, anchor="ra")
+        canvas.text(
+            (right, top),
+            lesion_tiles.date(case, earlier=False),
+            14,
+            TEXT,
+            bold=True,
+            width=TILE - 74,
+        )
+        canvas.text((right + TILE, top), lesion_tiles.label(case, index), 13, FAINT, anchor="ra")
         _tile(canvas, shown, lesion_tiles.prior(shown, index), left, top + 22)
         _tile(canvas, shown, lesion_tiles.now(shown, index), right, top + 22)
         _numbers(canvas, case, shown, index, right, top + 22)
@@ -90,26 +99,9 @@ def _slices(canvas: Canvas, case: Case, shown: Stack) -> None:
     for number, index in enumerate(lesion_tiles.chosen(case)):
         left = MARGIN + (number % 4) * (TILE + GAP)
         top = TOP + ROW * (number // 4)
-        canvas.text((left, top), _label(case, index), 14, TEXT, bold=True, width=TILE)
+        canvas.text((left, top), lesion_tiles.label(case, index), 14, TEXT, bold=True, width=TILE)
         _tile(canvas, shown, lesion_tiles.now(shown, index), left, top + 22)
         _numbers(canvas, case, shown, index, left, top + 22)
-
-
-def _date(case: Case, *, earlier: bool) -> str:
-    """Which scan it is, and of when."""
-    date = case.outlined.comparison.prior_date
-    study = str(case.header.study.get("StudyDate", ""))
-    now = f"{study[:4]}-{study[4:6]}-{study[6:]}" if len(study) == 8 else ""
-    day = (date.isoformat() if date else "") if earlier else now
-    name = case.say("scan_earlier" if earlier else "scan_now")
-    return f"{name} · {day}" if day else name
-
-
-def _label(case: Case, index: int) -> str:
-    """The image by which a viewer finds the slice again."""
-    count = len(case.slices.frames)
-    place = case.say("slice_of", number=index + 1, count=count)
-    return image_label(case, case.slices.frames[index]) or place
 
 
 def _tile(canvas: Canvas, shown: Stack, picture: Image.Image, left: float, top: float) -> None:
@@ -135,7 +127,7 @@ def _legend(canvas: Canvas, case: Case, shown: Stack) -> None:
     for name in names:
         size = (26 * SCALE, 16 * SCALE)
         canvas.paste(outlines.swatch(name, size, lesion_tiles.LINE, BACKGROUND), (x, LEGEND - 8))
-        words = case.say(f"legend_{name}" if name in ("rest", "lesion") else f"lesion_{name}")
+        words = lesion_tiles.legend(case, name)
         x += 32 + canvas.text((x + 30, LEGEND), words, 13, TEXT, anchor="lm") + 18
     room = RIGHT - x
     canvas.text((RIGHT, LEGEND), case.say("legend"), 12, FAINT, anchor="rm", width=room)

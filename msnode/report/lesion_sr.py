@@ -31,9 +31,8 @@ def totals(case: Case, at: At) -> Numbers:
     ]
     for region in REGIONS:
         if count := found.count(region):
-            mm3 = sum(one.mm3 for one in found.lesions if one.region == region)
             numbers.append(_count(case, at, count, region))
-            numbers.append(_ml(case, at, codes.VOLUME, mm3 / 1000, region))
+            numbers.append(_ml(case, at, codes.VOLUME, found.ml_in(region), region))
     return [*numbers, *_changes(case, at)]
 
 

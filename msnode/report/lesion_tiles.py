@@ -12,7 +12,7 @@ from scipy import ndimage
 from msnode.records.images import Float32Array, Float64Array, SourceFrame
 from msnode.records.lesions import Lesion
 from msnode.report import geometry, outlines
-from msnode.report.case import NEIGHBOURS_MM, Case
+from msnode.report.case import NEIGHBOURS_MM, Case, image_label
 from msnode.report.lesion_groups import group, grouped, matter, place
 from msnode.report.outlines import Mask
 from msnode.report.palette import grey
@@ -214,3 +214,25 @@ def _padded(
     pad = int(np.ceil(beyond))
     edge = plane.min()
     return np.pad(plane, pad, constant_values=edge), tuple(one + pad for one in box)  # type: ignore[return-value]
+
+
+def date(case: Case, *, earlier: bool) -> str:
+    """Which scan it is, and of when."""
+    date = case.outlined.comparison.prior_date
+    study = str(case.header.study.get("StudyDate", ""))
+    now = f"{study[:4]}-{study[4:6]}-{study[6:]}" if len(study) == 8 else ""
+    day = (date.isoformat() if date else "") if earlier else now
+    name = case.say("scan_earlier" if earlier else "scan_now")
+    return f"{name} · {day}" if day else name
+
+
+def label(case: Case, index: int) -> str:
+    """The image by which a viewer finds the slice again."""
+    count = len(case.slices.frames)
+    place = case.say("slice_of", number=index + 1, count=count)
+    return image_label(case, case.slices.frames[index]) or place
+
+
+def legend(case: Case, name: str) -> str:
+    """What an outline means."""
+    return case.say(f"legend_{name}" if name in ("rest", "lesion") else f"lesion_{name}")

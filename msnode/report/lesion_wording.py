@@ -157,12 +157,12 @@ Row = tuple[str, list[str]]
 def table(case: Case, regions: list[Region]) -> list[Row]:
     """A head and rows: numbers and volumes by region, the total last."""
     say, found = case.say, case.outlined
-    size = {r: sum(one.mm3 for one in found.lesions if one.region == r) / 1000 for r in regions}
+    size = [*(found.ml_in(one) for one in regions), found.ml]
     counts = [str(found.count(one)) for one in regions]
     rows = [
         ("", [*(region(case, one) for one in regions), say("total")]),
         (say("column_count"), [*counts, str(len(found.lesions))]),
-        (say("column_ml"), [ml(case, one) if one else "0" for one in [*size.values(), found.ml]]),
+        (say("column_ml"), [ml(case, one) if one else "0" for one in size]),
     ]
     if found.comparison.status == "compared":
         shown: tuple[Change, ...] = ("new", "enlarging")

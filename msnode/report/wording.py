@@ -150,8 +150,10 @@ def notes(case: Case) -> list[str]:
 
 
 def notice(case: Case) -> str:
-    """What the model's bundle has to say to every reader."""
-    return case.report.model.told("notice", case.describe.language)
+    """What the models' bundles have to say to every reader."""
+    told = [case.report.model.told("notice", case.describe.language)]
+    told += [case.outlined.model.notice] if case.has_outlines else []
+    return " ".join(filter(None, told))
 
 
 def dates(case: Case) -> list[str]:
