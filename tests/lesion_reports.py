@@ -72,13 +72,13 @@ def volume(made: Report) -> tuple[Float32Array, Float64Array]:
 def painted(made: Report) -> Report:
     """A synthetic head's bright spots as lesions, without a network."""
     flair, affine = volume(made)
-    mask = ndimage.binary_opening(flair > 3200, np.ones((2, 2, 1)))
-    numbers, count = ndimage.label(mask, np.ones((3, 3, 3)))
-    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
+    mask = ndimage.binary_opening(flair > 3200, np.ones((2, 2, 1), bool))
+    found_numbers, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    sizes = np.bincount(found_numbers.ravel(), minlength=count + 1)
     order = sorted(range(1, count + 1), key=lambda one: (-sizes[one], one))
     table = np.zeros(count + 1, np.uint16)
     table[order] = np.arange(1, count + 1)
-    numbers = table[numbers]
+    numbers = table[found_numbers]
     found = tuple(_lesion(number, numbers, affine) for number in range(1, count + 1))
     maps = LesionMaps(flair, mask.astype(np.uint8), numbers)
     return replace(made, lesions=LesionFinding(MODEL, found, grades=GRADES), maps=maps)
@@ -146,7 +146,7 @@ def _changed_maps(maps: LesionMaps, changes: dict[int, Change]) -> LesionMaps:
     new = ndimage.binary_dilation(marked == 1 + CHANGES.index("new"), iterations=2)
     prior[new] = grey
     core = ndimage.binary_dilation(ndimage.binary_erosion(tissue, iterations=2) & (marked == 0))
-    k = int(maps.numbers.any(axis=(0, 1)).nonzero()[0].mean())
+    k = int(np.flatnonzero((maps.numbers > 0).any(axis=(0, 1))).mean())
     column, row = np.argwhere(ndimage.binary_erosion(core[:, :, k], iterations=4))[40]
     gone = np.zeros_like(marked, bool)
     gone[column - 2 : column + 3, row - 2 : row + 3, k] = True

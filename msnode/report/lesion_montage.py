@@ -3,7 +3,7 @@
 from PIL import Image
 
 from msnode.records.lesions import REGIONS
-from msnode.report import lesion_tiles, lesion_wording, outlines, wording
+from msnode.report import contours, lesion_tiles, lesion_wording, wording
 from msnode.report.canvas import Canvas
 from msnode.report.case import Case
 from msnode.report.lesion_tiles import Stack
@@ -126,7 +126,7 @@ def _legend(canvas: Canvas, case: Case, shown: Stack) -> None:
     x = float(MARGIN)
     for name in names:
         size = (26 * SCALE, 16 * SCALE)
-        canvas.paste(outlines.swatch(name, size, lesion_tiles.LINE, BACKGROUND), (x, LEGEND - 8))
+        canvas.paste(contours.swatch(name, size, lesion_tiles.LINE, BACKGROUND), (x, LEGEND - 8))
         words = lesion_tiles.legend(case, name)
         x += 32 + canvas.text((x + 30, LEGEND), words, 13, TEXT, anchor="lm") + 18
     room = RIGHT - x

@@ -8,7 +8,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from msnode.records.lesions import REGIONS, Lesion
-from msnode.report import lesion_load, lesion_tiles, lesion_wording, outlines
+from msnode.report import contours, lesion_load, lesion_tiles, lesion_wording
 from msnode.report.case import Case
 from msnode.report.lesion_groups import changes, matter
 from msnode.report.palette import LESION
@@ -113,7 +113,7 @@ def _legend(canvas: Canvas, case: Case, y: float, *, compared: bool) -> None:
     x = MARGIN
     canvas.setFont("Inter-Regular", 7.5)
     for name in names:
-        sample = outlines.swatch(name, (52, 32), lesion_tiles.LINE, (24, 30, 39))
+        sample = contours.swatch(name, (52, 32), lesion_tiles.LINE, (24, 30, 39))
         canvas.drawImage(ImageReader(sample), x, y - 2, 15, 9)
         words = lesion_tiles.legend(case, name)
         canvas.setFillColor(GREY)

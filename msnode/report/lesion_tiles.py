@@ -11,10 +11,10 @@ from scipy import ndimage
 
 from msnode.records.images import Float32Array, Float64Array, SourceFrame
 from msnode.records.lesions import Lesion
-from msnode.report import geometry, outlines
+from msnode.report import contours, geometry
 from msnode.report.case import NEIGHBOURS_MM, Case, image_label
+from msnode.report.contours import Mask
 from msnode.report.lesion_groups import group, grouped, matter, place
-from msnode.report.outlines import Mask
 from msnode.report.palette import grey
 from msnode.report.tiles import AIR, RIM, SIDE
 
@@ -56,7 +56,7 @@ def stack(case: Case) -> Stack:
     now = turn(maps.flair)
     limits = window(now)
     right, down = geometry.sides(turned)
-    gone = outlines.gone(maps.changes)
+    gone = contours.gone(maps.changes)
     return Stack(
         now=now,
         prior=None if maps.prior is None else turn(maps.prior),
@@ -143,7 +143,7 @@ def _changed(case: Case) -> list[int]:
     ranked = matter(case.outlined)
     active = [one for one in ranked if group(case.outlined, one.number) in ("new", "enlarging")]
     slices = [place(case, one).slice for one in active]
-    gone = outlines.gone(case.maps.changes)
+    gone = contours.gone(case.maps.changes)
     if gone is not None and gone.any():
         slices.append(int(gone.sum(axis=(0, 1)).argmax()))
     return slices
@@ -163,7 +163,7 @@ def sources(case: Case) -> list[SourceFrame]:
 def now(shown: Stack, index: int) -> Image.Image:
     """A slice of this scan with its lesions outlined, (SIDE, SIDE) RGB."""
     picture = _picture(shown, shown.now[index])
-    outlines.draw(picture, _enlarged(shown, outlines.masks(shown.groups[index])), LINE)
+    contours.draw(picture, _enlarged(shown, contours.masks(shown.groups[index])), LINE)
     return picture
 
 
@@ -172,7 +172,7 @@ def prior(shown: Stack, index: int) -> Image.Image:
     assert shown.prior is not None  # noqa: S101 - the builders' contract
     picture = _picture(shown, shown.prior[index])
     if shown.gone is not None:
-        outlines.draw(picture, _enlarged(shown, {"gone": shown.gone[index]}), LINE)
+        contours.draw(picture, _enlarged(shown, {"gone": shown.gone[index]}), LINE)
     return picture
 
 
@@ -200,7 +200,7 @@ def _enlarged(shown: Stack, lesions: dict[str, Mask]) -> dict[str, Mask]:
     enlarged = {}
     for name, mask in lesions.items():
         padded, box = _padded(mask, shown.box)
-        enlarged[name] = outlines.smooth(padded, (SIDE, SIDE), box)
+        enlarged[name] = contours.smooth(padded, (SIDE, SIDE), box)
     return enlarged
 
 

@@ -17,7 +17,7 @@ def sentences(case: Case) -> list[str]:
     if found is None or case.report.finding is None:
         return []
     if found.reason is not None or not has_outlines(case.report):
-        return [case.say("lesions_failed", why=found.reason or "–")]
+        return [case.say("not_outlined", why=found.reason or "–")]
     return [
         count(case),
         *comparison(case)[:1],

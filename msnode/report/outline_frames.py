@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from msnode.records.images import SourceFrame
-from msnode.report import geometry, lesion_tiles, outlines, overlay_signs
+from msnode.report import contours, geometry, lesion_tiles, overlay_signs
 from msnode.report.canvas import Canvas, font
 from msnode.report.case import Case, image_label
 from msnode.report.geometry import Grid
@@ -34,17 +34,17 @@ def places(case: Case) -> Sequence[tuple[SourceFrame, Grid]]:
 def pictures(case: Case) -> Iterator[UInt8Array]:
     """The images, (rows, columns, 3) uint8."""
     maps = case.maps
-    groups, gone = grouped(case.outlined, maps), outlines.gone(maps.changes)
+    groups, gone = grouped(case.outlined, maps), contours.gone(maps.changes)
     limits = lesion_tiles.window(maps.flair.transpose(2, 1, 0))
     signs: Image.Image | None = None
     for index, (source, place) in enumerate(places(case)):
         size = (place.columns, place.rows)
         ground = grey(maps.flair[:, :, index].T, limits)
         picture = ground.resize(size, Image.Resampling.BICUBIC).convert("RGB")
-        lesions = outlines.masks(
+        lesions = contours.masks(
             groups[:, :, index].T, None if gone is None else gone[:, :, index].T
         )
-        outlines.draw(picture, {name: _enlarged(one, size) for name, one in lesions.items()}, 1)
+        contours.draw(picture, {name: _enlarged(one, size) for name, one in lesions.items()}, 1)
         if signs is None or signs.size != size:
             signs = overlay_signs.signs(case, place, FOOT)
             _legend(Canvas(signs), case)
@@ -53,7 +53,7 @@ def pictures(case: Case) -> Iterator[UInt8Array]:
         yield np.asarray(picture)
 
 
-def _enlarged(mask: outlines.Mask, size: tuple[int, int]) -> outlines.Mask:
+def _enlarged(mask: contours.Mask, size: tuple[int, int]) -> contours.Mask:
     """A mask on the picture's pixels: each voxel stays the block that it is."""
     if mask.shape == size[::-1]:
         return mask
@@ -69,7 +69,7 @@ def _legend(canvas: Canvas, case: Case) -> None:
     size = next((s for s in (12, 11, 10, 9, 8) if _width(words, s) <= room), 8)
     x, y = 6.0, rows - 30.0
     for name, word in zip(names, words, strict=True):
-        sample = outlines.swatch(name, (12, 9), 1, (0, 0, 0))
+        sample = contours.swatch(name, (12, 9), 1, (0, 0, 0))
         canvas.paste(sample.convert("RGBA"), (x, y - 4))
         x += 15 + canvas.outlined((x + 15, y), word, size, "lm", LESION[name]) + 7
 

@@ -25,7 +25,8 @@ from msnode.report import (
     wording,
 )
 from msnode.report.case import Case, matter
-from msnode.report.profiles import BUILDERS
+from msnode.report.profiles import BUILDERS, OF_LESIONS
+from tests import lesion_reports
 from tests.acceptance.peers import ROOT
 from tests.unit.report.test_content import job, printed, sentences
 
@@ -117,9 +118,10 @@ def test_every_object_says_that_other_causes_look_alike(
 ) -> None:
     made = make_report(3)
     one = job(made, language)
+    outlined = job(lesion_reports.painted(made), language)
     say = localised.Words(language)
     for kind, build in BUILDERS.items():
-        _, first = next(iter(build(one)))
+        _, first = next(iter(build(outlined if kind in OF_LESIONS else one)))
         said = " ".join(sentences(first) + [str(first.get(name, "")) for name in DESCRIPTIONS])
         if kind == "pdf":
             said = " ".join(printed(one, monkeypatch))
