@@ -45,7 +45,13 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 def scanned(folder: Path, study: KnownStudy) -> Report:
     """A sample study with the lesions that the shipped network outlines in it."""
     ready = prepare.prepare(study.write(folder), InputContract(("FLAIR",), 224, 224))
-    made = reports.analysed(study.identity.study_uid, ready.paths, ready.series, ready.slices)
+    return outlined(
+        reports.analysed(study.identity.study_uid, ready.paths, ready.series, ready.slices)
+    )
+
+
+def outlined(made: Report) -> Report:
+    """With the lesions that the shipped network outlines."""
     flair, affine = volume(made)
     found = find(flair, affine, _bundle())
     maps = LesionMaps(flair, found.labels, found.numbers)

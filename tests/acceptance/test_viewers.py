@@ -17,9 +17,9 @@ from PIL import Image
 
 from msnode import report
 from msnode.config import Describe, Form
-from msnode.records.results import Report
+from msnode.records.results import Priority, Report
 from msnode.report.palette import BANNER
-from tests import reports
+from tests import lesion_reports, reports
 from tests.acceptance import peers, viewer
 
 SERIES: list[dict[str, Any]] = [
@@ -58,6 +58,33 @@ SERIES: list[dict[str, Any]] = [
         "name": "OTHER routine: Rev. 2 MS AI saliency overlay",
         "expect": ["(1/36)"],
     },
+    {
+        "file": "lesions-sr",
+        "name": "LESIONS urgent: Rev. 3 MS AI result (measurements)",
+        "expect": ["Number of lesions: 6.00", "Lesion 1, new, ", "NOT VERIFIED BY A PHYSICIAN"],
+    },
+    {
+        "file": "lesions-readable",
+        "name": "LESIONS urgent: Rev. 3 MS AI report",
+        "expect": ["White matter hyperintensities: 6", "2 new lesions", "1 enlarging"],
+    },
+    {
+        "file": "lesions-montage",
+        "name": "LESIONS urgent: Rev. 3 MS AI montage",
+        "expect": ["1/1"],
+    },
+    {
+        "file": "lesions-overlay",
+        "name": "LESIONS urgent: Rev. 3 MS AI lesion outlines",
+        "expect": ["(1/36)"],
+        "up": 15,
+    },
+    {
+        "file": "seg",
+        "name": "LESIONS urgent: Rev. 3 MS AI lesions",
+        "expect": [],
+        "up": 15,
+    },
     {"file": "map", "name": "MS AI saliency map", "expect": ["W:\n100"], "up": 12},
     {"file": "pdf", "name": "MS AI report (PDF)", "expect": []},
 ]
@@ -68,7 +95,7 @@ The map comes late: OHIF keeps its colours and window for what is opened after i
 OTHER = Form("comprehensive-3d", "multi-frame")
 
 SCREENSHOTS = peers.ROOT / "build" / "screenshots"
-SHOWN = {"montage", "overlay", "other-overlay"}
+SHOWN = {"montage", "overlay", "other-overlay", "lesions-montage", "lesions-overlay"}
 """Secondary Captures, which every viewer shows."""
 
 
@@ -90,9 +117,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, tuple[Pat
     assert made.finding is not None
     paths = report.write(made, Describe(), "full", folder / "results")
     absent = replace(made.finding, decision="absent", probability=0.14)
-    other = replace(made, generation=2, finding=absent)
+    calm = Priority(is_urgent=False, why="a rule of the site")
+    other = replace(made, generation=2, finding=absent, priority=calm)
     token = Describe(token="OTHER")
-    return made, (*paths, *report.write(other, token, "standard", folder / "other", OTHER))
+    compared = replace(lesion_reports.compared(lesion_reports.outlined(made)), generation=3)
+    lesions = report.write(compared, Describe(token="LESIONS"), "standard", folder / "lesions")
+    others = report.write(other, token, "standard", folder / "other", OTHER)
+    return made, (*paths, *others, *lesions)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +167,7 @@ def amber(picture: Path) -> int:
     return int((np.abs(pixels - BANNER).max(axis=2) < 12).sum())
 
 
-@pytest.mark.parametrize("name", ["montage", "overlay", "other-overlay"])
+@pytest.mark.parametrize("name", sorted(SHOWN))
 def test_the_banner_is_on_the_screen(opened: Opened, name: str) -> None:
     assert amber(opened.pictures / f"{name}.png") > 5000
 
