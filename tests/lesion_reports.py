@@ -147,10 +147,11 @@ def _changed_maps(maps: LesionMaps, changes: dict[int, Change]) -> LesionMaps:
         table[number] = 1 + CHANGES.index(change)
     marked = table[maps.numbers]
     tissue = (maps.labels == 0) & (maps.flair > np.percentile(maps.flair, 60))
-    grey = float(np.median(maps.flair[tissue]))
     prior = ndimage.gaussian_filter(maps.flair, (0.6, 0.6, 0))
     new = ndimage.binary_dilation(marked == 1 + CHANGES.index("new"), iterations=2)
-    prior[new] = grey
+    around = (~new & tissue).astype(np.float32)
+    sums = [ndimage.gaussian_filter(one, (5, 5, 0)) for one in (maps.flair * around, around)]
+    prior[new] = (sums[0] / np.maximum(sums[1], 1e-3))[new]
     core = ndimage.binary_dilation(ndimage.binary_erosion(tissue, iterations=2) & (marked == 0))
     k = int(np.flatnonzero((maps.numbers > 0).any(axis=(0, 1))).mean())
     column, row = np.argwhere(ndimage.binary_erosion(core[:, :, k], iterations=4))[40]
