@@ -37,14 +37,15 @@ STROKES: dict[str, Stroke] = {
 
 
 def masks(groups: NDArray[np.uint8], gone: Mask | None = None) -> dict[str, Mask]:
-    """The lesions of one plane by group, those that are gone among them.
+    """The lesions of one plane by group, those that are gone among them; no empty masks.
 
     Args:
         groups: (rows, columns) as `lesion_groups.grouped`.
         gone: (rows, columns), lesions of the earlier scan that are not seen any more.
     """
     found: dict[str, Mask] = {name: groups == n for n, name in enumerate(GROUPS, 1)}
-    return found if gone is None else found | {"gone": gone}
+    found |= {} if gone is None else {"gone": gone}
+    return {name: mask for name, mask in found.items() if mask.any()}
 
 
 def draw(picture: Image.Image, lesions: dict[str, Mask], line: int) -> None:
@@ -55,10 +56,12 @@ def draw(picture: Image.Image, lesions: dict[str, Mask], line: int) -> None:
         lesions: (rows, columns) of the picture by group.
         line: width of the thinnest outline, pixels.
     """
+    if not lesions:
+        return
     pixels = np.array(picture)
     every = np.logical_or.reduce(list(lesions.values()))
     for name, stroke in STROKES.items():
-        if name in lesions and lesions[name].any():
+        if name in lesions:
             pixels[around(lesions[name], stroke, line) & ~every] = LESION[name]
     picture.paste(Image.fromarray(pixels))
 

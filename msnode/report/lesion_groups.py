@@ -1,10 +1,12 @@
 """Which lesions are shown together, which of them matter, and where each is seen best."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from msnode.records.images import SourceFrame
 from msnode.records.lesions import CHANGES, Change, Lesion, LesionFinding, LesionMaps
@@ -74,11 +76,20 @@ def matter(finding: LesionFinding) -> tuple[Lesion, ...]:
     return tuple(ranked[:MOST])
 
 
-def place(case: Case, lesion: Lesion) -> Place:
-    """The slice that shows most of a lesion, and its middle there."""
-    mine = case.maps.numbers == lesion.number
+def places(case: Case, lesions: Iterable[Lesion]) -> dict[int, Place]:
+    """Of lesions by number: the slice that shows most of each, and its middle there."""
+    numbers = case.maps.numbers
+    areas = ndimage.find_objects(numbers)
+    return {one.number: _place(case, numbers, areas[one.number - 1], one) for one in lesions}
+
+
+def _place(
+    case: Case, numbers: NDArray[np.uint16], area: tuple[slice, ...], lesion: Lesion
+) -> Place:
+    mine = numbers[area] == lesion.number
     index = int(mine.sum(axis=(0, 1)).argmax())
-    places = np.argwhere(mine[:, :, index])
-    away = np.linalg.norm(places - places.mean(axis=0), axis=1)
-    column, row = places[int(away.argmin())].tolist()
+    inside = np.argwhere(mine[:, :, index])
+    away = np.linalg.norm(inside - inside.mean(axis=0), axis=1)
+    column, row = (inside[int(away.argmin())] + [area[0].start, area[1].start]).tolist()
+    index += area[2].start
     return Place(index, case.slices.frames[index], column, row)

@@ -9,8 +9,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from msnode.records.lesions import REGIONS, Lesion
 from msnode.report import contours, lesion_load, lesion_tiles, lesion_wording
-from msnode.report.case import Case
-from msnode.report.lesion_groups import changes, matter
+from msnode.report.case import Case, image_label
+from msnode.report.lesion_groups import changes, matter, places
 from msnode.report.palette import LESION
 from msnode.report.pdf_layout import (
     FAINT,
@@ -183,14 +183,16 @@ COLUMNS = (0.0, 0.09, 0.28, 0.56, 0.72, 0.80)
 def _list(canvas: Canvas, case: Case, listed: Sequence[Lesion], y: float) -> float:
     """A line a lesion; returns the y below."""
     say = case.say
-    what = changes(case.outlined)
+    what, where = changes(case.outlined), places(case, listed)
     head = ("column_lesion", "column_change", "column_region", "column_mm3", "column_mm")
     lines = [(*map(say, head), say("column_image"))]
     for one in listed:
         change = say(f"lesion_{what[one.number]}") if one.number in what else "–"
         sizes = (f"{one.mm3:.0f}", say.number(one.diameter_mm))
         region = lesion_wording.region(case, one.region)
-        lines.append((str(one.number), change, region, *sizes, lesion_wording.image(case, one)))
+        lines.append(
+            (str(one.number), change, region, *sizes, image_label(case, where[one.number].source))
+        )
     for number, cells in enumerate(lines):
         baseline = y - 10 - ROW * number
         canvas.setFont("Inter-Regular", 8)

@@ -9,8 +9,9 @@ from pydicom.uid import SegmentationStorage
 from msnode.records.lesions import REGIONS, Lesion, Region
 from msnode.report import codes, lesion_wording
 from msnode.report.case import PROGRAM, Case
-from msnode.report.lesion_groups import changes, group, matter, place, segments
+from msnode.report.lesion_groups import Place, changes, group, matter, places, segments
 from msnode.report.localised import per_cent
+from msnode.report.sr_document import text
 from msnode.report.sr_numbers import At, inferred, measured, point
 from msnode.report.uids import uid
 
@@ -70,45 +71,55 @@ def _site(case: Case, region: Region) -> sr.FindingSite:
 
 def remarks(case: Case) -> list[sr.ContentItem]:
     """The sentences on lesions, and with which study was compared."""
-    contains = sr.RelationshipTypeValues.CONTAINS
     found = case.report.lesions
     items: list[sr.ContentItem] = [
-        sr.TextContentItem(codes.FINDING, sentence, contains)
-        for sentence in lesion_wording.sentences(case)
+        text(codes.FINDING, sentence) for sentence in lesion_wording.sentences(case)
     ]
     if found is not None and found.comparison.prior_date is not None:
         date = found.comparison.prior_date
-        items.append(sr.DateContentItem(codes.COMPARED_WITH, date, contains))
+        items.append(
+            sr.DateContentItem(codes.COMPARED_WITH, date, sr.RelationshipTypeValues.CONTAINS)
+        )
     return items
 
 
 def groups(case: Case) -> list[Group]:
     """The lesions that matter, one by one."""
-    return [_group(case, one) for one in matter(case.outlined)] if case.has_outlines else []
+    if not case.has_outlines:
+        return []
+    shown = matter(case.outlined)
+    where = places(case, shown)
+    return [_group(case, one, where[one.number]) for one in shown]
 
 
-def _group(case: Case, lesion: Lesion) -> Group:
+def _group(case: Case, lesion: Lesion, where: Place) -> Group:
     """A volumetric ROI that refers to its segment; without a Segmentation, coordinates alone."""
-    where = place(case, lesion)
+    label = lesion_wording.label(case, lesion, where)
     at = point(where.source, where.column + 0.5, where.row + 0.5)
     details: dict[str, Any] = {
         "tracking_identifier": sr.TrackingIdentifier(
-            uid=_tracking_uid(case, lesion), identifier=lesion_wording.label(case, lesion)
+            uid=_tracking_uid(case, lesion), identifier=label
         ),
         "finding_type": codes.HYPERINTENSITY,
         "finding_sites": [_site(case, lesion.region)],
         "algorithm_id": _algorithm(case),
         "qualitative_evaluations": _change(case, lesion),
     }
-    if not case.has_segments:
-        return sr.MeasurementsAndQualitativeEvaluations(
+    made: Group
+    if case.has_segments:
+        made = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+            referenced_segment=_segment(case, lesion),
+            measurements=_numbers(lesion, None),
+            **details,
+        )
+        inferred(made, at)
+    else:
+        made = sr.MeasurementsAndQualitativeEvaluations(
             measurements=_numbers(lesion, at), **details
         )
-    volume = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        referenced_segment=_segment(case, lesion), measurements=_numbers(lesion, None), **details
-    )
-    inferred(volume, at)
-    return volume
+    # viewers write comments beside the point, not the tracking identifier
+    made[0].ContentSequence.append(text(codes.COMMENT, label))
+    return made
 
 
 def _tracking_uid(case: Case, lesion: Lesion) -> str:

@@ -14,7 +14,7 @@ from msnode.records.lesions import Lesion
 from msnode.report import contours, geometry
 from msnode.report.case import NEIGHBOURS_MM, Case, image_label
 from msnode.report.contours import Mask
-from msnode.report.lesion_groups import group, grouped, matter, place
+from msnode.report.lesion_groups import group, grouped, matter, places
 from msnode.report.palette import grey
 from msnode.report.tiles import AIR, RIM, SIDE
 
@@ -142,7 +142,7 @@ def _changed(case: Case) -> list[int]:
     """The slices that show new, enlarging and gone lesions best, in this order."""
     ranked = matter(case.outlined)
     active = [one for one in ranked if group(case.outlined, one.number) in ("new", "enlarging")]
-    slices = [place(case, one).slice for one in active]
+    slices = [one.slice for one in places(case, active).values()]
     gone = contours.gone(case.maps.changes)
     if gone is not None and gone.any():
         slices.append(int(gone.sum(axis=(0, 1)).argmax()))
@@ -179,13 +179,15 @@ def prior(shown: Stack, index: int) -> Image.Image:
 def named(case: Case, shown: Stack, index: int) -> Iterator[tuple[Lesion, float, float]]:
     """The lesions that matter and are seen best here: right of each, as parts of the side."""
     left, top, right, bottom = shown.box
-    for lesion in matter(case.outlined):
-        mine = shown.numbers[index] == lesion.number
-        if place(case, lesion).slice == index and group(case.outlined, lesion.number) != "rest":
-            rows, columns = np.nonzero(mine)
-            x = (columns.max() + 1 - left) / (right - left)
-            y = (rows.mean() + 0.5 - top) / (bottom - top)
-            yield lesion, float(x), float(y)
+    named = matter(case.outlined)
+    where = places(case, named)
+    for lesion in named:
+        if where[lesion.number].slice != index or group(case.outlined, lesion.number) == "rest":
+            continue
+        rows, columns = np.nonzero(shown.numbers[index] == lesion.number)
+        x = (columns.max() + 1 - left) / (right - left)
+        y = (rows.mean() + 0.5 - top) / (bottom - top)
+        yield lesion, float(x), float(y)
 
 
 def _picture(shown: Stack, plane: Float32Array) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from msnode.records.lesions import REGIONS, Change, Comparison, Grade, Lesion, Region
 from msnode.report.case import Case, has_outlines, image_label
-from msnode.report.lesion_groups import changes, place
+from msnode.report.lesion_groups import Place, changes
 
 MCDONALD: tuple[Region, ...] = ("periventricular", "juxtacortical", "infratentorial")
 """Of the brain; spinal cord and optic nerve are the other two (Montalban et al., 2024)."""
@@ -178,17 +178,14 @@ def segmenter(case: Case) -> str:
     return case.say.label("outlined_by", f"{model.name} {model.version} · {model.digest[:12]}")
 
 
-def label(case: Case, lesion: Lesion) -> str:
+def label(case: Case, lesion: Lesion, where: Place) -> str:
     """A lesion by number, what became of it, region and image."""
     what = changes(case.outlined).get(lesion.number)
     parts = [case.say("lesion_number", number=lesion.number)]
     parts += [case.say(f"lesion_{what}")] if what else []
-    return ", ".join([*parts, region(case, lesion.region), *filter(None, [image(case, lesion)])])
-
-
-def image(case: Case, lesion: Lesion) -> str:
-    """The image that shows most of a lesion."""
-    return image_label(case, place(case, lesion).source)
+    return ", ".join(
+        [*parts, region(case, lesion.region), *filter(None, [image_label(case, where.source)])]
+    )
 
 
 def region(case: Case, name: Region) -> str:

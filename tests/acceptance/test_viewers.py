@@ -18,7 +18,7 @@ from PIL import Image
 from msnode import report
 from msnode.config import Describe, Form
 from msnode.records.results import Priority, Report
-from msnode.report.palette import BANNER
+from msnode.report.palette import BANNER, LESION
 from tests import lesion_reports, reports
 from tests.acceptance import peers, viewer
 
@@ -61,7 +61,8 @@ SERIES: list[dict[str, Any]] = [
     {
         "file": "lesions-sr",
         "name": "LESIONS urgent: Rev. 3 MS AI result (measurements)",
-        "expect": ["Number of lesions: 6.00", "Lesion 1, new, ", "NOT VERIFIED BY A PHYSICIAN"],
+        "expect": ["Number of lesions: 6.00", "NOT VERIFIED BY A PHYSICIAN"],
+        "down": 7,
     },
     {
         "file": "lesions-readable",
@@ -77,13 +78,13 @@ SERIES: list[dict[str, Any]] = [
         "file": "lesions-overlay",
         "name": "LESIONS urgent: Rev. 3 MS AI lesion outlines",
         "expect": ["(1/36)"],
-        "up": 15,
+        "down": 12,
     },
     {
         "file": "seg",
         "name": "LESIONS urgent: Rev. 3 MS AI lesions",
-        "expect": [],
-        "up": 15,
+        "expect": ["Do you want to open this Segmentation?"],
+        "down": 12,
     },
     {"file": "map", "name": "MS AI saliency map", "expect": ["W:\n100"], "up": 12},
     {"file": "pdf", "name": "MS AI report (PDF)", "expect": []},
@@ -159,6 +160,19 @@ def test_ohif_puts_the_measurement_on_its_slice(opened: Opened) -> None:
     assert f"Probability of MS pattern in image: {100 * strongest.probability:.2f} %" in text
     number = pydicom.dcmread(opened.made.evidence[strongest.index]).InstanceNumber
     assert f"I:{number} (" in text
+
+
+def test_ohif_puts_a_lesion_on_its_slice(opened: Opened) -> None:
+    text = opened.pages["lesions-sr"]["text"]
+    assert "Lesion 2, new, deep white, Image 24" in text
+    assert "I:24 (" in text
+
+
+@pytest.mark.parametrize("name", ["lesions-overlay", "seg"])
+def test_a_new_lesion_has_its_colour_on_the_screen(opened: Opened, name: str) -> None:
+    picture = np.asarray(Image.open(opened.pictures / f"{name}.png").convert("RGB"), int)
+    viewport = picture[160:760, 480:1200]
+    assert (np.abs(viewport - LESION["new"]).max(axis=2) < 40).sum() > 20
 
 
 def amber(picture: Path) -> int:

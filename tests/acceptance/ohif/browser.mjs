@@ -28,8 +28,9 @@ export async function tell(series, settle) {
     if (series.expect.every(words => text.includes(words))) break;
   }
   await page.waitForTimeout(settle);
-  for (let i = 0; i < (series.up ?? 0); i++) {
-    await page.keyboard.press('ArrowUp');
+  const turns = series.up ?? series.down ?? 0;
+  for (let i = 0; i < turns; i++) {
+    await page.keyboard.press(series.up ? 'ArrowUp' : 'ArrowDown');
     await page.waitForTimeout(200);
   }
   const text = await body.innerText();
