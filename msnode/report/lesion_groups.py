@@ -68,6 +68,13 @@ def segments(case: Case) -> tuple[Group, ...]:
     return tuple(one for one in GROUPS if one in found)
 
 
+def drawn(case: Case) -> tuple[str, ...]:
+    """What the pictures show, for their legends: the groups, and lesions that are gone."""
+    changed = case.maps.changes
+    gone = changed is not None and bool((changed == GONE).any())
+    return (*segments(case), *(["gone"] if gone else []))
+
+
 def matter(finding: LesionFinding) -> tuple[Lesion, ...]:
     """At most `MOST`: the new ones first, then the enlarging ones, then the largest."""
     ranked = sorted(

@@ -6,6 +6,7 @@ from msnode.records.lesions import REGIONS
 from msnode.report import contours, lesion_tiles, lesion_wording, wording
 from msnode.report.canvas import Canvas
 from msnode.report.case import Case
+from msnode.report.lesion_groups import drawn
 from msnode.report.lesion_tiles import Stack
 from msnode.report.montage_frame import GAP, MARGIN, RIGHT, SCALE, blank, finished
 from msnode.report.palette import BACKGROUND, DECISION, FAINT, LESION, PANEL, RULE, TEXT, UInt8Array
@@ -33,7 +34,7 @@ def draw(case: Case) -> UInt8Array:
         _slices(canvas, case, shown)
     else:
         _pairs(canvas, case, shown)
-    _legend(canvas, case, shown)
+    _legend(canvas, case)
     _table(canvas, case)
     return finished(canvas, case)
 
@@ -120,11 +121,10 @@ def _numbers(canvas: Canvas, case: Case, shown: Stack, index: int, left: float, 
         canvas.outlined(at, str(lesion.number), 12, "lm")
 
 
-def _legend(canvas: Canvas, case: Case, shown: Stack) -> None:
+def _legend(canvas: Canvas, case: Case) -> None:
     """What the outlines mean, by colour and stroke."""
-    names = ("lesion",) if shown.prior is None else ("new", "enlarging", "rest", "gone")
     x = float(MARGIN)
-    for name in names:
+    for name in drawn(case):
         size = (26 * SCALE, 16 * SCALE)
         canvas.paste(contours.swatch(name, size, lesion_tiles.LINE, BACKGROUND), (x, LEGEND - 8))
         words = lesion_tiles.legend(case, name)

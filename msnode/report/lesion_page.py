@@ -10,7 +10,7 @@ from reportlab.pdfgen.canvas import Canvas
 from msnode.records.lesions import REGIONS, Lesion
 from msnode.report import contours, lesion_load, lesion_tiles, lesion_wording
 from msnode.report.case import Case, image_label
-from msnode.report.lesion_groups import changes, matter, places
+from msnode.report.lesion_groups import changes, drawn, matter, places
 from msnode.report.palette import LESION
 from msnode.report.pdf_layout import (
     FAINT,
@@ -90,7 +90,7 @@ def pictures(canvas: Canvas, case: Case, y: float, size: float) -> float:
         canvas.setFillColor(INK)
         canvas.setFont("Inter-Regular", 8)
         canvas.drawString(x, y - size - 10, words)
-    _legend(canvas, case, y - size - 24, compared=shown.prior is not None)
+    _legend(canvas, case, y - size - 24)
     return y - size - CAPTIONS
 
 
@@ -107,12 +107,11 @@ def _letters(
     canvas.drawCentredString(x + size / 2, bottom + 3, down)
 
 
-def _legend(canvas: Canvas, case: Case, y: float, *, compared: bool) -> None:
+def _legend(canvas: Canvas, case: Case, y: float) -> None:
     """What the outlines mean."""
-    names = ("new", "enlarging", "rest", "gone") if compared else ("lesion",)
     x = MARGIN
     canvas.setFont("Inter-Regular", 7.5)
-    for name in names:
+    for name in drawn(case):
         sample = contours.swatch(name, (52, 32), lesion_tiles.LINE, (24, 30, 39))
         canvas.drawImage(ImageReader(sample), x, y - 2, 15, 9)
         words = lesion_tiles.legend(case, name)

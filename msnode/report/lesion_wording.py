@@ -2,7 +2,7 @@
 
 from msnode.records.lesions import REGIONS, Change, Comparison, Grade, Lesion, Region
 from msnode.report.case import Case, has_outlines, image_label
-from msnode.report.lesion_groups import Place, changes
+from msnode.report.lesion_groups import Place, changes, matter, places
 
 MCDONALD: tuple[Region, ...] = ("periventricular", "juxtacortical", "infratentorial")
 """Of the brain; spinal cord and optic nerve are the other two (Montalban et al., 2024)."""
@@ -186,6 +186,22 @@ def label(case: Case, lesion: Lesion, where: Place) -> str:
     return ", ".join(
         [*parts, region(case, lesion.region), *filter(None, [image_label(case, where.source)])]
     )
+
+
+def lines(case: Case) -> list[str]:
+    """The lesions that matter, one line each; none where nothing was outlined."""
+    if not case.has_outlines:
+        return []
+    shown = matter(case.outlined)
+    where = places(case, shown)
+    return [
+        case.say(
+            "labelled",
+            label=label(case, one, where[one.number]),
+            value=f"{one.mm3:.0f} mm³, {case.say.number(one.diameter_mm)} mm",
+        )
+        for one in shown
+    ]
 
 
 def region(case: Case, name: Region) -> str:

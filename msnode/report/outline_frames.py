@@ -10,7 +10,7 @@ from msnode.report import contours, geometry, lesion_tiles, overlay_signs
 from msnode.report.canvas import Canvas, font
 from msnode.report.case import Case, image_label
 from msnode.report.geometry import Grid
-from msnode.report.lesion_groups import grouped, segments
+from msnode.report.lesion_groups import drawn, grouped
 from msnode.report.palette import LESION, UInt8Array, grey
 
 SMALLEST = 256
@@ -63,7 +63,7 @@ def _enlarged(mask: contours.Mask, size: tuple[int, int]) -> contours.Mask:
 def _legend(canvas: Canvas, case: Case) -> None:
     """The groups that there are, in the colours and strokes of their outlines."""
     columns, rows = canvas.image.size
-    names = [*segments(case), *(["gone"] if case.outlined.comparison.count("gone") else [])]
+    names = drawn(case)
     words = [case.say(SHORT.get(name, f"lesion_{name}")) for name in names]
     room = columns - 12 - 22 * len(names)
     size = next((s for s in (12, 11, 10, 9, 8) if _width(words, s) <= room), 8)

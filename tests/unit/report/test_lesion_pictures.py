@@ -145,3 +145,12 @@ def test_the_load_compares_only_what_one_network_outlined(compared: Report) -> N
     assert any("other networks" in note for note in lesion_load.notes(job(other, "en")))
     unknown = tuple(replace(p, lesion_ml=None, lesion_digest="") for p in compared.priors)
     assert lesion_load.height(job(replace(compared, priors=unknown), "en")) == 0
+
+
+def test_a_comparison_without_its_picture_keeps_the_colours_of_change(compared: Report) -> None:
+    """The earlier scan may be gone where its numbers are still here."""
+    assert compared.maps is not None
+    one = job(replace(compared, maps=replace(compared.maps, prior=None)), "en")
+    picture = montage.draw(one)
+    assert (picture == np.array(LESION["new"])).all(axis=2).sum() > 100
+    assert not (picture[440:1560] == np.array(LESION["lesion"])).all(axis=2).any()
