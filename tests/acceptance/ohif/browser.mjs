@@ -35,6 +35,7 @@ export async function tell(series, settle) {
     await page.keyboard.press(series.up ? 'ArrowUp' : 'ArrowDown');
     await page.waitForTimeout(200);
   }
+  if (turns) await page.waitForTimeout(settle);
   const text = `${before}\n${await body.innerText()}`;
   await page.screenshot({ path: path.join(job.pictures, `${series.file}.png`) });
   console.log(JSON.stringify({ text, errors }));
