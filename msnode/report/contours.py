@@ -61,7 +61,7 @@ def draw(picture: Image.Image, lesions: dict[str, Mask], line: int) -> None:
     pixels = np.array(picture)
     every = np.logical_or.reduce(list(lesions.values()))
     for name, stroke in STROKES.items():
-        if name in lesions:
+        if name in lesions and lesions[name].any():  # a distance to nothing is not defined
             pixels[around(lesions[name], stroke, line) & ~every] = LESION[name]
     picture.paste(Image.fromarray(pixels))
 

@@ -50,9 +50,9 @@ def _headline(canvas: Canvas, case: Case) -> None:
         words, colour = lesion_wording.count_short(case), TEXT
     size = canvas.fitting(words, (36, 32, 28, 24), 560)
     canvas.text((MARGIN - 1, 82), words, size, colour, bold=True, width=570)
-    y = 130.0
+    y = 128.0
     for line in [lesion_wording.count(case), *lesion_wording.comparison(case)[:1]]:
-        y = canvas.paragraph((MARGIN, y), line, 13, 560, 2, TEXT)
+        y = canvas.paragraph((MARGIN, y), line, 12, 560, 2, TEXT)
 
 
 def _particulars(canvas: Canvas, case: Case) -> None:
@@ -130,7 +130,9 @@ def _legend(canvas: Canvas, case: Case) -> None:
         words = lesion_tiles.legend(case, name)
         x += 32 + canvas.text((x + 30, LEGEND), words, 13, TEXT, anchor="lm") + 18
     room = RIGHT - x
-    canvas.text((RIGHT, LEGEND), case.say("legend"), 12, FAINT, anchor="rm", width=room)
+    note = case.say("legend")
+    points = canvas.fitting(note, (12, 11, 10, 9), room)
+    canvas.text((RIGHT, LEGEND), note, points, FAINT, anchor="rm", width=room)
 
 
 def _table(canvas: Canvas, case: Case) -> None:
@@ -146,7 +148,6 @@ def _table(canvas: Canvas, case: Case) -> None:
         for column, value in enumerate(values):
             x = MARGIN + 120 + (column + 1) * width
             colour = FAINT if not line or value == "0" else TEXT
-            last = column == len(values) - 1
-            canvas.text(
-                (x, y), value, 13, colour, bold=last and bool(line), anchor="rm", width=width
-            )
+            bold = bool(line) and column == len(values) - 1
+            size = canvas.fitting(value, (13, 12, 11, 10), width - 8)
+            canvas.text((x, y), value, size, colour, bold=bold, anchor="rm", width=width)

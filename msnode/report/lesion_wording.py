@@ -135,11 +135,11 @@ def count_short(case: Case) -> str:
 
 def changed_short(case: Case) -> str:
     """New and enlarging lesions for a headline."""
-    past = case.outlined.comparison
-    parts = [case.say("new_none")] if not past.count("new") else []
-    wanted: tuple[Change, ...] = ("new", "enlarging")
-    parts += [f"{past.count(one)} {case.say(f'lesion_{one}')}" for one in wanted if past.count(one)]
-    return " · ".join(parts)
+    past, say = case.outlined.comparison, case.say
+    new = past.count("new")
+    first = say("short_new_one" if new == 1 else "short_new_many", count=new)
+    parts = [first if new else say("new_none"), _some(case, past, "enlarging")]
+    return " · ".join(filter(None, parts))
 
 
 def pattern_short(case: Case) -> str:

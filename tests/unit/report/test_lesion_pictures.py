@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 
 from msnode import report
 from msnode.config import Describe, Form
@@ -154,3 +155,9 @@ def test_a_comparison_without_its_picture_keeps_the_colours_of_change(compared: 
     picture = montage.draw(one)
     assert (picture == np.array(LESION["new"])).all(axis=2).sum() > 100
     assert not (picture[440:1560] == np.array(LESION["lesion"])).all(axis=2).any()
+
+
+def test_nothing_is_drawn_around_nothing() -> None:
+    picture = Image.new("RGB", (40, 40))
+    contours.draw(picture, {"gone": np.zeros((40, 40), np.bool_)}, 2)
+    assert not np.asarray(picture).any()
