@@ -19,7 +19,15 @@ from msnode.records.images import (
     SourceFrame,
 )
 from msnode.records.population import Acquisition, Strata, outside
-from msnode.records.results import Decision, Finding, ModelInfo, Report, Scores, SliceFinding
+from msnode.records.results import (
+    Decision,
+    Finding,
+    ModelInfo,
+    Priority,
+    Report,
+    Scores,
+    SliceFinding,
+)
 from msnode.records.sentences import Sentence, Text
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
@@ -160,7 +168,7 @@ def synthetic(
         SeriesChoice(f"{STUDY}.5", "localizer", 3, False, LOCALIZER),
     )
     paths = tuple(path for _, path in made)
-    return _report(STUDY, paths, series, slices, decision, probability)
+    return analysed(STUDY, paths, series, slices, decision, probability)
 
 
 def real(folder: Path, decision: Decision = "present", probability: float = 0.87) -> Report:
@@ -168,23 +176,26 @@ def real(folder: Path, decision: Decision = "present", probability: float = 0.87
     contract = InputContract(("FLAIR",), 224, 224)
     ready = prepare.prepare(list(sample.write_study(folder)), contract)
     study = str(pydicom.dcmread(ready.paths[0], stop_before_pixels=True).StudyInstanceUID)
-    return _report(study, ready.paths, ready.series, ready.slices, decision, probability)
+    return analysed(study, ready.paths, ready.series, ready.slices, decision, probability)
 
 
 def not_analysed(report: Report, reason: Text) -> Report:
     """The same study without a finding."""
     series = tuple(replace(choice, chosen=False, why=reason) for choice in report.series)
-    return replace(report, finding=None, slices=None, scores=None, reason=reason, series=series)
+    return replace(
+        report, finding=None, slices=None, scores=None, reason=reason, series=series, priority=None
+    )
 
 
-def _report(
+def analysed(
     study: str,
     paths: tuple[Path, ...],
     series: tuple[SeriesChoice, ...],
     slices: Slices,
-    decision: Decision,
-    probability: float,
+    decision: Decision = "present",
+    probability: float = 0.87,
 ) -> Report:
+    """A report of slices; the saliency stands in for a model's."""
     heat = saliency(slices.pixels)
     found = findings(slices, heat, min(probability + 0.08, 0.99))
     return Report(
@@ -199,4 +210,5 @@ def _report(
         slices=slices,
         scores=Scores(np.array([one.probability for one in found], np.float32), heat),
         seconds={"prepare": 0.4, "classify": 3.1},
+        priority=Priority(decision == "present", "a rule of the site"),
     )

@@ -168,6 +168,10 @@ class LesionFinding:
         """Volume of all lesions."""
         return sum(one.mm3 for one in self.lesions) / 1000
 
+    def ml_in(self, region: Region) -> float:
+        """Volume of the lesions that a reader would count to a region."""
+        return sum(one.mm3 for one in self.lesions if one.region == region) / 1000
+
     def count(self, region: Region) -> int:
         """Number of lesions in a region."""
         return sum(one.region == region for one in self.lesions)

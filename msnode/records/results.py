@@ -197,9 +197,5 @@ class Report:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether to read the study before the others: a pattern in somebody who is new here.
-
-        In a patient with earlier studies a pattern is what is to be expected; whether anything is
-        new there is not known until studies are compared.
-        """
-        return self.finding is not None and self.finding.decision == "present" and not self.priors
+        """Whether to read the study before the others."""
+        return self.priority is not None and self.priority.is_urgent

@@ -96,13 +96,21 @@ class Canvas:
             y += 1.4 * size
         return y
 
-    def outlined(self, at: tuple[float, float], text: str, size: int, anchor: str) -> None:
-        """Write on top of an image: white with a dark edge, legible on any ground."""
+    def outlined(
+        self,
+        at: tuple[float, float],
+        text: str,
+        size: int,
+        anchor: str,
+        colour: Colour = TEXT,
+    ) -> float:
+        """Write on top of an image, with a dark edge, legible on any ground; returns the width."""
         x, y = self._pixels(at)
         chosen, edge = font(size * self._scale, True), 2 * self._scale
         self._draw.text(
-            (x, y), text, TEXT, chosen, anchor, stroke_width=edge, stroke_fill=(0, 0, 0)
+            (x, y), text, colour, chosen, anchor, stroke_width=edge, stroke_fill=(0, 0, 0)
         )
+        return chosen.getlength(text) / self._scale
 
     def bar(self, box: tuple[float, float, float, float], fraction: float, colour: Colour) -> None:
         """A horizontal bar, filled from the left."""

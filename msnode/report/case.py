@@ -12,7 +12,15 @@ from pydicom.errors import InvalidDicomError
 
 from msnode.config import Describe, Form
 from msnode.records.images import Slices, SourceFrame
-from msnode.records.results import Finding, Predecessor, Report, Scores, SliceFinding
+from msnode.records.lesions import LesionFinding, LesionMaps, LesionModel
+from msnode.records.results import (
+    Finding,
+    ModelInfo,
+    Predecessor,
+    Report,
+    Scores,
+    SliceFinding,
+)
 from msnode.records.sentences import Sentence
 from msnode.report import study_header
 from msnode.report.localised import Words, localised
@@ -50,6 +58,7 @@ class Case:
         images: the evidence that is DICOM and of this study, by SOPInstanceUID.
         outcome: present, absent, undetermined, not_analysed, or inadequate: the wanted series is
             there, but its images cannot be used.
+        has_segments: a Segmentation goes to the same destinations; the measurement SR refers to it.
     """
 
     report: Report
@@ -57,6 +66,7 @@ class Case:
     header: Header
     images: Mapping[str, Image]
     form: Form = USUAL
+    has_segments: bool = False
     outcome: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +98,23 @@ class Case:
         return self.report.scores
 
     @property
+    def outlined(self) -> LesionFinding:
+        """The lesions of a study in which they were outlined."""
+        assert self.report.lesions is not None  # noqa: S101 - the builders' contract
+        return self.report.lesions
+
+    @property
+    def maps(self) -> LesionMaps:
+        """The maps of a study in which lesions were outlined."""
+        assert self.report.maps is not None  # noqa: S101 - the builders' contract
+        return self.report.maps
+
+    @property
+    def has_outlines(self) -> bool:
+        """Whether lesions were looked for, whatever was found."""
+        return has_outlines(self.report)
+
+    @property
     def created(self) -> datetime:
         """When the result came about, in the study's time zone if it names one, else ours."""
         if offset := self.header.study.get("TimezoneOffsetFromUTC"):
@@ -100,11 +127,14 @@ class Case:
     def uid(self, kind: str, level: str = "instance", of: Predecessor | None = None) -> str:
         """The UID of an object or of its series, or of those of an earlier result.
 
-        An object of another SOP Class is another object; in another transfer syntax it is the same.
+        An object of another SOP Class is another object, and so is an SR that refers to segments;
+        in another transfer syntax it is the same.
         """
         report, form = self.report, getattr(self.form, kind, None)
         if form != getattr(USUAL, kind, None):
             kind = f"{kind}-{form}"
+        if self.has_segments and kind.startswith("sr"):
+            kind += "-seg"
         generation, digest = (
             (report.generation, report.model.digest) if of is None else (of.generation, of.digest)
         )
@@ -112,8 +142,25 @@ class Case:
 
     @property
     def device_uid(self) -> str:
-        """DeviceUID of the algorithm: changes when the model is retrained (IHE AIR 6.5.3.1)."""
-        return uid("device", self.report.model.name, self.report.model.digest)
+        """DeviceUID of the classifier."""
+        return device_uid(self.report.model)
+
+
+def device_uid(model: ModelInfo | LesionModel) -> str:
+    """DeviceUID of an algorithm: changes when the model is retrained (IHE AIR 6.5.3.1)."""
+    return uid("device", model.name, model.digest)
+
+
+def has_outlines(report: Report) -> bool:
+    """Whether lesions were outlined, none found included."""
+    lesions = report.lesions
+    looked = lesions is not None and lesions.reason is None and report.maps is not None
+    return looked and report.finding is not None
+
+
+def has_lesions(report: Report) -> bool:
+    """Whether there is a lesion to show."""
+    return has_outlines(report) and report.lesions is not None and bool(report.lesions.lesions)
 
 
 def _outcome(report: Report) -> str:
@@ -124,8 +171,14 @@ def _outcome(report: Report) -> str:
     return "inadequate" if unusable else "not_analysed"
 
 
-def load(report: Report, describe: Describe, form: Form) -> Case:
+def load(report: Report, describe: Describe, form: Form, *, has_segments: bool = False) -> Case:
     """Read the header and what is needed of the evidence.
+
+    Args:
+        report: the result.
+        describe: language and equipment.
+        form: of the objects, where DICOM has several.
+        has_segments: a Segmentation goes along.
 
     Raises:
         Refused: the header cannot be copied.
@@ -136,6 +189,7 @@ def load(report: Report, describe: Describe, form: Form) -> Case:
         study_header.read(report.header, report.study_instance_uid),
         images(report.evidence, report.study_instance_uid),
         form,
+        has_segments,
     )
 
 

@@ -4,6 +4,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from msnode.records.lesions import Change, Region
 from msnode.records.vocabulary import Coded
 
 PRIVATE = "99MSNODE"
@@ -40,6 +41,49 @@ NO_UNITS = _code("1", "UCUM", "no units")
 
 REASON = _code("NO_DECISION", PRIVATE, "Reason for no decision")
 READING_PRIORITY = _code("READ_PRIORITY", PRIVATE, "Suggested reading priority")
+
+PRIORITY_REASON = _code("PRIORITY_WHY", PRIVATE, "Reason for the suggested reading priority")
+
+SEGMENTATION = CodedConcept.from_code(codes.DCM.SegmentationImageDerivation)
+ABNORMAL_STRUCTURE = CodedConcept.from_code(codes.SCT.MorphologicallyAbnormalStructure)
+HYPERINTENSITY = CodedConcept.from_code(codes.DCM.WhiteMatterT2Hyperintensity)
+NUMBER_OF_LESIONS = _code("246206008", "SCT", "Number of lesions")
+VOLUME = CodedConcept.from_code(codes.SCT.Volume)
+LONG_AXIS = CodedConcept.from_code(codes.SCT.LongAxis)
+COUNTS = _code("{counts}", "UCUM", "Counts")
+MILLILITRE = _code("ml", "UCUM", "milliliter")
+CUBIC_MILLIMETRE = _code("mm3", "UCUM", "cubic millimeter")
+MILLIMETRE = _code("mm", "UCUM", "millimeter")
+
+LESION_PROBABILITY = _code("LESION_PROB", PRIVATE, "Probability of lesion")
+LESION_CHANGE = _code("LESION_CHANGE", PRIVATE, "Change since the earlier scan")
+VOLUME_CHANGE = _code("VOLUME_CHANGE", PRIVATE, "Change of lesion volume since the earlier scan")
+VOLUME_ERROR = _code("VOLUME_ERROR", PRIVATE, "Measurement error of the change of lesion volume")
+COMPARED_WITH = _code("COMPARED_WITH", PRIVATE, "Date of the study compared with")
+
+COUNTED: dict[Change, CodedConcept] = {
+    "new": _code("NEW_LESIONS", PRIVATE, "Number of new lesions"),
+    "enlarging": _code("ENLARGING", PRIVATE, "Number of enlarging lesions"),
+    "shrinking": _code("SHRINKING", PRIVATE, "Number of shrinking lesions"),
+    "gone": _code("GONE_LESIONS", PRIVATE, "Number of lesions no longer seen"),
+}
+"""Counts of a comparison; no standard scheme has them."""
+
+CHANGED: dict[Change, CodedConcept] = {
+    "new": _code("7147002", "SCT", "New"),
+    "enlarging": CodedConcept.from_code(codes.SCT.IncreaseInSize),
+    "shrinking": CodedConcept.from_code(codes.SCT.DecreaseInSize),
+    "unchanged": CodedConcept.from_code(codes.SCT.NoChange),
+}
+"""What became of a lesion that is there."""
+
+REGIONS: dict[Region, CodedConcept] = {
+    "periventricular": _code("PERIVENTRICULAR", PRIVATE, "Periventricular"),
+    "juxtacortical": _code("JUXTACORTICAL", PRIVATE, "Juxtacortical"),
+    "infratentorial": _code("INFRATENTORIAL", PRIVATE, "Infratentorial"),
+    "deep_white": _code("DEEP_WHITE", PRIVATE, "Deep white matter"),
+}
+"""Modifiers of the finding site "brain"; "unknown" has none."""
 
 DECISIONS = {
     "present": CodedConcept.from_code(codes.SCT.Present),

@@ -7,8 +7,10 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from msnode.records.images import SourceFrame
+from msnode.records.lesions import LesionModel
+from msnode.records.results import ModelInfo
 from msnode.records.vocabulary import Vocabulary
-from msnode.report.case import PROGRAM, VERSION, Case, Image
+from msnode.report.case import PROGRAM, VERSION, Case, Image, device_uid
 from msnode.report.codes import PROCESSING_EQUIPMENT, SOURCE_IMAGE, concept
 from msnode.report.uids import uid
 
@@ -21,9 +23,14 @@ SERIES = {
     "map": (9005, "MR", "MS AI saliency map"),
     "gsps": (9006, "PR", "MS AI saliency marks"),
     "pdf": (9007, "DOC", "MS AI report (PDF)"),
+    "seg": (9008, "SEG", "MS AI lesions"),
 }
 """Kind of object -> SeriesNumber, Modality, SeriesDescription; behind the images (9000 and up),
 one series each, as some viewers load only one object of an SR series."""
+
+
+OUTLINED = {"overlay": "MS AI lesion outlines"}
+"""SeriesDescription of what shows something else where lesions were outlined."""
 
 
 def new(case: Case, kind: str, sop_class_uid: str, number: int = 1) -> Dataset:
@@ -41,7 +48,8 @@ def stamp(dataset: Dataset, case: Case, kind: str, sop_class_uid: str, number: i
     dataset.SeriesInstanceUID = case.uid(kind, level="series")
     dataset.SeriesNumber = series_number
     dataset.Modality = modality
-    dataset.SeriesDescription = signalled(case, description)
+    shown = OUTLINED.get(kind, description) if case.has_outlines else description
+    dataset.SeriesDescription = signalled(case, shown)
     _equipment(dataset, case)
     _times(dataset, case)
     _number(dataset, case, kind, number)
@@ -58,9 +66,8 @@ def signalled(case: Case, description: str) -> str:
         description = f"Rev. {case.report.generation} {description}"
     if not case.describe.token:
         return description
-    finding = case.report.finding
     word = "not analysed"
-    if finding is not None:
+    if case.report.finding is not None:
         word = "urgent" if case.report.is_urgent else "routine"
     return f"{case.describe.token} {word}: {description}"
 
@@ -89,16 +96,25 @@ def _equipment(dataset: Dataset, case: Case) -> None:
     dataset.DeviceSerialNumber = case.describe.serial_number[:64]
     if case.describe.institution:
         dataset.InstitutionName = case.describe.institution[:64]
+    did = "Classified the images and computed the saliency"
+    dataset.ContributingEquipmentSequence = [_algorithm(case, model, did)]
+    if case.has_outlines:
+        outlining = _algorithm(case, case.outlined.model, "Outlined lesions and compared them")
+        dataset.ContributingEquipmentSequence.append(outlining)
+
+
+def _algorithm(case: Case, model: ModelInfo | LesionModel, did: str) -> Dataset:
+    """ContributingEquipmentSequence item (PS3.3 C.12.1.1.5) of a model."""
     algorithm = Dataset()
     algorithm.PurposeOfReferenceCodeSequence = [PROCESSING_EQUIPMENT]
     algorithm.Manufacturer = PROGRAM
     algorithm.ManufacturerModelName = model.name[:64]
     algorithm.SoftwareVersions = model.version[:64]
     algorithm.DeviceSerialNumber = model.digest[:64]
-    algorithm.DeviceUID = case.device_uid
+    algorithm.DeviceUID = device_uid(model)
     algorithm.ContributionDateTime = case.created.strftime("%Y%m%d%H%M%S")
-    algorithm.ContributionDescription = "Classified the images and computed the saliency"
-    dataset.ContributingEquipmentSequence = [algorithm]
+    algorithm.ContributionDescription = did
+    return algorithm
 
 
 def _times(dataset: Dataset, case: Case) -> None:
@@ -175,6 +191,14 @@ def source(frame: SourceFrame) -> Dataset:
     item = frame_reference(frame)
     item.PurposeOfReferenceCodeSequence = [SOURCE_IMAGE]
     return item
+
+
+def add_evidence(dataset: Dataset, instance: tuple[str, str, str]) -> None:
+    """List another object of the study (series, class, instance UID) in a document's evidence."""
+    [study] = references(dataset.StudyInstanceUID, [instance])
+    dataset.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence.extend(
+        study.ReferencedSeriesSequence
+    )
 
 
 def refer(dataset: Dataset, frames: Iterable[SourceFrame]) -> None:

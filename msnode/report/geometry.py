@@ -36,8 +36,13 @@ def grid(slices: Slices, index: int, smallest: int = 0) -> Grid:
     same = {(one.rows, one.columns) for one in slices.frames}
     if not slices.reformatted and len(same) == 1:
         affine, rows, columns = frame.affine, frame.rows, frame.columns
-    factor = max(math.ceil(smallest / columns), 1)
-    return Grid(_enlarged(affine, factor), rows * factor, columns * factor)
+    return enlarged(Grid(affine, rows, columns), smallest)
+
+
+def enlarged(grid: Grid, smallest: int) -> Grid:
+    """A grid with at least so many columns: the same, or enlarged by a whole factor."""
+    factor = max(math.ceil(smallest / grid.columns), 1)
+    return Grid(_enlarged(grid.affine, factor), grid.rows * factor, grid.columns * factor)
 
 
 def resample(image: Image.Image, affine: Float64Array, target: Grid) -> Image.Image:

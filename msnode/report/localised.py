@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from msnode.records.lesions import LesionFinding
 from msnode.records.results import Report
 from msnode.records.sentences import Value, to, words
 
@@ -66,6 +67,7 @@ def localised(report: Report, language: str) -> Report:
     if slices is not None:
         warnings = tuple(to(warning, language) for warning in slices.warnings)
         slices = replace(slices, warnings=warnings)
+    lesions, priority = report.lesions, report.priority
     finding = report.finding
     if finding is not None:
         finding = replace(finding, doubts=tuple(to(doubt, language) for doubt in finding.doubts))
@@ -75,4 +77,19 @@ def localised(report: Report, language: str) -> Report:
         reason=to(reason, language) if reason is not None else None,
         series=tuple(replace(choice, why=to(choice.why, language)) for choice in report.series),
         slices=slices,
+        lesions=_lesions(lesions, language) if lesions is not None else None,
+        priority=replace(priority, why=to(priority.why, language))
+        if priority is not None
+        else None,
     )
+
+
+def _lesions(found: LesionFinding, language: str) -> LesionFinding:
+    """Why nothing was outlined or compared, and what differs, in a language."""
+    comparison = found.comparison
+    reasons = [
+        None if why is None else to(why, language) for why in (found.reason, comparison.reason)
+    ]
+    differences = tuple(to(one, language) for one in comparison.differences)
+    compared = replace(comparison, reason=reasons[1], differences=differences)
+    return replace(found, reason=reasons[0], comparison=compared)

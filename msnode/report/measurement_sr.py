@@ -1,20 +1,16 @@
 """The machine-readable result: Comprehensive (3D) SR by TID 1500 Measurement Report (PS3.16)."""
 
-import numpy as np
 from highdicom import sr
-from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
-from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, SegmentationStorage
 
-from msnode.records.images import Float64Array, SourceFrame
 from msnode.records.results import SliceFinding
-from msnode.report import codes, dicom_modules, wording
+from msnode.report import codes, dicom_modules, lesion_sr, wording
 from msnode.report.case import PROGRAM, Case, image_label, matter
 from msnode.report.localised import per_cent
 from msnode.report.sr_document import document, remarks, text
+from msnode.report.sr_numbers import anchor, measured, point
 from msnode.report.uids import uid
-
-Graphic = tuple[sr.GraphicTypeValues, Float64Array]
 
 SOP_CLASSES = {
     "comprehensive": ComprehensiveSRStorage,
@@ -22,13 +18,12 @@ SOP_CLASSES = {
 }
 """By `config.Form.sr`."""
 
-"""Reported one by one: those that matter, as viewers list every measurement."""
-
 
 def build(case: Case) -> Dataset:
     """The SR with the study's probability and decision and the slices that matter."""
-    groups = [_study_group(case)]
+    groups: list[lesion_sr.Group] = [_study_group(case)]
     if case.report.finding is not None:
+        groups += lesion_sr.groups(case)
         groups += [_slice_group(case, found) for found in matter(case)]
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=observer(case)),
@@ -40,6 +35,9 @@ def build(case: Case) -> Dataset:
     )
     dataset = dicom_modules.new(case, "sr", SOP_CLASSES[case.form.sr])
     document(dataset, case, content[0], "sr")
+    if case.has_segments:
+        segments = (case.uid("seg", "series"), SegmentationStorage, case.uid("seg"))
+        dicom_modules.add_evidence(dataset, segments)
     return dataset
 
 
@@ -81,13 +79,11 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
         priority = codes.PRIORITIES[case.report.is_urgent]
         evaluations.append(sr.QualitativeEvaluation(codes.READING_PRIORITY, priority))
         source = matter(case, 1)[0].source
+        percent = per_cent(finding.probability, *wording.limits(case))[0]
+        name = codes.concept(words.study_probability)
         measurements = [
-            _probability(
-                codes.concept(words.study_probability),
-                per_cent(finding.probability, *wording.limits(case))[0],
-                _anchor(source),
-                source,
-            )
+            measured(name, percent, codes.PERCENT, anchor(source)),
+            *lesion_sr.totals(case, anchor(source)),
         ]
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(case, "study", case.say("whole_study")),
@@ -98,7 +94,7 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
         measurements=measurements,
         qualitative_evaluations=evaluations,
     )
-    group[0].ContentSequence.extend(remarks(case))
+    group[0].ContentSequence.extend([*remarks(case), *lesion_sr.remarks(case)])
     return group
 
 
@@ -114,11 +110,11 @@ def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitati
         finding_type=codes.SALIENCY,
         finding_sites=[sr.FindingSite(codes.concept(words.region))],
         measurements=[
-            _probability(
+            measured(
                 codes.concept(words.image_probability),
                 per_cent(found.probability)[0],
-                _peak(found),
-                found.peak.source,
+                codes.PERCENT,
+                point(found.peak.source, *found.peak.graphic_data),
             )
         ],
     )
@@ -129,34 +125,3 @@ def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitati
 def _tracking(case: Case, what: str, label: str) -> sr.TrackingIdentifier:
     tracking_uid = uid("tracking", case.uid("sr"), what)
     return sr.TrackingIdentifier(uid=tracking_uid, identifier=label)
-
-
-def _anchor(frame: SourceFrame) -> Graphic:
-    """A point beside the head on the strongest image: OHIF shows no number without coordinates.
-
-    The study's number belongs to no place; the label of its group says so.
-    """
-    return sr.GraphicTypeValues.POINT, np.array([[frame.columns / 16, frame.rows / 10]]).round(2)
-
-
-def _peak(found: SliceFinding) -> Graphic:
-    """The point where a slice's saliency peaks."""
-    return sr.GraphicTypeValues.POINT, np.array([found.peak.graphic_data]).round(2)
-
-
-def _probability(
-    name: CodedConcept, percent: float, graphic: Graphic, frame: SourceFrame
-) -> sr.Measurement:
-    """TID 300 in per cent, rounded as in all texts, inferred from coordinates on an image."""
-    image = sr.SourceImageForRegion(
-        referenced_sop_class_uid=frame.sop_class_uid,
-        referenced_sop_instance_uid=frame.sop_instance_uid,
-        referenced_frame_numbers=None if frame.frame is None else [frame.frame],
-    )
-    graphic_type, points = graphic
-    return sr.Measurement(
-        name=name,
-        value=float(percent),
-        unit=codes.PERCENT,
-        referenced_coordinates=[sr.CoordinatesForMeasurement(graphic_type, points, image)],
-    )

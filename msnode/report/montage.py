@@ -13,41 +13,22 @@ from pydicom.dataset import Dataset
 from msnode.config import Describe
 from msnode.records.results import Report, SliceFinding
 from msnode.report import case as cases
-from msnode.report import tiles, wording
-from msnode.report.canvas import Canvas, font, wrap
+from msnode.report import lesion_montage, lesion_tiles, tiles, wording
+from msnode.report.canvas import Canvas
 from msnode.report.case import SHOWN, Case, image_label, matter
-from msnode.report.palette import (
-    BACKGROUND,
-    BANNER,
-    DECISION,
-    FAINT,
-    ON_BANNER,
-    PANEL,
-    RULE,
-    TEXT,
-    Colour,
-    UInt8Array,
-    colours,
-)
+from msnode.report.montage_frame import GAP, MARGIN, RIGHT, SCALE, blank, finished
+from msnode.report.palette import DECISION, FAINT, PANEL, RULE, TEXT, UInt8Array, colours
 from msnode.report.secondary_capture import capture
 
-SIZE = 1024
-"""Units; `SCALE` pixels each."""
-
-SCALE = 2
-MARGIN = 28
-RIGHT = SIZE - MARGIN
 TILE = 230
-GAP = 16
-
-SMALL = (13, 12, 11)
-"""Sizes of the last lines: the first in which nothing is cut off."""
 
 
 def build(case: Case) -> Dataset:
     """The montage as a Secondary Capture."""
-    chosen = shown(case)
-    return capture(case, "montage", draw(case), [found.source for found in chosen])
+    sources = [found.source for found in shown(case)]
+    if case.has_outlines:
+        sources = lesion_tiles.sources(case)
+    return capture(case, "montage", draw(case), sources)
 
 
 def render(report: Report, describe: Describe) -> UInt8Array:
@@ -57,8 +38,9 @@ def render(report: Report, describe: Describe) -> UInt8Array:
 
 def draw(case: Case) -> UInt8Array:
     """Draw the picture from top to bottom."""
-    canvas = Canvas(Image.new("RGB", (SCALE * SIZE, SCALE * SIZE), BACKGROUND), SCALE)
-    _banner(canvas, case)
+    if case.has_outlines:
+        return lesion_montage.draw(case)
+    canvas = blank(case)
     _outcome(canvas, case)
     _particulars(canvas, case)
     if case.report.finding is None:
@@ -67,9 +49,7 @@ def draw(case: Case) -> UInt8Array:
         _tiles(canvas, case)
         _scale(canvas, case)
         _chart(canvas, case)
-    _footer(canvas, case)
-    _last_line(canvas, case)
-    return np.asarray(canvas.image)
+    return finished(canvas, case)
 
 
 def shown(case: Case) -> Sequence[SliceFinding]:
@@ -77,15 +57,6 @@ def shown(case: Case) -> Sequence[SliceFinding]:
     if case.report.finding is None:
         return ()
     return sorted(matter(case), key=lambda found: found.index)
-
-
-def _banner(canvas: Canvas, case: Case) -> None:
-    """Cannot be missed: nobody has verified this."""
-    canvas.rectangle((0, 0, SIZE, 47), BANNER)
-    canvas.rectangle((0, SIZE - 6, SIZE, SIZE), BANNER)
-    taken = canvas.text((RIGHT, 24), case.say("research"), 16, ON_BANNER, anchor="rm")
-    room = RIGHT - MARGIN - taken - GAP
-    canvas.text((MARGIN, 24), case.say("banner"), 23, ON_BANNER, bold=True, anchor="lm", width=room)
 
 
 def _outcome(canvas: Canvas, case: Case) -> None:
@@ -231,37 +202,3 @@ def _not_analysed(canvas: Canvas, case: Case) -> None:
         canvas.text((330, y), str(choice.instances), 15, FAINT, anchor="ra")
         y = canvas.paragraph((350, y), choice.why, 15, RIGHT - 350, most, TEXT) + 8
         canvas.line((MARGIN, y - 5, RIGHT, y - 5), RULE)
-
-
-def _footer(canvas: Canvas, case: Case) -> None:
-    """What to be warned of, how good the model is, why this series."""
-    analysed = case.report.finding is not None
-    undecided = [case.say("undecided", why=doubt) for doubt in wording.doubts(case)]
-    lines = [
-        (" · ".join([*undecided, *wording.warnings(case)]), BANNER),
-        (case.say("limits"), TEXT),
-        (wording.performance(case) if analysed else "", FAINT),
-        (wording.notice(case), FAINT),
-    ]
-    y, end, width = 886.0, 996.0, RIGHT - MARGIN
-    size = next((s for s in SMALL if y + _height(lines, s, width) <= end), SMALL[-1])
-    if analysed:  # worth saying, but also said in the reports
-        more = (case.say.label("series_used", wording.series(case)), FAINT)
-        lines += [more] if y + _height([*lines, more], size, width) <= end else []
-    for line, colour in lines:
-        most = max(int((end - y) / (1.4 * size)), 1)
-        if line:
-            y = canvas.paragraph((MARGIN, y), line, size, width, most, colour)
-
-
-def _last_line(canvas: Canvas, case: Case) -> None:
-    """Whose study of when, and when it was processed; the two dates are not to be confused."""
-    identity = wording.identity(case) if case.describe.identity_on_pictures else ""
-    canvas.text((MARGIN, 1012), identity, 13, TEXT, anchor="ls", width=560)
-    dates = " · ".join(wording.dates(case))
-    canvas.text((RIGHT, 1012), dates, 13, FAINT, anchor="rs")
-
-
-def _height(lines: Sequence[tuple[str, Colour]], size: int, width: float) -> float:
-    """What paragraphs take, pixels."""
-    return sum(1.4 * size * len(wrap(line, font(size), width, 99)) for line, _ in lines if line)

@@ -25,6 +25,15 @@ DECISION: dict[str, Colour] = {
 }
 """Orange and blue stay apart for every kind of colour vision; the word stands beside anyway."""
 
+LESION: dict[str, Colour] = {
+    "new": (255, 90, 60),
+    "enlarging": (255, 214, 64),
+    "rest": (64, 190, 255),
+    "lesion": (64, 190, 255),
+    "gone": (236, 236, 236),
+}
+"""By `lesion_groups.Group`; outlines differ in their strokes as well, for grey prints."""
+
 _INFERNO = bytes.fromhex(
     "000004 0b0724 210c4a 3d0965 57106e 71196e 8a226a a32c61 bc3754"
     "d24644 e45a31 f1731d f98e09 fcac11 f9cb35 f2ea69 fcffa4"

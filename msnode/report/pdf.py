@@ -12,7 +12,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from msnode.report import codes, dicom_modules, montage, tiles, trend, wording
+from msnode.report import codes, dicom_modules, lesion_page, montage, tiles, trend, wording
 from msnode.report.canvas import FONTS
 from msnode.report.case import SHOWN, Case
 from msnode.report.palette import BANNER, DECISION
@@ -25,6 +25,7 @@ from msnode.report.pdf_layout import (
     MARGIN,
     TEXT,
     WIDTH,
+    Section,
     colour,
     fitted,
 )
@@ -70,26 +71,50 @@ def page(case: Case) -> bytes:
     canvas = Canvas(stream, A4, invariant=1, lang=case.describe.language)
     canvas.setTitle(case.say("title"))
     _banner(canvas, case)
+    if case.has_outlines:
+        _with_lesions(canvas, case)
+    else:
+        _without_lesions(canvas, case)
+    canvas.showPage()
+    canvas.save()
+    return stream.getvalue()
+
+
+def _with_lesions(canvas: Canvas, case: Case) -> None:
+    """Lesions first; what the classifier says is a part of the result."""
+    y = lesion_page.headline(canvas, case)
+    fixed = trend.height(case) + lesion_page.height(case) + lesion_page.CAPTIONS
+    sections, spare = fitted(_sections(case), y - FOOT - fixed - lesion_page.USUAL)
+    size = min(max(lesion_page.USUAL + spare, SMALLEST), lesion_page.LARGEST)
+    y = lesion_page.pictures(canvas, case, y, size)
+    y = lesion_page.tables(canvas, case, y)
+    _text(canvas, case, sections, y)
+
+
+def _without_lesions(canvas: Canvas, case: Case) -> None:
+    """The classifier's result, its slices and its saliency."""
     y = _headline(canvas, case)
     pictured = case.report.finding is not None
     room = y - FOOT - trend.height(case) - pictured * (2 * SMALLEST + CAPTIONS)
     sections, spare = fitted(_sections(case), room)
     if pictured:
         y = _pictures(canvas, case, y, min(SMALLEST + max(spare, 0.0) / 2, LARGEST))
+    _text(canvas, case, sections, y)
+
+
+def _text(canvas: Canvas, case: Case, sections: list[Section], y: float) -> None:
+    """The sections, and earlier studies among them."""
     for number, section in enumerate(sections):
         if number == BEFORE_TREND:
             y = trend.draw(canvas, case, y)
         y = section.draw(canvas, y)
-    canvas.showPage()
-    canvas.save()
-    return stream.getvalue()
 
 
 def _sections(case: Case) -> list[tuple[str, list[str]]]:
     """What is said in words, the indispensable first: what does not fit is cut at the end."""
     return [
         (case.say("result"), wording.outcome(case)),
-        (case.say("slices"), wording.slice_lines(case)),
+        (case.say("slices"), [] if case.has_outlines else wording.slice_lines(case)),
         (case.say("warning"), [*wording.notes(case), case.say("limits")]),
         (case.say("method"), wording.method(case)),
     ]

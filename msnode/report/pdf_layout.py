@@ -71,11 +71,11 @@ def fitted(sections: Sequence[tuple[str, list[str]]], room: float) -> tuple[list
     return made, room - sum(one.height for one in made)
 
 
-def heading(canvas: Canvas, title: str, y: float) -> None:
+def heading(canvas: Canvas, title: str, y: float, left: float = MARGIN) -> None:
     """Draw a section's title."""
     canvas.setFillColor(INK)
     canvas.setFont("Inter-SemiBold", 9.5)
-    canvas.drawString(MARGIN, y - 9, title)
+    canvas.drawString(left, y - 9, title)
 
 
 def colour(rgb: tuple[int, int, int]) -> Color:

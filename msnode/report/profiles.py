@@ -23,6 +23,7 @@ from msnode.report import (
     presentation_state,
     readable_sr,
     saliency_map,
+    segmentation,
 )
 from msnode.report.validate import validate
 
@@ -32,8 +33,8 @@ Builder = Callable[[cases.Case], Iterator[tuple[str, Dataset]]]
 
 PROFILES: dict[str, tuple[str, ...]] = {
     "minimal": ("sr", "montage"),
-    "standard": ("sr", "montage", "readable", "overlay"),
-    "full": ("sr", "montage", "readable", "overlay", "kos", "map", "gsps", "pdf"),
+    "standard": ("sr", "montage", "readable", "overlay", "seg"),
+    "full": ("sr", "montage", "readable", "overlay", "seg", "kos", "map", "gsps", "pdf"),
 }
 """Kinds of objects by output profile, in the order to send."""
 
@@ -42,6 +43,9 @@ WRITERS = 4
 
 OF_A_FINDING = {"overlay", "kos", "map", "gsps"}
 """Kinds that a study without a finding has not."""
+
+OF_LESIONS = {"seg"}
+"""Kinds that a study without an outlined lesion has not."""
 
 
 def write(
@@ -67,9 +71,9 @@ def write(
         Refused: the header of the source images cannot be copied.
         InvalidResult: no object passed its validation.
     """
-    job = cases.load(report, describe, form)
+    kinds = _kinds(report, profile)
+    job = cases.load(report, describe, form, has_segments="seg" in kinds)
     folder.mkdir(parents=True, exist_ok=True)
-    kinds = [k for k in PROFILES[profile] if report.finding is not None or k not in OF_A_FINDING]
     objects = (named for kind in kinds for named in BUILDERS[kind](job))
     problems: list[str] = []
     with ThreadPoolExecutor(WRITERS) as pool:
@@ -82,6 +86,13 @@ def write(
         raise InvalidResult("no result object passed its validation: " + " | ".join(problems))
     sync(folder)
     return tuple(file.result() for file in written)
+
+
+def _kinds(report: Report, profile: str) -> list[str]:
+    """The kinds of a profile that there is something to say in."""
+    missing = set() if report.finding is not None else OF_A_FINDING
+    missing = missing if cases.has_lesions(report) else missing | OF_LESIONS
+    return [kind for kind in PROFILES[profile] if kind not in missing]
 
 
 def _valid(name: str, dataset: Dataset, report: Report, folder: Path, problems: list[str]) -> bool:
@@ -131,6 +142,7 @@ BUILDERS: dict[str, Builder] = {
     "montage": _one("montage", montage.build),
     "readable": _one("readable", readable_sr.build),
     "overlay": overlay.build,
+    "seg": _one("seg", segmentation.build),
     "kos": _one("kos", key_objects.build),
     "map": _one("map", saliency_map.build),
     "gsps": _one("gsps", presentation_state.build),

@@ -8,7 +8,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedSRStorage
 
-from msnode.report import codes, dicom_modules, trend, wording
+from msnode.report import codes, dicom_modules, lesion_tiles, lesion_wording, trend, wording
 from msnode.report.case import Case, peaks
 from msnode.report.measurement_sr import observer
 from msnode.report.sr_document import document, image, text
@@ -53,13 +53,15 @@ def _short(line: str) -> list[str]:
 
 
 def _findings(case: Case) -> sr.ContainerContentItem:
-    """The result, the slice table and the images that show it best."""
-    lines = [*wording.outcome(case), *wording.slice_lines(case), *wording.notes(case)]
+    """The result, lesions and slices, and the images that show it best."""
+    lines = [*wording.outcome(case), *lesion_wording.lines(case)]
+    lines += [*wording.slice_lines(case), *wording.notes(case)]
     section = _section(codes.FINDINGS, codes.FINDING, lines)
     if case.report.finding is not None:
-        section.ContentSequence.extend(
-            image(codes.BEST_ILLUSTRATION, frame) for frame in peaks(case, ILLUSTRATIONS)
-        )
+        frames = peaks(case, ILLUSTRATIONS)
+        if case.has_outlines:
+            frames = lesion_tiles.sources(case)[:ILLUSTRATIONS]
+        section.ContentSequence.extend(image(codes.BEST_ILLUSTRATION, one) for one in frames)
     return section
 
 
@@ -71,4 +73,7 @@ def _previous(case: Case) -> list[sr.ContainerContentItem]:
 
 def _impression(case: Case) -> list[str]:
     """First of all that nobody has verified it; then the result in short."""
-    return [case.say("banner"), case.say("limits"), wording.outcome(case)[0]]
+    first = [case.say("banner"), case.say("limits")]
+    if case.report.finding is None:
+        return [*first, wording.outcome(case)[0]]
+    return [*first, *lesion_wording.sentences(case), wording.pattern(case)]

@@ -8,7 +8,6 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.uid import ParametricMapStorage
 
-from msnode.records.images import SourceFrame
 from msnode.records.vocabulary import Vocabulary
 from msnode.report import codes, dicom_modules, geometry, multiframe
 from msnode.report.case import Case
@@ -20,13 +19,16 @@ def build(case: Case) -> Dataset:
     """Saliency in [0, 1], a frame a slice, in the source's frame of reference."""
     dataset = dicom_modules.new(case, "map", ParametricMapStorage)
     _content(dataset, case)
-    grids = [geometry.grid(case.slices, index) for index in range(len(case.slices.affines))]
-    multiframe.place(dataset, case, "map", grids)
+    indices = range(len(case.slices.affines))
+    grids = [geometry.grid(case.slices, index) for index in indices]
+    sources = [case.slices.source(index) for index in indices]
+    multiframe.place(dataset, case, "map", grids, sources, case.slices.distance_mm)
     _describe(dataset.SharedFunctionalGroupsSequence[0], case.report.words)
     _dimensions(dataset)
     for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
         groups.FrameContentSequence = [_order(index + 1)]
-        groups.DerivationImageSequence = [_derivation(case.slices.source(index))]
+        how = multiframe.derivation(sources[index], codes.UNSPECIFIED_CALCULATION)
+        groups.DerivationImageSequence = [how]
     _pixels(dataset, case, grids)
     return dataset
 
@@ -94,14 +96,6 @@ def _order(number: int) -> Dataset:
     content.InStackPositionNumber = number
     content.DimensionIndexValues = [number]
     return content
-
-
-def _derivation(source: SourceFrame) -> Dataset:
-    """The source image that a frame was derived from."""
-    derivation = Dataset()
-    derivation.DerivationCodeSequence = [codes.UNSPECIFIED_CALCULATION]
-    derivation.SourceImageSequence = [dicom_modules.source(source)]
-    return derivation
 
 
 def _pixels(dataset: Dataset, case: Case, grids: list[Grid]) -> None:

@@ -65,15 +65,18 @@ def remarks(case: Case) -> list[sr.TextContentItem]:
     Comments are what OHIF writes on the image: few and short.
     """
     say, report = case.say, case.report
+    why = [text(codes.REASON, doubt) for doubt in wording.doubts(case)]
     if report.finding is None:
         comments = [say.label(case.outcome, report.reason or "–")]
     else:
         comments = [say("banner"), say("whole_study"), say("limits_short")]
+    if report.priority is not None:
+        why.append(text(codes.PRIORITY_REASON, report.priority.why))
     lines = [say("limits"), wording.performance(case), wording.notice(case)]
     lines += wording.method(case)
     return [
         *(text(codes.COMMENT, comment) for comment in [*comments, *wording.changes(case)]),
-        *(text(codes.REASON, doubt) for doubt in wording.doubts(case)),
+        *why,
         *(text(codes.QUALITY_ISSUE, issue) for issue in wording.issues(case)),
         *(text(codes.PROCEDURE_DESCRIPTION, line) for line in lines if line),
     ]

@@ -68,7 +68,7 @@ def read(path: Path) -> Summary:
             _text(first[0], codes.ALGORITHM_NAME) or "",
             _text(first[0], codes.ALGORITHM_VERSION) or "",
         ),
-        points=tuple(_point(group) for group in others),
+        points=tuple(_point(group) for group in others if _is_slice(group)),
         reasons=tuple(_texts(first[0], codes.REASON)),
     )
 
@@ -91,6 +91,11 @@ def _texts(item: Dataset, name: sr.CodedConcept) -> list[str]:
     """All TEXT items below a content item that have a concept name."""
     found = (child for child in item.ContentSequence if child.ValueType == "TEXT")
     return [str(child.value) for child in found if child.name == name]
+
+
+def _is_slice(group: sr.MeasurementsAndQualitativeEvaluations) -> bool:
+    """Whether a group is of a slice, not of a lesion."""
+    return bool(group.get_measurements(name=codes.concept(BRAIN.image_probability)))
 
 
 def _point(group: sr.MeasurementsAndQualitativeEvaluations) -> Point:

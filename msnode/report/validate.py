@@ -5,6 +5,7 @@ dataset: legal UIDs (PS3.5 9.1), complete codes (PS3.3 8.8), value lengths (PS3.
 that the evidence lists.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from io import BytesIO
 
@@ -20,6 +21,7 @@ from pydicom.uid import (
     MultiFrameTrueColorSecondaryCaptureImageStorage,
     ParametricMapStorage,
     SecondaryCaptureImageStorage,
+    SegmentationStorage,
 )
 
 from msnode.errors import InvalidResult
@@ -57,6 +59,10 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
         "FloatPixelData", "Rows", "Columns", "NumberOfFrames", "ContentLabel",
         "ContentQualification", "SharedFunctionalGroupsSequence",
         "PerFrameFunctionalGroupsSequence",
+    ),
+    SegmentationStorage: (
+        *_PIXELS, "NumberOfFrames", "ContentLabel", "SegmentationType", "SegmentSequence",
+        "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
     ),
     GrayscaleSoftcopyPresentationStateStorage: (
         "ContentLabel", "PresentationCreationDate", "ReferencedSeriesSequence",
@@ -151,8 +157,8 @@ def _pixels(dataset: Dataset, _: Report) -> Iterator[str]:
     keyword = "FloatPixelData" if "FloatPixelData" in dataset else "PixelData"
     if keyword not in dataset or dataset.file_meta.TransferSyntaxUID.is_compressed:
         return
-    size = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated // 8
-    size *= int(dataset.get("NumberOfFrames", 1))
+    bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
+    size = math.ceil(bits * int(dataset.get("NumberOfFrames", 1)) / 8)  # SEG has a bit a voxel
     value = dataset[keyword].value
     length = len(value.getbuffer()) if isinstance(value, BytesIO) else len(value)
     if length != size + size % 2:

@@ -1,14 +1,19 @@
 """The result in short, for worklists and information systems that read no DICOM (JSON)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
 
+from msnode.config import Describe
+from msnode.records.lesions import REGIONS, Comparison, LesionFinding
 from msnode.records.results import Report
-from msnode.report import codes, study_header
+from msnode.report import codes, lesion_wording, study_header
+from msnode.report.case import Case, has_outlines
+from msnode.report.study_header import Header
 from msnode.report.uids import uid
 from msnode.store.files import encode, replacing
 
@@ -44,6 +49,55 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionCount:
+    """Lesions of one region; ``region`` as in `records.lesions.REGIONS`."""
+
+    region: str
+    count: int
+    ml: float
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """As `records.lesions.Comparison`; the counts are None where nothing was compared.
+
+    Attributes:
+        status: compared, not_compared or no_prior.
+        prior_date: ISO 8601.
+    """
+
+    status: str
+    reason: str | None = None
+    prior_date: str | None = None
+    days: int | None = None
+    new: int | None = None
+    enlarging: int | None = None
+    shrinking: int | None = None
+    gone: int | None = None
+    ml_change: float | None = None
+    ml_error: float | None = None
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lesions:
+    """What was outlined.
+
+    Attributes:
+        reason: why nothing could be, in English; then there is no count.
+        text: sentences for a report, in English.
+    """
+
+    model: Model
+    reason: str | None
+    count: int | None
+    ml: float | None
+    regions: tuple[RegionCount, ...]
+    comparison: Compared
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """The document; patient's name, ID and birth date are not in it.
 
@@ -58,6 +112,8 @@ class Signal:
         results: what other destinations get.
         predecessor_generation: the result that this one replaces, or None.
         warnings: what is unusual about the images, in English.
+        priority_reason: why this priority, in English; None where there is none.
+        lesions: what was outlined; None where no network outlines.
     """
 
     schema_version: int
@@ -75,6 +131,8 @@ class Signal:
     results: tuple[Result, ...]
     predecessor_generation: int | None
     warnings: tuple[str, ...] = ()
+    priority_reason: str | None = None
+    lesions: Lesions | None = None
 
 
 def build(report: Report, results: Iterable[Path]) -> Signal:
@@ -105,6 +163,8 @@ def build(report: Report, results: Iterable[Path]) -> Signal:
         results=tuple(sorted({_result(path) for path in results}, key=lambda one: one.kind)),
         predecessor_generation=before.generation if before is not None else None,
         warnings=tuple(map(str, report.slices.warnings)) if report.slices is not None else (),
+        priority_reason=str(report.priority.why) if report.priority is not None else None,
+        lesions=_lesions(report, report.lesions) if report.lesions is not None else None,
     )
 
 
@@ -117,6 +177,48 @@ def write_signal(report: Report, results: Iterable[Path], path: Path) -> None:
     content = encode(build(report, results))
     with replacing(path) as file:
         file.write(content)
+
+
+def _lesions(report: Report, found: LesionFinding) -> Lesions:
+    """What was outlined, in numbers and in words."""
+    model = found.model
+    told = lesion_wording.sentences(Case(report, Describe(), Header(Dataset()), {}))
+    outlined = has_outlines(report)
+    return Lesions(
+        model=Model(model.name, model.version, model.digest),
+        reason=str(found.reason) if found.reason is not None else None,
+        count=len(found.lesions) if outlined else None,
+        ml=round(found.ml, 3) if outlined else None,
+        regions=tuple(
+            RegionCount(region, count, round(found.ml_in(region), 3))
+            for region in REGIONS
+            if (count := found.count(region))
+        ),
+        comparison=_compared(found.comparison),
+        text=tuple(told),
+    )
+
+
+def _compared(past: Comparison) -> Compared:
+    """What changed, or why that is not known."""
+    head = Compared(
+        status=past.status,
+        reason=str(past.reason) if past.reason is not None else None,
+        prior_date=past.prior_date.isoformat() if past.prior_date is not None else None,
+        days=past.days,
+        differences=tuple(map(str, past.differences)),
+    )
+    if past.status != "compared":
+        return head
+    return replace(
+        head,
+        new=past.count("new"),
+        enlarging=past.count("enlarging"),
+        shrinking=past.count("shrinking"),
+        gone=past.count("gone"),
+        ml_change=None if past.ml_change is None else round(past.ml_change, 3),
+        ml_error=None if past.ml_error is None else round(past.ml_error, 3),
+    )
 
 
 def _reason(report: Report) -> str | None:

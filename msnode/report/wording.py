@@ -2,6 +2,7 @@
 
 from msnode.records.images import SeriesChoice
 from msnode.records.results import ModelInfo, Predecessor, SliceFinding
+from msnode.report import lesion_wording
 from msnode.report.case import VERSION, Case, image_label, matter
 
 
@@ -96,8 +97,9 @@ def performance(case: Case) -> str:
 
 
 def priority(case: Case) -> str:
-    """In which order to read, as far as the result suggests one."""
-    return case.say("urgent" if case.report.is_urgent else "routine")
+    """In which order to read, as far as the result suggests one, and why."""
+    suggested, word = case.report.priority, "urgent" if case.report.is_urgent else "routine"
+    return case.say(word) if suggested is None else case.say.label(word, suggested.why)
 
 
 def revision(case: Case, before: Predecessor) -> str:
@@ -148,8 +150,10 @@ def notes(case: Case) -> list[str]:
 
 
 def notice(case: Case) -> str:
-    """What the model's bundle has to say to every reader."""
-    return case.report.model.told("notice", case.describe.language)
+    """What the models' bundles have to say to every reader."""
+    told = [case.report.model.told("notice", case.describe.language)]
+    told += [case.outlined.model.notice] if case.has_outlines else []
+    return " ".join(filter(None, told))
 
 
 def dates(case: Case) -> list[str]:
@@ -166,6 +170,13 @@ def identity(case: Case) -> str:
     return " · ".join(filter(None, (str(case.header.study.get(name, "")) for name in names)))
 
 
+def pattern(case: Case) -> str:
+    """What the classifier says."""
+    say = case.say
+    decided = say.label("pattern", say(case.finding.decision))
+    return f"{decided}. {say('calibrated')} {probability(case)} ({threshold(case)})."
+
+
 def outcome(case: Case) -> list[str]:
     """The result in sentences."""
     finding, say = case.report.finding, case.say
@@ -175,8 +186,8 @@ def outcome(case: Case) -> list[str]:
             say.label("reason", case.report.reason or "–"),
         ]
     return [
-        f"{say.label('pattern', say(finding.decision))}. "
-        f"{say('calibrated')} {probability(case)} ({threshold(case)}).",
+        *lesion_wording.sentences(case),
+        pattern(case),
         *(say("undecided", why=doubt) for doubt in doubts(case)),
         performance(case),
         say.label("priority", priority(case)),
@@ -229,6 +240,8 @@ def method(case: Case) -> list[str]:
     """How the result came about: series, input quality, model, time."""
     say, report = case.say, case.report
     lines = [say.label("model", model(case))]
+    if case.has_outlines:
+        lines.append(lesion_wording.segmenter(case))
     if used(case) is not None:
         lines.append(say.label("series_used", series(case)))
     if report.slices is not None:

@@ -12,11 +12,13 @@ from msnode.config import Describe, DicomPeer, Form
 from msnode.deliver.c_store import send
 from msnode.deliver.deliveries import identify
 from msnode.records.results import Report
-from tests import reports
+from tests import lesion_reports, reports
 from tests.acceptance import archives, peers
 from tests.acceptance.archives import Archive, content
 
-OBJECTS = {"minimal": 2, "standard": 3 + 36, "full": 7 + 36, "other form": 8}
+OBJECTS = {
+    "minimal": 2, "standard": 3 + 36, "full": 7 + 36, "other form": 8, "lesions": 4 + 36,
+}  # fmt: skip
 OTHER = Form("comprehensive-3d", "multi-frame", "JPEG2000Lossless")
 
 
@@ -35,6 +37,9 @@ def results(
     if request.param == "other form":
         later = replace(made, generation=2)  # under UIDs of its own
         written = report.write(later, Describe(), "full", folder, OTHER)
+    elif request.param == "lesions":
+        outlined = lesion_reports.compared(lesion_reports.outlined(made))
+        written = report.write(replace(outlined, generation=3), Describe(), "standard", folder)
     else:
         written = report.write(made, Describe(), request.param, folder, Form())
     assert len(written) == OBJECTS[request.param]

@@ -17,9 +17,9 @@ from PIL import Image
 
 from msnode import report
 from msnode.config import Describe, Form
-from msnode.records.results import Report
-from msnode.report.palette import BANNER
-from tests import reports
+from msnode.records.results import Priority, Report
+from msnode.report.palette import BANNER, LESION
+from tests import lesion_reports, reports
 from tests.acceptance import peers, viewer
 
 SERIES: list[dict[str, Any]] = [
@@ -58,6 +58,34 @@ SERIES: list[dict[str, Any]] = [
         "name": "OTHER routine: Rev. 2 MS AI saliency overlay",
         "expect": ["(1/36)"],
     },
+    {
+        "file": "lesions-sr",
+        "name": "LESIONS urgent: Rev. 3 MS AI result (measurements)",
+        "expect": ["Number of lesions: 6.00", "NOT VERIFIED BY A PHYSICIAN"],
+        "down": 7,
+    },
+    {
+        "file": "lesions-readable",
+        "name": "LESIONS urgent: Rev. 3 MS AI report",
+        "expect": ["White matter hyperintensities: 6", "2 new lesions", "1 enlarging"],
+    },
+    {
+        "file": "lesions-montage",
+        "name": "LESIONS urgent: Rev. 3 MS AI montage",
+        "expect": ["1/1"],
+    },
+    {
+        "file": "lesions-overlay",
+        "name": "LESIONS urgent: Rev. 3 MS AI lesion outlines",
+        "expect": ["(1/36)"],
+        "down": 12,
+    },
+    {
+        "file": "seg",
+        "name": "LESIONS urgent: Rev. 3 MS AI lesions",
+        "expect": ["Do you want to open this Segmentation?"],
+        "down": 12,
+    },
     {"file": "map", "name": "MS AI saliency map", "expect": ["W:\n100"], "up": 12},
     {"file": "pdf", "name": "MS AI report (PDF)", "expect": []},
 ]
@@ -68,7 +96,7 @@ The map comes late: OHIF keeps its colours and window for what is opened after i
 OTHER = Form("comprehensive-3d", "multi-frame")
 
 SCREENSHOTS = peers.ROOT / "build" / "screenshots"
-SHOWN = {"montage", "overlay", "other-overlay"}
+SHOWN = {"montage", "overlay", "other-overlay", "lesions-montage", "lesions-overlay"}
 """Secondary Captures, which every viewer shows."""
 
 
@@ -90,9 +118,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, tuple[Pat
     assert made.finding is not None
     paths = report.write(made, Describe(), "full", folder / "results")
     absent = replace(made.finding, decision="absent", probability=0.14)
-    other = replace(made, generation=2, finding=absent)
+    calm = Priority(is_urgent=False, why="a rule of the site")
+    other = replace(made, generation=2, finding=absent, priority=calm)
     token = Describe(token="OTHER")
-    return made, (*paths, *report.write(other, token, "standard", folder / "other", OTHER))
+    compared = replace(lesion_reports.compared(lesion_reports.outlined(made)), generation=3)
+    lesions = report.write(compared, Describe(token="LESIONS"), "standard", folder / "lesions")
+    others = report.write(other, token, "standard", folder / "other", OTHER)
+    return made, (*paths, *others, *lesions)
 
 
 @pytest.fixture(scope="module")
@@ -130,13 +162,26 @@ def test_ohif_puts_the_measurement_on_its_slice(opened: Opened) -> None:
     assert f"I:{number} (" in text
 
 
+def test_ohif_puts_a_lesion_on_its_slice(opened: Opened) -> None:
+    text = opened.pages["lesions-sr"]["text"]
+    assert "Lesion 2, new, deep white, Image 24" in text
+    assert "I:24 (" in text
+
+
+@pytest.mark.parametrize("name", ["lesions-overlay", "seg"])
+def test_a_new_lesion_has_its_colour_on_the_screen(opened: Opened, name: str) -> None:
+    picture = np.asarray(Image.open(opened.pictures / f"{name}.png").convert("RGB"), int)
+    viewport = picture[160:760, 480:1200]
+    assert (np.abs(viewport - LESION["new"]).max(axis=2) < 40).sum() > 20
+
+
 def amber(picture: Path) -> int:
     """How many pixels have the banner's colour."""
     pixels = np.asarray(Image.open(picture).convert("RGB"), int)
     return int((np.abs(pixels - BANNER).max(axis=2) < 12).sum())
 
 
-@pytest.mark.parametrize("name", ["montage", "overlay", "other-overlay"])
+@pytest.mark.parametrize("name", sorted(SHOWN))
 def test_the_banner_is_on_the_screen(opened: Opened, name: str) -> None:
     assert amber(opened.pictures / f"{name}.png") > 5000
 

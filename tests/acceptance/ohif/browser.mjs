@@ -19,7 +19,8 @@ let errors = [];
 page.on('console', line => line.type() === 'error' && errors.push(line.text()));
 page.on('pageerror', error => errors.push(String(error)));
 
-// Wait for the words of a series on the page, let the picture settle, then keep and tell it:
+// Wait for the words of a series on the page, let the picture settle, scroll, then keep and tell
+// what stood there before and after scrolling:
 // {"text": …, "errors": […]} as one JSON line.
 export async function tell(series, settle) {
   const body = page.locator('body');
@@ -28,11 +29,14 @@ export async function tell(series, settle) {
     if (series.expect.every(words => text.includes(words))) break;
   }
   await page.waitForTimeout(settle);
-  for (let i = 0; i < (series.up ?? 0); i++) {
-    await page.keyboard.press('ArrowUp');
+  const before = await body.innerText();
+  const turns = series.up ?? series.down ?? 0;
+  for (let i = 0; i < turns; i++) {
+    await page.keyboard.press(series.up ? 'ArrowUp' : 'ArrowDown');
     await page.waitForTimeout(200);
   }
-  const text = await body.innerText();
+  if (turns) await page.waitForTimeout(settle);
+  const text = `${before}\n${await body.innerText()}`;
   await page.screenshot({ path: path.join(job.pictures, `${series.file}.png`) });
   console.log(JSON.stringify({ text, errors }));
   errors = [];

@@ -1,7 +1,7 @@
 // Open series of a study in OHIF, one after the other, and say what the page shows.
 //
 // node open.mjs '{"module": …, "chromium": …, "url": …, "study": …, "pictures": …,
-//                 "series": [{"name", "file", "expect", "up"}, …]}'
+//                 "series": [{"name", "file", "expect", "up", "down"}, …]}'
 import { close, job, page, tell } from './browser.mjs';
 
 await page.addInitScript(() => window.localStorage?.setItem('shownTours', '["basicViewerTour"]'));

@@ -110,7 +110,7 @@ def test_each_document_says_it_all(
         assert say("banner") in words
         assert say("limits") in words
         assert f"{say('calibrated')} {say.percent(0.87)} ({say('threshold')}" in words
-        assert say.label("priority", say("urgent")) in words
+        assert say.label("priority", say.label("urgent", "a rule of the site")) in words
         assert strongest_line(revised, say) in words
 
 

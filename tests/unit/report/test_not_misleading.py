@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from msnode import classify, report
 from msnode.config import Describe
-from msnode.records.results import Prior, Report
+from msnode.records.results import Priority, Report
 from msnode.records.sentences import Sentence
 from msnode.report import (
     canvas,
@@ -26,13 +25,12 @@ from msnode.report import (
     wording,
 )
 from msnode.report.case import Case, matter
-from msnode.report.profiles import BUILDERS
-from tests import reports
+from msnode.report.profiles import BUILDERS, OF_LESIONS
+from tests import lesion_reports
 from tests.acceptance.peers import ROOT
 from tests.unit.report.test_content import job, printed, sentences
 
 MakeReport = Callable[..., Report]
-PRIOR = Prior(date(2023, 5, 3), "present", 0.92, 0.5, "hybrid 1.0.0", reports.MODEL.digest)
 DOUBT = Sentence("saliency_wide", share=61)
 DESCRIPTIONS = (
     "ContentDescription", "DerivationDescription", "DocumentTitle",
@@ -63,16 +61,26 @@ def drawn(made: Report, monkeypatch: pytest.MonkeyPatch, **describe: Any) -> lis
 # --- urgency ---
 
 
-def test_a_pattern_is_urgent_in_somebody_new_only(make_report: MakeReport) -> None:
-    new = make_report(3)
-    known = replace(new, priors=(PRIOR,))
-    for made, urgent in ((new, True), (known, False), (undecided(new), False)):
-        words = sentences(measurement_sr.build(job(made, "en")))
+def test_every_object_suggests_the_same_priority(make_report: MakeReport) -> None:
+    made = make_report(3)
+    for urgent in (True, False):
+        one = replace(made, priority=Priority(urgent, "because of the rule"))
+        assert one.is_urgent is urgent
+        words = sentences(measurement_sr.build(job(one, "en")))
         assert ("Urgent procedure" in words) == urgent
-        assert wording.priority(job(made, "en")) == ("urgent" if urgent else "routine")
-        signal = webhook_body.build(made, ())
+        assert "because of the rule" in words
+        word = "urgent" if urgent else "routine"
+        assert wording.priority(job(one, "en")) == f"{word}: because of the rule"
+        signal = webhook_body.build(one, ())
         assert signal.priority is not None
         assert ("Urgent" in signal.priority.code_meaning) == urgent
+        assert signal.priority_reason == "because of the rule"
+
+
+def test_without_a_priority_nothing_is_urgent(make_report: MakeReport) -> None:
+    made = replace(make_report(3), priority=None)
+    assert not made.is_urgent
+    assert wording.priority(job(made, "en")) == "routine"
 
 
 # --- no decision ---
@@ -110,9 +118,10 @@ def test_every_object_says_that_other_causes_look_alike(
 ) -> None:
     made = make_report(3)
     one = job(made, language)
+    outlined = job(lesion_reports.painted(made), language)
     say = localised.Words(language)
     for kind, build in BUILDERS.items():
-        _, first = next(iter(build(one)))
+        _, first = next(iter(build(outlined if kind in OF_LESIONS else one)))
         said = " ".join(sentences(first) + [str(first.get(name, "")) for name in DESCRIPTIONS])
         if kind == "pdf":
             said = " ".join(printed(one, monkeypatch))

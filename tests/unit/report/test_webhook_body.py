@@ -15,12 +15,13 @@ from pydicom.dataset import Dataset
 from msnode import report
 from msnode.config import Describe
 from msnode.errors import Refused
+from msnode.records.lesions import LesionFinding
 from msnode.records.results import Predecessor, Report
 from msnode.records.sentences import Sentence
 from msnode.report import webhook_body
 from msnode.report.dicom_modules import SERIES
 from msnode.store.files import decode, encode
-from tests import reports
+from tests import lesion_reports, reports
 
 MakeReport = Callable[..., Report]
 
@@ -55,6 +56,32 @@ def coded(item: Dataset, name: str) -> Dataset:
         with contextlib.suppress(LookupError):
             return coded(child, name)
     raise LookupError(name)
+
+
+def test_lesions_and_comparison_are_told(make_report: MakeReport) -> None:
+    made = lesion_reports.compared(lesion_reports.painted(make_report(8)))
+    told = webhook_body.build(made, [])
+    assert decode(encode(told), webhook_body.Signal) == told
+    assert made.lesions is not None
+    assert told.lesions is not None
+    assert told.lesions.count == len(made.lesions.lesions)
+    assert told.lesions.ml == pytest.approx(made.lesions.ml, abs=1e-3)
+    assert sum(one.count for one in told.lesions.regions) == told.lesions.count
+    past = told.lesions.comparison
+    assert (past.status, past.prior_date, past.days) == ("compared", "2023-01-15", 365)
+    assert (past.new, past.enlarging, past.shrinking, past.gone) == (2, 1, 0, 1)
+    assert any(line.startswith("Since 2023-01-15 (365 days): 2 new") for line in told.lesions.text)
+    assert told.priority_reason == "2 new lesions"
+
+
+def test_why_there_are_no_lesions_is_told(make_report: MakeReport) -> None:
+    made = make_report(3)
+    assert webhook_body.build(made, []).lesions is None
+    failed = LesionFinding(lesion_reports.MODEL, reason=Sentence("nothing_bright"))
+    told = webhook_body.build(replace(made, lesions=failed), []).lesions
+    assert told is not None
+    assert (told.count, told.ml, told.comparison.new) == (None, None, None)
+    assert told.reason == str(Sentence("nothing_bright"))
 
 
 @given(SIGNALS)

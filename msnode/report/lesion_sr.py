@@ -1,0 +1,170 @@
+"""Lesions in the measurement SR: totals of the study, and a group (TID 1411) a lesion."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from highdicom import sr
+from pydicom.uid import SegmentationStorage
+
+from msnode.records.lesions import REGIONS, Lesion, Region
+from msnode.report import codes, lesion_wording
+from msnode.report.case import PROGRAM, Case
+from msnode.report.lesion_groups import Place, changes, group, matter, places, segments
+from msnode.report.localised import per_cent
+from msnode.report.sr_document import text
+from msnode.report.sr_numbers import At, inferred, measured, point
+from msnode.report.uids import uid
+
+Numbers = list[sr.Measurement]
+Group = (
+    sr.MeasurementsAndQualitativeEvaluations | sr.VolumetricROIMeasurementsAndQualitativeEvaluations
+)
+
+
+def totals(case: Case, at: At) -> Numbers:
+    """Number and volume of all lesions and by region, and what changed; none if not outlined."""
+    if not case.has_outlines:
+        return []
+    found = case.outlined
+    numbers = [
+        _count(case, at, len(found.lesions)),
+        _ml(case, at, codes.VOLUME, found.ml),
+    ]
+    for region in REGIONS:
+        if count := found.count(region):
+            numbers.append(_count(case, at, count, region))
+            numbers.append(_ml(case, at, codes.VOLUME, found.ml_in(region), region))
+    return [*numbers, *_changes(case, at)]
+
+
+def _changes(case: Case, at: At) -> Iterator[sr.Measurement]:
+    """Counts of a comparison, and the change in volume with its error."""
+    past = case.outlined.comparison
+    if past.status != "compared":
+        return
+    for change, name in codes.COUNTED.items():
+        yield measured(name, past.count(change), codes.COUNTS, at)
+    if past.ml_change is not None:
+        yield _ml(case, at, codes.VOLUME_CHANGE, past.ml_change)
+    if past.ml_error is not None:
+        yield _ml(case, at, codes.VOLUME_ERROR, past.ml_error)
+
+
+def _count(case: Case, at: At, number: int, region: Region = "unknown") -> sr.Measurement:
+    sites = [_site(case, region)]
+    return measured(codes.NUMBER_OF_LESIONS, number, codes.COUNTS, at, sites)
+
+
+def _ml(
+    case: Case, at: At, name: sr.CodedConcept, ml: float, region: Region = "unknown"
+) -> sr.Measurement:
+    sites = [_site(case, region)]
+    return measured(name, round(ml, 3), codes.MILLILITRE, at, sites)
+
+
+def _site(case: Case, region: Region) -> sr.FindingSite:
+    """The brain, and the region in it where one is known."""
+    return sr.FindingSite(
+        codes.concept(case.report.words.region), topographical_modifier=codes.REGIONS.get(region)
+    )
+
+
+def remarks(case: Case) -> list[sr.ContentItem]:
+    """The sentences on lesions, and with which study was compared."""
+    found = case.report.lesions
+    items: list[sr.ContentItem] = [
+        text(codes.FINDING, sentence) for sentence in lesion_wording.sentences(case)
+    ]
+    if found is not None and found.comparison.prior_date is not None:
+        date = found.comparison.prior_date
+        items.append(
+            sr.DateContentItem(codes.COMPARED_WITH, date, sr.RelationshipTypeValues.CONTAINS)
+        )
+    return items
+
+
+def groups(case: Case) -> list[Group]:
+    """The lesions that matter, one by one."""
+    if not case.has_outlines:
+        return []
+    shown = matter(case.outlined)
+    where = places(case, shown)
+    return [_group(case, one, where[one.number]) for one in shown]
+
+
+def _group(case: Case, lesion: Lesion, where: Place) -> Group:
+    """A volumetric ROI that refers to its segment; without a Segmentation, coordinates alone."""
+    label = lesion_wording.label(case, lesion, where)
+    at = point(where.source, where.column + 0.5, where.row + 0.5)
+    details: dict[str, Any] = {
+        "tracking_identifier": sr.TrackingIdentifier(
+            uid=_tracking_uid(case, lesion), identifier=label
+        ),
+        "finding_type": codes.HYPERINTENSITY,
+        "finding_sites": [_site(case, lesion.region)],
+        "algorithm_id": _algorithm(case),
+        "qualitative_evaluations": _change(case, lesion),
+    }
+    made: Group
+    if case.has_segments:
+        made = sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
+            referenced_segment=_segment(case, lesion),
+            measurements=_numbers(lesion, None),
+            **details,
+        )
+        inferred(made, at)
+    else:
+        made = sr.MeasurementsAndQualitativeEvaluations(
+            measurements=_numbers(lesion, at), **details
+        )
+    # viewers write comments beside the point, not the tracking identifier
+    made[0].ContentSequence.append(text(codes.COMMENT, label))
+    return made
+
+
+def _tracking_uid(case: Case, lesion: Lesion) -> str:
+    """The same from visit to visit."""
+    own = f"{case.report.study_instance_uid}/{lesion.number}"
+    return uid("tracking", lesion.identity or own)
+
+
+def _numbers(lesion: Lesion, at: At | None) -> Numbers:
+    """Volume, longest diameter and probability."""
+    percent = float(per_cent(lesion.probability)[0])
+    found = (
+        (codes.VOLUME, round(lesion.mm3, 1), codes.CUBIC_MILLIMETRE),
+        (codes.LONG_AXIS, round(lesion.diameter_mm, 1), codes.MILLIMETRE),
+        (codes.LESION_PROBABILITY, percent, codes.PERCENT),
+    )
+    return [measured(name, value, unit, at) for name, value, unit in found]
+
+
+def _change(case: Case, lesion: Lesion) -> list[sr.QualitativeEvaluation]:
+    change = changes(case.outlined).get(lesion.number)
+    if change is None or change not in codes.CHANGED:
+        return []
+    return [sr.QualitativeEvaluation(codes.LESION_CHANGE, codes.CHANGED[change])]
+
+
+def _segment(case: Case, lesion: Lesion) -> sr.ReferencedSegment:
+    """The segment that a lesion is part of."""
+    series = case.slices.frames[0].series_instance_uid
+    number = segments(case).index(group(case.outlined, lesion.number)) + 1
+    return sr.ReferencedSegment(
+        sop_class_uid=SegmentationStorage,
+        sop_instance_uid=case.uid("seg"),
+        segment_number=number,
+        source_series=sr.SourceSeriesForSegmentation(series),
+    )
+
+
+def _algorithm(case: Case) -> sr.AlgorithmIdentification:
+    """TID 4019: the network that outlined."""
+    model = case.outlined.model
+    return sr.AlgorithmIdentification(
+        name=model.name,
+        version=model.version,
+        parameters=[f"digest={model.digest}", f"threshold={model.threshold:.4f}"],
+        family=codes.ARTIFICIAL_INTELLIGENCE,
+        manufacturer=PROGRAM,
+    )

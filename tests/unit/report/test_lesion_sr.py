@@ -1,0 +1,168 @@
+"""Lesions in the measurement SR: numbers, tracking, and what they refer to."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+from msnode import report
+from msnode.config import Describe
+from msnode.records.lesions import Change
+from msnode.records.results import Report
+from msnode.report import lesion_groups
+from msnode.report.uids import uid
+from tests import lesion_reports, reports
+
+MakeReport = Callable[..., Report]
+
+
+@pytest.fixture
+def compared(make_report: MakeReport) -> Report:
+    return lesion_reports.compared(lesion_reports.painted(make_report(8)))
+
+
+def written(made: Report, profile: str, folder: Path) -> tuple[Dataset, Dataset | None]:
+    """The SR and the Segmentation of a profile."""
+    paths = {path.stem: path for path in report.write(made, Describe(), profile, folder)}
+    seg = pydicom.dcmread(paths["seg"]) if "seg" in paths else None
+    return pydicom.dcmread(paths["sr"]), seg
+
+
+def below(item: Dataset) -> Iterator[Dataset]:
+    """A content item and all below it."""
+    yield item
+    for child in item.get("ContentSequence", ()):
+        yield from below(child)
+
+
+def groups(sr: Dataset) -> list[Dataset]:
+    return [one for one in below(sr) if name(one) == "125007"]
+
+
+def name(item: Dataset) -> str:
+    return (
+        str(item.ConceptNameCodeSequence[0].CodeValue) if "ConceptNameCodeSequence" in item else ""
+    )
+
+
+def lesion_groups_of(sr: Dataset) -> list[Dataset]:
+    return [one for one in groups(sr) if "LESION_PROB" in set(map(name, one.ContentSequence))]
+
+
+def numbers(group: Dataset, code: str) -> list[float]:
+    found = [one for one in group.ContentSequence if one.ValueType == "NUM" and name(one) == code]
+    return [float(one.MeasuredValueSequence[0].NumericValue) for one in found]
+
+
+def value(group: Dataset, code: str, keyword: str) -> str:
+    return str(next(one for one in group.ContentSequence if name(one) == code)[keyword].value)
+
+
+def test_the_study_has_counts_volumes_and_what_changed(compared: Report, tmp_path: Path) -> None:
+    assert compared.lesions is not None
+    study = groups(written(compared, "standard", tmp_path)[0])[0]
+    past = compared.lesions.comparison
+    assert numbers(study, "246206008")[0] == len(compared.lesions.lesions)
+    assert sum(numbers(study, "246206008")[1:]) == len(compared.lesions.lesions)
+    volumes = numbers(study, "118565006")
+    assert volumes[0] == pytest.approx(compared.lesions.ml, abs=1e-3)
+    assert sum(volumes[1:]) == pytest.approx(compared.lesions.ml, abs=5e-3)
+    counted = [numbers(study, code) for code in ("NEW_LESIONS", "ENLARGING", "GONE_LESIONS")]
+    assert counted == [[past.count("new")], [past.count("enlarging")], [1]]
+    assert numbers(study, "VOLUME_CHANGE") == [pytest.approx(past.ml_change, abs=1e-3)]
+    assert numbers(study, "VOLUME_ERROR") == [0.3]
+    assert value(study, "COMPARED_WITH", "Date") == "20230115"
+
+
+def test_each_lesion_refers_to_its_segment(compared: Report, tmp_path: Path) -> None:
+    assert compared.lesions is not None
+    sr, seg = written(compared, "standard", tmp_path)
+    assert seg is not None
+    labels = {int(one.SegmentNumber): one.SegmentLabel for one in seg.SegmentSequence}
+    found = []
+    for group in lesion_groups_of(sr):
+        [item] = [one for one in group.ContentSequence if name(one) == "121191"]
+        [target] = item.ReferencedSOPSequence
+        assert target.ReferencedSOPInstanceUID == seg.SOPInstanceUID
+        found.append(labels[int(target.ReferencedSegmentNumber)])
+    assert found == ["New lesions", "New lesions", "Enlarging lesions"]
+    listed = {
+        instance.ReferencedSOPInstanceUID
+        for series in sr.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
+    }
+    assert seg.SOPInstanceUID in listed
+
+
+@pytest.mark.parametrize("profile", ["minimal", "standard"])
+def test_every_number_has_one_point_inside_its_lesion(
+    compared: Report, tmp_path: Path, profile: str
+) -> None:
+    """OHIF shows nothing of a document in which a number has no coordinates."""
+    assert compared.maps is not None
+    assert compared.slices is not None
+    sr, _ = written(compared, profile, tmp_path)
+    uids = [frame.sop_instance_uid for frame in compared.slices.frames]
+    for item in below(sr):
+        if item.ValueType == "NUM":
+            assert [one.ValueType for one in item.ContentSequence].count("SCOORD") == 1
+    for number, group in enumerate(lesion_groups_of(sr), 1):
+        for item in (one for one in group.ContentSequence if one.ValueType == "NUM"):
+            [point] = [one for one in item.ContentSequence if one.ValueType == "SCOORD"]
+            [image] = point.ContentSequence[0].ReferencedSOPSequence
+            column, row = (int(one) for one in point.GraphicData)
+            slice_index = uids.index(image.ReferencedSOPInstanceUID)
+            assert compared.maps.numbers[column, row, slice_index] == number
+
+
+def test_without_a_segmentation_nothing_refers_to_one(compared: Report, tmp_path: Path) -> None:
+    sr, seg = written(compared, "minimal", tmp_path / "minimal")
+    other, _ = written(compared, "standard", tmp_path / "standard")
+    assert seg is None
+    assert len(lesion_groups_of(sr)) == 3
+    assert not [one for one in below(sr) if name(one) == "121191"]
+    assert sr.SOPInstanceUID != other.SOPInstanceUID, "one UID must not have two contents"
+
+
+def test_a_lesion_keeps_its_tracking_uid_from_visit_to_visit(
+    make_report: MakeReport, tmp_path: Path
+) -> None:
+    first = lesion_reports.painted(make_report(8))
+    later = lesion_reports.compared(replace(first, generation=2))
+    assert later.lesions is not None
+    found = [
+        value(one, "112040", "UID")
+        for one in lesion_groups_of(written(later, "standard", tmp_path / "2")[0])
+    ]
+    assert found == [uid("tracking", one.identity) for one in later.lesions.lesions]
+    alone = lesion_groups_of(written(first, "standard", tmp_path / "1")[0])
+    assert value(alone[0], "112040", "UID") == uid("tracking", f"{reports.STUDY}/1")
+
+
+def test_at_most_ten_lesions_and_the_active_ones_first(compared: Report) -> None:
+    assert compared.lesions is not None
+    wanted: dict[int, Change] = {30: "enlarging", 25: "new", 3: "unchanged"}
+    many = tuple(
+        replace(compared.lesions.lesions[0], number=number, mm3=1000.0 - number)
+        for number in range(1, 31)
+    )
+    past = replace(
+        compared.lesions.comparison,
+        changes=tuple(
+            replace(compared.lesions.comparison.changes[0], number=n, change=change)
+            for n, change in wanted.items()
+        ),
+    )
+    found = replace(compared.lesions, lesions=many, comparison=past)
+    shown = lesion_groups.matter(found)
+    assert [one.number for one in shown] == [25, 30, 1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_the_numbers_read_back_are_those_of_before(compared: Report, tmp_path: Path) -> None:
+    paths = report.write(compared, Describe(), "standard", tmp_path)
+    summary = report.read(paths[0])
+    assert summary.decision == "present"
+    assert len(summary.points) >= 3
