@@ -5,9 +5,10 @@ says how good it is. After the rigid fit the scales of the scanners are let free
 to a per cent, which is a millimetre at the edge of the brain.
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 - its own documentation calls it so
@@ -23,6 +24,8 @@ GRID_MM = 2.0
 """Both scans are compared on cubes so wide, whatever their slices."""
 AROUND = 3
 """Cubes around the brain that count, too: its outline steers the fit."""
+RIM = 1
+"""Cubes around what both scans take for brain that count."""
 BRIGHTEST = 1.6
 """Times the brain's median; lesions must not steer the fit."""
 TISSUE = 0.3
@@ -33,6 +36,7 @@ AFFINE = ((2, 2.0), (1, 1.0))
 RIGID_STEP_MM, AFFINE_STEP_MM, LEAST_STEP, STEPS = 2.0, 0.5, 1e-3, 150
 
 Transform = TypeVar("Transform", sitk.Euler3DTransform, sitk.AffineTransform)
+Fit = Callable[["_Seen", "_Seen", Float64Array], tuple[Float64Array, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,45 +67,95 @@ def register(earlier: RasVolume, later: RasVolume, start: Float64Array) -> Regis
         later: likewise.
         start: (4, 4) roughly from the later scan's coordinates to the earlier one's, RAS mm.
     """
-    start = _rigid(start)
-    before, now = _Brain(earlier), _Brain(later)
+    before, now = _cubes(earlier), _cubes(later)
+    turned = _both_ways(before.alone(), now.alone(), _rigid(start), _turned)
+    # what only one of the masks takes for brain, mostly scalp, steers no more
+    back = np.asarray(np.linalg.inv(turned.matrix), np.float64)
+    pair = before.beside(now, back), now.beside(before, turned.matrix)
+    return _both_ways(*pair, turned.matrix, _scaled)
+
+
+class _Seen(NamedTuple):
+    """A scan as SimpleITK sees it, and the cubes that count; RAS is used where ITK means LPS."""
+
+    image: sitk.Image
+    mask: sitk.Image
+    middle: Float64Array
+    corners: Float64Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Cubes:
+    """A scan in cubes of `GRID_MM`.
+
+    Attributes:
+        values: (x, y, z) brightness, 1 at the brain's median.
+        brain: (x, y, z) in [0, 1].
+        affine: (4, 4) from indices to RAS mm.
+    """
+
+    values: NDArray[np.float32]
+    brain: NDArray[np.float32]
+    affine: Float64Array
+
+    def alone(self) -> _Seen:
+        """The brain without anything around it; its outline steers."""
+        masked = self.values * self.brain
+        return self._seen(masked, ndimage.binary_dilation(masked > TISSUE, iterations=AROUND))
+
+    def beside(self, other: "_Cubes", matrix: Float64Array) -> _Seen:
+        """The scan as it is, of which counts what both take for brain, and a rim.
+
+        Args:
+            other: scan.
+            matrix: (4, 4) from this scan's coordinates to the other's, RAS mm.
+        """
+        move = np.linalg.inv(other.affine) @ matrix @ self.affine
+        there = ndimage.affine_transform(
+            other.brain, move[:3, :3], move[:3, 3], self.brain.shape, order=1
+        )
+        return self._seen(
+            self.values, ndimage.binary_dilation((self.brain * there) > TISSUE, iterations=RIM)
+        )
+
+    def _seen(self, values: NDArray[np.float32], mask: NDArray[np.bool_]) -> _Seen:
+        places = np.argwhere(mask if mask.any() else np.ones_like(mask))
+        low, high = places.min(axis=0), places.max(axis=0)
+        ends = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+        corners = self.affine @ np.column_stack([np.where(ends, high, low), np.ones(8)]).T
+        middle = (self.affine @ [*places.mean(axis=0), 1])[:3]
+        counted = sitk.Cast(_image(mask.astype(np.float32), self.affine), sitk.sitkUInt8)
+        return _Seen(_image(values, self.affine), counted, middle, corners)
+
+
+def _cubes(volume: RasVolume) -> _Cubes:
+    """A scan on cubes along its own axes, smoothed where they are wider than its voxels."""
+    mask = brain_mask(volume)
+    voxels = volume.voxels.astype(np.float32)
+    median = float(np.median(voxels[mask])) if mask.any() else 1.0
+    scaled = np.clip(voxels / max(median, 1e-6), 0, BRIGHTEST)
+    zoom = GRID_MM / volume.spacing_mm
+    counts = np.maximum(1, np.ceil(np.array(volume.voxels.shape) / zoom)).astype(int)
+    affine = volume.affine @ np.diag([*zoom, 1])
+    blur = np.maximum(zoom - 1, 0) / 2
+
+    def sampled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        smooth = ndimage.gaussian_filter(values, blur)
+        return np.asarray(ndimage.affine_transform(smooth, zoom, 0.0, tuple(counts), order=1))
+
+    return _Cubes(sampled(scaled), sampled(mask.astype(np.float32)), affine)
+
+
+def _both_ways(before: _Seen, now: _Seen, start: Float64Array, fit: Fit) -> Registration:
+    """Register each scan to the other and take the mean."""
     with ThreadPoolExecutor(2) as pool:
-        there = pool.submit(_one_way, now, before, start)
-        back = pool.submit(_one_way, before, now, np.asarray(np.linalg.inv(start), np.float64))
+        there = pool.submit(fit, now, before, start)
+        back = pool.submit(fit, before, now, np.asarray(np.linalg.inv(start), np.float64))
     (forward, like), (backward, like_back) = there.result(), back.result()
     other = np.linalg.inv(backward)
     mean = np.real(expm((logm(forward) + logm(other)) / 2)).astype(np.float64)
     apart = np.linalg.norm(((forward - other) @ now.corners)[:3], axis=0).max()
     return Registration(mean, float(apart), min(like, like_back))
-
-
-class _Brain:
-    """A scan's brain as SimpleITK sees it; RAS is used throughout where ITK means LPS."""
-
-    def __init__(self, volume: RasVolume) -> None:
-        mask = brain_mask(volume)
-        voxels = volume.voxels.astype(np.float32)
-        median = float(np.median(voxels[mask])) if mask.any() else 1.0
-        scaled = np.clip(voxels / max(median, 1e-6), 0, BRIGHTEST) * mask
-        affine, shape = _cubes(volume)
-        to_voxels = np.linalg.inv(volume.affine) @ affine
-        blur = ndimage.gaussian_filter(scaled, np.maximum(GRID_MM / volume.spacing_mm - 1, 0) / 2)
-        cubes = ndimage.affine_transform(blur, to_voxels[:3, :3], to_voxels[:3, 3], shape, order=1)
-        near = ndimage.binary_dilation(cubes > TISSUE, iterations=AROUND)
-        self.image = _image(cubes, affine)
-        self.mask = sitk.Cast(_image(near.astype(np.float32), affine), sitk.sitkUInt8)
-        places = np.argwhere(near) if near.any() else np.argwhere(np.ones_like(near))
-        low, high = places.min(axis=0), places.max(axis=0)
-        ends = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
-        self.corners = affine @ np.column_stack([np.where(ends, high, low), np.ones(8)]).T
-        self.middle = (affine @ [*places.mean(axis=0), 1])[:3]
-
-
-def _cubes(volume: RasVolume) -> tuple[Float64Array, tuple[int, int, int]]:
-    """Affine and shape of cubes that cover a volume, along its own axes."""
-    zoom = GRID_MM / volume.spacing_mm
-    counts = np.maximum(1, np.ceil(np.array(volume.voxels.shape) / zoom)).astype(int)
-    return volume.affine @ np.diag([*zoom, 1]), (int(counts[0]), int(counts[1]), int(counts[2]))
 
 
 def _rigid(matrix: Float64Array) -> Float64Array:
@@ -122,17 +176,20 @@ def _image(voxels: NDArray[np.float32], affine: Float64Array) -> sitk.Image:
     return image
 
 
-def _one_way(fixed: _Brain, moving: _Brain, start: Float64Array) -> tuple[Float64Array, float]:
-    """(4, 4) from the fixed scan's coordinates to the moving one's, and the correlation."""
-    turned, _ = _optimised(sitk.Euler3DTransform(), fixed, moving, start, RIGID, RIGID_STEP_MM)
-    affine = sitk.AffineTransform(3)
-    return _optimised(affine, fixed, moving, turned, AFFINE, AFFINE_STEP_MM)
+def _turned(fixed: _Seen, moving: _Seen, start: Float64Array) -> tuple[Float64Array, float]:
+    """(4, 4) from the fixed scan's coordinates to the moving one's, rigid, and the correlation."""
+    return _optimised(sitk.Euler3DTransform(), fixed, moving, start, RIGID, RIGID_STEP_MM)
+
+
+def _scaled(fixed: _Seen, moving: _Seen, start: Float64Array) -> tuple[Float64Array, float]:
+    """Likewise, affine."""
+    return _optimised(sitk.AffineTransform(3), fixed, moving, start, AFFINE, AFFINE_STEP_MM)
 
 
 def _optimised(
     transform: Transform,
-    fixed: _Brain,
-    moving: _Brain,
+    fixed: _Seen,
+    moving: _Seen,
     start: Float64Array,
     levels: tuple[tuple[int, float], ...],
     step_mm: float,
