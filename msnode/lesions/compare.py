@@ -16,7 +16,7 @@ from msnode.records.lesions import CHANGES, Comparison, Lesion, LesionChange
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
 
-LEAST_ALIKE, MOST_APART_MM, MOST_SCALED = 0.8, 1.5, 0.04
+LEAST_ALIKE, MOST_APART_MM, MOST_SCALED = 0.7, 3.0, 0.04
 """Limits of a registration. Scans of one head: 0.87 to 0.98, 0.2 to 0.8 mm, up to 2.7 %; of two
 people 0.68 to 0.74, 2.2 to 3.6 mm, 5 to 6 %."""
 LEAST_SHARED = 0.5

@@ -24,7 +24,7 @@ GRID_MM = 2.0
 """Both scans are compared on cubes so wide, whatever their slices."""
 AROUND = 3
 """Cubes around the brain that count, too: its outline steers the fit."""
-RIM = 1
+RIM = 3
 """Cubes around what both scans take for brain that count."""
 BRIGHTEST = 1.6
 """Times the brain's median; lesions must not steer the fit."""
