@@ -26,6 +26,7 @@ from scipy.spatial.transform import Rotation
 
 from msnode import lesions
 from msnode.lesions import Bundle, Visit
+from msnode.lesions.brain import head
 from msnode.lesions.changes import CLEARLY
 from msnode.lesions.compare import _registered, _to_atlas
 from msnode.lesions.find import to_ras
@@ -37,7 +38,9 @@ from msnode.records.lesions import CHANGES, Change
 LEAST_MM3 = 50.0
 UP: tuple[Change, ...] = ("new", "enlarging")
 DOWN: tuple[Change, ...] = ("gone", "shrinking")
-CODES = {kind: code for code, kind in enumerate(CHANGES, 1) if kind != "unchanged"}
+CODES: dict[Change, int] = {
+    kind: code for code, kind in enumerate(CHANGES, 1) if kind != "unchanged"
+}
 CONNECTED = np.ones((3, 3, 3), np.bool_)
 
 
@@ -52,12 +55,12 @@ def visit(voxels: Float32Array, affine: Float64Array, bundle: Bundle) -> Visit:
 
 def brightened(before: Visit, now: Visit, mask: NDArray[np.bool_]) -> list[tuple[float, float]]:
     """mm3 and mean change in standard deviations of each of the experts' components."""
-    volumes = to_ras(before.voxels, before.affine), to_ras(now.voxels, now.affine)
-    found = _registered(volumes, (_to_atlas(before, volumes[0]), _to_atlas(now, volumes[1])))
-    half = halfway(*volumes, found)
+    heads = head(to_ras(before.voxels, before.affine)), head(to_ras(now.voxels, now.affine))
+    to_atlas = _to_atlas(before, heads[0].volume), _to_atlas(now, heads[1].volume)
+    half = halfway(*heads, _registered(heads, to_atlas))
     labels, count = ndimage.label(mask, CONNECTED)
     there = sampled(labels, half.to_now, half.shape, order=0)
-    mm3 = volumes[1].voxel_mm3
+    mm3 = heads[1].volume.voxel_mm3
     return [
         (float((labels == n).sum() * mm3), float(half.brighter[there == n].mean()))
         for n in range(1, count + 1)
