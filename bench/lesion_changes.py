@@ -53,18 +53,16 @@ def visit(voxels: Float32Array, affine: Float64Array, bundle: Bundle) -> Visit:
     return Visit(voxels, affine, lesions.find(voxels, affine, bundle))
 
 
-def brightened(before: Visit, now: Visit, mask: NDArray[np.bool_]) -> list[tuple[float, float]]:
-    """mm3 and mean change in standard deviations of each of the experts' components."""
+def brightened(before: Visit, now: Visit, mask: NDArray[np.bool_]) -> dict[int, float]:
+    """Mean change in standard deviations of each of the experts' larger components."""
     heads = head(to_ras(before.voxels, before.affine)), head(to_ras(now.voxels, now.affine))
     to_atlas = _to_atlas(before, heads[0].volume), _to_atlas(now, heads[1].volume)
     half = halfway(*heads, _registered(heads, to_atlas))
     labels, count = ndimage.label(mask, CONNECTED)
     there = sampled(labels, half.to_now, half.shape, order=0)
-    mm3 = heads[1].volume.voxel_mm3
-    return [
-        (float((labels == n).sum() * mm3), float(half.brighter[there == n].mean()))
-        for n in range(1, count + 1)
-    ]
+    mm3 = np.bincount(labels.ravel()) * heads[1].volume.voxel_mm3
+    large = [n for n in range(1, count + 1) if mm3[n] >= LEAST_MM3]
+    return {n: float(half.brighter[there == n].mean()) for n in large}
 
 
 def pair(name: str, before: Visit, now: Visit, mask: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -79,8 +77,8 @@ def pair(name: str, before: Visit, now: Visit, mask: NDArray[np.bool_]) -> tuple
     changed = to_ras(changes, now.affine).voxels
     labels, _ = ndimage.label(ras, CONNECTED)
     wanted = found = 0
-    for number, (mm3, mean) in enumerate(brightened(before, now, ras), 1):
-        if mm3 < LEAST_MM3 or abs(mean) < CLEARLY:
+    for number, mean in brightened(before, now, ras).items():
+        if abs(mean) < CLEARLY:
             continue
         wanted += 1
         near = ndimage.binary_dilation(labels == number, CONNECTED)

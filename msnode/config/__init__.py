@@ -23,9 +23,12 @@ from msnode.config.settings import (
     Decode,
     Describe,
     Http,
+    Outline,
+    Priority,
     Receive,
     Retention,
     Syslog,
+    Urgent,
 )
 
 __all__ = [
@@ -44,11 +47,14 @@ __all__ = [
     "Form",
     "Http",
     "ObjectDestination",
+    "Outline",
+    "Priority",
     "Receive",
     "Retention",
     "Retry",
     "Syslog",
     "Tls",
+    "Urgent",
     "Webhook",
     "load",
     "masked",

@@ -30,10 +30,13 @@ from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
 
 Conflicts = Literal["keep", "refuse", "replace"]
 
-BUNDLE = Path(__file__).resolve().parents[2] / "models" / "hybrid"
-"""The bundle beside the sources; a packaged installation names its own in the configuration."""
+Urgent = Literal["new_lesions", "enlarging_lesions", "pattern_in_new_patient"]
 
-OURS = ("incoming", "instances", "work", "quarantine", "audit")
+MODELS = Path(__file__).resolve().parents[2] / "models"
+BUNDLE, LESIONS = MODELS / "hybrid", MODELS / "lesions"
+"""The bundles beside the sources; a packaged installation names its own in the configuration."""
+
+OURS = ("incoming", "instances", "work", "quarantine", "audit", "visits")
 """Folders in the data folder whose files the node takes in, moves and deletes."""
 
 
@@ -162,6 +165,24 @@ class Classify:
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """The network that outlines lesions; it runs on the processor."""
+
+    bundle: Path | None = LESIONS
+    """Folder of its bundle; a relative path counts from the configuration file. Null: results say
+    nothing of lesions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """The suggested reading priority."""
+
+    urgent_if: tuple[Urgent, ...] = ("new_lesions", "enlarging_lesions", "pattern_in_new_patient")
+    """What makes a study urgent: lesions that are new or that grew since an earlier scan, or the
+    pattern in somebody without earlier studies. The first that holds is given as the reason."""
+
+
+@dataclass(frozen=True, slots=True)
 class Describe:
     """What the result objects say of us, and in which language."""
 
@@ -237,6 +258,9 @@ class Retention:
     """Images, counted from the last one or from their results' delivery; the PACS has them."""
     results_days: Days | None = 90.0
     """Result objects, likewise; their row in the database stays."""
+    visits_days: Days | None = None
+    """What later scans are compared with: the FLAIR and its outlines, some 5 MB a study; counted
+    like results."""
     quarantine_days: Days | None = None
     """Files that could not be made sense of: they are nowhere else, so somebody should look."""
     backups_days: Days | None = None
@@ -259,6 +283,8 @@ class Config:
     complete: Complete = field(default_factory=Complete)
     decode: Decode = field(default_factory=Decode)
     classify: Classify = field(default_factory=Classify)
+    lesions: Outline = field(default_factory=Outline)
+    priority: Priority = field(default_factory=Priority)
     report: Describe = field(default_factory=Describe)
     destinations: tuple[Destination, ...] = ()
     http: Http = field(default_factory=Http)

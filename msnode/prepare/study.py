@@ -13,7 +13,7 @@ from msnode.prepare.attributes import text, value
 from msnode.prepare.nifti import is_nifti
 from msnode.prepare.series_choice import Candidate, clause, reason, survey
 from msnode.prepare.slices import volume_slices
-from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices
+from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices, SourceVolume
 from msnode.records.sentences import Sentence
 
 log = logging.getLogger(__name__)
@@ -39,12 +39,13 @@ def prepare(paths: Sequence[Path], contract: InputContract) -> Prepared:
         NotAnalysable: with the reason for each series in ``series``.
     """
 
-    def made(candidate: Candidate) -> Slices:
-        slices = volume_slices(candidate.load(), contract)
-        return replace(slices, acquisition=candidate.acquisition())
+    def made(candidate: Candidate) -> tuple[Slices, SourceVolume]:
+        volume = candidate.load()
+        slices = volume_slices(volume, contract)
+        return replace(slices, acquisition=candidate.acquisition()), volume.on_own_grid
 
-    slices, series, used = first_usable(paths, contract, made)
-    return Prepared(slices, series, used)
+    (slices, volume), series, used = first_usable(paths, contract, made)
+    return Prepared(slices, series, used, volume)
 
 
 def first_usable(
