@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from msnode import audit, classify, server_socket
+from msnode import audit, classify, lesions, server_socket
 from msnode.classify.device import choose
 from msnode.config import (
     Classify,
@@ -54,6 +54,8 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
     yield "data folder", _problem(partial(_room, config))
     yield "database", _problem(partial(_database, config))
     yield "model bundle", _problem(partial(_classifier, config.classify))
+    if config.lesions.bundle is not None:
+        yield "lesion bundle", _problem(partial(lesions.load, config.lesions.bundle))
     runs = _runs(config.http)
     yield "listener", _problem(partial(_listener, config.receive, runs=runs))
     http = config.http

@@ -26,14 +26,12 @@ from msnode.config.constraints import (
     series_token,
 )
 from msnode.config.destinations import Destination, DicomPeer, Folder, Tls
+from msnode.config.model_settings import Classify, Lesions, Priority
 from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
 
 Conflicts = Literal["keep", "refuse", "replace"]
 
-BUNDLE = Path(__file__).resolve().parents[2] / "models" / "hybrid"
-"""The bundle beside the sources; a packaged installation names its own in the configuration."""
-
-OURS = ("incoming", "instances", "work", "quarantine", "audit")
+OURS = ("incoming", "instances", "work", "visits", "quarantine", "audit")
 """Folders in the data folder whose files the node takes in, moves and deletes."""
 
 
@@ -146,22 +144,6 @@ class Decode:
 
 
 @dataclass(frozen=True, slots=True)
-class Classify:
-    """The classifier and the device it runs on."""
-
-    bundle: Path = BUNDLE
-    """Folder of the model bundle; a relative path counts from the configuration file."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto: the first GPU if there is one."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the device computes it natively."""
-    batch: Annotated[int, Within(1, 4096)] = 32
-    """Slices at once; the memory limit of a small GPU."""
-    threads: Annotated[int, Within(0, 1024)] = 0
-    """CPU threads; 0: as many as there are cores."""
-
-
-@dataclass(frozen=True, slots=True)
 class Describe:
     """What the result objects say of us, and in which language."""
 
@@ -237,6 +219,9 @@ class Retention:
     """Images, counted from the last one or from their results' delivery; the PACS has them."""
     results_days: Days | None = 90.0
     """Result objects, likewise; their row in the database stays."""
+    visits_days: Days | None = None
+    """What a later scan of the same patient is compared with: FLAIR and lesions, some 5 MB a study
+    in 2D and 20 MB in 3D, counted from when they were outlined."""
     quarantine_days: Days | None = None
     """Files that could not be made sense of: they are nowhere else, so somebody should look."""
     backups_days: Days | None = None
@@ -259,6 +244,8 @@ class Config:
     complete: Complete = field(default_factory=Complete)
     decode: Decode = field(default_factory=Decode)
     classify: Classify = field(default_factory=Classify)
+    lesions: Lesions = field(default_factory=Lesions)
+    priority: Priority = field(default_factory=Priority)
     report: Describe = field(default_factory=Describe)
     destinations: tuple[Destination, ...] = ()
     http: Http = field(default_factory=Http)

@@ -2,12 +2,15 @@
 
 from msnode.prepare.cache import (
     Outcome,
+    has_volume,
     is_saved,
     load,
     load_series,
+    load_volume,
     prepare_into,
     save,
     save_series,
+    save_volume,
 )
 from msnode.prepare.nifti import load_nifti
 from msnode.prepare.series_choice import has_wanted, load_dicom
@@ -22,17 +25,20 @@ __all__ = [
     "Volume",
     "explain",
     "group_studies",
+    "has_volume",
     "has_wanted",
     "is_saved",
     "load",
     "load_dicom",
     "load_nifti",
     "load_series",
+    "load_volume",
     "nifti_slices",
     "prepare",
     "prepare_into",
     "save",
     "save_series",
     "save_source",
+    "save_volume",
     "volume_slices",
 ]

@@ -1,4 +1,4 @@
-"""Prepared slices on disk: steps of the workflow hand on paths, never arrays."""
+"""Prepared slices and their volume on disk: steps of the workflow hand on paths, never arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,14 +8,16 @@ import numpy as np
 import safetensors.numpy
 
 from msnode.errors import NotAnalysable
-from msnode.prepare.study import prepare
-from msnode.records.images import InputContract, Prepared, SeriesChoice
+from msnode.prepare.study import prepare_whole
+from msnode.prepare.volume import Volume
+from msnode.records.images import Float32Array, Float64Array, InputContract, Prepared, SeriesChoice
 from msnode.records.sentences import Text
 from msnode.store.files import decode, encode, replacing
 
 PIXELS = "prepared.safetensors"
 RECORD = "prepared.json"
 SERIES = "series.json"
+VOXELS, PLACE = "volume.safetensors", "volume.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,17 @@ class Outcome:
 
 
 def prepare_into(folder: Path, paths: Sequence[Path], contract: InputContract) -> Outcome:
-    """`prepare` a study and `save` its slices; a refusal is a result, never an exception.
+    """`prepare` a study, `save` its slices and their volume; a refusal is a result, no exception.
 
     Raises:
         OSError: the folder cannot be written.
     """
     try:
-        prepared = prepare(paths, contract)
+        prepared, volume = prepare_whole(paths, contract)
     except NotAnalysable as refusal:
         return Outcome(refusal.series, refusal.reason)
     save(prepared, folder)
+    save_volume(volume, folder)
     return Outcome(prepared.series)
 
 
@@ -67,6 +70,37 @@ def load(folder: Path) -> Prepared:
     prepared = decode((folder / RECORD).read_bytes(), Prepared)
     pixels = safetensors.numpy.load_file(folder / PIXELS)["pixels"]
     return replace(prepared, slices=replace(prepared.slices, pixels=pixels))
+
+
+def save_volume(volume: Volume, folder: Path) -> None:
+    """Write ``volume.safetensors`` (the voxels) and ``volume.json`` (where they lie), durably.
+
+    Each file is complete or absent, and the second is there only when the first is.
+    """
+    with replacing(folder / VOXELS) as file:
+        file.write(safetensors.numpy.save({"voxels": np.ascontiguousarray(volume.voxels)}))
+    with replacing(folder / PLACE) as file:
+        file.write(encode(volume.ras_affine.tolist()))
+
+
+def has_volume(folder: Path) -> bool:
+    """Whether what `save_volume` wrote is there, all of it."""
+    return (folder / PLACE).exists() and (folder / VOXELS).exists()
+
+
+def load_volume(folder: Path) -> tuple[Float32Array, Float64Array]:
+    """Read what `save_volume` wrote.
+
+    Returns:
+        (columns, rows, slices) float32, the third axis along `Slices.frames`; and (4, 4) from its
+        indices to RAS mm.
+
+    Raises:
+        FileNotFoundError: it is not there, or not all of it.
+    """
+    affine = np.array(decode((folder / PLACE).read_bytes(), list[list[float]]))
+    voxels = safetensors.numpy.load_file(folder / VOXELS)["voxels"]
+    return np.ascontiguousarray(voxels.transpose(2, 1, 0)), affine
 
 
 def save_series(series: Sequence[SeriesChoice], folder: Path) -> None:

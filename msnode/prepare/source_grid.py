@@ -13,11 +13,8 @@ from msnode.prepare.head_check import admit
 from msnode.prepare.nifti import is_nifti
 from msnode.prepare.series_choice import Candidate
 from msnode.prepare.study import first_usable
-from msnode.prepare.volume import Volume
 from msnode.records.images import Float32Array, Float64Array, InputContract, SeriesChoice
 from msnode.records.sentences import Text
-
-RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,8 @@ def _loaded(
     warnings = (*volume.warnings, *head.cuts)
     if is_nifti(candidate.paths[0]):
         return (*_nifti(candidate.paths[0]), warnings)
-    return (*_of_dicom(volume), warnings)
+    columns_first = np.ascontiguousarray(volume.voxels.transpose(2, 1, 0))
+    return columns_first, volume.ras_affine, warnings
 
 
 def _nifti(path: Path) -> tuple[Float32Array, Float64Array]:
@@ -72,9 +70,3 @@ def _nifti(path: Path) -> tuple[Float32Array, Float64Array]:
         voxels = voxels[..., 0]
     voxels = np.nan_to_num(voxels, nan=0.0, posinf=0.0, neginf=0.0)
     return voxels, np.asarray(image.affine, np.float64)
-
-
-def _of_dicom(volume: Volume) -> tuple[Float32Array, Float64Array]:
-    """Columns, rows and slices; a gap in a stack is taken for even distances."""
-    affine = RAS_FROM_LPS @ volume.affine @ np.diag([1, 1, volume.thickness_mm, 1])
-    return np.ascontiguousarray(volume.voxels.transpose(2, 1, 0)), affine

@@ -13,6 +13,7 @@ from msnode.prepare.attributes import text, value
 from msnode.prepare.nifti import is_nifti
 from msnode.prepare.series_choice import Candidate, clause, reason, survey
 from msnode.prepare.slices import volume_slices
+from msnode.prepare.volume import Volume
 from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices
 from msnode.records.sentences import Sentence
 
@@ -38,13 +39,20 @@ def prepare(paths: Sequence[Path], contract: InputContract) -> Prepared:
     Raises:
         NotAnalysable: with the reason for each series in ``series``.
     """
+    prepared, _ = prepare_whole(paths, contract)
+    return prepared
 
-    def made(candidate: Candidate) -> Slices:
-        slices = volume_slices(candidate.load(), contract)
-        return replace(slices, acquisition=candidate.acquisition())
 
-    slices, series, used = first_usable(paths, contract, made)
-    return Prepared(slices, series, used)
+def prepare_whole(paths: Sequence[Path], contract: InputContract) -> tuple[Prepared, Volume]:
+    """As `prepare`, with the volume that the slices are of."""
+
+    def made(candidate: Candidate) -> tuple[Slices, Volume]:
+        volume = candidate.load()
+        slices = volume_slices(volume, contract)
+        return replace(slices, acquisition=candidate.acquisition()), volume
+
+    (slices, volume), series, used = first_usable(paths, contract, made)
+    return Prepared(slices, series, used), volume
 
 
 def first_usable(
