@@ -39,6 +39,24 @@ STAGE_SECONDS = Histogram(
     ["stage"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
+LESIONS = Histogram(
+    "msnode_lesions",
+    "Lesions outlined in a study.",
+    buckets=(0, 1, 2, 5, 10, 20, 50, 100, 200),
+)
+LESION_ML = Histogram(
+    "msnode_lesion_ml",
+    "Volume of the lesions outlined in a study, ml.",
+    buckets=(0, 0.5, 1, 2, 5, 10, 20, 50, 100),
+)
+COMPARISONS = Counter(
+    "msnode_comparisons_total", "Studies by comparison with an earlier visit.", ["status"]
+)  # compared, not_compared, no_prior
+LIKENESS = Histogram(
+    "msnode_registration_likeness",
+    "Correlation of two visits' brains after registration.",
+    buckets=(0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1),
+)
 INFERENCE_SECONDS = Histogram(
     "msnode_inference_seconds",
     "Time of one batch on the device.",

@@ -22,9 +22,12 @@ from msnode.config.settings import (
     Decode,
     Describe,
     Http,
+    Outline,
+    Priority,
     Receive,
     Retention,
     Syslog,
+    Urgent,
 )
 
 __all__ = [
@@ -44,12 +47,14 @@ __all__ = [
     "Http",
     "Lesions",
     "ObjectDestination",
+    "Outline",
     "Priority",
     "Receive",
     "Retention",
     "Retry",
     "Syslog",
     "Tls",
+    "Urgent",
     "Webhook",
     "load",
     "masked",

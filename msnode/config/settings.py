@@ -31,7 +31,13 @@ from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
 
 Conflicts = Literal["keep", "refuse", "replace"]
 
-OURS = ("incoming", "instances", "work", "visits", "quarantine", "audit")
+Urgent = Literal["new_lesions", "enlarging_lesions", "pattern_in_new_patient"]
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+BUNDLE, LESIONS = MODELS / "hybrid", MODELS / "lesions"
+"""The bundles beside the sources; a packaged installation names its own in the configuration."""
+
+OURS = ("incoming", "instances", "work", "quarantine", "audit", "visits")
 """Folders in the data folder whose files the node takes in, moves and deletes."""
 
 
@@ -144,6 +150,40 @@ class Decode:
 
 
 @dataclass(frozen=True, slots=True)
+class Classify:
+    """The classifier and the device it runs on."""
+
+    bundle: Path = BUNDLE
+    """Folder of the model bundle; a relative path counts from the configuration file."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the first GPU if there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where the device computes it natively."""
+    batch: Annotated[int, Within(1, 4096)] = 32
+    """Slices at once; the memory limit of a small GPU."""
+    threads: Annotated[int, Within(0, 1024)] = 0
+    """CPU threads; 0: as many as there are cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The network that outlines lesions; it runs on the processor."""
+
+    bundle: Path | None = LESIONS
+    """Folder of its bundle; a relative path counts from the configuration file. Null: results say
+    nothing of lesions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """The suggested reading priority."""
+
+    urgent_if: tuple[Urgent, ...] = ("new_lesions", "enlarging_lesions", "pattern_in_new_patient")
+    """What makes a study urgent: lesions that are new or that grew since an earlier scan, or the
+    pattern in somebody without earlier studies. The first that holds is given as the reason."""
+
+
+@dataclass(frozen=True, slots=True)
 class Describe:
     """What the result objects say of us, and in which language."""
 
@@ -220,8 +260,8 @@ class Retention:
     results_days: Days | None = 90.0
     """Result objects, likewise; their row in the database stays."""
     visits_days: Days | None = None
-    """What a later scan of the same patient is compared with: FLAIR and lesions, some 5 MB a study
-    in 2D and 20 MB in 3D, counted from when they were outlined."""
+    """What later scans are compared with: the FLAIR and its outlines, some 5 MB a study; counted
+    like results."""
     quarantine_days: Days | None = None
     """Files that could not be made sense of: they are nowhere else, so somebody should look."""
     backups_days: Days | None = None
@@ -244,7 +284,7 @@ class Config:
     complete: Complete = field(default_factory=Complete)
     decode: Decode = field(default_factory=Decode)
     classify: Classify = field(default_factory=Classify)
-    lesions: Lesions = field(default_factory=Lesions)
+    lesions: Outline = field(default_factory=Outline)
     priority: Priority = field(default_factory=Priority)
     report: Describe = field(default_factory=Describe)
     destinations: tuple[Destination, ...] = ()

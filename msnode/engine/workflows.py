@@ -1,11 +1,11 @@
 """The workflows: the order of the flow's steps, each recorded as it ends.
 
-The names ``study.v1`` and ``deliver.v1`` stand for the order of the steps, their names and what
+The names ``study.v2`` and ``deliver.v1`` stand for the order of the steps, their names and what
 they return. DBOS replays an interrupted workflow from the records of its steps, so this version of
 the program finishes jobs that the previous one began. The rule: a step may change what it does, but
 must accept what the old one left behind. A change of the order, or of a step's name, arguments or
-result, needs a new workflow name (``study.v2``), with the old one kept beside it until its
-workflows have finished. tests/integration/test_upgrade.py checks this with old jobs.
+result, needs a new workflow name (``study.v3``), with the old one kept beside it, as ``study.v1``
+is, until its workflows have finished. tests/integration/test_upgrade.py checks this with old jobs.
 """
 
 import logging
@@ -46,6 +46,31 @@ TRANSIENT = (TryLater, OSError, sa.exc.OperationalError, sa.exc.InterfaceError)
 
 def register(flow: "Flow") -> Callable[[str, int], str]:
     """Make the flow's workflows known to DBOS, which wants plain functions, not methods."""
+    finish = _finishing(flow, _delivering(flow))
+
+    @DBOS.workflow(name="study.v2", max_recovery_attempts=RECOVERIES)
+    def study(study_key: str, generation: int) -> str:
+        """Prepare, outline, classify, report, hand over to the destinations."""
+        stage = _stage("prepare", flow.prepare, study_key, generation)
+        seconds = {"prepare": stage["seconds"]}
+        if stage["reason"] is None:
+            seconds |= _outlining(flow, study_key, generation)
+        return finish(study_key, generation, stage, seconds)
+
+    @DBOS.workflow(name="study.v1", max_recovery_attempts=RECOVERIES)
+    def study_v1(study_key: str, generation: int) -> str:
+        """What older versions began: without outlining."""
+        stage = _stage("prepare", flow.prepare, study_key, generation)
+        return finish(study_key, generation, stage, {"prepare": stage["seconds"]})
+
+    return study
+
+
+Enqueue = Callable[[str, str, int, str, int, float], None]
+
+
+def _delivering(flow: "Flow") -> Enqueue:
+    """The workflow of deliveries; returns what enqueues an attempt."""
 
     @DBOS.workflow(name="deliver.v1", max_recovery_attempts=RECOVERIES)
     def deliver(study_key: str, generation: int, name: str, attempt: int) -> bool:
@@ -65,11 +90,16 @@ def register(flow: "Flow") -> Callable[[str, int], str]:
         with SetWorkflowID(f"{series}.{attempt}"), options:
             DBOS.enqueue_workflow(queue(name), deliver, study_key, generation, name, attempt)
 
-    @DBOS.workflow(name="study.v1", max_recovery_attempts=RECOVERIES)
-    def study(study_key: str, generation: int) -> str:
-        """Prepare, classify, report, hand over to the destinations."""
-        stage = _stage("prepare", flow.prepare, study_key, generation)
-        seconds = {"prepare": stage["seconds"]}
+    return enqueue
+
+
+def _finishing(
+    flow: "Flow", enqueue: Enqueue
+) -> Callable[[str, int, "Stage", dict[str, float]], str]:
+    """The end that both workflows of a study have."""
+
+    def finish(study_key: str, generation: int, stage: "Stage", seconds: dict[str, float]) -> str:
+        """Classify, report, hand over to the destinations."""
         if stage["reason"] is None:
             stage = _stage("classify", flow.classify, study_key, generation)
             seconds["classify"] = stage["seconds"]
@@ -87,7 +117,16 @@ def register(flow: "Flow") -> Callable[[str, int], str]:
         _step("finish", flow.finish, study_key, generation)
         return outcome
 
-    return study
+    return finish
+
+
+def _outlining(flow: "Flow", study_key: str, generation: int) -> dict[str, float]:
+    """Run the step that outlines; if it fails for good, the result says so."""
+    try:
+        return _step("outline", flow.outline, study_key, generation)["seconds"]
+    except Exception as error:  # noqa: BLE001 - recorded by DBOS; the result must come
+        log.error("job=%s outlining given up error=%s", DBOS.workflow_id, type(error).__name__)
+        return {}
 
 
 def _stage(name: str, function: Callable[[str, int], "Stage"], study_key: str, n: int) -> "Stage":

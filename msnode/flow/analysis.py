@@ -17,6 +17,7 @@ from msnode import classify, metrics, prepare
 from msnode.confined import Confined
 from msnode.errors import Refused, TryLater, origin
 from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices, Study
+from msnode.records.lesions import LesionFinding, LesionMaps
 from msnode.records.results import Finding, ModelInfo, Predecessor, Report, Scores
 from msnode.records.sentences import Sentence, Text
 
@@ -47,6 +48,8 @@ class Analysis:
     prepared: Prepared | None = None
     scores: Scores | None = None
     finding: Finding | None = None
+    lesions: LesionFinding | None = None
+    maps: LesionMaps | None = None
     reason: Text | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -138,6 +141,8 @@ def compose(
         seconds=analysis.seconds,
         predecessor=predecessor,
         is_redone=study.completion == "redo",
+        lesions=analysis.lesions,
+        maps=analysis.maps,
     )
 
 

@@ -6,7 +6,7 @@ returns plain JSON values. A step that runs twice (after a crash) does the same 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,10 +20,14 @@ from msnode.deliver.deliveries import Attempt, Deliveries, identify
 from msnode.deliver.verification import Delivery
 from msnode.flow import steps
 from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
+from msnode.flow.outline_step import OutlineStep
+from msnode.flow.priority import suggested
 from msnode.flow.result_files import ResultFiles
 from msnode.flow.routes import BRAIN_MRI, Route
+from msnode.lesions import Bundle
 from msnode.receive import Studies
 from msnode.records.images import Study
+from msnode.records.lesions import LesionFinding
 from msnode.records.results import Decision, Predecessor, Prior, Report
 from msnode.records.sentences import Sentence, from_json, to_json
 from msnode.twin import Entry, Twin
@@ -47,6 +51,13 @@ class Stage(TypedDict):
     seconds: float
 
 
+class Outlining(TypedDict):
+    """What the outlining passes on: it never keeps a study from being analysed."""
+
+    reason: None
+    seconds: dict[str, float]
+
+
 class Flow:
     """The steps that a study takes through the node.
 
@@ -56,6 +67,7 @@ class Flow:
         runner: the classifier.
         deliveries: to the destinations.
         twin: the patients' record.
+        outliner: the network that outlines lesions; None where none does.
         route: how the studies are read.
     """
 
@@ -66,6 +78,7 @@ class Flow:
         runner: classify.Runner,
         deliveries: Deliveries,
         twin: Twin,
+        outliner: Bundle | None = None,
         route: Route = BRAIN_MRI,
     ) -> None:
         self.destinations = {d.name: d for d in config.destinations}
@@ -74,6 +87,7 @@ class Flow:
         self._runner = runner
         self.deliveries = deliveries
         self._twin = twin
+        self._outline = OutlineStep(config.data, outliner, twin) if outliner is not None else None
         self._route = route
         self._reader = Confined(config.decode, READING)
         glance_s = min(GLANCE_S, config.decode.time_s)
@@ -114,6 +128,16 @@ class Flow:
             analysis = replace(analysis, reason=reason)
         return _stage(analysis, "prepare")
 
+    def outline(self, study_key: str, generation: int) -> Outlining:
+        """Outline the lesions and compare them with an earlier visit of the patient."""
+        seconds: dict[str, float] = {}
+        lost = self._repeat(steps.OUTLINE, study_key, generation)
+        if self._outline is not None and lost is None:
+            study = self._studies.study(study_key, generation)
+            date = self._files.study_date(study.paths, study.study_instance_uid)
+            seconds = self._outline.run(study, date, self._folder(study_key, generation))
+        return {"reason": None, "seconds": seconds}
+
     def classify(self, study_key: str, generation: int) -> Stage:
         """Classify the prepared slices and decide on the study."""
         folder = self._folder(study_key, generation)
@@ -142,6 +166,7 @@ class Flow:
         made, study_date = self._files.dated(made)
         priors = self._twin.priors(study_key, study_date)
         made = replace(made, priors=tuple(map(_prior, priors)))
+        made = replace(made, priority=suggested(made, self._config.priority.urgent_if))
         with timed("report"):
             made = self._files.write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
@@ -200,12 +225,14 @@ class Flow:
 
     def _repeat(self, step: steps.Step, study_key: str, generation: int) -> Stage | None:
         """Repeat the steps whose products are missing; returns the stage that ended in a reason."""
-        again = {"prepare": self.prepare, "classify": self.classify}
+        again: dict[str, Callable[[str, int], Stage | Outlining]] = {
+            "prepare": self.prepare, "outline": self.outline, "classify": self.classify,
+        }  # fmt: skip
         folder = self._folder(study_key, generation)
         for lost in steps.to_repeat(self._route.steps, step, folder, self._runner.info):
             stage = again[lost.name](study_key, generation)
             if stage["reason"] is not None:
-                return stage
+                return cast("Stage", stage)
         return None
 
     def _load(self, study: Study, reason: Any) -> Analysis:
@@ -218,7 +245,8 @@ class Flow:
         if reason is not None:
             return Analysis(series, reason=from_json(reason))
         scores, finding = classify.load_scores(folder)
-        return Analysis(series, prepare.load(folder), scores, finding)
+        found = self._outline.load(folder) if self._outline is not None else (None, None)
+        return Analysis(series, prepare.load(folder), scores, finding, *found)
 
     def _entry(self, made: Report, study: Study, outcome: str, study_date: str) -> Entry:
         """The result as the longitudinal record keeps it."""
@@ -236,6 +264,7 @@ class Flow:
             study_date=study_date or None,
             model=f"{made.model.name} {made.model.version}",
             threshold=made.model.threshold,
+            **_lesions(made.lesions),
         )
 
 
@@ -243,6 +272,21 @@ def _stage(analysis: Analysis, name: str) -> Stage:
     """What a stage's step returns."""
     reason = to_json(analysis.reason) if analysis.reason is not None else None
     return {"reason": reason, "seconds": analysis.seconds[name]}
+
+
+def _lesions(finding: LesionFinding | None) -> dict[str, Any]:
+    """What the record keeps of the lesions; nothing where none were looked for."""
+    if finding is None or finding.reason is not None:
+        return {}
+    told = finding.comparison
+    return {
+        "lesion_count": len(finding.lesions),
+        "lesion_ml": finding.ml,
+        "lesion_digest": finding.model.digest,
+        "comparison": told.status,
+        "new_lesions": told.count("new") if told.status == "compared" else None,
+        "enlarging_lesions": told.count("enlarging") if told.status == "compared" else None,
+    }
 
 
 def _predecessor(before: Entry | None) -> Predecessor | None:
@@ -262,4 +306,7 @@ def _prior(entry: Entry) -> Prior:
         threshold=entry.threshold,
         model=entry.model or "",
         digest=entry.model_digest,
+        lesion_count=entry.lesion_count,
+        lesion_ml=entry.lesion_ml,
+        lesion_digest=entry.lesion_digest or "",
     )

@@ -54,6 +54,13 @@ class ResultFiles:
                 return replace(made, header=path), date
         return made, ""
 
+    def study_date(self, paths: Sequence[Path], study_instance_uid: str) -> str:
+        """The study's date (DA) by the first file that can be read; "" where none names it."""
+        for path in _some(paths):
+            with suppress(*NOT_SO):
+                return self._glance.call(str, report.study_date, path, study_instance_uid)
+        return ""
+
     def write(self, made: Report) -> Report:
         """Write the objects; a result that fails its validation becomes "not analysed"."""
         try:
@@ -64,7 +71,8 @@ class ResultFiles:
         if made.finding is not None:
             problems = failed.reason if isinstance(failed, Refused) else str(failed)
             reason = Sentence("kept_back", problems=problems)
-            return self.write(replace(made, finding=None, reason=reason))
+            bare = replace(made, finding=None, lesions=None, maps=None, priority=None)
+            return self.write(replace(bare, reason=reason))
         for path in _some(made.evidence):  # its header may be whole where others are not
             with suppress(*NOT_SO):
                 return self._written(replace(made, header=path, evidence=(path,)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from msnode import classify, prepare
+from msnode.lesions import cache
 from msnode.records.results import ModelInfo
 
 DROPPED = "*.safetensors"
@@ -62,16 +63,24 @@ SCORES = Product(
     "scores of these slices",
     lambda folder, _: prepare.is_saved(folder) and classify.is_saved(folder),
 )
+VOLUME = Product("the series' voxels", lambda folder, _: prepare.has_volume(folder))
+LESIONS = Product(
+    "maps of the lesions, where any were outlined",
+    lambda folder, _: cache.is_saved(folder) or not cache.was_saved(folder),
+)
 OBJECTS = Product("result objects", lambda folder, _: any(folder.glob("*/*.dcm")))
 
-PREPARE = Step("prepare", makes=(SLICES, FRESH_SLICES))
+PREPARE = Step("prepare", makes=(SLICES, FRESH_SLICES, VOLUME))
+OUTLINE = Step("outline", needs=(VOLUME,), makes=(LESIONS,))
 CLASSIFY = Step("classify", needs=(FRESH_SLICES,), makes=(SCORES,))
-REPORT = Step("report", needs=(SLICES, SCORES), makes=(OBJECTS,))
+REPORT = Step("report", needs=(SLICES, LESIONS, SCORES), makes=(OBJECTS,))
 DELIVER = Step("deliver", needs=(OBJECTS,))
 FINISH = Step("finish")
 
-STUDY = (PREPARE, CLASSIFY, REPORT, DELIVER, FINISH)
-"""``study.v1``. What ``report`` made is never made again: exactly that is to be delivered."""
+STUDY = (PREPARE, OUTLINE, CLASSIFY, REPORT, DELIVER, FINISH)
+"""``study.v2``; ``study.v1`` did not outline.
+
+What ``report`` made is never made again: exactly that is to be delivered."""
 
 
 def to_repeat(steps: tuple[Step, ...], step: Step, folder: Path, model: ModelInfo) -> list[Step]:

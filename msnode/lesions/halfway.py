@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from msnode.lesions.brain import brain_mask
+from msnode.lesions.brain import Head
 from msnode.lesions.registration import Registration
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.ras_volume import RasVolume
@@ -45,7 +45,7 @@ class Halfway:
     brighter: Float32Array
 
 
-def halfway(before: RasVolume, now: RasVolume, found: Registration) -> Halfway:
+def halfway(before: Head, now: Head, found: Registration) -> Halfway:
     """Bring two scans half-way to each other.
 
     Args:
@@ -55,20 +55,20 @@ def halfway(before: RasVolume, now: RasVolume, found: Registration) -> Halfway:
     """
     later = np.linalg.inv(found.half)  # from half-way to the later scan, mm
     moves: tuple[Float64Array, Float64Array] = found.matrix @ later, np.asarray(later, np.float64)
-    brains = brain_mask(before), brain_mask(now)
-    affine, shape = _grid([before, now], brains, moves)
+    affine, shape = _grid((before, now), moves)
     to_before, to_now = (
-        np.linalg.inv(volume.affine) @ move @ affine
-        for volume, move in zip((before, now), moves, strict=True)
+        np.linalg.inv(scan.volume.affine) @ move @ affine
+        for scan, move in zip((before, now), moves, strict=True)
     )
-    both = list(zip((before, now), brains, (to_before, to_now), strict=True))
-    there = [sampled(mask, matrix, shape) > 0.5 for _, mask, matrix in both]
+    both = (before, to_before), (now, to_now)
+    there = [sampled(scan.brain, matrix, shape) > 0.5 for scan, matrix in both]
     brain = there[0] & there[1]
     shared = min(float(brain.sum() / max(one.sum(), 1)) for one in there)
-    fields = [sampled(np.ones_like(mask), matrix, shape) > 0.5 for _, mask, matrix in both]
+    fields = [sampled(np.ones_like(scan.brain), matrix, shape) > 0.5 for scan, matrix in both]
+    coarsest = np.maximum(before.volume.spacing_mm, now.volume.spacing_mm)
     earlier, later_seen = (
-        _beside(sampled(volume.voxels / median(volume, mask), matrix, shape), brain)
-        for volume, mask, matrix in both
+        _beside(sampled(_coarse(scan.volume, coarsest) / scan.median, matrix, shape), brain)
+        for scan, matrix in both
     )
     difference = ndimage.gaussian_filter(later_seen - earlier, BLUR_MM / CUBE_MM)
     brighter = _in_deviations(difference, brain)
@@ -93,15 +93,13 @@ def sampled(
 
 
 def _grid(
-    volumes: list[RasVolume],
-    brains: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-    moves: tuple[Float64Array, Float64Array],
+    scans: tuple[Head, Head], moves: tuple[Float64Array, Float64Array]
 ) -> tuple[Float64Array, tuple[int, int, int]]:
     """Affine and shape of a grid around both brains."""
     corners = np.concatenate(
         [
-            (np.linalg.inv(move) @ volume.affine @ _corners(brain))[:3]
-            for volume, brain, move in zip(volumes, brains, moves, strict=True)
+            (np.linalg.inv(move) @ scan.volume.affine @ _corners(scan.brain))[:3]
+            for scan, move in zip(scans, moves, strict=True)
         ],
         axis=1,
     )
@@ -120,9 +118,14 @@ def _corners(mask: NDArray[np.bool_]) -> Float64Array:
     return np.vstack([corners, np.ones(8)])
 
 
-def median(volume: RasVolume, brain: NDArray[np.bool_]) -> float:
-    """Brightness of the brain; 1 where there is none."""
-    return max(float(np.median(volume.voxels[brain])), 1e-6) if brain.any() else 1.0
+def _coarse(volume: RasVolume, mm: Float64Array) -> Float32Array:
+    """(x, y, z) voxels as if they were so many mm wide: thick slices make small lesions faint."""
+    # the variance of a box is a twelfth of its square
+    missing = np.sqrt(np.maximum(mm**2 - volume.spacing_mm**2, 0) / 12)
+    blurred: Float32Array = ndimage.gaussian_filter(
+        volume.voxels.astype(np.float32), missing / volume.spacing_mm
+    )
+    return blurred
 
 
 def _beside(seen: Float32Array, brain: NDArray[np.bool_]) -> Float32Array:

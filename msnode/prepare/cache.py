@@ -8,13 +8,12 @@ import numpy as np
 import safetensors.numpy
 
 from msnode.errors import NotAnalysable
-from msnode.prepare.study import prepare_whole
-from msnode.prepare.volume import Volume
-from msnode.records.images import Float32Array, Float64Array, InputContract, Prepared, SeriesChoice
+from msnode.prepare.study import prepare
+from msnode.records.images import InputContract, Prepared, SeriesChoice, SourceVolume
 from msnode.records.sentences import Text
 from msnode.store.files import decode, encode, replacing
 
-PIXELS = "prepared.safetensors"
+PIXELS, VOLUME = "prepared.safetensors", "volume.safetensors"
 RECORD = "prepared.json"
 SERIES = "series.json"
 VOXELS, PLACE = "volume.safetensors", "volume.json"
@@ -46,12 +45,21 @@ def prepare_into(folder: Path, paths: Sequence[Path], contract: InputContract) -
 def save(prepared: Prepared, folder: Path) -> None:
     """Write ``prepared.safetensors`` (the pixels) and ``prepared.json`` (all else), durably.
 
-    Each file is complete or absent, and the second is there only when the first is.
+    Each file is complete or absent, and the second is there only when the first is; before both
+    comes ``volume.safetensors`` (the voxels as they were acquired).
     """
+    if prepared.volume is not None:
+        with replacing(folder / VOLUME) as file:
+            file.write(safetensors.numpy.save({"voxels": prepared.volume.voxels}))
     pixels = np.ascontiguousarray(prepared.slices.pixels)
     with replacing(folder / PIXELS) as file:
         file.write(safetensors.numpy.save({"pixels": pixels}))
-    rest = replace(prepared, slices=replace(prepared.slices, pixels=np.empty(0, np.float32)))
+    nothing = np.empty(0, np.float32)
+    rest = replace(
+        prepared,
+        slices=replace(prepared.slices, pixels=nothing),
+        volume=replace(prepared.volume, voxels=nothing) if prepared.volume is not None else None,
+    )
     with replacing(folder / RECORD) as file:
         file.write(encode(rest))
 
@@ -62,14 +70,31 @@ def is_saved(folder: Path) -> bool:
 
 
 def load(folder: Path) -> Prepared:
-    """Read what `save` wrote.
+    """Read what `save` wrote, without the voxels: see `load_volume`.
 
     Raises:
         FileNotFoundError: it is not there, or not all of it.
     """
     prepared = decode((folder / RECORD).read_bytes(), Prepared)
     pixels = safetensors.numpy.load_file(folder / PIXELS)["pixels"]
-    return replace(prepared, slices=replace(prepared.slices, pixels=pixels))
+    return replace(prepared, slices=replace(prepared.slices, pixels=pixels), volume=None)
+
+
+def has_volume(folder: Path) -> bool:
+    """Whether `load_volume` finds something."""
+    return (folder / RECORD).exists() and (folder / VOLUME).exists()
+
+
+def load_volume(folder: Path) -> SourceVolume:
+    """Read the voxels that `save` wrote.
+
+    Raises:
+        FileNotFoundError: they are not there, or an older version prepared the study.
+    """
+    volume = decode((folder / RECORD).read_bytes(), Prepared).volume
+    if volume is None:
+        raise FileNotFoundError(folder / VOLUME)
+    return replace(volume, voxels=safetensors.numpy.load_file(folder / VOLUME)["voxels"])
 
 
 def save_volume(volume: Volume, folder: Path) -> None:

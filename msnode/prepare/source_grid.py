@@ -58,8 +58,8 @@ def _loaded(
     warnings = (*volume.warnings, *head.cuts)
     if is_nifti(candidate.paths[0]):
         return (*_nifti(candidate.paths[0]), warnings)
-    columns_first = np.ascontiguousarray(volume.voxels.transpose(2, 1, 0))
-    return columns_first, volume.ras_affine, warnings
+    source = volume.on_own_grid
+    return source.voxels, source.affine, warnings
 
 
 def _nifti(path: Path) -> tuple[Float32Array, Float64Array]:

@@ -13,8 +13,7 @@ from msnode.prepare.attributes import text, value
 from msnode.prepare.nifti import is_nifti
 from msnode.prepare.series_choice import Candidate, clause, reason, survey
 from msnode.prepare.slices import volume_slices
-from msnode.prepare.volume import Volume
-from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices
+from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices, SourceVolume
 from msnode.records.sentences import Sentence
 
 log = logging.getLogger(__name__)
@@ -42,17 +41,13 @@ def prepare(paths: Sequence[Path], contract: InputContract) -> Prepared:
     prepared, _ = prepare_whole(paths, contract)
     return prepared
 
-
-def prepare_whole(paths: Sequence[Path], contract: InputContract) -> tuple[Prepared, Volume]:
-    """As `prepare`, with the volume that the slices are of."""
-
-    def made(candidate: Candidate) -> tuple[Slices, Volume]:
+    def made(candidate: Candidate) -> tuple[Slices, SourceVolume]:
         volume = candidate.load()
         slices = volume_slices(volume, contract)
-        return replace(slices, acquisition=candidate.acquisition()), volume
+        return replace(slices, acquisition=candidate.acquisition()), volume.on_own_grid
 
     (slices, volume), series, used = first_usable(paths, contract, made)
-    return Prepared(slices, series, used), volume
+    return Prepared(slices, series, used, volume)
 
 
 def first_usable(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msnode.records.images import Float32Array, Float64Array, SourceFrame
+from msnode.records.images import Float32Array, Float64Array, SourceFrame, SourceVolume
 from msnode.records.sentences import Text
 
+RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: An acquisition whose normal is within this angle of the body's axis keeps its own slices.
 AXIAL_WITHIN_DEG = 30.0
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -60,6 +61,12 @@ class Volume:
     def axial(self) -> bool:
         """Whether the slices are axial, give or take the usual tilt of a brain protocol."""
         return abs(float(self.affine[2, 2])) >= math.cos(math.radians(AXIAL_WITHIN_DEG))
+
+    @property
+    def on_own_grid(self) -> SourceVolume:
+        """All voxels in columns, rows and slices."""
+        affine = RAS_FROM_LPS @ self.affine @ np.diag([1, 1, self.thickness_mm, 1])
+        return SourceVolume(np.ascontiguousarray(self.voxels.transpose(2, 1, 0)), affine)
 
     def indices(self, lps: Float64Array) -> Float64Array:
         """Fractional voxel indices of points.

@@ -240,13 +240,28 @@ def _cube(affine: Float64Array) -> Float64Array:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceVolume:
+    """A series on its own grid, for what reads whole volumes.
+
+    Attributes:
+        voxels: (columns, rows, slices) float32; the third axis runs along `Slices.frames`.
+        affine: (4, 4) float64 from indices to RAS mm; a gap is taken for even distances.
+    """
+
+    voxels: Float32Array
+    affine: Float64Array
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """What ``prepare`` hands on: the slices and the reasons behind the choice of the series.
 
     Attributes:
         paths: the files of the chosen series.
+        volume: the chosen series as it was acquired; None in what older versions prepared.
     """
 
     slices: Slices
     series: tuple[SeriesChoice, ...]
     paths: tuple[Path, ...] = ()
+    volume: SourceVolume | None = None

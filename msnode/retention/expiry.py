@@ -28,7 +28,7 @@ from msnode.store.files import fsync
 log = logging.getLogger(__name__)
 
 DAY_S = 86400.0
-FOLDERS = {"images": "instances", "results": "work"}
+FOLDERS = {"images": "instances", "results": "work", "visits": "visits"}
 """Where the things of a study are, by their kind."""
 
 
@@ -37,7 +37,7 @@ class Item:
     """Something that is to be deleted.
 
     Attributes:
-        kind: images, results, quarantine or backups.
+        kind: images, results, visits, quarantine or backups.
         name: key of the study, or path in the data folder.
         size: bytes.
         since: when it was last wanted, unix s.
@@ -121,7 +121,7 @@ class Retention:
         return True
 
     def _delete_of_study(self, kind: str, study: str) -> bool:
-        """Images or results of a study, unless an image has come since.
+        """Images, results or the kept visit of a study, unless an image has come since.
 
         Files go first, under a lock on the study's row: rows that a crash leaves are deleted the
         next time, while files without rows would be taken in again at the node's next start.
@@ -134,9 +134,9 @@ class Retention:
                 return False
             if kind == "images":
                 self._delete_images(connection, study)
-            elif (self._folder / "work" / study).exists():
-                shutil.rmtree(self._folder / "work" / study)
-                fsync(self._folder / "work")
+            elif (place := self._folder / FOLDERS[kind] / study).exists():
+                shutil.rmtree(place)
+                fsync(place.parent)
             values = {f"{kind}_deleted_at": time.time()}
             connection.execute(studies.update().where(this).values(values))
         return True
@@ -173,7 +173,7 @@ class Retention:
 
         A study that never had anything to analyse (other objects alone) has nothing to deliver.
         """
-        days = {"images": self._rules.images_days, "results": self._rules.results_days}[kind]
+        days: float | None = getattr(self._rules, f"{kind}_days")
         if days is None:
             return None
         since = _latest().label("since")
@@ -193,6 +193,11 @@ class Retention:
 
 _OF_STUDY = receipts.c.study_key == studies.c.study_key
 _THERE = {
+    "visits": sa.exists().where(
+        results.c.study_key == studies.c.study_key,
+        results.c.lesion_count.is_not(None),
+        results.c.created_at > sa.func.coalesce(studies.c.visits_deleted_at, 0.0),
+    ),
     "images": sa.exists().where(instances.c.study_key == studies.c.study_key),
     "results": sa.exists().where(
         results.c.study_key == studies.c.study_key,

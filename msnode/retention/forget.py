@@ -90,7 +90,7 @@ def kept(database: sa.Engine, folder: Path, uid: str) -> dict[str, int]:
 
 def _folders(folder: Path, study: str) -> list[Path]:
     """Where files of a study are."""
-    return [folder / kind / study for kind in ("instances", "work", "quarantine")]
+    return [folder / kind / study for kind in ("instances", "work", "quarantine", "visits")]
 
 
 def _identity(connection: sa.Connection, folder: Path, study: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 import torch
 
-from msnode import __version__, audit, classify, metrics
+from msnode import __version__, audit, classify, lesions, metrics
 from msnode.config import Config
 from msnode.deliver.deliveries import Deliveries
 from msnode.engine.durable import Engine
@@ -50,7 +50,9 @@ def start(
     runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
     stack.callback(runner.close)
     go_on()
-    flow = Flow(config, inbox.studies, runner, Deliveries(database, trail), Twin(database))
+    outliner = lesions.load(config.lesions.bundle) if config.lesions.bundle is not None else None
+    deliveries = Deliveries(database, trail)
+    flow = Flow(config, inbox.studies, runner, deliveries, Twin(database), outliner)
     stack.callback(flow.stop)
     runner.warm_up()
     go_on()

@@ -84,6 +84,7 @@ studies = sa.Table(
     Column("stat", Boolean, nullable=False, server_default=sa.false()),  # goes before routine
     Column("images_deleted_at", Float),  # by retention, unix s; null while nothing was
     Column("results_deleted_at", Float),
+    Column("visits_deleted_at", Float),  # what comparisons need
 )
 
 instances = sa.Table(
@@ -131,6 +132,12 @@ results = sa.Table(
     Column("study_date", String(8)),  # DA; null where the study has none
     Column("model", Text),  # name and version
     Column("threshold", Float),  # of the decision
+    Column("lesion_count", Integer),  # null where none were looked for
+    Column("lesion_ml", Float),
+    Column("lesion_digest", String(64)),  # of the network that outlined them
+    Column("comparison", String(16)),  # as in records.lesions.Comparison.status
+    Column("new_lesions", Integer),  # since an earlier visit; null where nothing was compared
+    Column("enlarging_lesions", Integer),
 )
 
 receipts = sa.Table(

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -28,6 +29,8 @@ def _is_text(kind: Any) -> bool:
 _converter = cattrs.Converter()
 _converter.register_unstructure_hook(Path, str)
 _converter.register_structure_hook(Path, lambda raw, _: Path(raw))
+_converter.register_unstructure_hook(date, date.isoformat)
+_converter.register_structure_hook(date, lambda raw, _: date.fromisoformat(raw))
 _converter.register_unstructure_hook_func(_is_array, np.ndarray.tolist)
 _converter.register_structure_hook_func(_is_array, lambda raw, _: np.array(raw, np.float64))
 _converter.register_unstructure_hook(Sentence, to_json)

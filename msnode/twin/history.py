@@ -22,6 +22,12 @@ class Entry:
         study_date: DA (PS3.5 6.2), None where the study has none.
         model: name and version; None in entries of older versions of this program.
         threshold: study probability from which the decision was "present"; None likewise.
+        lesion_count: number of lesions outlined; None where none were looked for.
+        lesion_ml: their volume.
+        lesion_digest: of the network that outlined them.
+        comparison: `records.lesions.Comparison.status`.
+        new_lesions: since an earlier visit; None where nothing was compared.
+        enlarging_lesions: likewise.
     """
 
     study_key: str
@@ -36,6 +42,12 @@ class Entry:
     study_date: str | None = None
     model: str | None = None
     threshold: float | None = None
+    lesion_count: int | None = None
+    lesion_ml: float | None = None
+    lesion_digest: str | None = None
+    comparison: str | None = None
+    new_lesions: int | None = None
+    enlarging_lesions: int | None = None
 
 
 class Twin:

@@ -24,6 +24,9 @@ class NotedFlow:
         self._note("prepare")
         return {"reason": None, "seconds": 0.1}
 
+    def outline(self, *_: object) -> dict[str, Any]:
+        return {"reason": None, "seconds": {"outline": 0.1}}
+
     def classify(self, study_key: str, generation: int) -> dict[str, Any]:
         self._note("classify")
         return {"reason": None, "seconds": 0.1}

@@ -25,6 +25,9 @@ class Flow:
     def prepare(self, study_key: str, generation: int) -> dict[str, Any]:
         return {"reason": None, "seconds": 0.1}
 
+    def outline(self, *_: object) -> dict[str, Any]:
+        return {"reason": None, "seconds": {"outline": 0.1}}
+
     def classify(self, study_key: str, generation: int) -> dict[str, Any]:
         return {"reason": None, "seconds": 0.1}
 

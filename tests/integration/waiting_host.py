@@ -20,6 +20,9 @@ class WaitingFlow:
     def prepare(self, study_key: str, generation: int) -> dict[str, Any]:
         return {"reason": None, "seconds": 0.0}
 
+    def outline(self, *_: object) -> dict[str, Any]:
+        return {"reason": None, "seconds": {"outline": 0.1}}
+
     def classify(self, study_key: str, generation: int) -> dict[str, Any]:
         time.sleep(WAIT_S)
         return {"reason": None, "seconds": WAIT_S}

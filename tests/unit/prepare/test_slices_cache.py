@@ -33,9 +33,21 @@ def same(one: object, other: object) -> bool:
 def test_round_trip(sample_study: Sequence[Path], tmp_path: Path) -> None:
     prepared = prepare.prepare(sample_study, FLAIR)
     prepare.save(prepared, tmp_path)
-    assert same(prepare.load(tmp_path), prepared)
+    assert same(prepare.load(tmp_path), dataclasses.replace(prepared, volume=None))
+    assert same(prepare.load_volume(tmp_path), prepared.volume)
     prepare.save(prepared, tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["prepared.json", "prepared.safetensors"]
+    files = ["prepared.json", "prepared.safetensors", "volume.safetensors"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == files
+
+
+def test_what_an_older_version_prepared_has_no_volume(
+    sample_study: Sequence[Path], tmp_path: Path
+) -> None:
+    older = dataclasses.replace(prepare.prepare(sample_study, FLAIR), volume=None)
+    prepare.save(older, tmp_path)
+    assert prepare.is_saved(tmp_path)
+    assert not prepare.has_volume(tmp_path)
+    assert same(prepare.load(tmp_path), older)
 
 
 def test_series_alone(sample_study: Sequence[Path], tmp_path: Path) -> None:

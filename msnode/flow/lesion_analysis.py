@@ -1,0 +1,203 @@
+"""Takes a prepared study through outlining, grading and comparing: never an exception.
+
+Whatever goes wrong here costs the study its lesions, not its result.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+
+from msnode import lesions, metrics
+from msnode.errors import Refused, TryLater, origin
+from msnode.flow.analysis import timed, unexpected
+from msnode.lesions import Bundle, Visit, kept
+from msnode.lesions.kept import Kept
+from msnode.records.images import SourceVolume
+from msnode.records.lesions import Comparison, Grade, LesionFinding, LesionMaps, LesionModel
+from msnode.records.population import Acquisition
+from msnode.records.sentences import Sentence, Text
+
+log = logging.getLogger(__name__)
+
+SAME_DISTANCE = 0.25
+"""Slice distances that differ by less than this part of the larger one are alike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlined:
+    """What was outlined in a study.
+
+    Attributes:
+        finding: lesions, grades, comparison; or the reason why there are none.
+        maps: voxel by voxel; None where nothing could be outlined.
+        visit: the scan, to be kept for later comparisons; None likewise.
+        seconds: by stage.
+    """
+
+    finding: LesionFinding
+    maps: LesionMaps | None = None
+    visit: Visit | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def model_of(bundle: Bundle) -> LesionModel:
+    """The network, as results name it."""
+    m = bundle.manifest
+    return LesionModel(m.name, m.version, m.digest, m.threshold, m.measured_on, m.notice)
+
+
+def outlined(study_key: str, volume: SourceVolume, bundle: Bundle) -> Outlined:
+    """Outline a study's lesions, and let the scan grade itself.
+
+    Args:
+        study_key: of the study; names lesions that nobody has seen before.
+        volume: the chosen series.
+        bundle: the network.
+
+    Raises:
+        TryLater: the device cannot do this now.
+        OSError: likewise the disk.
+    """
+    model = model_of(bundle)
+    try:
+        with timed("outline") as seconds:
+            found = lesions.find(volume.voxels, volume.affine, bundle)
+    except (TryLater, OSError):
+        raise
+    except Refused as refusal:
+        return Outlined(LesionFinding(model, reason=refusal.reason))
+    except Exception as error:  # noqa: BLE001 - it must not cost the study its result
+        return Outlined(LesionFinding(model, reason=failed("outline", error)))
+    named = tuple(replace(one, identity=f"{study_key}/{one.number}") for one in found.lesions)
+    visit = Visit(volume.voxels, volume.affine, replace(found, lesions=named))
+    grades, grading = _graded(visit, bundle)
+    metrics.LESIONS.observe(len(named))
+    finding = LesionFinding(model, named, grades=grades)
+    metrics.LESION_ML.observe(finding.ml)
+    maps = LesionMaps(volume.voxels, found.labels, found.numbers)
+    return Outlined(finding, maps, visit, seconds | grading)
+
+
+def _graded(visit: Visit, bundle: Bundle) -> tuple[tuple[Grade, ...], dict[str, float]]:
+    """The scan's grades; none where something goes wrong, which is logged."""
+    with timed("grading") as seconds:
+        try:
+            grades = lesions.grade(visit, bundle)
+        except (TryLater, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions
+            unexpected(error, "grading")
+            grades = ()
+    return grades, seconds
+
+
+def compared(now: Outlined, before: Visit, known: Kept, here: Kept, bundle: Bundle) -> Outlined:
+    """Add the comparison with an earlier visit.
+
+    Args:
+        now: what was outlined.
+        before: the earlier visit.
+        known: what is known of it.
+        here: what is known of the present one.
+        bundle: the network; an earlier visit that another one outlined is outlined again.
+    """
+    assert now.visit is not None  # noqa: S101 - the callers' contract
+    assert now.maps is not None  # noqa: S101
+    with timed("compare") as seconds:
+        try:
+            if known.digest != here.digest:
+                before = replace(before, found=lesions.find(before.voxels, before.affine, bundle))
+            compared = lesions.compare(before, now.visit)
+        except (TryLater, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions
+            reason = failed("compare", error)
+            compared = lesions.Compared(Comparison("not_compared", reason), now.finding.lesions)
+    told = _dated(compared.comparison, known, here)
+    found = replace(now.visit.found, lesions=compared.lesions)
+    return Outlined(
+        replace(now.finding, lesions=compared.lesions, comparison=told),
+        replace(now.maps, changes=compared.changes, prior=compared.prior),
+        replace(now.visit, found=found),
+        now.seconds | seconds,
+    )
+
+
+def count(told: Comparison) -> None:
+    """Count a comparison, and how well its scans lay on each other."""
+    metrics.COMPARISONS.labels(told.status).inc()
+    if told.likeness is not None:
+        metrics.LIKENESS.observe(told.likeness)
+
+
+def most_comparable(known: Sequence[Kept], here: Kept) -> Kept | None:
+    """The earlier visit to compare with: the most alike, and of those the most recent.
+
+    Args:
+        known: earlier visits of the patient.
+        here: the present one.
+    """
+
+    def rank(one: Kept) -> tuple[int, str, str]:
+        return -len(differences(one, here)), one.study_date, one.study_key
+
+    return max(known, key=rank, default=None)
+
+
+def differences(before: Kept, here: Kept) -> tuple[Text, ...]:
+    """What the reader should know of how two scans were acquired."""
+    then, now = before.acquisition, here.acquisition
+    told: list[Text] = []
+    if then.dimensions and now.dimensions and then.dimensions != now.dimensions:
+        told.append(Sentence("other_dimensions", before=then.dimensions, now=now.dimensions))
+    widest = max(before.distance_mm, here.distance_mm)
+    if abs(before.distance_mm - here.distance_mm) > SAME_DISTANCE * widest:
+        mm = round(before.distance_mm, 1), round(here.distance_mm, 1)
+        told.append(Sentence("other_distance", before=mm[0], now=mm[1]))
+    fields = [round(one.field_strength_t or 0.0, 1) for one in (then, now)]
+    if all(fields) and fields[0] != fields[1]:
+        told.append(Sentence("other_field", before=fields[0], now=fields[1]))
+    if before.digest != here.digest:
+        told.append(Sentence("outlined_again"))
+    return tuple(told)
+
+
+def _dated(told: Comparison, known: Kept, here: Kept) -> Comparison:
+    """A comparison with dates and with what differs."""
+    then, now = day(known.study_date), day(here.study_date)
+    days = (now - then).days if then is not None and now is not None else None
+    return replace(told, prior_date=then, days=days, differences=differences(known, here))
+
+
+def day(study_date: str) -> date | None:
+    """A DA (PS3.5 6.2); None where there is none."""
+    try:
+        return datetime.strptime(study_date, "%Y%m%d").date()
+    except ValueError:
+        return None
+
+
+def failed(stage: str, error: Exception) -> Sentence:
+    """The reason that the result gives for an unforeseen error."""
+    kind, _ = origin(error)
+    return Sentence(f"{stage}_failed", error=kind, where=unexpected(error, stage))
+
+
+def about(
+    study_key: str, study_date: str, acquisition: Acquisition, distance_mm: float, now: Outlined
+) -> Kept:
+    """What is to be known of a visit once it is kept."""
+    assert now.visit is not None  # noqa: S101 - the callers' contract
+    visit, digest = now.visit, now.finding.model.digest
+    return Kept(
+        study_key, study_date, acquisition, distance_mm, digest, visit.affine, 1.0,
+        visit.found.lesions, visit.found.fit,
+    )  # fmt: skip
+
+
+def candidates(data: Path, studies: Sequence[str]) -> list[Kept]:
+    """The kept visits of some studies."""
+    found = (kept.known(data, study) for study in studies)
+    return [one for one in found if one is not None]

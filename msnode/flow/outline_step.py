@@ -1,0 +1,76 @@
+"""The durable step that outlines: reads the prepared volume, leaves lesions, keeps the visit."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msnode import prepare
+from msnode.flow import lesion_analysis
+from msnode.flow.lesion_analysis import Outlined
+from msnode.lesions import Bundle, cache, kept
+from msnode.lesions.kept import Kept
+from msnode.records.images import Study
+from msnode.records.lesions import LesionFinding, LesionMaps
+from msnode.records.sentences import Sentence
+from msnode.twin import Twin
+
+
+class OutlineStep:
+    """Outlines studies and compares them with what is kept of earlier ones.
+
+    Args:
+        data: the node's data folder.
+        bundle: the network.
+        twin: knows the patient's earlier studies.
+    """
+
+    def __init__(self, data: Path, bundle: Bundle, twin: Twin) -> None:
+        self._data = data
+        self._bundle = bundle
+        self._twin = twin
+
+    def run(self, study: Study, study_date: str, folder: Path) -> dict[str, float]:
+        """Outline a study, compare it, keep the visit.
+
+        Args:
+            study: whose volume is prepared.
+            study_date: DA; "" where it has none.
+            folder: of the study's work.
+
+        Returns:
+            Seconds by stage.
+        """
+        now = lesion_analysis.outlined(study.key, prepare.load_volume(folder), self._bundle)
+        if now.visit is not None:
+            slices = prepare.load(folder).slices
+            acquired = slices.acquisition, slices.thickness_mm
+            here = lesion_analysis.about(study.key, study_date, *acquired, now)
+            earlier = [one.study_key for one in self._twin.priors(study.key, study_date)]
+            now = self._compared(now, here, earlier)
+            assert now.visit is not None  # noqa: S101 - comparing keeps it
+            kept.keep(self._data, study.generation, here, now.visit)
+        lesion_analysis.count(now.finding.comparison)
+        cache.save(now.finding, now.maps, folder)
+        return now.seconds
+
+    def _compared(self, now: Outlined, here: Kept, earlier: Sequence[str]) -> Outlined:
+        """Compare with the most comparable earlier visit that is kept."""
+        known = lesion_analysis.candidates(self._data, earlier)
+        chosen = lesion_analysis.most_comparable(known, here)
+        if chosen is None:
+            return now
+        before = kept.load(self._data, chosen)
+        return lesion_analysis.compared(now, before, chosen, here, self._bundle)
+
+    def load(self, folder: Path) -> tuple[LesionFinding, LesionMaps | None]:
+        """What `run` left, or that it did not end."""
+        if cache.is_saved(folder):
+            return _load(folder)
+        model = lesion_analysis.model_of(self._bundle)
+        return LesionFinding(model, reason=Sentence("outline_missing")), None
+
+
+def _load(folder: Path) -> tuple[LesionFinding, LesionMaps | None]:
+    finding = cache.load_finding(folder)
+    if finding.reason is not None:
+        return finding, None
+    return finding, cache.load_maps(folder, prepare.load_volume(folder).voxels)

@@ -1,0 +1,115 @@
+"""Visits that are kept for later comparisons, beyond the life of their images.
+
+``visits/<study key>/<generation>/`` holds ``visit.npz`` (the FLAIR as 16 bit, labels, numbers,
+probabilities as 8 bit, compressed) and ``visit.json`` (all else), the second only when the first is
+there. The latest generation counts.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from msnode.lesions.atlas import Fit
+from msnode.lesions.compare import Visit
+from msnode.lesions.objects import Found
+from msnode.records.images import Float64Array
+from msnode.records.lesions import Lesion
+from msnode.records.population import Acquisition
+from msnode.store.files import decode, encode, replacing
+
+FOLDER, ARRAYS, RECORD = "visits", "visit.npz", "visit.json"
+MOST_FLAIR, MOST_PROBABILITY = 65535, 255
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is known of a kept visit.
+
+    Attributes:
+        study_key: of its study.
+        study_date: DA; "" where it has none.
+        acquisition: of the series.
+        distance_mm: between its slices.
+        digest: of the network that outlined it.
+        affine: (4, 4) from indices to RAS mm.
+        scale: by which the 16 bit are multiplied.
+        lesions: the largest first.
+        fit: of the atlas; None where it was not needed.
+    """
+
+    study_key: str
+    study_date: str
+    acquisition: Acquisition
+    distance_mm: float
+    digest: str
+    affine: Float64Array
+    scale: float
+    lesions: tuple[Lesion, ...]
+    fit: Fit | None
+
+
+def keep(data: Path, generation: int, known: Kept, visit: Visit) -> None:
+    """Keep a visit, durably, in place of those of earlier generations.
+
+    Args:
+        data: the node's data folder.
+        generation: of the study.
+        known: what is known of it; affine, scale, lesions and fit are taken from ``visit``.
+        visit: the scan and what was found in it.
+    """
+    folder = data / FOLDER / known.study_key / str(generation)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD).unlink(missing_ok=True)
+    found = visit.found
+    scale = max(float(visit.voxels.max()), 1e-6) / MOST_FLAIR
+    with replacing(folder / ARRAYS) as file:
+        np.savez_compressed(
+            file,
+            flair=np.clip(np.rint(visit.voxels / scale), 0, MOST_FLAIR).astype(np.uint16),
+            labels=found.labels,
+            numbers=found.numbers,
+            probability=np.rint(found.probability * MOST_PROBABILITY).astype(np.uint8),
+        )
+    record = Kept(
+        known.study_key, known.study_date, known.acquisition, known.distance_mm, known.digest,
+        visit.affine, scale, found.lesions, found.fit,
+    )  # fmt: skip
+    with replacing(folder / RECORD) as file:
+        file.write(encode(record))
+    for other in folder.parent.iterdir():
+        if other != folder:
+            shutil.rmtree(other)
+
+
+def known(data: Path, study_key: str) -> Kept | None:
+    """What is known of a study's kept visit; None where none is kept."""
+    folder = _latest(data, study_key)
+    return decode((folder / RECORD).read_bytes(), Kept) if folder is not None else None
+
+
+def load(data: Path, kept: Kept) -> Visit:
+    """A kept visit.
+
+    Raises:
+        FileNotFoundError: it has been deleted.
+    """
+    folder = _latest(data, kept.study_key)
+    if folder is None:
+        raise FileNotFoundError(data / FOLDER / kept.study_key)
+    with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+        found = Found(
+            arrays["labels"],
+            arrays["numbers"],
+            arrays["probability"].astype(np.float32) / MOST_PROBABILITY,
+            kept.lesions,
+            kept.fit,
+        )
+        return Visit(arrays["flair"].astype(np.float32) * kept.scale, kept.affine, found)
+
+
+def _latest(data: Path, study_key: str) -> Path | None:
+    """The folder of the latest generation that is complete."""
+    whole = [path.parent for path in (data / FOLDER / study_key).glob(f"*/{RECORD}")]
+    return max(whole, key=lambda folder: int(folder.name), default=None)
