@@ -12,10 +12,11 @@ from msnode.config.destinations import (
 )
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
-from msnode.config.model_settings import BUNDLE, Classify, Lesions, Priority
 from msnode.config.settings import (
+    BUNDLE,
     Audit,
     Caller,
+    Classify,
     Complete,
     Config,
     Conflicts,
@@ -45,7 +46,6 @@ __all__ = [
     "Folder",
     "Form",
     "Http",
-    "Lesions",
     "ObjectDestination",
     "Outline",
     "Priority",

@@ -26,7 +26,6 @@ from msnode.config.constraints import (
     series_token,
 )
 from msnode.config.destinations import Destination, DicomPeer, Folder, Tls
-from msnode.config.model_settings import Classify, Lesions, Priority
 from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
 
 Conflicts = Literal["keep", "refuse", "replace"]

@@ -62,7 +62,7 @@ def load(folder: Path) -> Bundle:
         ConfigError: names the folder, what is wrong, and the fix.
     """
     try:
-        manifest, files = bundle_files.read(folder, "lesions.bundle or --model", Manifest, RESULT)
+        manifest, files = bundle_files.read(folder, "--model", Manifest, RESULT)
         if not 0 < manifest.threshold < 1:
             raise ConfigError(
                 f"threshold is {manifest.threshold}; use a probability between 0 and 1"

@@ -10,7 +10,6 @@ from msnode.prepare.cache import (
     prepare_into,
     save,
     save_series,
-    save_volume,
 )
 from msnode.prepare.nifti import load_nifti
 from msnode.prepare.series_choice import has_wanted, load_dicom
@@ -39,6 +38,5 @@ __all__ = [
     "save",
     "save_series",
     "save_source",
-    "save_volume",
     "volume_slices",
 ]

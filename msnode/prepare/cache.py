@@ -1,4 +1,4 @@
-"""Prepared slices and their volume on disk: steps of the workflow hand on paths, never arrays."""
+"""Prepared slices on disk: steps of the workflow hand on paths, never arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,6 @@ from msnode.store.files import decode, encode, replacing
 PIXELS, VOLUME = "prepared.safetensors", "volume.safetensors"
 RECORD = "prepared.json"
 SERIES = "series.json"
-VOXELS, PLACE = "volume.safetensors", "volume.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +27,16 @@ class Outcome:
 
 
 def prepare_into(folder: Path, paths: Sequence[Path], contract: InputContract) -> Outcome:
-    """`prepare` a study, `save` its slices and their volume; a refusal is a result, no exception.
+    """`prepare` a study and `save` its slices; a refusal is a result, never an exception.
 
     Raises:
         OSError: the folder cannot be written.
     """
     try:
-        prepared, volume = prepare_whole(paths, contract)
+        prepared = prepare(paths, contract)
     except NotAnalysable as refusal:
         return Outcome(refusal.series, refusal.reason)
     save(prepared, folder)
-    save_volume(volume, folder)
     return Outcome(prepared.series)
 
 
@@ -95,37 +93,6 @@ def load_volume(folder: Path) -> SourceVolume:
     if volume is None:
         raise FileNotFoundError(folder / VOLUME)
     return replace(volume, voxels=safetensors.numpy.load_file(folder / VOLUME)["voxels"])
-
-
-def save_volume(volume: Volume, folder: Path) -> None:
-    """Write ``volume.safetensors`` (the voxels) and ``volume.json`` (where they lie), durably.
-
-    Each file is complete or absent, and the second is there only when the first is.
-    """
-    with replacing(folder / VOXELS) as file:
-        file.write(safetensors.numpy.save({"voxels": np.ascontiguousarray(volume.voxels)}))
-    with replacing(folder / PLACE) as file:
-        file.write(encode(volume.ras_affine.tolist()))
-
-
-def has_volume(folder: Path) -> bool:
-    """Whether what `save_volume` wrote is there, all of it."""
-    return (folder / PLACE).exists() and (folder / VOXELS).exists()
-
-
-def load_volume(folder: Path) -> tuple[Float32Array, Float64Array]:
-    """Read what `save_volume` wrote.
-
-    Returns:
-        (columns, rows, slices) float32, the third axis along `Slices.frames`; and (4, 4) from its
-        indices to RAS mm.
-
-    Raises:
-        FileNotFoundError: it is not there, or not all of it.
-    """
-    affine = np.array(decode((folder / PLACE).read_bytes(), list[list[float]]))
-    voxels = safetensors.numpy.load_file(folder / VOXELS)["voxels"]
-    return np.ascontiguousarray(voxels.transpose(2, 1, 0)), affine
 
 
 def save_series(series: Sequence[SeriesChoice], folder: Path) -> None:

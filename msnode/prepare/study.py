@@ -38,8 +38,6 @@ def prepare(paths: Sequence[Path], contract: InputContract) -> Prepared:
     Raises:
         NotAnalysable: with the reason for each series in ``series``.
     """
-    prepared, _ = prepare_whole(paths, contract)
-    return prepared
 
     def made(candidate: Candidate) -> tuple[Slices, SourceVolume]:
         volume = candidate.load()

@@ -12,7 +12,6 @@ from msnode.records.sentences import Text
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 #: An acquisition whose normal is within this angle of the body's axis keeps its own slices.
 AXIAL_WITHIN_DEG = 30.0
-RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +47,6 @@ class Volume:
         """Distance between neighbouring (slices, rows, columns)."""
         columns, rows = np.linalg.norm(self.affine[:3, :2], axis=0)
         return self.thickness_mm, float(rows), float(columns)
-
-    @property
-    def ras_affine(self) -> Float64Array:
-        """(4, 4) from indices of (columns, rows, slices) to RAS mm.
-
-        A gap in a stack is taken for even distances.
-        """
-        return RAS_FROM_LPS @ self.affine @ np.diag([1, 1, self.thickness_mm, 1])
 
     @property
     def axial(self) -> bool:
