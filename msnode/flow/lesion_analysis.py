@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
+
 from msnode import lesions, metrics
 from msnode.errors import Refused, TryLater, origin
 from msnode.flow.analysis import timed, unexpected
@@ -108,7 +110,7 @@ def compared(now: Outlined, before: Visit, known: Kept, here: Kept, bundle: Bund
     with timed("compare") as seconds:
         try:
             if known.digest != here.digest:
-                before = replace(before, found=lesions.find(before.voxels, before.affine, bundle))
+                before = outlined_again(before, known.study_key, bundle)
             compared = lesions.compare(before, now.visit)
         except (TryLater, OSError):
             raise
@@ -123,6 +125,23 @@ def compared(now: Outlined, before: Visit, known: Kept, here: Kept, bundle: Bund
         replace(now.visit, found=found),
         now.seconds | seconds,
     )
+
+
+def outlined_again(before: Visit, study_key: str, bundle: Bundle) -> Visit:
+    """An earlier visit as this network outlines it; its lesions keep the identities they had.
+
+    A lesion has that of the old one that covers most of it, or one that no old one has.
+    """
+    old = {one.number: one.identity for one in before.found.lesions}
+    found = lesions.find(before.voxels, before.affine, bundle)
+
+    def identity(number: int) -> str:
+        there = before.found.numbers[found.numbers == number]
+        most = int(np.bincount(there[there > 0], minlength=1).argmax())
+        return old.get(most, f"{study_key}/{len(old) + number}")
+
+    named = tuple(replace(one, identity=identity(one.number)) for one in found.lesions)
+    return replace(before, found=replace(found, lesions=named))
 
 
 def count(told: Comparison) -> None:
