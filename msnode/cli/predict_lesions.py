@@ -33,7 +33,7 @@ def outliner(bundle: Bundle, reader: Confined, earlier: Earlier | None) -> Outli
         now = outlined(_key(study), volume, bundle)
         if earlier is not None and now.visit is not None:
             here = _about(study, now, reader)
-            now = compared(now, earlier.visit, earlier.known, here, bundle)
+            now = compared(now, lambda: earlier.visit, earlier.known, here, bundle)
         return now.finding, now.maps
 
     return outline

@@ -4,7 +4,7 @@ Whatever goes wrong here costs the study its lesions, not its result.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -95,12 +95,14 @@ def _graded(visit: Visit, bundle: Bundle) -> tuple[tuple[Grade, ...], dict[str, 
     return grades, seconds
 
 
-def compared(now: Outlined, before: Visit, known: Kept, here: Kept, bundle: Bundle) -> Outlined:
+def compared(
+    now: Outlined, earlier: Callable[[], Visit], known: Kept, here: Kept, bundle: Bundle
+) -> Outlined:
     """Add the comparison with an earlier visit.
 
     Args:
         now: what was outlined.
-        before: the earlier visit.
+        earlier: reads the earlier visit.
         known: what is known of it.
         here: what is known of the present one.
         bundle: the network; an earlier visit that another one outlined is outlined again.
@@ -109,10 +111,11 @@ def compared(now: Outlined, before: Visit, known: Kept, here: Kept, bundle: Bund
     assert now.maps is not None  # noqa: S101
     with timed("compare") as seconds:
         try:
+            before = earlier()
             if known.digest != here.digest:
                 before = outlined_again(before, known.study_key, bundle)
             compared = lesions.compare(before, now.visit)
-        except (TryLater, OSError):
+        except TryLater:
             raise
         except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions
             reason = failed("compare", error)
@@ -218,5 +221,10 @@ def about(
 
 def candidates(data: Path, studies: Sequence[str]) -> list[Kept]:
     """The kept visits of some studies."""
-    found = (kept.known(data, study) for study in studies)
+    found = []
+    for study in studies:
+        try:
+            found.append(kept.known(data, study))
+        except Exception as error:  # noqa: BLE001 - a damaged one must not cost the others
+            unexpected(error, "reading what is kept of an earlier visit")
     return [one for one in found if one is not None]
