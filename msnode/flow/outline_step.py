@@ -1,6 +1,7 @@
 """The durable step that outlines: reads the prepared volume, leaves lesions, keeps the visit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -50,6 +51,7 @@ class OutlineStep:
             earlier = [one.study_key for one in priors if str(one.study_date) < study_date]
             now = self._compared(now, here, earlier)
             assert now.visit is not None  # noqa: S101 - comparing keeps it
+            here = replace(here, comparison=now.finding.comparison)
             kept.keep(self._data, study.generation, here, now.visit)
         lesion_analysis.count(now.finding.comparison)
         cache.save(now.finding, now.maps, folder)

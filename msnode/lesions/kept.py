@@ -15,7 +15,7 @@ from msnode.lesions.atlas import Fit
 from msnode.lesions.compare import Visit
 from msnode.lesions.objects import Found
 from msnode.records.images import Float64Array
-from msnode.records.lesions import Lesion
+from msnode.records.lesions import Comparison, Lesion
 from msnode.records.population import Acquisition
 from msnode.store.files import decode, encode, replacing
 
@@ -37,6 +37,7 @@ class Kept:
         scale: by which the 16 bit are multiplied.
         lesions: the largest first.
         fit: of the atlas; None where it was not needed.
+        comparison: with an earlier visit.
     """
 
     study_key: str
@@ -48,6 +49,7 @@ class Kept:
     scale: float
     lesions: tuple[Lesion, ...]
     fit: Fit | None
+    comparison: Comparison = Comparison("no_prior")  # noqa: RUF009 - frozen
 
 
 def keep(data: Path, generation: int, known: Kept, visit: Visit) -> None:
@@ -74,7 +76,7 @@ def keep(data: Path, generation: int, known: Kept, visit: Visit) -> None:
         )
     record = Kept(
         known.study_key, known.study_date, known.acquisition, known.distance_mm, known.digest,
-        visit.affine, scale, found.lesions, found.fit,
+        visit.affine, scale, found.lesions, found.fit, known.comparison,
     )  # fmt: skip
     with replacing(folder / RECORD) as file:
         file.write(encode(record))

@@ -1,5 +1,7 @@
 """Two visits of one person through the steps: outlined, compared, kept, forgotten."""
 
+import csv
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,9 +14,10 @@ import pytest
 import sqlalchemy as sa
 
 from msnode import classify, lesions
+from msnode.cli.lesion_export import export
 from msnode.config import Classify, Config, Folder, Retention
 from msnode.deliver.deliveries import Deliveries
-from msnode.errors import NotAnalysable
+from msnode.errors import MsnodeError, NotAnalysable
 from msnode.flow import Flow
 from msnode.lesions import cache, kept
 from msnode.records.images import Study
@@ -133,6 +136,24 @@ def test_what_is_kept_reads_back_as_it_was(hospital: Hospital) -> None:
     assert known.study_date == DATES[0]
     size = sum(path.stat().st_size for path in (hospital.data / "visits" / study.key).rglob("*"))
     assert size < 8_000_000
+
+
+def test_all_lesions_go_into_one_file(hospital: Hospital, tmp_path: Path) -> None:
+    table, values = tmp_path / "lesions.csv", tmp_path / "lesions.json"
+    counts = [len(hospital.finding(study).lesions) for study in hospital.studies]
+    assert export(hospital.data, table) == export(hospital.data, values) == sum(counts)
+    with table.open(newline="") as file:
+        written = list(csv.DictReader(file))
+    later = [row for row in written if row["study_date"] == DATES[1]]
+    assert len(later) == counts[1]
+    assert {row["change"] for row in later} == {"unchanged"}
+    assert {row["days"] for row in later} == {"365"}
+    assert {row["identity"] for row in written} == {row["identity"] for row in later}
+    assert [str(row["mm3"]) for row in json.loads(values.read_text())] == [
+        row["mm3"] for row in written
+    ]
+    with pytest.raises(MsnodeError, match="keeps no visit"):
+        export(tmp_path, table)
 
 
 def test_a_step_that_is_repeated_says_the_same(hospital: Hospital) -> None:
