@@ -56,9 +56,6 @@ def headline(canvas: Canvas, case: Case) -> float:
     canvas.drawString(MARGIN, y - 26, words)
     canvas.setFont("Inter-SemiBold", 10)
     canvas.drawRightString(WIDTH - MARGIN, y - 16, lesion_wording.pattern_short(case))
-    if compared:
-        canvas.setFont("Inter-Regular", 10)
-        canvas.drawRightString(WIDTH - MARGIN, y - 30, lesion_wording.count_short(case))
     return y - 42
 
 
