@@ -4,15 +4,17 @@ Whatever goes wrong here costs the study its lesions, not its result.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
+
 from msnode import lesions, metrics
 from msnode.errors import Refused, TryLater, origin
-from msnode.flow.analysis import timed, unexpected
-from msnode.lesions import Bundle, Visit, kept
+from msnode.flow.analysis import FAULTS, timed, unexpected
+from msnode.lesions import Bundle, Found, Visit, kept
 from msnode.lesions.kept import Kept
 from msnode.records.images import SourceVolume
 from msnode.records.lesions import Comparison, Grade, LesionFinding, LesionMaps, LesionModel
@@ -60,24 +62,29 @@ def outlined(study_key: str, volume: SourceVolume, bundle: Bundle) -> Outlined:
         TryLater: the device cannot do this now.
         OSError: likewise the disk.
     """
-    model = model_of(bundle)
-    try:
-        with timed("outline") as seconds:
-            found = lesions.find(volume.voxels, volume.affine, bundle)
-    except (TryLater, OSError):
-        raise
-    except Refused as refusal:
-        return Outlined(LesionFinding(model, reason=refusal.reason))
-    except Exception as error:  # noqa: BLE001 - it must not cost the study its result
-        return Outlined(LesionFinding(model, reason=failed("outline", error)))
-    named = tuple(replace(one, identity=f"{study_key}/{one.number}") for one in found.lesions)
-    visit = Visit(volume.voxels, volume.affine, replace(found, lesions=named))
+    model, found, reason = model_of(bundle), None, None
+    with timed("outline") as seconds:
+        try:
+            found = _named(lesions.find(volume.voxels, volume.affine, bundle), study_key)
+        except (TryLater, OSError):
+            raise
+        except Refused as refusal:
+            reason = refusal.reason
+        except Exception as error:  # noqa: BLE001 - it must not cost the study its result
+            reason = failed("outline", error)
+    if found is None:
+        return Outlined(LesionFinding(model, reason=reason), seconds=seconds)
+    visit = Visit(volume.voxels, volume.affine, found)
     grades, grading = _graded(visit, bundle)
-    metrics.LESIONS.observe(len(named))
-    finding = LesionFinding(model, named, grades=grades)
-    metrics.LESION_ML.observe(finding.ml)
+    finding = LesionFinding(model, found.lesions, grades=grades)
     maps = LesionMaps(volume.voxels, found.labels, found.numbers)
     return Outlined(finding, maps, visit, seconds | grading)
+
+
+def _named(found: Found, origin: str) -> Found:
+    """What was found, its lesions named after where they were first seen."""
+    named = tuple(replace(one, identity=f"{origin}/{one.number}") for one in found.lesions)
+    return replace(found, lesions=named)
 
 
 def _graded(visit: Visit, bundle: Bundle) -> tuple[tuple[Grade, ...], dict[str, float]]:
@@ -93,12 +100,14 @@ def _graded(visit: Visit, bundle: Bundle) -> tuple[tuple[Grade, ...], dict[str, 
     return grades, seconds
 
 
-def compared(now: Outlined, before: Visit, known: Kept, here: Kept, bundle: Bundle) -> Outlined:
+def compared(
+    now: Outlined, read: Callable[[], Visit], known: Kept, here: Kept, bundle: Bundle
+) -> Outlined:
     """Add the comparison with an earlier visit.
 
     Args:
         now: what was outlined.
-        before: the earlier visit.
+        read: gives the earlier visit.
         known: what is known of it.
         here: what is known of the present one.
         bundle: the network; an earlier visit that another one outlined is outlined again.
@@ -107,11 +116,15 @@ def compared(now: Outlined, before: Visit, known: Kept, here: Kept, bundle: Bund
     assert now.maps is not None  # noqa: S101
     with timed("compare") as seconds:
         try:
+            before = read()
             if known.digest != here.digest:
-                before = replace(before, found=lesions.find(before.voxels, before.affine, bundle))
+                before = outlined_again(before, known.study_key, bundle)
             compared = lesions.compare(before, now.visit)
         except (TryLater, OSError):
             raise
+        except Refused as refusal:
+            told = Comparison("not_compared", refusal.reason)
+            compared = lesions.Compared(told, now.finding.lesions)
         except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions
             reason = failed("compare", error)
             compared = lesions.Compared(Comparison("not_compared", reason), now.finding.lesions)
@@ -125,9 +138,31 @@ def compared(now: Outlined, before: Visit, known: Kept, here: Kept, bundle: Bund
     )
 
 
-def count(told: Comparison) -> None:
-    """Count a comparison, and how well its scans lay on each other."""
-    metrics.COMPARISONS.labels(told.status).inc()
+def outlined_again(visit: Visit, study_key: str, bundle: Bundle) -> Visit:
+    """An earlier visit by another network; what lies where a lesion was keeps its identity."""
+    was, found = visit.found, lesions.find(visit.voxels, visit.affine, bundle)
+    found = _named(found, f"{study_key}/{bundle.manifest.digest[:8]}")
+    known = {one.number: one.identity for one in was.lesions}
+    kept = []
+    for one in found.lesions:
+        there = was.numbers[(found.numbers == one.number) & (was.numbers > 0)]
+        most = int(np.bincount(there).argmax()) if there.size else 0
+        kept.append(replace(one, identity=known.get(most, one.identity)))
+    return replace(visit, found=replace(found, lesions=tuple(kept)))
+
+
+def count(finding: LesionFinding) -> None:
+    """Count what was outlined, how the comparison went, and faults of the node in either."""
+    told = finding.comparison
+    for reason in (finding.reason, told.reason):
+        if isinstance(reason, Sentence) and reason.code in FAULTS:
+            metrics.FAULTS.labels(reason.code).inc()
+    if finding.reason is not None:
+        return
+    metrics.LESIONS.observe(len(finding.lesions))
+    metrics.LESION_ML.observe(finding.ml)
+    code = told.reason.code if isinstance(told.reason, Sentence) else ""
+    metrics.COMPARISONS.labels(told.status, code).inc()
     if told.likeness is not None:
         metrics.LIKENESS.observe(told.likeness)
 

@@ -1,6 +1,7 @@
 """The durable step that outlines: reads the prepared volume, leaves lesions, keeps the visit."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from msnode import prepare
@@ -44,11 +45,11 @@ class OutlineStep:
             slices = prepare.load(folder).slices
             acquired = slices.acquisition, slices.thickness_mm
             here = lesion_analysis.about(study.key, study_date, *acquired, now)
-            earlier = [one.study_key for one in self._twin.priors(study.key, study_date)]
+            priors = self._twin.priors(study.key, study_date)
+            earlier = [one.study_key for one in priors if one.study_date != study_date]
             now = self._compared(now, here, earlier)
             assert now.visit is not None  # noqa: S101 - comparing keeps it
             kept.keep(self._data, study.generation, here, now.visit)
-        lesion_analysis.count(now.finding.comparison)
         cache.save(now.finding, now.maps, folder)
         return now.seconds
 
@@ -58,8 +59,8 @@ class OutlineStep:
         chosen = lesion_analysis.most_comparable(known, here)
         if chosen is None:
             return now
-        before = kept.load(self._data, chosen)
-        return lesion_analysis.compared(now, before, chosen, here, self._bundle)
+        read = partial(kept.load, self._data, chosen)
+        return lesion_analysis.compared(now, read, chosen, here, self._bundle)
 
     def load(self, folder: Path) -> tuple[LesionFinding, LesionMaps | None]:
         """What `run` left, or that it did not end."""

@@ -1,6 +1,6 @@
 """The bundle of the network that outlines: weights, bundle.yaml, CARD.md."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +44,14 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle: the manifest and the network in float32, evaluation mode, on the CPU."""
+    """A loaded bundle: the manifest and the network in float32, evaluation mode."""
 
     manifest: Manifest
     model: Unet
+
+    def on(self, device: str) -> "Bundle":
+        """The same, computing on a device of torch's."""
+        return replace(self, model=self.model.to(device))
 
 
 def save(folder: Path, model: Unet, manifest: Manifest, card: str) -> Manifest:

@@ -9,7 +9,8 @@ log = logging.getLogger(__name__)
 
 OTHERS = 0o077
 """The rights of everybody but the owner."""
-OURS = {"audit", "incoming", "instances", "lost+found", "patient.key", "quarantine", "work"}
+OURS = {"audit", "incoming", "instances", "lost+found", "patient.key", "quarantine", "visits",
+        "work"}  # fmt: skip
 """Names in a data folder, beside the database's files."""
 
 
