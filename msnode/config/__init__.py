@@ -29,6 +29,7 @@ from msnode.config.settings import (
 
 __all__ = [
     "BUNDLE",
+    "LESIONS",
     "Audit",
     "Caller",
     "Classify",

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from msnode.config import LESIONS
 from msnode.errors import ConfigError
 from msnode.lesions.unet import WIDTHS, Unet
 from msnode.store import bundle_files
 from msnode.store.bundle_files import DataSource
 
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "lesions"
+SHIPPED = LESIONS
 """The bundle beside the sources."""
 RESULT = ("widths", "threshold")
 """The keys of bundle.yaml that bear on a result and are part of the digest."""
