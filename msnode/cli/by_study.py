@@ -18,6 +18,7 @@ from msnode.cli.options import (
 @click.argument("paths", type=ANY, nargs=-1, required=True)
 @model_option
 @json_option
+@click.option("--prior", type=ANY, help="An earlier scan of the same person, to compare with.")
 @click.option("--out", type=FOLDER, help="Write the result objects and the montage here.")
 @click.option(
     "--profile",
@@ -37,17 +38,18 @@ def predict(
     paths: tuple[Path, ...],
     model: Path,
     as_json: bool,
+    prior: Path | None,
     out: Path | None,
     profile: str,
     language: str,
     device: str,
 ) -> None:
-    """Classify studies: DICOM folders or files, or NIfTI files."""
+    """Classify studies and outline their lesions: DICOM folders or files, or NIfTI files."""
     from msnode.cli import predict
 
     output = None if out is None else predict.Output(out, profile, language)
     show = predict.as_json if as_json else predict.as_table
-    predict.predict(paths, model, device, output, show)
+    predict.predict(paths, model, device, prior, output, show)
 
 
 @click.command()

@@ -3,8 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from msnode import classify, prepare, report
+from msnode import classify, lesions, prepare, report
+from msnode.cli.predict_lesions import as_json as lesions_as_json
+from msnode.cli.predict_lesions import earlier_scan, outliner
 from msnode.cli.progress import progress
-from msnode.config import Classify, Decode, Describe
+from msnode.config import Classify, Decode, Describe, Priority
 from msnode.confined import Confined
 from msnode.errors import Crashed, MsnodeError
-from msnode.flow.analysis import Analysis, compose, examine, unexpected
+from msnode.flow.analysis import Analysis, Outline, compose, examine, unexpected
+from msnode.flow.priority import suggested
 from msnode.records.images import SeriesChoice, Study
+from msnode.records.lesions import CHANGES, REGIONS
 from msnode.records.results import ModelInfo
 from msnode.records.sentences import Sentence, Text
 from msnode.records.uid_hash import uid_hash
@@ -47,22 +51,30 @@ class Output:
 
 
 def predict(
-    paths: Sequence[Path], model: Path, device: Any, out: Output | None, show: Show
+    paths: Sequence[Path],
+    model: Path,
+    device: Any,
+    prior: Path | None,
+    out: Output | None,
+    show: Show,
 ) -> None:
-    """Classify every study among the files and show each as soon as it is done.
+    """Read every study among the files and show each as soon as it is done.
 
     Whatever goes wrong with one study is told of that study; the others go on.
 
     Raises:
-        MsnodeError: there is nothing to classify, or the bundle cannot be used.
+        MsnodeError: there is nothing to classify, or a bundle or the earlier scan cannot be used.
     """
     studies = _studies(paths)
+    bundle = lesions.load(lesions.SHIPPED)
     reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
     runner = classify.Runner(classify.load_bundle(model), Classify(model, device=device))
     try:
-        with progress("classifying", len(studies)) as advance:
+        earlier = earlier_scan(prior, runner.contract, bundle, reader) if prior else None
+        outline = outliner(bundle, reader, earlier)
+        with progress("reading", len(studies)) as advance:
             for name, files in studies.items():
-                analysis = _examined(files, runner, reader)
+                analysis = _examined(files, runner, reader, outline)
                 show(name, analysis, runner.info)
                 if out is not None:
                     _written(name, files, analysis, runner, out)
@@ -71,10 +83,12 @@ def predict(
         runner.close()
 
 
-def _examined(files: tuple[Path, ...], runner: classify.Runner, reader: Confined) -> Analysis:
+def _examined(
+    files: tuple[Path, ...], runner: classify.Runner, reader: Confined, outline: Outline
+) -> Analysis:
     """A study's analysis; an error that nobody foresaw is its reason."""
     try:
-        return examine(files, runner, reader)
+        return examine(files, runner, reader, outline)
     except Exception as error:  # noqa: BLE001 - one study must not end the others
         kind, where = type(error).__name__, unexpected(error, "predicting")
         return Analysis(reason=Sentence("prepare_failed", error=kind, where=where))
@@ -121,6 +135,7 @@ def as_json(name: str, analysis: Analysis, model: ModelInfo) -> None:
             }
             for s in slices
         ],
+        **lesions_as_json(analysis.lesions),
         "model": {"name": model.name, "version": model.version, "digest": model.digest},
     }
     print(json.dumps(record, ensure_ascii=False), flush=True)  # noqa: T201 - the result itself
@@ -141,6 +156,8 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
     console.print(series_table(analysis.series))
     if finding is not None:
         console.print(_slice_table(analysis))
+    for line in _lesion_lines(analysis):
+        console.print(line)
     for doubt in finding.doubts if finding is not None else ():
         console.print(f"[yellow]no decision: {escape(str(doubt))}[/]")
     for warning in _warnings(analysis):
@@ -148,6 +165,27 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
     seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in analysis.seconds.items())
     console.print(f"[dim]model {model.name} {model.version} ({model.digest[:12]}); {seconds}[/]")
     console.print("[dim]AI result, not verified; for research, not a medical device[/]")
+
+
+def _lesion_lines(analysis: Analysis) -> Iterator[str]:
+    """Lesions and their comparison, a line each."""
+    found = analysis.lesions
+    if found is None:
+        return
+    if found.reason is not None:
+        yield f"[yellow]lesions not outlined: {escape(str(found.reason))}[/]"
+        return
+    where = ", ".join(f"{found.count(r)} {r.replace('_', ' ')}" for r in REGIONS if found.count(r))
+    yield f"white matter hyperintensities: {len(found.lesions)} ({found.ml:.1f} ml) {where}"
+    told = found.comparison
+    if told.status == "not_compared":
+        yield f"[yellow]not compared with the earlier scan: {escape(str(told.reason))}[/]"
+    elif told.status == "compared":
+        counts = ", ".join(f"{told.count(c)} {c}" for c in CHANGES if told.count(c))
+        yield (
+            f"since the earlier scan: {counts}; {told.ml_before:.1f} ml then, "
+            f"{told.ml_now:.1f} ml now (error ±{told.ml_error:.1f} ml)"
+        )
 
 
 def _warnings(analysis: Analysis) -> tuple[Text, ...]:
@@ -219,6 +257,7 @@ def _write(
     """
     study = Study(name, 1, "given by hand", files, time.time())
     made = compose(study, analysis, runner.info, time.time())
+    made = replace(made, priority=suggested(made, Priority().urgent_if))
     folder, describe = out.folder / uid_hash(name), Describe(language=out.language)
     folder.mkdir(parents=True, exist_ok=True)
     if name in map(str, files):

@@ -16,7 +16,7 @@ from typing import cast
 from msnode import classify, metrics, prepare
 from msnode.confined import Confined
 from msnode.errors import Refused, TryLater, origin
-from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices, Study
+from msnode.records.images import InputContract, Prepared, SeriesChoice, Slices, SourceVolume, Study
 from msnode.records.lesions import LesionFinding, LesionMaps
 from msnode.records.results import Finding, ModelInfo, Predecessor, Report, Scores
 from msnode.records.sentences import Sentence, Text
@@ -39,6 +39,9 @@ FAULTS = frozenset(
 )
 """Reasons that are faults of the node or its machine; all others are due to the images."""
 
+Outline = Callable[[Prepared, SourceVolume], tuple[LesionFinding, LesionMaps | None]]
+"""Outlines a prepared study."""
+
 PrepareInto = Callable[[Path, Sequence[Path], InputContract], prepare.Outcome]
 """Turns a study's files into slices in a folder, by the contract; runs in its own process."""
 
@@ -57,13 +60,19 @@ class Analysis:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def examine(paths: Sequence[Path], runner: classify.Runner, reader: Confined) -> Analysis:
-    """Prepare and classify in one go, without the engine (`msnode predict`)."""
+def examine(
+    paths: Sequence[Path], runner: classify.Runner, reader: Confined, outline: Outline
+) -> Analysis:
+    """Prepare, outline and classify in one go, without the engine (`msnode predict`)."""
     with TemporaryDirectory(prefix="msnode-") as name:
         analysis = prepared(paths, runner.contract, reader, Path(name))
         if analysis.reason is not None:
             return analysis
-        return opinion(replace(analysis, prepared=prepare.load(Path(name))), runner)
+        study = prepare.load(Path(name))
+        with timed("outline") as seconds:
+            lesions, maps = outline(study, prepare.load_volume(Path(name)))
+        found = replace(analysis, prepared=study, lesions=lesions, maps=maps)
+        return opinion(replace(found, seconds=found.seconds | seconds), runner)
 
 
 def prepared(

@@ -14,7 +14,7 @@ import numpy as np
 from msnode import lesions, metrics
 from msnode.errors import Refused, TryLater, origin
 from msnode.flow.analysis import FAULTS, timed, unexpected
-from msnode.lesions import Bundle, Found, Visit, kept
+from msnode.lesions import Bundle, Visit, kept
 from msnode.lesions.kept import Kept
 from msnode.records.images import SourceVolume
 from msnode.records.lesions import Comparison, Grade, LesionFinding, LesionMaps, LesionModel
@@ -65,7 +65,7 @@ def outlined(study_key: str, volume: SourceVolume, bundle: Bundle) -> Outlined:
     model, found, reason = model_of(bundle), None, None
     with timed("outline") as seconds:
         try:
-            found = _named(lesions.find(volume.voxels, volume.affine, bundle), study_key)
+            found = lesions.find(volume.voxels, volume.affine, bundle)
         except (TryLater, OSError):
             raise
         except Refused as refusal:
@@ -74,17 +74,12 @@ def outlined(study_key: str, volume: SourceVolume, bundle: Bundle) -> Outlined:
             reason = failed("outline", error)
     if found is None:
         return Outlined(LesionFinding(model, reason=reason), seconds=seconds)
-    visit = Visit(volume.voxels, volume.affine, found)
+    named = tuple(replace(one, identity=f"{study_key}/{one.number}") for one in found.lesions)
+    visit = Visit(volume.voxels, volume.affine, replace(found, lesions=named))
     grades, grading = _graded(visit, bundle)
-    finding = LesionFinding(model, found.lesions, grades=grades)
+    finding = LesionFinding(model, named, grades=grades)
     maps = LesionMaps(volume.voxels, found.labels, found.numbers)
     return Outlined(finding, maps, visit, seconds | grading)
-
-
-def _named(found: Found, origin: str) -> Found:
-    """What was found, its lesions named after where they were first seen."""
-    named = tuple(replace(one, identity=f"{origin}/{one.number}") for one in found.lesions)
-    return replace(found, lesions=named)
 
 
 def _graded(visit: Visit, bundle: Bundle) -> tuple[tuple[Grade, ...], dict[str, float]]:
@@ -101,13 +96,13 @@ def _graded(visit: Visit, bundle: Bundle) -> tuple[tuple[Grade, ...], dict[str, 
 
 
 def compared(
-    now: Outlined, read: Callable[[], Visit], known: Kept, here: Kept, bundle: Bundle
+    now: Outlined, earlier: Callable[[], Visit], known: Kept, here: Kept, bundle: Bundle
 ) -> Outlined:
     """Add the comparison with an earlier visit.
 
     Args:
         now: what was outlined.
-        read: gives the earlier visit.
+        earlier: reads the earlier visit.
         known: what is known of it.
         here: what is known of the present one.
         bundle: the network; an earlier visit that another one outlined is outlined again.
@@ -116,11 +111,11 @@ def compared(
     assert now.maps is not None  # noqa: S101
     with timed("compare") as seconds:
         try:
-            before = read()
+            before = earlier()
             if known.digest != here.digest:
                 before = outlined_again(before, known.study_key, bundle)
             compared = lesions.compare(before, now.visit)
-        except (TryLater, OSError):
+        except TryLater:
             raise
         except Refused as refusal:
             told = Comparison("not_compared", refusal.reason)
@@ -138,17 +133,21 @@ def compared(
     )
 
 
-def outlined_again(visit: Visit, study_key: str, bundle: Bundle) -> Visit:
-    """An earlier visit by another network; what lies where a lesion was keeps its identity."""
-    was, found = visit.found, lesions.find(visit.voxels, visit.affine, bundle)
-    found = _named(found, f"{study_key}/{bundle.manifest.digest[:8]}")
-    known = {one.number: one.identity for one in was.lesions}
-    kept = []
-    for one in found.lesions:
-        there = was.numbers[(found.numbers == one.number) & (was.numbers > 0)]
-        most = int(np.bincount(there).argmax()) if there.size else 0
-        kept.append(replace(one, identity=known.get(most, one.identity)))
-    return replace(visit, found=replace(found, lesions=tuple(kept)))
+def outlined_again(before: Visit, study_key: str, bundle: Bundle) -> Visit:
+    """An earlier visit as this network outlines it; its lesions keep the identities they had.
+
+    A lesion has that of the old one that covers most of it, or one that no old one has.
+    """
+    old = {one.number: one.identity for one in before.found.lesions}
+    found = lesions.find(before.voxels, before.affine, bundle)
+
+    def identity(number: int) -> str:
+        there = before.found.numbers[found.numbers == number]
+        most = int(np.bincount(there[there > 0], minlength=1).argmax())
+        return old.get(most, f"{study_key}/{len(old) + number}")
+
+    named = tuple(replace(one, identity=identity(one.number)) for one in found.lesions)
+    return replace(before, found=replace(found, lesions=named))
 
 
 def count(finding: LesionFinding) -> None:
@@ -234,5 +233,10 @@ def about(
 
 def candidates(data: Path, studies: Sequence[str]) -> list[Kept]:
     """The kept visits of some studies."""
-    found = (kept.known(data, study) for study in studies)
+    found = []
+    for study in studies:
+        try:
+            found.append(kept.known(data, study))
+        except Exception as error:  # noqa: BLE001 - a damaged one must not cost the others
+            unexpected(error, "reading what is kept of an earlier visit")
     return [one for one in found if one is not None]

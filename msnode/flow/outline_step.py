@@ -46,7 +46,8 @@ class OutlineStep:
             acquired = slices.acquisition, slices.thickness_mm
             here = lesion_analysis.about(study.key, study_date, *acquired, now)
             priors = self._twin.priors(study.key, study_date)
-            earlier = [one.study_key for one in priors if one.study_date != study_date]
+            # of two studies of one day nobody knows here which was the earlier one
+            earlier = [one.study_key for one in priors if str(one.study_date) < study_date]
             now = self._compared(now, here, earlier)
             assert now.visit is not None  # noqa: S101 - comparing keeps it
             kept.keep(self._data, study.generation, here, now.visit)

@@ -18,7 +18,7 @@ MARGIN = 28
 RIGHT = SIZE - MARGIN
 GAP = 16
 
-SMALL = (13, 12, 11)
+SMALL = (13, 12, 11, 10)
 """Sizes of the last lines: the first in which nothing is cut off."""
 
 
@@ -64,8 +64,8 @@ def _footer(canvas: Canvas, case: Case) -> None:
         more = (case.say.label("series_used", wording.series(case)), FAINT)
         lines += [more] if y + _height([*lines, more], size, width) <= end else []
     for line, colour in lines:
-        most = max(int((end - y) / (1.4 * size)), 1)
-        if line:
+        most = int((end - y) / (1.4 * size) + 0.01)
+        if line and most > 0:
             y = canvas.paragraph((MARGIN, y), line, size, width, most, colour)
 
 

@@ -84,7 +84,7 @@ class Retention:
             with self._database.connect() as connection:
                 rows = connection.execute(query.order_by("since")).all()
             for row in rows:
-                if row.study_key not in unsettled:
+                if row.study_key not in unsettled and self._is_there(kind, row.study_key):
                     yield Item(kind, row.study_key, self._size(kind, row.study_key), row.since)
         yield from self._old("quarantine", "quarantine/**/*", self._rules.quarantine_days)
         yield from self._old("backups", "*.bak", self._rules.backups_days)
@@ -153,6 +153,10 @@ class Retention:
         uid = sa.select(studies.c.study_instance_uid).where(studies.c.study_key == study)
         self._trail.deleted(connection.scalar(uid) or "", whose)
 
+    def _is_there(self, kind: str, study: str) -> bool:
+        """Whether there is something of a study; not every study leaves a visit to be kept."""
+        return kind != "visits" or (self._folder / FOLDERS[kind] / study).exists()
+
     def _size(self, kind: str, study: str) -> int:
         """Bytes that a study's images or results take."""
         files = (self._folder / FOLDERS[kind] / study).rglob("*")
@@ -195,7 +199,6 @@ _OF_STUDY = receipts.c.study_key == studies.c.study_key
 _THERE = {
     "visits": sa.exists().where(
         results.c.study_key == studies.c.study_key,
-        results.c.lesion_count.is_not(None),
         results.c.created_at > sa.func.coalesce(studies.c.visits_deleted_at, 0.0),
     ),
     "images": sa.exists().where(instances.c.study_key == studies.c.study_key),

@@ -57,6 +57,7 @@ class Identity:
 
     Attributes:
         series_uid: SeriesInstanceUID; None derives it from the study and the description.
+        study_date: StudyDate, and of the series and images.
     """
 
     patient_name: str = "SAMPLE^PATIENT"
@@ -65,6 +66,7 @@ class Identity:
     series_uid: str | None = None
     sex: str = "F"
     age: str = "020Y"
+    study_date: str = _DATE
 
 
 def write_series(
@@ -131,6 +133,7 @@ def _common(
         **_sequence(how),
         **_pixel_description(voxels),
         **_plane(affine),
+        **{f"{what}Date": who.study_date for what in ("Study", "Series", "Acquisition", "Content")},
     }
 
 
@@ -144,7 +147,6 @@ def _patient_and_study(who: Identity) -> Mapping[str, Any]:
         "PatientSex": who.sex,
         "PatientAge": who.age,
         "StudyInstanceUID": who.study_uid,
-        "StudyDate": _DATE,
         "StudyTime": _TIME,
         "StudyID": "1",
         "StudyDescription": "MRI head",
@@ -163,7 +165,6 @@ def _series_and_equipment(series_uid: str, how: Acquisition, frame_uid: str) -> 
         "Modality": "MR",
         "SeriesInstanceUID": series_uid,
         "SeriesNumber": how.number,
-        "SeriesDate": _DATE,
         "SeriesTime": _TIME,
         "SeriesDescription": how.description,
         "ProtocolName": how.description,
@@ -185,7 +186,6 @@ def _sequence(how: Acquisition) -> Mapping[str, Any]:
         "SOPClassUID": MRImageStorage,
         "ImageType": ["ORIGINAL", "PRIMARY", "OTHER"],
         "AcquisitionNumber": 1,
-        "AcquisitionDate": _DATE,
         "AcquisitionTime": _TIME,
         "ScanningSequence": list(how.sequence),
         "SequenceVariant": how.variant,
@@ -238,7 +238,7 @@ def _instance(
         setattr(dataset, keyword, content)
     dataset.SOPInstanceUID = _uid(dataset.SeriesInstanceUID, index)
     dataset.InstanceNumber = index + 1
-    dataset.ContentDate, dataset.ContentTime = _DATE, _TIME
+    dataset.ContentTime = _TIME
     dataset.ImagePositionPatient = _decimals((affine @ [0, 0, index, 1])[:3])
     dataset.PixelData = np.ascontiguousarray(pixels).astype("<" + pixels.dtype.str[1:]).tobytes()
     dataset.file_meta = FileMetaDataset()

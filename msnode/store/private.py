@@ -9,8 +9,16 @@ log = logging.getLogger(__name__)
 
 OTHERS = 0o077
 """The rights of everybody but the owner."""
-OURS = {"audit", "incoming", "instances", "lost+found", "patient.key", "quarantine", "visits",
-        "work"}  # fmt: skip
+OURS = {
+    "audit",
+    "incoming",
+    "instances",
+    "lost+found",
+    "patient.key",
+    "quarantine",
+    "visits",
+    "work",
+}
 """Names in a data folder, beside the database's files."""
 
 

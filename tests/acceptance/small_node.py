@@ -21,6 +21,7 @@ def small_node(folder: Path, data: Path, **more: Any) -> Node:
         "receive": {"address": "127.0.0.1", "port": peers.free_port()},
         "complete": {"quiet_s": 2.0, "idle_s": 2.0, "cap_s": 60.0},
         "classify": {"bundle": str(small_model(folder / "bundle")), "device": "cpu", "threads": 1},
+        "lesions": {"bundle": None},  # not what this is about, and it takes seconds
         "destinations": [{"name": "archive", "folder": str(folder / "archive")}],
         "http": {"port": peers.free_port()},
     }

@@ -49,6 +49,7 @@ def test_a_report_finds_its_request_after_a_kill(
                 "receive": {"address": "127.0.0.1", "port": port},
                 "complete": {"quiet_s": 1.0, "idle_s": 2.0, "cap_s": 60.0},
                 "classify": {"device": "cpu", "threads": 1, "bundle": str(bundle)},
+                "lesions": {"bundle": None},  # not what this is about, and it takes seconds
                 "destinations": [
                     peers.destination("orthanc", "ORTHANC", orthanc.port) | proof,
                     peers.destination("slow", "PACS", slow.destination.port or 0) | proof,

@@ -79,6 +79,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
                 "receive": {"address": "127.0.0.1", "port": peers.free_port()},
                 "complete": {"quiet_s": 1.0, "idle_s": 2.0, "cap_s": 60.0},
                 "classify": {"device": "cpu", "threads": 1, "bundle": str(bundle)},
+                "lesions": {"bundle": None},  # not what this is about, and it takes seconds
                 "destinations": [
                     peers.destination("pacs", pacs.ae_title, pacs.port)
                     | {"host": wire.here if wire else "127.0.0.1"}

@@ -81,6 +81,7 @@ RECEIVING = {
 }
 WORKING = {
     "prepare": Call("msnode.flow:Flow", "prepare"),
+    "outline": Call("msnode.flow:Flow", "outline"),
     "classify": Call("msnode.flow:Flow", "classify"),
     "report": Call("msnode.flow:Flow", "report"),
     "enqueue": Call("dbos:DBOS", "enqueue_workflow"),

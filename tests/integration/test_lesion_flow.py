@@ -1,277 +1,200 @@
-"""Lesions through the flow's steps: outlined, kept, compared; and what fails costs no result."""
+"""Two visits of one person through the steps: outlined, compared, kept, forgotten."""
 
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
+import pydicom
 import pytest
+import sqlalchemy as sa
 
-from msnode import lesions, metrics
-from msnode import report as report_stage
-from msnode.errors import TryLater, Unforeseen
-from msnode.flow.lesion_analysis import outlined_again
-from msnode.lesions import kept
+from msnode import classify, lesions
+from msnode.config import Classify, Config, Folder, Retention
+from msnode.deliver.deliveries import Deliveries
+from msnode.errors import NotAnalysable
+from msnode.flow import Flow
+from msnode.lesions import cache, kept
 from msnode.records.images import Study
-from msnode.records.results import Report
-from msnode.records.uid_hash import uid_hash
-from msnode.sample import LJUBLJANA
-from msnode.store.database import open_database, studies
+from msnode.records.lesions import LesionFinding
+from msnode.records.sentences import Sentence
+from msnode.retention import expiry
+from msnode.retention.forget import forget
+from msnode.sample import TABRIZ
+from msnode.sample.dicom_series import study_uid
+from msnode.store.database import open_database, results, studies
 from msnode.store.schema import migrate
 from msnode.twin import Twin
-from tests.integration.lesion_node import (
-    BUNDLE,
-    NOW,
-    SECONDS,
-    THEN,
-    Node,
-    report,
-    steps,
-    with_a_lesion,
-    write,
-)
+from tests.acceptance.small_model import small_model
+from tests.flows import register
+from tests.unit.receive.datasets import rows
+
+DATES = ("20230115", "20240115")
+
+
+@dataclass
+class Hospital:
+    """A node's steps, and the studies that have been through them."""
+
+    flow: Flow
+    database: sa.Engine
+    data: Path
+    studies: list[Study]
+
+    def run(self, study: Study) -> str:
+        """Take a study through everything but its delivery."""
+        key, n = study.key, study.generation
+        assert self.flow.prepare(key, n)["reason"] is None
+        seconds = self.flow.outline(key, n)["seconds"]
+        assert self.flow.classify(key, n)["reason"] is None
+        return self.flow.report(key, n, None, seconds, time.time())
+
+    def finding(self, study: Study) -> LesionFinding:
+        return cache.load_finding(self.work(study))
+
+    def work(self, study: Study) -> Path:
+        return self.data / "work" / study.key / str(study.generation)
+
+    def text(self, study: Study) -> str:
+        """Of the readable report."""
+        return pydicom.dcmread(self.work(study) / "standard" / "readable.dcm").to_json()
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Study]:
-    folder = tmp_path_factory.mktemp("studies")
-    files = {
-        THEN: write(LJUBLJANA.nifti, folder / "then", THEN, "20230115"),
-        NOW: write(with_a_lesion(folder), folder / "now", NOW, "20240115"),
-    }
-    return {uid_hash(uid): Study(uid, 1, "evidence", paths, 0.0) for uid, paths in files.items()}
-
-
-@pytest.fixture
-def node(tmp_path: Path, written: dict[str, Study]) -> Iterator[Node]:
-    data = tmp_path / "data"
-    data.mkdir()
-    database = open_database(f"sqlite:///{data / 'msnode.sqlite'}")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
+    folder = tmp_path_factory.mktemp("visits")
+    visits = [
+        replace(TABRIZ, identity=replace(TABRIZ.identity, study_uid=study_uid(d), study_date=d))
+        for d in DATES
+    ]
+    found = [
+        Study(v.identity.study_uid, 1, "evidence", tuple(v.write(folder / d)), time.time())
+        for v, d in zip(visits, DATES, strict=True)
+    ]
+    database = open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
     migrate(database)
-    with database.begin() as connection:
-        for study in written.values():
-            row = {"study_key": study.key, "study_instance_uid": study.study_instance_uid,
-                   "patient_key": "p" * 32, "generation": 1, "state": "queued", "first_at": 0.0,
-                   "last_at": 0.0}  # fmt: skip
-            connection.execute(studies.insert().values(row))
-    yield Node(data, database, written)
+    for study in found:
+        register(database, study)
+    by_key = {study.key: study for study in found}
+    inbox: Any = SimpleNamespace(study=lambda key, _: by_key[key], finish=lambda *_: None)
+    model = Classify(small_model(folder / "model"), device="cpu")
+    runner = classify.Runner(classify.load_bundle(model.bundle), model)
+    pacs = Folder("pacs", folder=folder / "pacs", profile="standard")
+    config = Config(data=folder / "data", destinations=(pacs,))
+    bundle = lesions.load(lesions.SHIPPED)
+    deliveries, twin = Deliveries(database), Twin(database)
+    flow = Flow(config, inbox, runner, deliveries, twin, bundle)
+    one = Hospital(flow, database, config.data, found)
+    for study in found:
+        one.run(study)
+    yield one
+    flow.stop()
+    runner.close()
     database.dispose()
 
 
-@pytest.fixture
-def ungraded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saves the time."""
-    monkeypatch.setattr(lesions, "grade", lambda *_: ())
+def test_the_first_visit_has_lesions_and_nothing_to_compare_with(hospital: Hospital) -> None:
+    first = hospital.studies[0]
+    finding = hospital.finding(first)
+    assert finding.reason is None
+    assert len(finding.lesions) > 5
+    assert finding.lesions[0].identity == f"{first.key}/1"
+    assert finding.comparison.status == "no_prior"
+    assert [grade.put for grade in finding.grades] == [10, 10, 10]
+    assert "No earlier scan to compare with" in hospital.text(first)
 
 
-@pytest.mark.timeout(300)
-def test_a_lesion_that_is_new_is_found_and_makes_the_study_urgent(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flow = node.flow()
-    assert steps(flow, THEN).keys() == {"outline", "grading"}
-    first = report(flow, THEN, monkeypatch)
-    assert first.lesions is not None
-    assert first.lesions.comparison.status == "no_prior"
-    assert len(first.lesions.grades) == 3
-    assert first.maps is not None
-    assert first.slices is not None
-    assert first.maps.labels.shape[2] == len(first.slices.frames)
-    assert first.priority is not None
-    assert "without an earlier study" in str(first.priority.why)
-    flow.finish(uid_hash(THEN), 1)
-    assert not list(node.work(THEN).glob("*.safetensors"))
-
-    before = metrics.COMPARISONS.labels("compared", "")._value.get()
-    assert steps(node.flow(), NOW).keys() == {"outline", "grading", "compare"}
-    later = report(flow, NOW, monkeypatch)
-    assert later.lesions is not None
-    past = later.lesions.comparison
-    assert (past.status, past.days, past.count("new"), past.differences) == ("compared", 365, 1, ())
-    assert metrics.COMPARISONS.labels("compared", "")._value.get() == before + 1
-    known = {one.identity for one in first.lesions.lesions}
-    [new] = [one for one in past.changes if one.change == "new"]
-    assert new.identity == f"{uid_hash(NOW)}/{new.number}"
-    assert {one.identity for one in later.lesions.lesions} & known
-    assert later.maps is not None
-    assert later.maps.changes is not None
-    assert (later.maps.changes[later.maps.numbers == new.number] == 2).all()
-    assert later.priority is not None
-    assert (later.priority.is_urgent, str(later.priority.why)) == (
-        True, "1 new lesion(s) since the earlier scan",
-    )  # fmt: skip
-
-    assert_recorded(node, first, later)
+def test_the_same_scan_a_year_later_shows_no_change(hospital: Hospital) -> None:
+    first, second = (hospital.finding(study) for study in hospital.studies)
+    told = second.comparison
+    assert (told.status, told.days) == ("compared", 365)
+    assert {one.change for one in told.changes} == {"unchanged"}
+    assert [one.identity for one in second.lesions] == [one.identity for one in first.lesions]
+    [row] = [r for r in rows(hospital.database, results) if r["study_date"] == DATES[1]]
+    assert row["lesion_count"] == len(second.lesions)
+    assert row["comparison"] == "compared"
+    assert (row["new_lesions"], row["enlarging_lesions"]) == (0, 0)
+    folder = hospital.work(hospital.studies[1]) / "standard"
+    assert (folder / "seg.dcm").exists()
+    assert "Since 2023-01-15 (365 days): no new lesion" in hospital.text(hospital.studies[1])
 
 
-def assert_recorded(node: Node, first: Report, later: Report) -> None:
-    """Both studies are in the record, their visits are kept, and the segmentation is written."""
-    assert first.lesions is not None
-    assert later.lesions is not None
-    [one, other] = Twin(node.database).history("p" * 32)
-    assert (one.lesion_count, one.comparison) == (len(first.lesions.lesions), "no_prior")
-    assert (other.new_lesions, other.comparison) == (1, "compared")
-    assert other.lesion_ml == pytest.approx(later.lesions.ml)
-    assert later.priors[0].lesion_count == one.lesion_count
-    visits = [kept.known(node.data, study) for study in node.studies]
-    assert all(visits)
-    mine = kept.known(node.data, uid_hash(NOW))
-    assert mine is not None
-    assert mine.lesions == later.lesions.lesions
-    size = sum(path.stat().st_size for path in (node.data / "visits").rglob("*"))
-    assert size < 2 * 8 * 2**20
-    names = {path.name for path in node.work(NOW).rglob("*.dcm")}
-    assert any("seg" in name for name in names)
-
-
-@pytest.mark.timeout(300)
-def test_a_step_does_the_same_again_and_makes_what_is_lost(
-    node: Node, monkeypatch: pytest.MonkeyPatch, ungraded: None
-) -> None:
-    """As after a crash, and after a database that was restored from a copy."""
-    flow, key = node.flow(), uid_hash(THEN)
-    steps(flow, THEN)
-    first = report(flow, THEN, monkeypatch)
-    flow.outline(key, 1)
-    flow.finish(key, 1)
-    again = report(flow, THEN, monkeypatch)
-    assert again.lesions == first.lesions
-    assert again.maps is not None
-    assert first.maps is not None
-    assert np.array_equal(again.maps.numbers, first.maps.numbers)
-
-
-def test_a_job_of_v1_ends_without_lesions(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    flow, key = node.flow(), uid_hash(THEN)
-    flow.prepare(key, 1)
-    flow.classify(key, 1)
-    made = report(flow, THEN, monkeypatch, {"prepare": 0.1, "classify": 0.1})
-    assert made.lesions is None
-    assert not (node.work(THEN) / "lesions.json").exists()
-    [entry] = Twin(node.database).history("p" * 32)
-    assert (entry.lesion_count, entry.comparison) == (None, None)
-
-
-def test_without_a_bundle_nothing_is_outlined(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    flow = node.flow(None)
-    assert steps(flow, THEN) == {}
-    assert report(flow, THEN, monkeypatch).lesions is None
-    assert not (node.data / "visits").exists()
-
-
-def broken(*_: object) -> Any:
-    raise KeyError("Doe^Jane")
-
-
-def test_outlining_that_fails_costs_no_result(
-    node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(lesions, "find", broken)
-    flow, faults = node.flow(), metrics.FAULTS.labels("outline_failed")
-    before = faults._value.get()
-    assert steps(flow, THEN).keys() == {"outline"}
-    made = report(flow, THEN, monkeypatch)
-    assert made.lesions is not None
-    assert "unexpected KeyError at test_lesion_flow.py" in str(made.lesions.reason)
-    assert made.maps is None
-    assert faults._value.get() == before + 1
-    assert "Doe" not in caplog.text
-    assert list(node.work(THEN).glob("full/*.dcm"))
-    assert not (node.data / "visits").exists()
-
-
-@pytest.mark.timeout(300)
-def test_a_comparison_that_fails_costs_no_result_and_the_visit_is_kept(
-    node: Node, monkeypatch: pytest.MonkeyPatch, ungraded: None
-) -> None:
-    flow = node.flow()
-    steps(flow, THEN)
-    report(flow, THEN, monkeypatch)
-    monkeypatch.setattr(lesions, "compare", broken)
-    steps(flow, NOW)
-    made = report(flow, NOW, monkeypatch)
-    assert made.lesions is not None
-    past = made.lesions.comparison
-    assert (past.status, past.days) == ("not_compared", 365)
-    assert "unexpected KeyError" in str(past.reason)
-    assert made.maps is not None
-    assert made.maps.changes is None
-    assert all(kept.known(node.data, study) for study in node.studies)
-
-
-def test_a_step_that_failed_for_good_is_a_reason(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    flow, key = node.flow(), uid_hash(THEN)
-    flow.prepare(key, 1)
-    flow.classify(key, 1)
-    made = report(flow, THEN, monkeypatch)
-    assert made.lesions is not None
-    assert str(made.lesions.reason) == "the step that outlines did not end"
-
-
-def test_a_device_that_is_away_is_tried_later(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object) -> Any:
-        raise TryLater("no memory")
-
-    monkeypatch.setattr(lesions, "find", away)
-    flow, key = node.flow(), uid_hash(THEN)
-    flow.prepare(key, 1)
-    with pytest.raises(TryLater):
-        flow.outline(key, 1)
-    assert not (node.work(THEN) / "lesions.json").exists()
-
-
-def test_objects_that_cannot_be_written_with_lesions_are_without(
-    node: Node, monkeypatch: pytest.MonkeyPatch, ungraded: None
-) -> None:
-    flow = node.flow()
-    steps(flow, THEN)
-    call = flow._reader.call
-
-    def stumbling(returns: Any, function: Any, *args: Any) -> Any:
-        if function is report_stage.write and args[0].maps is not None:
-            raise Unforeseen("KeyError", "segmentation.py:7")
-        return call(returns, function, *args)
-
-    monkeypatch.setattr(flow._reader, "call", stumbling)
-    assert flow.report(uid_hash(THEN), 1, None, SECONDS, 1.7e9) == "present"
-    signal = [path.name for path in node.work(THEN).glob("full/*.dcm")]
-    assert signal
-    assert not any("seg" in name for name in signal)
-
-
-def test_a_visit_that_cannot_be_read_costs_the_comparison_alone(
-    node: Node, monkeypatch: pytest.MonkeyPatch, ungraded: None
-) -> None:
-    flow = node.flow()
-    steps(flow, THEN)
-    report(flow, THEN, monkeypatch)
-    [arrays] = (node.data / "visits" / uid_hash(THEN)).glob("1/visit.npz")
-    arrays.write_bytes(b"rotten")
-    steps(flow, NOW)
-    made = report(flow, NOW, monkeypatch)
-    assert made.lesions is not None
-    assert made.lesions.lesions
-    assert made.lesions.comparison.status == "not_compared"
-    assert kept.known(node.data, uid_hash(NOW)) is not None
-
-
-def test_a_visit_by_another_network_is_outlined_anew(node: Node, ungraded: None) -> None:
-    """Its lesions keep the identities that they had."""
-    other = replace(BUNDLE, manifest=replace(BUNDLE.manifest, digest="e" * 64))
-    steps(node.flow(other), THEN)
-    known = kept.known(node.data, uid_hash(THEN))
+def test_what_is_kept_reads_back_as_it_was(hospital: Hospital) -> None:
+    study = hospital.studies[0]
+    known = kept.known(hospital.data, study.key)
     assert known is not None
-    named = tuple(replace(one, identity=f"before/{one.number}") for one in known.lesions)
-    visit = kept.load(node.data, replace(known, lesions=named))
-    found = outlined_again(visit, known.study_key, BUNDLE).found
-    assert [one.identity for one in found.lesions] == [one.identity for one in named]
-    assert [one.mm3 for one in found.lesions] == pytest.approx([one.mm3 for one in named], rel=0.1)
-    nobody = outlined_again(
-        kept.load(node.data, replace(known, lesions=())), known.study_key, BUNDLE
-    ).found
-    assert {one.identity for one in nobody.lesions} == {
-        f"{known.study_key}/{BUNDLE.manifest.digest[:8]}/{n}" for n in range(1, len(named) + 1)
-    }
+    visit = kept.load(hospital.data, known)
+    maps = cache.load_maps(hospital.work(study), visit.voxels)
+    assert (visit.found.labels == maps.labels).all()
+    assert (visit.found.numbers == maps.numbers).all()
+    assert known.lesions == hospital.finding(study).lesions
+    assert known.study_date == DATES[0]
+    size = sum(path.stat().st_size for path in (hospital.data / "visits" / study.key).rglob("*"))
+    assert size < 8_000_000
+
+
+def test_a_step_that_is_repeated_says_the_same(hospital: Hospital) -> None:
+    study = hospital.studies[1]
+    before = hospital.finding(study)
+    (hospital.work(study) / cache.MAPS).unlink()
+    hospital.flow.report(study.key, 1, None, {}, 1_700_000_000.0)
+    assert hospital.finding(study) == before
+    assert (hospital.work(study) / cache.MAPS).exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (NotAnalysable(Sentence("nothing_bright")), "there is nothing bright in the images"),
+        (KeyError("x"), "unexpected KeyError at "),
+    ],
+)
+def test_outlining_that_fails_costs_no_result(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def failing(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(lesions, "find", failing)
+    study = hospital.studies[0]
+    assert hospital.run(study) != "not_analysed"
+    finding = hospital.finding(study)
+    assert reason in str(finding.reason)
+    assert not finding.lesions
+    assert "not outlined" in hospital.text(study)
+
+
+def test_a_comparison_that_fails_costs_no_lesion(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(lesions, "compare", failing)
+    monkeypatch.setattr(lesions, "grade", failing)
+    study = hospital.studies[1]
+    hospital.run(study)
+    finding = hospital.finding(study)
+    assert finding.lesions
+    assert finding.grades == ()
+    assert finding.comparison.status == "not_compared"
+    assert "ZeroDivisionError" in str(finding.comparison.reason)
+
+
+def test_a_kept_visit_goes_by_its_own_rule_and_with_its_study(hospital: Hospital) -> None:
+    """Last: it deletes."""
+    with hospital.database.begin() as connection:
+        connection.execute(studies.update().values(state="done", generation=0))
+    forever = Retention(images_days=None, results_days=None)
+    for days, expected in ((None, []), (1.0, ["visits", "visits"])):
+        rules = replace(forever, visits_days=days)
+        retention = expiry.Retention(hospital.database, hospital.data, rules, set)
+        assert [item.kind for item in retention.apply()] == expected
+    assert not list((hospital.data / "visits").glob("*"))
+    study = hospital.studies[0]
+    hospital.run(study)
+    assert kept.known(hospital.data, study.key) is not None
+    forget(hospital.database, hospital.data, study.study_instance_uid)
+    assert not (hospital.data / "visits" / study.key).exists()

@@ -73,6 +73,7 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
                         "warn_free_bytes": 0},
             "complete": {"quiet_s": 0.5, "idle_s": 1.0, "cap_s": 60.0},
             "classify": {"bundle": str(folder / "bundle"), "device": "cpu", "threads": 1},
+            "lesions": {"bundle": None},  # not what this is about, and it takes seconds
             "destinations": [{"name": "archive", "folder": str(folder / "archive")}],
             "http": {"port": peers.free_port()},
         },

@@ -79,6 +79,7 @@ def configure(folder: Path, database: str, data: Path, pacs: peers.Orthanc, bund
         "data": str(data),
         "database": None if database == "sqlite" else database,
         "classify": {"device": "cpu", "threads": 1, "bundle": str(bundle)},
+        "lesions": {"bundle": None},  # not what this is about, and it takes seconds
         "destinations": [peers.destination("pacs", pacs.ae_title, pacs.port)],
         "http": {"port": 0},
     }

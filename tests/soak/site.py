@@ -102,6 +102,7 @@ class Site:
             "receive": {"address": "127.0.0.1", "port": port, "min_free_bytes": 2 * ROOM},
             "complete": {"quiet_s": 2.0, "idle_s": 4.0, "cap_s": 60.0},
             "classify": {"device": "cpu", "threads": 1} | model,
+            "lesions": {"bundle": None},  # not what this is about, and it takes seconds
             "destinations": [pacs],
             "http": {"port": peers.free_port()},
         }

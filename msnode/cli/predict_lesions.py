@@ -1,0 +1,106 @@
+"""Lesions in `msnode predict`: outlined, and compared with an earlier scan given by hand."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from msnode import prepare, report
+from msnode.confined import Confined
+from msnode.errors import MsnodeError
+from msnode.flow.analysis import Outline, prepared
+from msnode.flow.lesion_analysis import Outlined, about, compared, outlined
+from msnode.lesions import Bundle, Visit
+from msnode.lesions.kept import Kept
+from msnode.records.images import InputContract, Prepared, SourceVolume
+from msnode.records.lesions import REGIONS, LesionFinding, LesionMaps
+from msnode.records.uid_hash import uid_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The earlier scan."""
+
+    visit: Visit
+    known: Kept
+
+
+def outliner(bundle: Bundle, reader: Confined, earlier: Earlier | None) -> Outline:
+    """What outlines each study, and compares it with the earlier scan, if there is one."""
+
+    def outline(study: Prepared, volume: SourceVolume) -> tuple[LesionFinding, LesionMaps | None]:
+        now = outlined(_key(study), volume, bundle)
+        if earlier is not None and now.visit is not None:
+            here = _about(study, now, reader)
+            now = compared(now, lambda: earlier.visit, earlier.known, here, bundle)
+        return now.finding, now.maps
+
+    return outline
+
+
+def earlier_scan(path: Path, contract: InputContract, bundle: Bundle, reader: Confined) -> Earlier:
+    """Read and outline the earlier scan.
+
+    Raises:
+        MsnodeError: there is none, more than one, or it cannot be outlined.
+    """
+    studies = prepare.group_studies([path])
+    if len(studies) != 1:
+        raise MsnodeError(f"--prior: {len(studies)} scans are there; give one's folder or file")
+    (files,) = studies.values()
+    with TemporaryDirectory(prefix="msnode-") as name:
+        analysis = prepared(files, contract, reader, Path(name))
+        if analysis.reason is not None:
+            raise MsnodeError(f"--prior: {analysis.reason}")
+        study, volume = prepare.load(Path(name)), prepare.load_volume(Path(name))
+    then = outlined(_key(study), volume, bundle)
+    if then.visit is None:
+        raise MsnodeError(f"--prior: {then.finding.reason}")
+    return Earlier(then.visit, _about(study, then, reader))
+
+
+def _key(study: Prepared) -> str:
+    """Stands for the study in the lesions' identities."""
+    return uid_hash(study.slices.frames[0].series_instance_uid)
+
+
+def _about(study: Prepared, now: Outlined, reader: Confined) -> Kept:
+    """What is known of a scan; a NIfTI file has no date."""
+    date, path = "", study.paths[0]
+    uids = prepare.group_studies([path])
+    with suppress(MsnodeError):
+        date = reader.call(str, report.study_date, path, next(iter(uids), ""))
+    slices = study.slices
+    return about(_key(study), date, slices.acquisition, slices.thickness_mm, now)
+
+
+def as_json(finding: LesionFinding | None) -> dict[str, Any]:
+    """What `--json` says of lesions and of their comparison."""
+    if finding is None or finding.reason is not None:
+        reason = finding.reason if finding is not None else None
+        return {"lesions": None, "lesions_reason": reason, "comparison": None}
+    told = finding.comparison
+    is_compared = told.status == "compared"
+    return {
+        "lesions": {
+            "count": len(finding.lesions),
+            "ml": round(finding.ml, 3),
+            "regions": {region: finding.count(region) for region in REGIONS},
+            "found_again": [
+                {"from_mm": g.from_mm, "to_mm": g.to_mm, "found": g.found, "put": g.put}
+                for g in finding.grades
+            ],
+        },
+        "comparison": {
+            "status": told.status,
+            "reason": told.reason,
+            "days": told.days,
+            "new": told.count("new") if is_compared else None,
+            "enlarging": told.count("enlarging") if is_compared else None,
+            "gone": told.count("gone") if is_compared else None,
+            "ml_change": round(told.ml_change, 3) if told.ml_change is not None else None,
+            "ml_error": round(told.ml_error, 3) if told.ml_error is not None else None,
+            "differences": list(told.differences),
+        },
+    }
