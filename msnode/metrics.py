@@ -20,7 +20,9 @@ ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", 
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])
 # present, absent, undetermined, not_analysed, failed
 FAULTS = Counter(
-    "msnode_faults_total", "Studies not analysed for a fault of the node, by reason.", ["reason"]
+    "msnode_faults_total",
+    "Studies not analysed, outlined or compared for a fault of the node, by reason.",
+    ["reason"],
 )  # as in analysis.FAULTS
 COMPLETIONS = Counter("msnode_completions_total", "Studies taken as complete.", ["reason"])
 # evidence, idle, interrupted, fewer, cap
@@ -50,8 +52,10 @@ LESION_ML = Histogram(
     buckets=(0, 0.5, 1, 2, 5, 10, 20, 50, 100),
 )
 COMPARISONS = Counter(
-    "msnode_comparisons_total", "Studies by comparison with an earlier visit.", ["status"]
-)  # compared, not_compared, no_prior
+    "msnode_comparisons_total",
+    "Outlined studies by comparison with an earlier visit.",
+    ["status", "reason"],
+)  # compared, not_compared, no_prior; of not_compared the code of the reason, else ""
 LIKENESS = Histogram(
     "msnode_registration_likeness",
     "Correlation of two visits' brains after registration.",
@@ -88,7 +92,7 @@ WATERMARK_BYTES = Gauge(
 )  # warn, refuse
 DELETED_BYTES = Counter(
     "msnode_deleted_bytes_total", "Bytes deleted by the rules of retention.", ["kind"]
-)  # images, results, quarantine, backups
+)  # images, results, visits, quarantine, backups
 PERIODIC_SECONDS = Histogram(
     "msnode_periodic_seconds",
     "Time of one run of a periodic task.",

@@ -12,27 +12,24 @@ from msnode.config.destinations import (
 )
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
+from msnode.config.models import BUNDLE, LESIONS, Classify, Outline, Priority, Urgent
 from msnode.config.settings import (
-    BUNDLE,
     Audit,
     Caller,
-    Classify,
     Complete,
     Config,
     Conflicts,
     Decode,
     Describe,
     Http,
-    Outline,
-    Priority,
     Receive,
     Retention,
     Syslog,
-    Urgent,
 )
 
 __all__ = [
     "BUNDLE",
+    "LESIONS",
     "Audit",
     "Caller",
     "Classify",

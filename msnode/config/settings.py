@@ -26,15 +26,10 @@ from msnode.config.constraints import (
     series_token,
 )
 from msnode.config.destinations import Destination, DicomPeer, Folder, Tls
+from msnode.config.models import Classify, Outline, Priority
 from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
 
 Conflicts = Literal["keep", "refuse", "replace"]
-
-Urgent = Literal["new_lesions", "enlarging_lesions", "pattern_in_new_patient"]
-
-MODELS = Path(__file__).resolve().parents[2] / "models"
-BUNDLE, LESIONS = MODELS / "hybrid", MODELS / "lesions"
-"""The bundles beside the sources; a packaged installation names its own in the configuration."""
 
 OURS = ("incoming", "instances", "work", "quarantine", "audit", "visits")
 """Folders in the data folder whose files the node takes in, moves and deletes."""
@@ -146,40 +141,6 @@ class Decode:
     time_s: Seconds = 120.0
     """More, and the study is not analysed; a usual one takes less than one. Time for which others
     have the processor does not count, up to ten times as much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Classify:
-    """The classifier and the device it runs on."""
-
-    bundle: Path = BUNDLE
-    """Folder of the model bundle; a relative path counts from the configuration file."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """auto: the first GPU if there is one."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the device computes it natively."""
-    batch: Annotated[int, Within(1, 4096)] = 32
-    """Slices at once; the memory limit of a small GPU."""
-    threads: Annotated[int, Within(0, 1024)] = 0
-    """CPU threads; 0: as many as there are cores."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """The network that outlines lesions; it runs on the processor."""
-
-    bundle: Path | None = LESIONS
-    """Folder of its bundle; a relative path counts from the configuration file. Null: results say
-    nothing of lesions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Priority:
-    """The suggested reading priority."""
-
-    urgent_if: tuple[Urgent, ...] = ("new_lesions", "enlarging_lesions", "pattern_in_new_patient")
-    """What makes a study urgent: lesions that are new or that grew since an earlier scan, or the
-    pattern in somebody without earlier studies. The first that holds is given as the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ FAULTS = frozenset(
     {
         "prepare_failed",
         "classify_failed",
+        "outline_failed",
+        "outline_missing",
+        "compare_failed",
         "step_failed",
         "decoder_died",
         "slices_shape",

@@ -8,7 +8,6 @@ returns plain JSON values. A step that runs twice (after a crash) does the same 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -20,17 +19,17 @@ from msnode.deliver.deliveries import Attempt, Deliveries, identify
 from msnode.deliver.verification import Delivery
 from msnode.flow import steps
 from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
+from msnode.flow.lesion_analysis import count as count_lesions
 from msnode.flow.outline_step import OutlineStep
+from msnode.flow.past import entry, predecessor, prior
 from msnode.flow.priority import suggested
 from msnode.flow.result_files import ResultFiles
 from msnode.flow.routes import BRAIN_MRI, Route
 from msnode.lesions import Bundle
 from msnode.receive import Studies
 from msnode.records.images import Study
-from msnode.records.lesions import LesionFinding
-from msnode.records.results import Decision, Predecessor, Prior, Report
 from msnode.records.sentences import Sentence, from_json, to_json
-from msnode.twin import Entry, Twin
+from msnode.twin import Twin
 
 log = logging.getLogger(__name__)
 
@@ -159,19 +158,22 @@ class Flow:
         """Write the result objects of every profile in use; returns the study's outcome."""
         study = self._studies.study(study_key, generation)
         before = self._twin.predecessor(study_key, generation)
-        analysis = replace(self._load(study, reason), seconds=seconds)
+        analysis = replace(self._load(study, reason, "outline" in seconds), seconds=seconds)
         info = classify.load_info(self._folder(study_key, generation)) or self._runner.info
-        made = compose(study, analysis, info, now, _predecessor(before))
+        made = compose(study, analysis, info, now, predecessor(before))
         made = replace(made, words=self._route.words)
         made, study_date = self._files.dated(made)
         priors = self._twin.priors(study_key, study_date)
-        made = replace(made, priors=tuple(map(_prior, priors)))
+        made = replace(made, priors=tuple(map(prior, priors)))
         made = replace(made, priority=suggested(made, self._config.priority.urgent_if))
         with timed("report"):
             made = self._files.write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
-        self._twin.record(self._entry(made, study, outcome, study_date))
+        folder = self._folder(study_key, generation).relative_to(self._config.data)
+        self._twin.record(entry(made, study, outcome, study_date, str(folder)))
         count(outcome, made.reason)
+        if made.lesions is not None:
+            count_lesions(made.lesions)
         # the reason quotes descriptions, which are free text: it is in the result, not in the log
         log.info("study=%s generation=%d outcome=%s", study_key, generation, outcome)
         return outcome
@@ -235,8 +237,14 @@ class Flow:
                 return cast("Stage", stage)
         return None
 
-    def _load(self, study: Study, reason: Any) -> Analysis:
-        """Load what the earlier steps left in the folder."""
+    def _load(self, study: Study, reason: Any, outlined: bool) -> Analysis:
+        """Load what the earlier steps left in the folder.
+
+        Args:
+            study: whose folder.
+            reason: why it cannot be analysed, or None.
+            outlined: whether outlining is one of its steps: not in a job of ``study.v1``.
+        """
         folder = self._folder(study.key, study.generation)
         if reason is None:
             stage = self._repeat(steps.REPORT, study.key, study.generation)
@@ -245,68 +253,12 @@ class Flow:
         if reason is not None:
             return Analysis(series, reason=from_json(reason))
         scores, finding = classify.load_scores(folder)
-        found = self._outline.load(folder) if self._outline is not None else (None, None)
+        outline = self._outline if outlined else None
+        found = outline.load(folder) if outline is not None else (None, None)
         return Analysis(series, prepare.load(folder), scores, finding, *found)
-
-    def _entry(self, made: Report, study: Study, outcome: str, study_date: str) -> Entry:
-        """The result as the longitudinal record keeps it."""
-        finding = made.finding
-        return Entry(
-            study_key=study.key,
-            generation=study.generation,
-            outcome=outcome,
-            probability=finding.probability if finding is not None else None,
-            decision=finding.decision if finding is not None else None,
-            reason=str(made.reason) if made.reason is not None else None,
-            model_digest=made.model.digest,
-            created_at=made.created_at,
-            folder=str(self._folder(study.key, study.generation).relative_to(self._config.data)),
-            study_date=study_date or None,
-            model=f"{made.model.name} {made.model.version}",
-            threshold=made.model.threshold,
-            **_lesions(made.lesions),
-        )
 
 
 def _stage(analysis: Analysis, name: str) -> Stage:
     """What a stage's step returns."""
     reason = to_json(analysis.reason) if analysis.reason is not None else None
     return {"reason": reason, "seconds": analysis.seconds[name]}
-
-
-def _lesions(finding: LesionFinding | None) -> dict[str, Any]:
-    """What the record keeps of the lesions; nothing where none were looked for."""
-    if finding is None or finding.reason is not None:
-        return {}
-    told = finding.comparison
-    return {
-        "lesion_count": len(finding.lesions),
-        "lesion_ml": finding.ml,
-        "lesion_digest": finding.model.digest,
-        "comparison": told.status,
-        "new_lesions": told.count("new") if told.status == "compared" else None,
-        "enlarging_lesions": told.count("enlarging") if told.status == "compared" else None,
-    }
-
-
-def _predecessor(before: Entry | None) -> Predecessor | None:
-    """The earlier result, as the revised one refers to it."""
-    if before is None:
-        return None
-    decision = cast("Decision | None", before.decision)
-    return Predecessor(before.generation, before.model_digest, decision, before.probability)
-
-
-def _prior(entry: Entry) -> Prior:
-    """A patient's earlier study, as the trend shows it."""
-    return Prior(
-        study_date=datetime.strptime(entry.study_date or "", "%Y%m%d").date(),
-        decision=cast("Decision | None", entry.decision),
-        probability=entry.probability,
-        threshold=entry.threshold,
-        model=entry.model or "",
-        digest=entry.model_digest,
-        lesion_count=entry.lesion_count,
-        lesion_ml=entry.lesion_ml,
-        lesion_digest=entry.lesion_digest or "",
-    )

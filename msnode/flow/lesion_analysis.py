@@ -13,7 +13,7 @@ import numpy as np
 
 from msnode import lesions, metrics
 from msnode.errors import Refused, TryLater, origin
-from msnode.flow.analysis import timed, unexpected
+from msnode.flow.analysis import FAULTS, timed, unexpected
 from msnode.lesions import Bundle, Visit, kept
 from msnode.lesions.kept import Kept
 from msnode.records.images import SourceVolume
@@ -62,22 +62,22 @@ def outlined(study_key: str, volume: SourceVolume, bundle: Bundle) -> Outlined:
         TryLater: the device cannot do this now.
         OSError: likewise the disk.
     """
-    model = model_of(bundle)
-    try:
-        with timed("outline") as seconds:
+    model, found, reason = model_of(bundle), None, None
+    with timed("outline") as seconds:
+        try:
             found = lesions.find(volume.voxels, volume.affine, bundle)
-    except (TryLater, OSError):
-        raise
-    except Refused as refusal:
-        return Outlined(LesionFinding(model, reason=refusal.reason))
-    except Exception as error:  # noqa: BLE001 - it must not cost the study its result
-        return Outlined(LesionFinding(model, reason=failed("outline", error)))
+        except (TryLater, OSError):
+            raise
+        except Refused as refusal:
+            reason = refusal.reason
+        except Exception as error:  # noqa: BLE001 - it must not cost the study its result
+            reason = failed("outline", error)
+    if found is None:
+        return Outlined(LesionFinding(model, reason=reason), seconds=seconds)
     named = tuple(replace(one, identity=f"{study_key}/{one.number}") for one in found.lesions)
     visit = Visit(volume.voxels, volume.affine, replace(found, lesions=named))
     grades, grading = _graded(visit, bundle)
-    metrics.LESIONS.observe(len(named))
     finding = LesionFinding(model, named, grades=grades)
-    metrics.LESION_ML.observe(finding.ml)
     maps = LesionMaps(volume.voxels, found.labels, found.numbers)
     return Outlined(finding, maps, visit, seconds | grading)
 
@@ -117,6 +117,9 @@ def compared(
             compared = lesions.compare(before, now.visit)
         except TryLater:
             raise
+        except Refused as refusal:
+            told = Comparison("not_compared", refusal.reason)
+            compared = lesions.Compared(told, now.finding.lesions)
         except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions
             reason = failed("compare", error)
             compared = lesions.Compared(Comparison("not_compared", reason), now.finding.lesions)
@@ -147,9 +150,18 @@ def outlined_again(before: Visit, study_key: str, bundle: Bundle) -> Visit:
     return replace(before, found=replace(found, lesions=named))
 
 
-def count(told: Comparison) -> None:
-    """Count a comparison, and how well its scans lay on each other."""
-    metrics.COMPARISONS.labels(told.status).inc()
+def count(finding: LesionFinding) -> None:
+    """Count what was outlined, how the comparison went, and faults of the node in either."""
+    told = finding.comparison
+    for reason in (finding.reason, told.reason):
+        if isinstance(reason, Sentence) and reason.code in FAULTS:
+            metrics.FAULTS.labels(reason.code).inc()
+    if finding.reason is not None:
+        return
+    metrics.LESIONS.observe(len(finding.lesions))
+    metrics.LESION_ML.observe(finding.ml)
+    code = told.reason.code if isinstance(told.reason, Sentence) else ""
+    metrics.COMPARISONS.labels(told.status, code).inc()
     if told.likeness is not None:
         metrics.LIKENESS.observe(told.likeness)
 

@@ -53,7 +53,6 @@ class OutlineStep:
             assert now.visit is not None  # noqa: S101 - comparing keeps it
             here = replace(here, comparison=now.finding.comparison)
             kept.keep(self._data, study.generation, here, now.visit)
-        lesion_analysis.count(now.finding.comparison)
         cache.save(now.finding, now.maps, folder)
         return now.seconds
 

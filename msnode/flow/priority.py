@@ -46,6 +46,8 @@ def _new_pattern(report: Report) -> Text | None:
 
 def _routine(report: Report) -> Text:
     """Why a study can wait."""
-    if report.lesions is not None and report.lesions.comparison.status == "compared":
+    past = report.lesions.comparison if report.lesions is not None else None
+    quiet = past is not None and not past.count("new") and not past.count("enlarging")
+    if past is not None and past.status == "compared" and quiet:  # the rule may not ask for them
         return Sentence("because_stable")
     return Sentence("because_nothing")

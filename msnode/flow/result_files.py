@@ -14,6 +14,7 @@ from msnode.confined import Confined
 from msnode.errors import Refused, Unforeseen
 from msnode.flow.steps import work_folder
 from msnode.records.images import Study
+from msnode.records.lesions import LesionFinding
 from msnode.records.results import Report
 from msnode.records.sentences import Sentence
 from msnode.records.uid_hash import uid_hash
@@ -71,6 +72,9 @@ class ResultFiles:
         if made.finding is not None:
             problems = failed.reason if isinstance(failed, Refused) else str(failed)
             reason = Sentence("kept_back", problems=problems)
+            if made.lesions is not None and made.maps is not None:  # may be all that is wrong
+                without = LesionFinding(made.lesions.model, reason=reason)
+                return self.write(replace(made, lesions=without, maps=None))
             bare = replace(made, finding=None, lesions=None, maps=None, priority=None)
             return self.write(replace(bare, reason=reason))
         for path in _some(made.evidence):  # its header may be whole where others are not

@@ -17,7 +17,7 @@ from msnode.lesions.objects import Found
 from msnode.records.images import Float64Array
 from msnode.records.lesions import Comparison, Lesion
 from msnode.records.population import Acquisition
-from msnode.store.files import decode, encode, replacing
+from msnode.store.files import decode, encode, fsync, replacing
 
 FOLDER, ARRAYS, RECORD = "visits", "visit.npz", "visit.json"
 MOST_FLAIR, MOST_PROBABILITY = 65535, 255
@@ -83,6 +83,8 @@ def keep(data: Path, generation: int, known: Kept, visit: Visit) -> None:
     for other in folder.parent.iterdir():
         if other != folder:
             shutil.rmtree(other)
+    for place in (folder.parent, folder.parent.parent, data):  # new names in them, too
+        fsync(place)
 
 
 def known(data: Path, study_key: str) -> Kept | None:

@@ -1,15 +1,16 @@
 """The bundle of the network that outlines: weights, bundle.yaml, CARD.md."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from msnode.config import LESIONS
 from msnode.errors import ConfigError
 from msnode.lesions.unet import WIDTHS, Unet
 from msnode.store import bundle_files
 from msnode.store.bundle_files import DataSource
 
-SHIPPED = Path(__file__).resolve().parents[2] / "models" / "lesions"
+SHIPPED = LESIONS
 """The bundle beside the sources."""
 RESULT = ("widths", "threshold")
 """The keys of bundle.yaml that bear on a result and are part of the digest."""
@@ -44,10 +45,14 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle: the manifest and the network in float32, evaluation mode, on the CPU."""
+    """A loaded bundle: the manifest and the network in float32, evaluation mode."""
 
     manifest: Manifest
     model: Unet
+
+    def on(self, device: str) -> "Bundle":
+        """The same, computing on a device of torch's."""
+        return replace(self, model=self.model.to(device))
 
 
 def save(folder: Path, model: Unet, manifest: Manifest, card: str) -> Manifest:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from msnode.errors import TryLater
 from msnode.lesions.inputs import Planes, at, planes
 from msnode.lesions.unet import CLASSES, Unet
 from msnode.records.images import Float32Array
@@ -15,6 +16,8 @@ from msnode.records.ras_volume import RasVolume
 
 LESION, VENTRICLE, RIM = 1, 2, 3
 """In label maps, in the order of `unet.CLASSES`."""
+GPU_SLICES = 32
+"""Slices at once on a GPU; less than 1 GiB of its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ def outline(volume: RasVolume, model: Unet, threshold: float) -> Outlines:
 
     Raises:
         NotAnalysable: nothing in it is bright.
+        TryLater: the GPU has no memory left, or failed.
     """
     seen = planes(volume)
     shape = volume.voxels.shape[0], volume.voxels.shape[1]
@@ -62,22 +66,31 @@ def probabilities(seen: Planes, model: Unet, shape: tuple[int, int]) -> Float32A
 
     Returns:
         (4, slices, rows, cols) float32; the same to the last bit on any number of cores.
+
+    Raises:
+        TryLater: the GPU has no memory left, or failed.
     """
     slices, rows, cols = seen.pixels.shape
     area = _around(seen, model.multiple)
     maps = np.empty((len(CLASSES), slices, *shape), np.float32)
 
-    def one(number: int) -> None:
-        whole = np.zeros((len(CLASSES), rows, cols), np.float32)
-        whole[0] = 1
-        _put(whole, _scores(model, _padded(seen.input(number), area)), area)
-        same = shape == (rows, cols)
-        maps[:, number] = whole if same else np.stack([at(plane, shape) for plane in whole])
+    def some(numbers: range) -> None:
+        images = np.stack([_padded(seen.input(number), area) for number in numbers])
+        for number, scores in zip(numbers, _scores(model, images), strict=True):
+            whole = np.zeros((len(CLASSES), rows, cols), np.float32)
+            whole[0] = 1
+            _put(whole, scores, area)
+            same = shape == (rows, cols)
+            maps[:, number] = whole if same else np.stack([at(plane, shape) for plane in whole])
 
+    if next(model.parameters()).device.type == "cuda":
+        for first in range(0, slices, GPU_SLICES):
+            some(range(first, min(first + GPU_SLICES, slices)))
+        return maps
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads, initializer=_alone, initargs=(threads,)) as pool:
-        for _ in pool.map(one, range(slices)):  # so that an error is raised here
-            pass
+        # one by one; listed, so that an error is raised here
+        list(pool.map(some, (range(number, number + 1) for number in range(slices))))
     return maps
 
 
@@ -95,11 +108,14 @@ def _alone(threads: int) -> None:
 
 
 @torch.inference_mode()
-def _scores(model: Unet, image: Float32Array) -> Float32Array:
-    """(4, rows, cols) probabilities of one slice."""
+def _scores(model: Unet, images: Float32Array) -> Float32Array:
+    """(n, 4, rows, cols) probabilities of some slices."""
     place = next(model.parameters()).device
-    batch = torch.from_numpy(image[None]).to(place, memory_format=torch.channels_last)
-    scores: Float32Array = model(batch).softmax(1)[0].cpu().numpy()
+    try:
+        batch = torch.from_numpy(images).to(place, memory_format=torch.channels_last)
+        scores: Float32Array = model(batch).softmax(1).cpu().numpy()
+    except (torch.OutOfMemoryError, torch.AcceleratorError) as error:
+        raise TryLater(f"{place}: {type(error).__name__} while outlining") from error
     return scores
 
 

@@ -50,7 +50,9 @@ def start(
     runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
     stack.callback(runner.close)
     go_on()
-    outliner = lesions.load(config.lesions.bundle) if config.lesions.bundle is not None else None
+    bundle = config.lesions.bundle
+    outliner = lesions.load(bundle).on(runner.device) if bundle is not None else None
+    go_on()
     deliveries = Deliveries(database, trail)
     flow = Flow(config, inbox.studies, runner, deliveries, Twin(database), outliner)
     stack.callback(flow.stop)

@@ -1,0 +1,47 @@
+"""The settings of what reads a study: classifier, network of the lesions, reading priority."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msnode.config.constraints import Within
+
+Urgent = Literal["new_lesions", "enlarging_lesions", "pattern_in_new_patient"]
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+BUNDLE, LESIONS = MODELS / "hybrid", MODELS / "lesions"
+"""The bundles beside the sources; a packaged installation names its own in the configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Classify:
+    """The classifier and the device it runs on."""
+
+    bundle: Path = BUNDLE
+    """Folder of the model bundle; a relative path counts from the configuration file."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: the first GPU if there is one."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 where the device computes it natively."""
+    batch: Annotated[int, Within(1, 4096)] = 32
+    """Slices at once; the memory limit of a small GPU."""
+    threads: Annotated[int, Within(0, 1024)] = 0
+    """CPU threads; 0: as many as there are cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The network that outlines lesions; it runs on the classifier's device."""
+
+    bundle: Path | None = LESIONS
+    """Folder of its bundle; a relative path counts from the configuration file. Null: results say
+    nothing of lesions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """The suggested reading priority."""
+
+    urgent_if: tuple[Urgent, ...] = ("new_lesions", "enlarging_lesions", "pattern_in_new_patient")
+    """What makes a study urgent: lesions that are new or that grew since an earlier scan, or the
+    pattern in somebody without earlier studies. The first that holds is given as the reason."""

@@ -1,0 +1,67 @@
+"""A result as the longitudinal record keeps it, and earlier ones as a report shows them."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from msnode.records.images import Study
+from msnode.records.lesions import LesionFinding
+from msnode.records.results import Decision, Predecessor, Prior, Report
+from msnode.twin import Entry
+
+
+def entry(made: Report, study: Study, outcome: str, study_date: str, folder: str) -> Entry:
+    """The result as the longitudinal record keeps it."""
+    finding = made.finding
+    return Entry(
+        study_key=study.key,
+        generation=study.generation,
+        outcome=outcome,
+        probability=finding.probability if finding is not None else None,
+        decision=finding.decision if finding is not None else None,
+        reason=str(made.reason) if made.reason is not None else None,
+        model_digest=made.model.digest,
+        created_at=made.created_at,
+        folder=folder,
+        study_date=study_date or None,
+        model=f"{made.model.name} {made.model.version}",
+        threshold=made.model.threshold,
+        **_lesions(made.lesions),
+    )
+
+
+def _lesions(finding: LesionFinding | None) -> dict[str, Any]:
+    """What the record keeps of the lesions; nothing where none were looked for."""
+    if finding is None or finding.reason is not None:
+        return {}
+    told = finding.comparison
+    return {
+        "lesion_count": len(finding.lesions),
+        "lesion_ml": finding.ml,
+        "lesion_digest": finding.model.digest,
+        "comparison": told.status,
+        "new_lesions": told.count("new") if told.status == "compared" else None,
+        "enlarging_lesions": told.count("enlarging") if told.status == "compared" else None,
+    }
+
+
+def predecessor(before: Entry | None) -> Predecessor | None:
+    """The earlier result, as the revised one refers to it."""
+    if before is None:
+        return None
+    decision = cast("Decision | None", before.decision)
+    return Predecessor(before.generation, before.model_digest, decision, before.probability)
+
+
+def prior(kept: Entry) -> Prior:
+    """A patient's earlier study, as the trend shows it."""
+    return Prior(
+        study_date=datetime.strptime(kept.study_date or "", "%Y%m%d").date(),
+        decision=cast("Decision | None", kept.decision),
+        probability=kept.probability,
+        threshold=kept.threshold,
+        model=kept.model or "",
+        digest=kept.model_digest,
+        lesion_count=kept.lesion_count,
+        lesion_ml=kept.lesion_ml,
+        lesion_digest=kept.lesion_digest or "",
+    )
