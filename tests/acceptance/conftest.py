@@ -69,6 +69,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
                 "receive": {"address": "127.0.0.1", "port": port},
                 "complete": {"quiet_s": 1.0, "idle_s": 2.0, "cap_s": 60.0},
                 "classify": {"device": "cpu"},
+                "lesions": {"bundle": None},  # test_demo.py takes lesions this way
                 "destinations": [
                     {"name": "folder", "folder": str(results)},
                     peers.destination("pacs", pacs.ae_title, pacs.port),

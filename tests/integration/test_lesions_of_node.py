@@ -95,7 +95,7 @@ def test_a_lesion_that_is_new_is_found_and_makes_the_study_urgent(
     assert (later.maps.changes[later.maps.numbers == new.number] == 2).all()
     assert later.priority is not None
     assert (later.priority.is_urgent, str(later.priority.why)) == (
-        True, "1 new lesion(s) since the earlier scan",
+        True, "new lesions since the earlier scan: 1",
     )  # fmt: skip
 
     assert_recorded(node, first, later)

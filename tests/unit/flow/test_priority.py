@@ -39,9 +39,9 @@ def decided(made: Report, decision: Decision, *priors: Prior) -> Report:
 @pytest.mark.parametrize(
     ("changes", "rule", "why"),
     [
-        (("new", "unchanged"), Rule(), "1 new lesion(s) since the earlier scan"),
-        (("enlarging", "enlarging"), Rule(), "2 enlarging lesion(s) since the earlier scan"),
-        (("new", "enlarging"), Rule(), "1 new lesion(s) since the earlier scan"),
+        (("new", "unchanged"), Rule(), "new lesions since the earlier scan: 1"),
+        (("enlarging", "enlarging"), Rule(), "enlarging lesions since the earlier scan: 2"),
+        (("new", "enlarging"), Rule(), "new lesions since the earlier scan: 1"),
         (("unchanged", "shrinking", "gone"), Rule(), None),
         (("new",), Rule(("enlarging_lesions",)), None),
         (("enlarging",), Rule(("new_lesions",)), None),
