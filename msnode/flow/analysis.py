@@ -104,7 +104,7 @@ def prepared(
         except Refused as refusal:
             analysis = Analysis(reason=refusal.reason)
         except Exception as error:  # noqa: BLE001 - a study must never end in silence
-            analysis = Analysis(reason=_failed("prepare", error))
+            analysis = Analysis(reason=failed("prepare", error))
     return replace(analysis, seconds=seconds)
 
 
@@ -125,7 +125,7 @@ def opinion(analysis: Analysis, runner: classify.Runner) -> Analysis:
         except Refused as refusal:
             analysis = replace(analysis, reason=refusal.reason)
         except Exception as error:  # noqa: BLE001 - a study must never end in silence
-            analysis = replace(analysis, reason=_failed("classify", error))
+            analysis = replace(analysis, reason=failed("classify", error))
     return replace(analysis, seconds=analysis.seconds | seconds)
 
 
@@ -206,7 +206,7 @@ def unexpected(error: Exception, doing: str) -> str:
     return where
 
 
-def _failed(stage: str, error: Exception) -> Sentence:
+def failed(stage: str, error: Exception) -> Sentence:
     """The reason that the result gives for an unforeseen error."""
     kind, _ = origin(error)
     return Sentence(f"{stage}_failed", error=kind, where=unexpected(error, stage))

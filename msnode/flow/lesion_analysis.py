@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from msnode import lesions, metrics
-from msnode.errors import Refused, TryLater, origin
-from msnode.flow.analysis import FAULTS, timed, unexpected
+from msnode.errors import Refused, TryLater
+from msnode.flow.analysis import FAULTS, failed, timed, unexpected
 from msnode.lesions import Bundle, Visit, kept
 from msnode.lesions.kept import Kept
 from msnode.records.images import SourceVolume
@@ -211,12 +211,6 @@ def day(study_date: str) -> date | None:
         return datetime.strptime(study_date, "%Y%m%d").date()
     except ValueError:
         return None
-
-
-def failed(stage: str, error: Exception) -> Sentence:
-    """The reason that the result gives for an unforeseen error."""
-    kind, _ = origin(error)
-    return Sentence(f"{stage}_failed", error=kind, where=unexpected(error, stage))
 
 
 def about(

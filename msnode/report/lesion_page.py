@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from PIL import Image
-from reportlab.lib.colors import white
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
@@ -22,6 +21,7 @@ from msnode.report.pdf_layout import (
     WIDTH,
     colour,
     heading,
+    letters,
 )
 
 LISTED = 8
@@ -83,25 +83,12 @@ def pictures(canvas: Canvas, case: Case, y: float, size: float) -> float:
     for number, (words, picture) in enumerate(tiles[:4]):
         x = MARGIN + number * step
         canvas.drawImage(ImageReader(picture), x, y - size, size, size)
-        _letters(canvas, shown.letters, x, y - size, size)
+        letters(canvas, shown.letters, x, y - size, size)
         canvas.setFillColor(INK)
         canvas.setFont("Inter-Regular", 8)
         canvas.drawString(x, y - size - 10, words)
     _legend(canvas, case, y - size - 24)
     return y - size - CAPTIONS
-
-
-def _letters(
-    canvas: Canvas, letters: tuple[str, str, str, str], x: float, bottom: float, size: float
-) -> None:
-    """Which side of the patient is left, right, at the top and at the bottom."""
-    left, right, top, down = letters
-    canvas.setFillColor(white)
-    canvas.setFont("Inter-SemiBold", 7)
-    canvas.drawString(x + 3, bottom + size / 2, left)
-    canvas.drawRightString(x + size - 3, bottom + size / 2, right)
-    canvas.drawCentredString(x + size / 2, bottom + size - 8, top)
-    canvas.drawCentredString(x + size / 2, bottom + 3, down)
 
 
 def _legend(canvas: Canvas, case: Case, y: float) -> None:

@@ -5,7 +5,6 @@ from io import BytesIO
 from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage
 from reportlab import rl_config
-from reportlab.lib.colors import white
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
@@ -28,6 +27,7 @@ from msnode.report.pdf_layout import (
     Section,
     colour,
     fitted,
+    letters,
 )
 
 # Streams stay binary: as ASCII base 85 they take a quarter more room and five times the time. The
@@ -173,7 +173,7 @@ def _pictures(canvas: Canvas, case: Case, y: float, size: float) -> float:
         for row, picture in enumerate(tiles.pair(case, found.index, view)):
             bottom = y - (row + 1) * (size + 3)
             canvas.drawImage(ImageReader(picture), x, bottom, size, size)
-            _letters(canvas, tiles.letters(case, found.index), x, bottom, size)
+            letters(canvas, tiles.letters(case, found.index), x, bottom, size)
         canvas.setFillColor(INK)
         canvas.setFont("Inter-Regular", 8)
         canvas.drawString(x, y - 2 * (size + 3) - 9, wording.name(case, found))
@@ -182,16 +182,3 @@ def _pictures(canvas: Canvas, case: Case, y: float, size: float) -> float:
     canvas.setFillColor(GREY)
     canvas.drawString(MARGIN, y - 2 * (size + 3) - 21, case.say("saliency_note"))
     return y - 2 * (size + 3) - 36
-
-
-def _letters(
-    canvas: Canvas, letters: tuple[str, str, str, str], x: float, bottom: float, size: float
-) -> None:
-    """Which side of the patient is left, right, at the top and at the bottom."""
-    left, right, top, down = letters
-    canvas.setFillColor(white)
-    canvas.setFont("Inter-SemiBold", 7)
-    canvas.drawString(x + 3, bottom + size / 2, left)
-    canvas.drawRightString(x + size - 3, bottom + size / 2, right)
-    canvas.drawCentredString(x + size / 2, bottom + size - 8, top)
-    canvas.drawCentredString(x + size / 2, bottom + 3, down)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from reportlab.lib.colors import Color, HexColor
+from reportlab.lib.colors import Color, HexColor, white
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
@@ -86,3 +86,16 @@ def colour(rgb: tuple[int, int, int]) -> Color:
 def _escape(line: str) -> str:
     """Paragraphs take markup."""
     return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def letters(
+    canvas: Canvas, letters: tuple[str, str, str, str], x: float, bottom: float, size: float
+) -> None:
+    """Which side of the patient is left, right, at the top and at the bottom."""
+    left, right, top, down = letters
+    canvas.setFillColor(white)
+    canvas.setFont("Inter-SemiBold", 7)
+    canvas.drawString(x + 3, bottom + size / 2, left)
+    canvas.drawRightString(x + size - 3, bottom + size / 2, right)
+    canvas.drawCentredString(x + size / 2, bottom + size - 8, top)
+    canvas.drawCentredString(x + size / 2, bottom + 3, down)
