@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import lesions, prepare
+from msnode.cli import scans
 from msnode.cli.progress import progress
 from msnode.config import Decode
 from msnode.confined import Confined
@@ -23,7 +24,7 @@ from msnode.errors import MsnodeError
 from msnode.lesions import Bundle, Compared, Visit
 from msnode.prepare import SourceGrid
 from msnode.records.images import InputContract
-from msnode.records.lesions import CHANGES, REGIONS, Lesion
+from msnode.records.lesions import REGIONS, Lesion
 from msnode.records.uid_hash import uid_hash
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def outline(paths: Sequence[Path], out: Path, prior: Path | None, model: Path | 
         MsnodeError: there is no scan, the bundle or the earlier scan cannot be used, or a scan had
             no result.
     """
-    studies = _studies(paths)
+    studies = scans.studies(paths)
     bundle = lesions.load(model or lesions.SHIPPED)
     reader = Confined(Decode(), ("msnode.prepare",))
     before = _prior(prior, reader, bundle) if prior is not None else None
@@ -87,30 +88,13 @@ def outline(paths: Sequence[Path], out: Path, prior: Path | None, model: Path | 
         raise MsnodeError(f"{failed} of {len(studies)} scans were not outlined; see above")
 
 
-def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
-    """Files by scan.
-
-    Raises:
-        MsnodeError: there is none.
-    """
-    studies = prepare.group_studies(paths)
-    if not studies:
-        raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
-    return studies
-
-
 def _prior(path: Path, reader: Confined, bundle: Bundle) -> Visit:
     """The earlier scan.
 
     Raises:
         MsnodeError: there is none, more than one, or it cannot be outlined.
     """
-    studies = _studies([path])
-    if len(studies) > 1:
-        raise MsnodeError(
-            f"--prior: there are {len(studies)} scans; give the folder or file of one"
-        )
-    _, visit = _visit(next(iter(studies.values())), reader, bundle)
+    _, visit = _visit(scans.earlier(path), reader, bundle)
     return visit
 
 
@@ -203,7 +187,7 @@ def _show(done: Sequence[Outlined], bundle: Bundle, out: Path) -> None:
     console.print(table)
     for one in done:
         if one.compared is not None:
-            console.print(f"{escape(one.name)}: {_since(one.compared)}")
+            console.print(f"{escape(one.name)}: {scans.since(one.compared.comparison)}")
         for warning in one.grid.warnings:
             console.print(f"[yellow]{escape(one.name)}: {escape(str(warning))}[/]")
     m = bundle.manifest
@@ -213,15 +197,3 @@ def _show(done: Sequence[Outlined], bundle: Bundle, out: Path) -> None:
     console.print(f"[dim]{escape(m.notice)}[/]")
     console.print("[dim]AI result, not verified; for research, not a medical device[/]")
     console.print(f"masks and lesions.csv are in {out}")
-
-
-def _since(compared: Compared) -> str:
-    """What changed, in a line."""
-    told = compared.comparison
-    if told.status != "compared":
-        return f"[yellow]not compared with the earlier scan: {escape(str(told.reason))}[/]"
-    counts = ", ".join(f"{told.count(change)} {change}" for change in CHANGES if told.count(change))
-    return (
-        f"since the earlier scan: {counts or 'no lesion in either'}; {told.ml_before:.1f} ml then, "
-        f"{told.ml_now:.1f} ml now (error ±{told.ml_error:.1f} ml)"
-    )

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import classify, lesions, prepare, report
+from msnode.cli import scans
 from msnode.cli.predict_lesions import as_json as lesions_as_json
 from msnode.cli.predict_lesions import earlier_scan, outliner
 from msnode.cli.progress import progress
@@ -23,7 +24,7 @@ from msnode.errors import Crashed, MsnodeError
 from msnode.flow.analysis import Analysis, Outline, compose, examine, unexpected
 from msnode.flow.priority import suggested
 from msnode.records.images import SeriesChoice, Study
-from msnode.records.lesions import CHANGES, REGIONS
+from msnode.records.lesions import REGIONS
 from msnode.records.results import ModelInfo
 from msnode.records.sentences import Sentence, Text
 from msnode.records.uid_hash import uid_hash
@@ -65,7 +66,7 @@ def predict(
     Raises:
         MsnodeError: there is nothing to classify, or a bundle or the earlier scan cannot be used.
     """
-    studies = _studies(paths)
+    studies = scans.studies(paths)
     bundle = lesions.load(lesions.SHIPPED)
     reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
     runner = classify.Runner(classify.load_bundle(model), Classify(model, device=device))
@@ -177,15 +178,8 @@ def _lesion_lines(analysis: Analysis) -> Iterator[str]:
         return
     where = ", ".join(f"{found.count(r)} {r.replace('_', ' ')}" for r in REGIONS if found.count(r))
     yield f"white matter hyperintensities: {len(found.lesions)} ({found.ml:.1f} ml) {where}"
-    told = found.comparison
-    if told.status == "not_compared":
-        yield f"[yellow]not compared with the earlier scan: {escape(str(told.reason))}[/]"
-    elif told.status == "compared":
-        counts = ", ".join(f"{told.count(c)} {c}" for c in CHANGES if told.count(c))
-        yield (
-            f"since the earlier scan: {counts}; {told.ml_before:.1f} ml then, "
-            f"{told.ml_now:.1f} ml now (error ±{told.ml_error:.1f} ml)"
-        )
+    if found.comparison.status != "no_prior":
+        yield scans.since(found.comparison)
 
 
 def _warnings(analysis: Analysis) -> tuple[Text, ...]:
@@ -230,7 +224,7 @@ def explain(paths: Sequence[Path], model: Path) -> None:
     reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
     contract = classify.load_bundle(model).contract
     console = Console()
-    for name, files in _studies(paths).items():
+    for name, files in scans.studies(paths).items():
         console.rule(f"study {name}", align="left")
         try:
             told = reader.call(tuple[SeriesChoice, ...], prepare.explain, files, contract)
@@ -238,13 +232,6 @@ def explain(paths: Sequence[Path], model: Path) -> None:
             console.print(f"[magenta]{escape(str(crash))}[/]")
         else:
             console.print(series_table(told))
-
-
-def _studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
-    studies = prepare.group_studies(paths)
-    if studies:
-        return studies
-    raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
 
 
 def _write(

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from msnode import prepare, report
+from msnode.cli import scans
 from msnode.confined import Confined
 from msnode.errors import MsnodeError
 from msnode.flow.analysis import Outline, prepared
@@ -45,10 +46,7 @@ def earlier_scan(path: Path, contract: InputContract, bundle: Bundle, reader: Co
     Raises:
         MsnodeError: there is none, more than one, or it cannot be outlined.
     """
-    studies = prepare.group_studies([path])
-    if len(studies) != 1:
-        raise MsnodeError(f"--prior: {len(studies)} scans are there; give one's folder or file")
-    (files,) = studies.values()
+    files = scans.earlier(path)
     with TemporaryDirectory(prefix="msnode-") as name:
         analysis = prepared(files, contract, reader, Path(name))
         if analysis.reason is not None:
