@@ -43,6 +43,7 @@ def test_a_report_finds_its_request_after_a_kill(
         committing.pacs() as slow,
     ):
         proof = {"verify": "commitment", "retry": {"first_s": 1.0, "longest_s": 2.0}}
+        asks_again = proof | {"verify_s": 5.0}  # the first report may come to the dead node
         node = Node(
             {
                 "data": str(tmp_path / "data"),
@@ -51,7 +52,7 @@ def test_a_report_finds_its_request_after_a_kill(
                 "classify": {"device": "cpu", "threads": 1, "bundle": str(bundle)},
                 "lesions": {"bundle": None},  # not what this is about, and it takes seconds
                 "destinations": [
-                    peers.destination("orthanc", "ORTHANC", orthanc.port) | proof,
+                    peers.destination("orthanc", "ORTHANC", orthanc.port) | asks_again,
                     peers.destination("slow", "PACS", slow.destination.port or 0) | proof,
                 ],
                 "http": {"port": peers.free_port()},
