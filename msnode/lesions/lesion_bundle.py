@@ -4,16 +4,37 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from scipy.special import expit, logit
+
 from msnode.config import LESIONS
 from msnode.errors import ConfigError
 from msnode.lesions.unet import WIDTHS, Unet
+from msnode.records.images import Float64Array
 from msnode.store import bundle_files
 from msnode.store.bundle_files import DataSource
 
 SHIPPED = LESIONS
 """The bundle beside the sources."""
-RESULT = ("widths", "threshold")
+RESULT = ("widths", "threshold", "rating")
 """The keys of bundle.yaml that bear on a result and are part of the digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """From a lesion's mean probability to the share of such ones that a person drew as well.
+
+    Attributes:
+        slope: of the logit.
+        offset: added to it.
+    """
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def __call__(self, means: Float64Array) -> Float64Array:
+        """Platt's scaling of probabilities in (0, 1)."""
+        rated: Float64Array = expit(self.slope * logit(means) + self.offset)
+        return rated
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +46,7 @@ class Manifest:
         version: of the weights, semantic.
         widths: of the network's levels.
         threshold: probability from which a voxel is lesion.
+        rating: of found lesions.
         measured_on: the people, split and date behind the figures.
         notice: the sentence on training data and licence that every reader must see.
         training_data: whose scans it learned from.
@@ -36,6 +58,7 @@ class Manifest:
     version: str
     widths: tuple[int, ...] = WIDTHS
     threshold: float = 0.5
+    rating: Rating = Rating()
     measured_on: str = ""
     notice: str = ""
     training_data: tuple[DataSource, ...] = ()

@@ -30,7 +30,7 @@ class Lesion:
         diameter_mm: longest, within one slice.
         slices: of the volume, 0 at the feet, in which it is.
         centroid: RAS mm.
-        probability: mean of its voxels, in [0, 1].
+        probability: share of lesions so rated that a person drew as well, in [0, 1].
         parts: mm3 by region; a confluent lesion may lie in several.
         identity: the same from scan to scan: key of the study in which it was first seen, and its
             number there; "" where no study is known.

@@ -11,8 +11,9 @@ from scipy import ndimage
 from msnode.errors import ConfigError, NotAnalysable
 from msnode.learn.data import ras_nifti
 from msnode.learn.data.index_csv import Row
+from msnode.learn.synth.lesion_filling import fill
 from msnode.lesions.brain import brain_mask
-from msnode.lesions.inputs import Planes, planes
+from msnode.lesions.inputs import BRIGHTEST, Planes, brightness, planes
 from msnode.lesions.outline import LESION, RIM, VENTRICLE
 from msnode.records.ras_volume import RasVolume
 
@@ -36,7 +37,10 @@ class Labelled:
         lesions: (x, y, z) bool, on the volume's grid.
         planes: what the network sees.
         labels: (slices, rows, cols) uint8 on the planes, `REST` to `UNKNOWN`.
-        stripped: what the network sees where somebody has removed the skull; None: unknown brain.
+        stripped: the planes where somebody has removed the skull: by the drawn brain, else by a
+            rough mask of it.
+        healed: the planes of the same scan with its lesions filled in.
+        healed_stripped: both.
         inside: (slices, rows, cols) bool, a rough mask of the brain.
     """
 
@@ -45,7 +49,9 @@ class Labelled:
     lesions: NDArray[np.bool_]
     planes: Planes
     labels: NDArray[np.uint8]
-    stripped: Planes | None
+    stripped: Planes
+    healed: Planes
+    healed_stripped: Planes
     inside: NDArray[np.bool_]
 
 
@@ -77,11 +83,29 @@ def _one(row: Row) -> Labelled:
     lesions = mask(row.lesions, volume)
     seen = planes(volume)
     labels = _labels(row, volume, lesions, seen)
-    brain = mask(row.brain, volume) if row.brain else None
-    bare = RasVolume(volume.voxels * brain, volume.affine) if brain is not None else None
-    stripped = planes(bare) if bare is not None else None
-    inside = on_planes(brain_mask(volume), seen)
-    return Labelled(row, volume, lesions, seen, labels, stripped, inside)
+    rough = brain_mask(volume)
+    brain = mask(row.brain, volume) if row.brain else rough
+    healed = _healed(volume, lesions, brain)
+    bare = (planes(RasVolume(v.voxels * brain, v.affine)) for v in (volume, healed))
+    inside = on_planes(rough, seen)
+    return Labelled(
+        row, volume, lesions, seen, labels, next(bare), planes(healed), next(bare), inside
+    )
+
+
+def _healed(volume: RasVolume, lesions: NDArray[np.bool_], brain: NDArray[np.bool_]) -> RasVolume:
+    """The volume with its lesions filled in, slice by slice."""
+    rng, scale = np.random.default_rng(0), BRIGHTEST * brightness(volume)
+    slices = [
+        fill(image, places, where, places, rng)
+        for image, places, where in zip(
+            np.moveaxis(np.clip(volume.voxels / scale, 0, 1).astype(np.float32), 2, 0),
+            np.moveaxis(lesions, 2, 0),
+            np.moveaxis(brain, 2, 0),
+            strict=True,
+        )
+    ]
+    return RasVolume(np.stack(slices, axis=2), volume.affine)
 
 
 def mask(path: Path, volume: RasVolume) -> NDArray[np.bool_]:

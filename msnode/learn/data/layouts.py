@@ -6,10 +6,11 @@ none of them.
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from msnode.errors import ConfigError
-from msnode.learn.data import outlines
+from msnode.learn.data import muse, outlines
 from msnode.learn.data.index_csv import IMAGES, Row
 
 IXI_SCANNERS = {"Guys": "Philips 1.5T", "HH": "Philips 3T", "IOP": "GE 1.5T"}
@@ -88,6 +89,25 @@ def ehealth(root: Path, masks: Path) -> list[Row]:
     return _some(rows, root, "person/visit/IM_00031.TIF")
 
 
+def nichart(root: Path, masks: Path) -> list[Row]:
+    """NiChart's example: ``Subj1_FLAIR.nii.gz``, ``Subj1_wmh``, ``Subj1_regions_on_T1`` (DLMUSE).
+
+    The hyperintensities are a program's (DLWMLS), so the rows have the role ``train``. Ventricles
+    and brain are brought from the regions, which lie on the T1, to the FLAIR's grid.
+
+    Args:
+        root: folder of the persons.
+        masks: folder that gets the masks of ventricles and brain.
+    """
+    rows = []
+    for path, (person,) in _named(root, re.compile(r"(Subj\d+)_FLAIR\.nii\.gz")):
+        wmh, regions = (path.with_name(f"{person}_{n}.nii.gz") for n in ("wmh", "regions_on_T1"))
+        ventricles, brain = muse.masks(path, regions, masks)
+        row = Row(path, f"nichart-{person}", "other", "nichart", "", "FLAIR", lesions=wmh)
+        rows.append(replace(row, ventricles=ventricles, brain=brain, role="train"))
+    return _some(rows, root, "Subj1_FLAIR.nii.gz")
+
+
 def folders(root: Path, person: str = r"[^_\-.]+") -> list[Row]:
     """One folder per class, images at any depth, e.g. tiles of blood smears.
 
@@ -123,7 +143,7 @@ def dicom(root: Path) -> list[Row]:
 
 
 LAYOUTS: dict[str, Callable[..., list[Row]]] = {
-    f.__name__: f for f in (ixi, mendeley, msseg2016, isbi2015, ehealth, folders, dicom)
+    f.__name__: f for f in (ixi, mendeley, msseg2016, isbi2015, ehealth, nichart, folders, dicom)
 }
 """By the name that ``msnode data index`` takes."""
 
@@ -144,8 +164,8 @@ def index(layout: str, root: Path, out: Path, person: str | None = None) -> list
         raise ConfigError(f"layout {layout!r} is unknown; use one of {', '.join(LAYOUTS)}")
     if person is not None and layout != "folders":
         raise ConfigError(f"--person is for folders; {layout} has the person in its own names")
-    if layout == "ehealth":
-        return ehealth(root, out.with_name(f"{out.stem}-masks"))
+    if layout in ("ehealth", "nichart"):
+        return LAYOUTS[layout](root, out.with_name(f"{out.stem}-masks"))
     return folders(root, person) if person is not None else LAYOUTS[layout](root)
 
 

@@ -9,8 +9,13 @@ from scipy import ndimage, stats
 
 from msnode.learn.evaluate.figures_of_merit import Figure, interval, resampled
 from msnode.lesions.objects import CONNECTED
+from msnode.records.images import Float32Array
 
 DRAWS = 2000
+MEANS = (
+    "dice", "f1", "recall", "precision", "false", "ventricles", "stripped", "healed_ml", "naive",
+)  # fmt: skip
+"""Attributes of `Agreement` whose mean over persons is a figure."""
 Mask = NDArray[np.bool_]
 
 
@@ -29,6 +34,8 @@ class Agreement:
         ventricles: Dice of the ventricles; None where nobody drew them.
         stripped: Dice of the lesions without the skull; None where the brain is not known.
         naive: Dice of a threshold on the brightness.
+        healed_ml: what was found in the same scan with its lesions filled in.
+        rated: of every found lesion its mean probability, and whether it overlaps a drawn one.
     """
 
     person: str
@@ -41,6 +48,8 @@ class Agreement:
     ventricles: float | None = None
     stripped: float | None = None
     naive: float | None = None
+    healed_ml: float | None = None
+    rated: tuple[tuple[float, bool], ...] = ()
 
     @property
     def f1(self) -> float:
@@ -63,6 +72,14 @@ def agreement(person: str, drawn: Mask, found: Mask, voxel_mm3: float) -> Agreem
     return Agreement(person, dice(drawn, found), recall, precision, false, ml, found_ml)
 
 
+def rated(probability: Float32Array, found: Mask, drawn: Mask) -> tuple[tuple[float, bool], ...]:
+    """Mean probability of every found lesion, and whether it overlaps a drawn one."""
+    labels, count = ndimage.label(found, CONNECTED)
+    means = ndimage.mean(probability, labels, range(1, count + 1))
+    true = np.isin(range(1, count + 1), labels[drawn])
+    return tuple(zip(np.asarray(means, np.float64).tolist(), true.tolist(), strict=True))
+
+
 def _touched(these: Mask, others: Mask) -> tuple[float, int]:
     """Part of the lesions that overlap others, and how many do not; 1 where there is none."""
     labels, count = ndimage.label(these, CONNECTED)
@@ -74,7 +91,16 @@ def _touched(these: Mask, others: Mask) -> tuple[float, int]:
 
 def figures(rows: Sequence[Agreement]) -> dict[str, Figure]:
     """Means over persons, with 95 % intervals by bootstrap over them."""
-    names = ("dice", "f1", "recall", "precision", "false", "ventricles", "stripped", "naive")
+    names: tuple[str, ...] = (
+        "dice",
+        "f1",
+        "recall",
+        "precision",
+        "false",
+        "ventricles",
+        "stripped",
+    )
+    names += ("healed_ml", "naive")
     found = {name: _mean([getattr(row, name) for row in rows]) for name in names}
     ml = np.array([row.ml for row in rows])
     ours = np.array([row.found_ml for row in rows])

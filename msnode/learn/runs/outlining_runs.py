@@ -11,7 +11,7 @@ from msnode.errors import ConfigError
 from msnode.learn.data import label_maps, splits
 from msnode.learn.data.index_csv import read
 from msnode.learn.data.label_maps import UNKNOWN, Labelled
-from msnode.learn.evaluate import figures_of_merit, markdown, overlap
+from msnode.learn.evaluate import figures_of_merit, lesion_calibration, markdown, overlap
 from msnode.learn.evaluate.figures_of_merit import Figure
 from msnode.learn.evaluate.overlap import Agreement
 from msnode.learn.runs import directory
@@ -20,7 +20,8 @@ from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.loop import Schedule
 from msnode.learn.train.recipe import Plan
 from msnode.lesions import lesion_bundle
-from msnode.lesions.lesion_bundle import Manifest
+from msnode.lesions.inputs import Planes
+from msnode.lesions.lesion_bundle import Manifest, Rating
 from msnode.lesions.objects import without_short
 from msnode.lesions.outline import LESION, VENTRICLE, probabilities
 from msnode.lesions.unet import Unet
@@ -41,6 +42,9 @@ MEANINGS = {
     "volume_bias": "volume, bias",
     "ventricles": "ventricles, Dice",
     "stripped": "voxel Dice without skull",
+    "healed_ml": "ml found in the same scans with their lesions filled in",
+    "ece": "expected calibration error of a found lesion's probability",
+    "ece_raw": "the same, as the network gives it",
     "naive": "naive: voxel Dice of a threshold on the brain's brightness",
 }
 
@@ -54,12 +58,14 @@ class Outlined:
         figures: means over the test persons.
         persons: a row each.
         threshold: of the probability, the mean of the folds'.
+        rating: of found lesions, from those of all test persons.
     """
 
     folder: Path
     figures: dict[str, Figure]
     persons: tuple[Agreement, ...]
     threshold: float
+    rating: Rating
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ def _release(out: Path, model: Unet, found: Outlined | None, threshold: float) -
         "lesions",
         "0.1.0",
         threshold=threshold,
+        rating=found.rating if found else Rating(),
         measured_on=_measured_on(found),
         figures=figures,
     )
@@ -152,14 +159,15 @@ def _volumes(index: Path, progress: Progress) -> tuple[Labelled, ...]:
 
 
 def _tested(volumes: Sequence[Labelled], scheme: str, count: int, seed: int) -> list[set[str]]:
-    """The test persons of every fold; rows with the role ``train`` are never among them."""
+    """Who is left out of every fold; of them, those with the role ``train`` are not tested."""
     persons = [v.row.person for v in volumes if v.row.role != "train"]
     if scheme == "k-fold":
         found = splits.k_fold(persons, ["lesions"] * len(persons), count, seed)
     elif scheme == "leave-one-patient-out":
         found = splits.leave_one_patient_out(persons, ["lesions"] * len(persons), seed)
     else:
-        raise ConfigError(f"scheme {scheme} is not for {ARCHITECTURE}; use k-fold")
+        sites = sorted({v.row.site for v in volumes if v.row.role != "train"})
+        return [{v.row.person for v in volumes if v.row.site == site} for site in sites]
     return [{persons[row] for row in split.test} for split in found]
 
 
@@ -172,11 +180,11 @@ def _fold(
         return decode(file.read_bytes(), Fold)
     taught = [v for v in volumes if v.row.person not in test]
     model = _trained(taught, plan, folder, progress)
-    threshold = _threshold(_maps(model, taught), taught)
-    brightness = _naive_threshold(taught)
-    rows = tuple(
-        _agreement(model, v, threshold, brightness) for v in volumes if v.row.person in test
-    )
+    own = [v for v in taught if v.row.role != "train"] or taught
+    threshold = _threshold(_maps(model, own), own)
+    brightness = _naive_threshold(own)
+    tested = [v for v in volumes if v.row.person in test and v.row.role != "train"]
+    rows = tuple(_agreement(model, v, threshold, brightness) for v in tested)
     directory.write_json(file, asdict(Fold(threshold, rows)))
     return Fold(threshold, rows)
 
@@ -189,7 +197,8 @@ def _trained(volumes: Sequence[Labelled], plan: Plan, folder: Path, progress: Pr
         progress(f"training {folder.name}", step, plan.steps)
         return False
 
-    return outlining.fit(volumes, schedule, plan.batch, folder / "model.safetensors", report)
+    checkpoint = folder / outlining.CHECKPOINT
+    return outlining.fit(volumes, schedule, plan.batch, checkpoint, report, plan.start)
 
 
 def _maps(model: Unet, volumes: Sequence[Labelled]) -> list[Float32Array]:
@@ -197,11 +206,10 @@ def _maps(model: Unet, volumes: Sequence[Labelled]) -> list[Float32Array]:
     return [_map(model, v)[LESION] for v in volumes]
 
 
-def _map(model: Unet, v: Labelled, stripped: bool = False) -> Float32Array:
-    """(4, x, y, z) probabilities on a volume's own grid."""
-    seen = v.stripped if stripped and v.stripped is not None else v.planes
+def _map(model: Unet, v: Labelled, seen: Planes | None = None) -> Float32Array:
+    """(4, x, y, z) probabilities on a volume's own grid, of its planes or others of its scan."""
     shape = v.volume.voxels.shape[0], v.volume.voxels.shape[1]
-    return probabilities(seen, model, shape).transpose(0, 2, 3, 1)
+    return probabilities(seen or v.planes, model, shape).transpose(0, 2, 3, 1)
 
 
 def _threshold(maps: Sequence[Float32Array], volumes: Sequence[Labelled]) -> float:
@@ -229,25 +237,33 @@ def _brighter(v: Labelled, threshold: float) -> NDArray[np.bool_]:
 
 def _agreement(model: Unet, v: Labelled, threshold: float, brightness: float) -> Agreement:
     """One test person."""
-    maps = _map(model, v)
-    found = without_short(maps[LESION] >= threshold, v.volume)
+    probability = _map(model, v)[LESION]
+    found = without_short(probability >= threshold, v.volume)
     row = overlap.agreement(v.row.person, v.lesions, found, v.volume.voxel_mm3)
     ventricles = None
     if not (v.labels == UNKNOWN).any():
         best = probabilities(v.planes, model, v.labels.shape[1:]).argmax(axis=0)
         ventricles = overlap.dice(best == VENTRICLE, v.labels == VENTRICLE)
     bare = None
-    if v.stripped is not None:
-        bare = overlap.dice(_map(model, v, stripped=True)[LESION] >= threshold, v.lesions)
-    naive = overlap.dice(_brighter(v, brightness), v.labels == LESION)
-    return replace(row, ventricles=ventricles, stripped=bare, naive=naive)
+    if v.row.brain is not None:
+        bare = overlap.dice(_map(model, v, v.stripped)[LESION] >= threshold, v.lesions)
+    healed = without_short(_map(model, v, v.healed)[LESION] >= threshold, v.volume)
+    return replace(
+        row,
+        ventricles=ventricles,
+        stripped=bare,
+        naive=overlap.dice(_brighter(v, brightness), v.labels == LESION),
+        healed_ml=float(healed.sum()) * v.volume.voxel_mm3 / 1000,
+        rated=overlap.rated(probability, found, v.lesions),
+    )
 
 
 def _finish(out: Path, folds: Sequence[Fold]) -> Outlined:
     """Measure the test persons of all folds together, and write everything down."""
     rows = tuple(row for fold in folds for row in fold.persons)
     threshold = float(np.mean([fold.threshold for fold in folds]))
-    outcome = Outlined(out, overlap.figures(rows), rows, threshold)
+    figures = overlap.figures(rows) | lesion_calibration.figures(rows)
+    outcome = Outlined(out, figures, rows, threshold, lesion_calibration.rating(rows))
     directory.write_json(
         out / "metrics.json",
         {

@@ -6,15 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
 from msnode.learn.data.label_maps import REST, UNKNOWN, Labelled
+from msnode.learn.synth.small_lesions import put_in
+from msnode.learn.train import checkpoints
 from msnode.learn.train.loop import Report, Schedule, device, run
 from msnode.lesions.inputs import Planes
 from msnode.lesions.outline import LESION, VENTRICLE
 from msnode.lesions.unet import CLASSES, Unet
 
+CHECKPOINT = "model.safetensors"
+"""Of a run, in its fold's folder."""
 CROP = 128
 """Rows and columns of what one step sees of a slice."""
 DRAWN = 192
@@ -22,7 +27,15 @@ DRAWN = 192
 NEAR_LESION = 5 / 8
 """Part of the crops that are centred near a lesion."""
 STRIPPED = 0.3
-"""Part of the crops without skull, of the volumes whose brain is known."""
+"""Part of the crops without skull."""
+HEALED = 0.15
+"""Part of the crops whose lesions are filled in: heads without lesions are what scans lack here."""
+OTHERS = 1 / 3
+"""Part of the crops from volumes with the role ``train``, where there are others."""
+DEEP_MM, USUAL = 8, 0.25
+"""Small lesions are put so far inside of the brain, where it is as bright as its median, about."""
+CONNECTED_IN_PLANE = np.stack([np.full((3, 3), middle) for middle in (False, True, False)])
+"""Lesions of one slice, connected over edges and corners; a pixel is about 1 mm."""
 WEIGHTS = (1.0, 2.0, 1.0, 1.5)
 """Of the classes in the cross-entropy."""
 JITTER = 40
@@ -30,51 +43,65 @@ JITTER = 40
 
 
 @dataclass(frozen=True)
-class Pool:
-    """All slices to learn from.
+class Volume:
+    """What crops of one volume are cut from.
 
     Attributes:
-        inputs: (slices, 4, rows, cols) float16 of every volume, as it is and stripped.
-        labels: (slices, rows, cols) uint8 likewise.
-        lesions: rows (volume, slice, row, col) of every lesion pixel.
-        tissue: likewise of every 16th pixel of the heads.
-        stripped: by volume, the number of its stripped twin; itself where there is none.
+        inputs: by healed and stripped (0 to 3), (slices, 4, rows, cols) float16 with a margin.
+        labels: by healed (0, 1), (slices, rows, cols) uint8 with a margin.
+        room: (slices, rows, cols) bool with a margin, where a small lesion may be put.
+        lesions: (places, 3) slice, row, col of every lesion pixel.
+        chances: (places,) float32 with which each is drawn: a lesion by the root of its area.
+        tissue: (places, 3) of every 16th pixel of the head.
     """
 
     inputs: tuple[Tensor, ...]
-    labels: tuple[Tensor, ...]
+    labels: tuple[Tensor, Tensor]
+    room: Tensor
     lesions: Tensor
+    chances: Tensor
     tissue: Tensor
-    stripped: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All volumes to learn from: those of persons who are tested as well, and those who are not."""
+
+    own: tuple[Volume, ...]
+    others: tuple[Volume, ...]
 
 
 def pool(volumes: Sequence[Labelled]) -> Pool:
     """Put the slices of volumes where crops can be cut from them."""
-    seen = [v.planes for v in volumes]
-    twins, labels = list(range(len(volumes))), [v.labels for v in volumes]
-    for number, volume in enumerate(volumes):
-        if volume.stripped is not None:
-            twins[number] = len(seen)
-            seen.append(volume.stripped)
-            labels.append(volume.labels)
-    lesions = [_places(n, v.labels == LESION) for n, v in enumerate(volumes)]
-    tissue = [_places(n, v.planes.pixels > 0.2)[::16] for n, v in enumerate(volumes)]
-    return Pool(
-        tuple(_padded(torch.from_numpy(_inputs(planes))) for planes in seen),
-        tuple(_padded(torch.from_numpy(label), REST) for label in labels),
-        torch.from_numpy(np.concatenate(lesions)),
-        torch.from_numpy(np.concatenate(tissue)),
-        tuple(twins),
+    own = tuple(_volume(v) for v in volumes if v.row.role != "train")
+    return Pool(own, tuple(_volume(v) for v in volumes if v.row.role == "train"))
+
+
+def _volume(v: Labelled) -> Volume:
+    """One volume."""
+    lesion = v.labels == LESION
+    healed = np.where(lesion, REST, v.labels)
+    numbers, count = ndimage.label(lesion, CONNECTED_IN_PLANE)
+    areas = np.bincount(numbers.ravel(), minlength=count + 1)
+    room = v.inside & (v.labels == REST) & (np.abs(v.planes.pixels - 1) < USUAL)
+    deep = ndimage.binary_erosion(v.inside, CONNECTED_IN_PLANE, DEEP_MM)
+    looks = (v.planes, v.stripped, v.healed, v.healed_stripped)
+    return Volume(
+        tuple(_padded(torch.from_numpy(_inputs(planes))) for planes in looks),
+        (_labels(v.labels), _labels(healed)),
+        _padded(torch.from_numpy((room & deep).astype(np.uint8))) > 0,
+        torch.from_numpy(np.argwhere(lesion)),
+        torch.from_numpy(1 / np.sqrt(areas[numbers[lesion]])).float(),
+        torch.from_numpy(np.argwhere(v.planes.pixels > 0.2)[::16]),
     )
-
-
-def _places(number: int, where: np.ndarray) -> np.ndarray:
-    found = np.argwhere(where)
-    return np.column_stack([np.full(len(found), number), found])
 
 
 def _inputs(planes: Planes) -> np.ndarray:
     return np.stack([planes.input(n) for n in range(len(planes.pixels))]).astype(np.float16)
+
+
+def _labels(labels: np.ndarray) -> Tensor:
+    return _padded(torch.from_numpy(labels.astype(np.uint8)), REST)
 
 
 def _padded(images: Tensor, value: float = 0) -> Tensor:
@@ -88,23 +115,38 @@ def draw(data: Pool, count: int) -> tuple[Tensor, Tensor]:
     Returns:
         (count, 4, 128, 128) float32 and (count, 128, 128) int64 labels, augmented.
     """
-    images, labels = zip(*(_cut(data) for _ in range(count)), strict=True)
-    return augmented(torch.stack(images).float(), torch.stack(labels))
+    cuts = [_cut(_chosen(data)) for _ in range(count)]
+    images, labels, room = (torch.stack(part) for part in zip(*cuts, strict=True))
+    return augmented(*put_in(images.float(), labels, room, LESION))
 
 
-def _cut(data: Pool) -> tuple[Tensor, Tensor]:
-    """One slice's surroundings of a random place."""
-    near = torch.rand(()) < NEAR_LESION
-    places = data.lesions if near else data.tissue
-    volume, number, row, col = places[torch.randint(len(places), ())].tolist()
+def _chosen(data: Pool) -> Volume:
+    """Any volume, each as often as the others."""
+    other = data.others if not data.own or torch.rand(()) < OTHERS else ()
+    volumes = other or data.own
+    return volumes[int(torch.randint(len(volumes), ()))]
+
+
+def _cut(volume: Volume) -> tuple[Tensor, Tensor, Tensor]:
+    """One slice's surroundings of a random place: inputs, labels, room."""
+    near = len(volume.lesions) and torch.rand(()) < NEAR_LESION
     if near:
-        row, col = (v + int(torch.randint(-JITTER, JITTER + 1, ())) for v in (row, col))
-    chosen = data.stripped[volume] if torch.rand(()) < STRIPPED else volume
-    inputs, labels = data.inputs[chosen][number], data.labels[chosen][number]
+        place = volume.lesions[torch.multinomial(volume.chances, 1)[0]]
+        place = place + torch.cat([torch.zeros(1, dtype=torch.int64), _jitter()])
+    else:
+        place = volume.tissue[torch.randint(len(volume.tissue), ())]
+    healed, stripped = (torch.rand(2) < torch.tensor([HEALED, STRIPPED])).tolist()
+    inputs, labels = volume.inputs[2 * healed + stripped], volume.labels[int(healed)]
+    number, *corner = place.tolist()
     # the margin is half of what is cut out, so the place itself is the cut's corner
-    row, col = (min(max(v, 0), n - DRAWN) for v, n in zip((row, col), labels.shape, strict=True))
+    row, col = (min(max(v, 0), n - DRAWN) for v, n in zip(corner, labels.shape[1:], strict=True))
     area = slice(row, row + DRAWN), slice(col, col + DRAWN)
-    return inputs[:, *area], labels[area]
+    return inputs[number][:, *area], labels[number][area], volume.room[number][area]
+
+
+def _jitter() -> Tensor:
+    """By which a crop's middle is off its lesion."""
+    return torch.randint(-JITTER, JITTER + 1, (2,))
 
 
 def augmented(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,6 +215,7 @@ def fit(
     batch: int,
     checkpoint: Path | None,
     report: Report | None = None,
+    start: str = "",
 ) -> Unet:
     """Train a network; goes on where a killed run stopped.
 
@@ -182,9 +225,13 @@ def fit(
         batch: crops a step.
         checkpoint: written now and then, read if it exists.
         report: called as often.
+        start: fold folder of an earlier run, whose weights are the first; empty: random ones.
     """
     torch.manual_seed(schedule.seed)
-    model = Unet().to(memory_format=torch.channels_last).to(device())
+    model = Unet()
+    if start:
+        model.load_state_dict(checkpoints.averaged(Path(start) / CHECKPOINT))
+    model = model.to(memory_format=torch.channels_last).to(device())
     taught = run(model, _step(pool(volumes), batch), schedule, checkpoint, report)
     assert isinstance(taught, Unet)  # noqa: S101 - it is the model's average
     return taught.cpu()

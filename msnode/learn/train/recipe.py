@@ -51,7 +51,7 @@ class Plan:
     slab_mm: list[float] = field(default_factory=list)
     """Slices in this range below the top of the head are taken, e.g. [0, 105]; empty takes all."""
     start: str = ""
-    """``two_stage`` on lesions: fold folder of an earlier run; its extractors go on learning."""
+    """``two_stage`` on lesions, ``lesion_unet``: fold folder of an earlier run, which goes on."""
     weights: str = ""
     """Files of pretrained weights for the backbones, with torchvision's names (safetensors);
     commas between several."""

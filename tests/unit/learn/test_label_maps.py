@@ -7,6 +7,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from msnode.errors import ConfigError
 from msnode.learn.data import label_maps
@@ -47,7 +48,15 @@ def test_the_rim_is_guessed_where_nobody_drew_it(row: Row) -> None:
     assert (labels[30:32, 20:40] == RIM).all(), "bright and beside the ventricle"
     assert (labels[45:49, 20:24] == LESION).all()
     assert (labels[50, 20:40] == REST).all()
-    assert volume.stripped is None
+
+
+def test_the_healed_twin_has_no_lesion_and_is_else_the_same(row: Row) -> None:
+    (volume,) = label_maps.load([row])
+    lesion = volume.labels == LESION
+    assert volume.planes.pixels[lesion].min() > 1.5
+    assert volume.healed.pixels[lesion].max() < 1.3
+    far = ~ndimage.binary_dilation(lesion, iterations=12)
+    assert np.allclose(volume.healed.pixels[far], volume.planes.pixels[far], atol=0.02)
 
 
 def test_what_could_be_a_ventricle_is_unknown_where_nobody_drew_them(row: Row) -> None:
@@ -67,7 +76,6 @@ def test_a_drawn_rim_and_a_drawn_brain_are_taken(row: Row, tmp_path: Path) -> No
     (volume,) = label_maps.load([drawn])
     assert (volume.labels[2, 22:25, 20:40] == RIM).all()
     assert (volume.labels[2, 30:32, 20:40] == REST).all()
-    assert volume.stripped is not None
     assert not volume.stripped.pixels[:, :9].any()
 
 

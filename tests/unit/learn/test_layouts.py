@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -12,7 +13,7 @@ from scipy.io import savemat
 from msnode.cli.main import main
 from msnode.errors import ConfigError
 from msnode.learn import open_cohort, plan
-from msnode.learn.data import index_csv, layouts, outlines
+from msnode.learn.data import index_csv, layouts, outlines, ras_nifti
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -144,3 +145,22 @@ def test_a_mask_of_another_size_is_named(tmp_path: Path) -> None:
     index.write_text("path,person,label,lesions\na.png,p,ms,mask.png\n")
     with pytest.raises(ConfigError, match=r"line 2: a\.png: column lesions: the mask is"):
         open_cohort(index, plan("shallow-cnn", target="lesions"))
+
+
+def test_nichart_brings_the_regions_of_the_t1_to_the_flair(tmp_path: Path) -> None:
+    regions = np.zeros((30, 30, 30), np.int16)
+    regions[4:26, 4:26, 4:26] = 86
+    regions[12:18, 12:18, 12:18] = 51
+    t1, flair = np.diag([2.0, 2, 2, 1]), np.diag([-3.0, 3, 3, 1])
+    flair[0, 3] = 57
+    parts = {"FLAIR": flair, "wmh": flair, "regions_on_T1": t1}
+    for name, affine in parts.items():
+        voxels = regions if name == "regions_on_T1" else np.zeros((20, 20, 20), np.int16)
+        nibabel.Nifti1Image(voxels, affine).to_filename(tmp_path / f"Subj7_{name}.nii.gz")
+    (row,) = layouts.index("nichart", tmp_path, tmp_path / "index.csv")
+    assert (row.person, row.role) == ("nichart-Subj7", "train")
+    ventricles, brain = (ras_nifti.load(path) for path in (row.ventricles, row.brain) if path)
+    places = np.argwhere(ventricles.voxels) @ ventricles.affine[:3, :3].T + ventricles.affine[:3, 3]
+    assert places.min() >= 23
+    assert places.max() <= 35, "2 mm voxels 12 to 17 of the T1 lie at 23 to 35 mm"
+    assert (brain.voxels > 0)[ventricles.voxels > 0].all()

@@ -1,0 +1,54 @@
+"""Ventricles and brain from MUSE's region labels, which lie on a T1, on the grid of a FLAIR.
+
+The numbers are those of MUSE's dictionary (Doshi et al., NeuroImage 2016).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from msnode.learn.data import ras_nifti
+from msnode.records.ras_volume import RasVolume
+
+VENTRICLES = (4, 11, 49, 50, 51, 52)
+"""Third, fourth, inferior lateral and lateral ventricles."""
+SULCI_MM = 4.0
+"""The brain's mask is closed over so much: fluid in sulci has no label."""
+
+
+def masks(flair: Path, regions: Path, folder: Path) -> tuple[Path, Path]:
+    """Write the masks of ventricles and brain of a person; both scans share the patient's axes.
+
+    Args:
+        flair: the scan whose grid they get.
+        regions: MUSE's labels, on the grid of the T1.
+        folder: gets the masks.
+
+    Returns:
+        The files of the ventricles and of the brain.
+
+    Raises:
+        ConfigError: a file cannot be read as NIfTI.
+    """
+    scan, labels = ras_nifti.load(flair), _at(ras_nifti.load(regions), ras_nifti.load(flair))
+    folder.mkdir(parents=True, exist_ok=True)
+    person = flair.name.partition("_")[0]
+    reach = np.ceil(SULCI_MM / scan.spacing_mm).astype(int)
+    closed = ndimage.binary_closing(np.pad(labels > 0, 8), np.ones(2 * reach + 1))[8:-8, 8:-8, 8:-8]
+    parts = {"ventricles": np.isin(labels, VENTRICLES), "brain": ndimage.binary_fill_holes(closed)}
+    files = {name: folder / f"{person}_{name}.nii.gz" for name in parts}
+    for name, part in parts.items():
+        ras_nifti.save(RasVolume(part, scan.affine), files[name])
+    return files["ventricles"], files["brain"]
+
+
+def _at(labels: RasVolume, scan: RasVolume) -> NDArray[np.int16]:
+    """Labels at the nearest voxel of another grid."""
+    step = np.linalg.inv(labels.affine) @ scan.affine
+    rounded = np.rint(labels.voxels).astype(np.int16)
+    found: NDArray[np.int16] = ndimage.affine_transform(
+        rounded, step[:3, :3], step[:3, 3], scan.voxels.shape, order=0
+    )
+    return found
