@@ -5,7 +5,6 @@ On the nine people of Tabriz whose brains were outlined its Dice is 0.87 to 0.94
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +24,13 @@ def brain_mask(volume: RasVolume) -> NDArray[np.bool_]:
     voxels, median = volume.voxels.astype(np.float32), brightness(volume)
     tissue = (voxels > TISSUE[0] * median) & (voxels < TISSUE[1] * median)
     mm = float(volume.spacing_mm[:2].mean())
-    bridge, gap = _disc(BRIDGE_MM / mm), _disc(GAP_MM / mm)
-    cores = _each(ndimage.binary_erosion, tissue, bridge)
+    bridge, gap = (max(1, round(width / mm)) for width in (BRIDGE_MM, GAP_MM))
+    cores = _each(_shrunk, tissue, bridge)
     labels, count = ndimage.label(cores)
     if not count:
         return tissue
     core = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    grown = _each(ndimage.binary_dilation, core, bridge)
-    return np.stack([_filled(plane, gap) for plane in np.moveaxis(grown, 2, 0)], axis=2)
+    return _each(_filled, _each(_grown, core, bridge), gap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +57,33 @@ def head(volume: RasVolume) -> Head:
     return Head(volume, brain_mask(volume))
 
 
-def _disc(radius: float) -> NDArray[np.bool_]:
-    """A disc of so many pixels, at least one."""
-    r = max(1, round(radius))
-    y, x = np.mgrid[-r : r + 1, -r : r + 1]
-    return np.asarray(y**2 + x**2 <= r**2)
-
-
 def _each(
-    change: Callable[..., Any], mask: NDArray[np.bool_], shape: NDArray[np.bool_]
+    change: Callable[[NDArray[np.bool_], int], NDArray[np.bool_]],
+    mask: NDArray[np.bool_],
+    pixels: int,
 ) -> NDArray[np.bool_]:
     """A change of every slice."""
-    return np.stack([change(plane, shape) for plane in np.moveaxis(mask, 2, 0)], axis=2)
+    return np.stack([change(plane, pixels) for plane in np.moveaxis(mask, 2, 0)], axis=2)
 
 
-def _filled(plane: NDArray[np.bool_], gap: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _shrunk(plane: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """Eroded by a disc, by distances: much faster than a large structuring element."""
+    if not plane.any():
+        return plane
+    inside = ndimage.distance_transform_edt(np.pad(plane, 1))[1:-1, 1:-1]
+    return np.asarray(inside > radius, np.bool_)
+
+
+def _grown(plane: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """Dilated by a disc."""
+    if not plane.any():
+        return plane
+    return np.asarray(ndimage.distance_transform_edt(~plane) <= radius, np.bool_)
+
+
+def _filled(plane: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:
     """A slice without gaps and holes."""
-    margin = gap.shape[0]
-    closed = ndimage.binary_closing(np.pad(plane, margin), gap)
+    margin = gap + 1
+    closed = _shrunk(_grown(np.pad(plane, margin), gap), gap)
     filled: NDArray[np.bool_] = ndimage.binary_fill_holes(closed)
     return filled[margin:-margin, margin:-margin]

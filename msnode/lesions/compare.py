@@ -10,6 +10,7 @@ from msnode.lesions.changes import Judged, Numbers, judge, side
 from msnode.lesions.find import from_ras, to_ras
 from msnode.lesions.halfway import Halfway, halfway, sampled
 from msnode.lesions.objects import Found, fitted
+from msnode.lesions.pairs import both
 from msnode.lesions.registration import Registration, register
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import CHANGES, Comparison, Lesion, LesionChange
@@ -69,10 +70,7 @@ def compare(before: Visit, now: Visit) -> Compared:
     Returns:
         The changes, or ``not_compared`` and why.
     """
-    heads = (
-        head(to_ras(before.voxels, before.affine)),
-        head(to_ras(now.voxels, now.affine)),
-    )
+    heads = both(lambda visit: head(to_ras(visit.voxels, visit.affine)), (before, now))
     to_atlas = _to_atlas(before, heads[0].volume), _to_atlas(now, heads[1].volume)
     found = _registered(heads, to_atlas)
     half = halfway(*heads, found)
@@ -120,8 +118,10 @@ def _compared(
     told: Comparison,
 ) -> Compared:
     """Judge every lesion of two scans that are registered."""
-    numbers, probability = _on_grid(before, half.to_before, half.shape)
-    numbers_now, probability_now = _on_grid(now, half.to_now, half.shape)
+    grids = (before, half.to_before), (now, half.to_now)
+    (numbers, probability), (numbers_now, probability_now) = both(
+        lambda one: _on_grid(*one, half.shape), grids
+    )
     earlier = side(
         before.found.lesions, numbers, numbers_now, probability_now, -half.brighter, half.field
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.lesions.brain import Head
+from msnode.lesions.pairs import both
 from msnode.lesions.registration import Registration
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.ras_volume import RasVolume
@@ -60,19 +61,27 @@ def halfway(before: Head, now: Head, found: Registration) -> Halfway:
         np.linalg.inv(scan.volume.affine) @ move @ affine
         for scan, move in zip((before, now), moves, strict=True)
     )
-    both = (before, to_before), (now, to_now)
-    there = [sampled(scan.brain, matrix, shape) > 0.5 for scan, matrix in both]
-    brain = there[0] & there[1]
-    shared = min(float(brain.sum() / max(one.sum(), 1)) for one in there)
-    fields = [sampled(np.ones_like(scan.brain), matrix, shape) > 0.5 for scan, matrix in both]
+    pair = (before, to_before), (now, to_now)
+
+    def there(one: tuple[Head, Float64Array]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        scan, matrix = one
+        seen = sampled(np.ones_like(scan.brain), matrix, shape) > 0.5
+        return sampled(scan.brain, matrix, shape) > 0.5, seen
+
+    (brain, field), (brain_now, field_now) = both(there, pair)
+    common = brain & brain_now
+    shared = min(float(common.sum() / max(one.sum(), 1)) for one in (brain, brain_now))
     coarsest = np.maximum(before.volume.spacing_mm, now.volume.spacing_mm)
-    earlier, later_seen = (
-        _beside(sampled(_coarse(scan.volume, coarsest) / scan.median, matrix, shape), brain)
-        for scan, matrix in both
-    )
+
+    def beside(one: tuple[Head, Float64Array]) -> Float32Array:
+        scan, matrix = one
+        seen = sampled(_coarse(scan.volume, coarsest) / scan.median, matrix, shape)
+        return _beside(seen, common)
+
+    earlier, later_seen = both(beside, pair)
     difference = ndimage.gaussian_filter(later_seen - earlier, BLUR_MM / CUBE_MM)
-    brighter = _in_deviations(difference, brain)
-    return Halfway(shape, to_before, to_now, fields[0] & fields[1], shared, brighter)
+    brighter = _in_deviations(difference, common)
+    return Halfway(shape, to_before, to_now, field & field_now, shared, brighter)
 
 
 def sampled(
