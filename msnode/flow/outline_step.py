@@ -1,6 +1,5 @@
 """The durable step that outlines: reads the prepared volume, leaves lesions, keeps the visit."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -46,20 +45,19 @@ class OutlineStep:
             slices = prepare.load(folder).slices
             acquired = slices.acquisition, slices.thickness_mm
             here = lesion_analysis.about(study.key, study_date, *acquired, now)
-            priors = self._twin.priors(study.key, study_date)
-            # of two studies of one day nobody knows here which was the earlier one
-            earlier = [one.study_key for one in priors if str(one.study_date) < study_date]
-            now = self._compared(now, here, earlier)
+            now = self._compared(now, here)
             assert now.visit is not None  # noqa: S101 - comparing keeps it
             here = replace(here, comparison=now.finding.comparison)
             kept.keep(self._data, study.generation, here, now.visit)
         cache.save(now.finding, now.maps, folder)
         return now.seconds
 
-    def _compared(self, now: Outlined, here: Kept, earlier: Sequence[str]) -> Outlined:
-        """Compare with the most comparable earlier visit that is kept."""
-        known = lesion_analysis.candidates(self._data, earlier)
-        chosen = lesion_analysis.most_comparable(known, here)
+    def _compared(self, now: Outlined, here: Kept) -> Outlined:
+        """Compare with the most comparable earlier visit that is kept, reported yet or not."""
+        known = lesion_analysis.candidates(self._data, self._twin.others(here.study_key))
+        # of two studies of one day nobody knows here which was the earlier one
+        earlier = [one for one in known if one.study_date and one.study_date < here.study_date]
+        chosen = lesion_analysis.most_comparable(earlier, here)
         if chosen is None:
             return now
         read = partial(kept.load, self._data, chosen)

@@ -84,9 +84,7 @@ class Twin:
             study_key: of the study that is being reported.
             study_date: its date (DA); studies without a date, or of a later one, are no priors.
         """
-        query = sa.select(studies.c.patient_key).where(studies.c.study_key == study_key)
-        with self._engine.connect() as connection:
-            patient = connection.scalar(query)
+        patient = self._patient(study_key)
         found = {
             entry.study_key: entry  # a later generation replaces an earlier one
             for entry in (self.history(patient) if patient else [])
@@ -95,16 +93,34 @@ class Twin:
         dated = [entry for entry in found.values() if str(entry.study_date) <= study_date]
         return sorted(dated, key=lambda entry: str(entry.study_date))
 
+    def others(self, study_key: str) -> list[str]:
+        """Keys of the same patient's other studies, whether they are reported yet or not."""
+        patient = self._patient(study_key)
+        with self._engine.connect() as connection:
+            keys = _same(connection, patient) if patient else []
+            query = sa.select(studies.c.study_key).where(studies.c.patient_key.in_(keys))
+            return sorted(set(connection.scalars(query)) - {study_key})
+
+    def _patient(self, study_key: str) -> str | None:
+        """Key of a study's patient."""
+        query = sa.select(studies.c.patient_key).where(studies.c.study_key == study_key)
+        with self._engine.connect() as connection:
+            return connection.scalar(query)
+
     def history(self, patient_key: str) -> list[Entry]:
         """Every entry of a patient, oldest first; see `patients.same_patient`."""
-        column = studies.c.patient_key
-        of_id = sa.select(column).where(of_same_id(column, patient_key)).distinct()
         with self._engine.connect() as connection:
-            ours = same_patient(patient_key, connection.scalars(of_id))
             query = (
                 sa.select(results)
                 .join(studies, studies.c.study_key == results.c.study_key)
-                .where(column.in_(sorted(ours)))
+                .where(studies.c.patient_key.in_(_same(connection, patient_key)))
                 .order_by(results.c.created_at)
             )
             return [Entry(**row._mapping) for row in connection.execute(query)]
+
+
+def _same(connection: sa.Connection, patient_key: str) -> list[str]:
+    """All keys that are this patient's."""
+    column = studies.c.patient_key
+    of_id = sa.select(column).where(of_same_id(column, patient_key)).distinct()
+    return sorted(same_patient(patient_key, connection.scalars(of_id)))

@@ -48,11 +48,17 @@ class Hospital:
 
     def run(self, study: Study) -> str:
         """Take a study through everything but its delivery."""
-        key, n = study.key, study.generation
-        assert self.flow.prepare(key, n)["reason"] is None
-        seconds = self.flow.outline(key, n)["seconds"]
-        assert self.flow.classify(key, n)["reason"] is None
-        return self.flow.report(key, n, None, seconds, time.time())
+        return self.report(study, self.outline(study))
+
+    def outline(self, study: Study) -> dict[str, float]:
+        """The steps before the classifier's."""
+        assert self.flow.prepare(study.key, study.generation)["reason"] is None
+        return self.flow.outline(study.key, study.generation)["seconds"]
+
+    def report(self, study: Study, seconds: dict[str, float]) -> str:
+        """Those after."""
+        assert self.flow.classify(study.key, study.generation)["reason"] is None
+        return self.flow.report(study.key, study.generation, None, seconds, time.time())
 
     def finding(self, study: Study) -> LesionFinding:
         return cache.load_finding(self.work(study))
@@ -90,8 +96,9 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     deliveries, twin = Deliveries(database), Twin(database)
     flow = Flow(config, inbox, runner, deliveries, twin, bundle)
     one = Hospital(flow, database, config.data, found)
-    for study in found:
-        one.run(study)
+    # both wait for their reports when the later one is compared, as in a backlog
+    for study, seconds in [(study, one.outline(study)) for study in found]:
+        one.report(study, seconds)
     yield one
     flow.stop()
     runner.close()

@@ -66,6 +66,15 @@ def test_priors_are_the_latest_results_of_the_patients_earlier_studies(engine: s
     assert twin.priors(other, "20240101") == []
 
 
+def test_the_patients_other_studies_are_known_before_they_are_reported(engine: sa.Engine) -> None:
+    twin = Twin(engine)
+    assert twin.others("a" * 16) == ["b" * 16]
+    assert twin.others("c" * 16) == []
+    with engine.begin() as connection:
+        connection.execute(studies.update().values(patient_key=""))
+    assert twin.others("a" * 16) == [], "studies without a patient are nobody's"
+
+
 def test_studies_without_a_patient_or_a_date_are_nobodys_priors(engine: sa.Engine) -> None:
     twin = Twin(engine)
     twin.record(replace(FIRST, study_key="b" * 16))
