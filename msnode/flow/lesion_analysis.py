@@ -193,6 +193,8 @@ def differences(before: Kept, here: Kept) -> tuple[Text, ...]:
     fields = [round(one.field_strength_t or 0.0, 1) for one in (then, now)]
     if all(fields) and fields[0] != fields[1]:
         told.append(Sentence("other_field", before=fields[0], now=fields[1]))
+    if then.agent != now.agent:
+        told.append(Sentence("agent_now" if now.agent else "agent_then"))
     if before.digest != here.digest:
         told.append(Sentence("outlined_again"))
     return tuple(told)

@@ -43,7 +43,7 @@ _GE_COMPONENTS = {1: "PHASE", 2: "REAL", 3: "IMAGINARY"}
 
 _ACQUISITION = (
     *("PatientAge", "PatientBirthDate", "StudyDate", "MagneticFieldStrength", "SliceThickness"),
-    *("Manufacturer", "MRAcquisitionType"),
+    *("Manufacturer", "MRAcquisitionType", "ContrastBolusAgent", "ContrastBolusAgentSequence"),
 )
 
 
@@ -189,6 +189,7 @@ def read_acquisition(path: Path) -> Acquisition:
         slice_mm=number(find("SliceThickness")),
         manufacturer=text(find("Manufacturer")),
         dimensions=text(find("MRAcquisitionType")).upper(),
+        agent=bool(find("ContrastBolusAgent", "ContrastBolusAgentSequence")),
     )
 
 

@@ -19,6 +19,7 @@ class Acquisition:
         slice_mm: SliceThickness, mm.
         manufacturer: Manufacturer.
         dimensions: MRAcquisitionType, ``2D`` or ``3D``.
+        agent: whether the header names a contrast agent.
     """
 
     age_years: float | None = None
@@ -26,6 +27,7 @@ class Acquisition:
     slice_mm: float | None = None
     manufacturer: str = ""
     dimensions: str = ""
+    agent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

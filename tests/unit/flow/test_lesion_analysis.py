@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from msnode import lesions
-from msnode.flow.lesion_analysis import outlined_again
+from msnode.flow.lesion_analysis import differences, most_comparable, outlined_again
 from msnode.lesions import Bundle, Found, Visit
+from msnode.lesions.kept import Kept
 from msnode.lesions.lesion_bundle import Manifest
 from msnode.lesions.unet import Unet
 from msnode.records.lesions import Lesion
+from msnode.records.population import Acquisition
 
 
 def found(*places: int) -> Found:
@@ -33,3 +35,35 @@ def test_outlined_again_keeps_identities(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(lesions, "find", lambda *_: found(7, 5, 2))
     again = outlined_again(before, "later", Bundle(Manifest("n", "1"), Unet((4, 4))))
     assert [one.identity for one in again.found.lesions] == ["later/3", "first/2", "first/1"]
+
+
+def visit(date: str, acquisition: Acquisition, distance_mm: float = 6.0, digest: str = "d") -> Kept:
+    return Kept(date, date, acquisition, distance_mm, digest, np.eye(4), 1.0, (), None)
+
+
+THICK = Acquisition(field_strength_t=1.5, dimensions="2D")
+
+
+def test_what_differs_between_two_scans_is_said() -> None:
+    now = visit("20240115", replace(THICK, agent=True))
+    assert differences(visit("20230115", replace(THICK, agent=True), 7.0), now) == ()
+    other = Acquisition(field_strength_t=2.894, dimensions="3D")
+    told = [str(one) for one in differences(visit("20230115", other, 1.0, "old"), now)]
+    assert told == [
+        "then 3D, now 2D",
+        "slices then 1 mm apart, now 6 mm",
+        "then 2.9 T, now 1.5 T",
+        "now with contrast agent, then without",
+        "the earlier scan was outlined again by the present network",
+    ]
+    unknown = visit("20230115", Acquisition(agent=True))
+    assert differences(unknown, now) == (), "what a header does not say does not differ"
+
+
+def test_the_most_alike_earlier_scan_is_chosen_and_of_those_the_latest() -> None:
+    now = visit("20240115", THICK)
+    like, later = visit("20210101", THICK), visit("20220101", THICK)
+    thin = visit("20230101", replace(THICK, dimensions="3D"))
+    assert most_comparable([later, like, thin], now) == later
+    assert most_comparable([thin], now) == thin
+    assert most_comparable([], now) is None
