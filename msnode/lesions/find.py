@@ -13,16 +13,13 @@ from nibabel.orientations import (
 )
 from numpy.typing import NDArray
 
-from msnode.lesions.lesion_bundle import Bundle, Rating
+from msnode.lesions.lesion_bundle import Bundle
 from msnode.lesions.objects import Found, lesions
 from msnode.lesions.outline import outline
 from msnode.records.images import Float32Array, Float64Array
-from msnode.records.lesions import Lesion
 from msnode.records.ras_volume import RasVolume
 
 RAS = nibabel.orientations.axcodes2ornt("RAS")
-SURE = (1e-4, 1 - 1e-4)
-"""A mean probability is taken for no surer."""
 Voxel = TypeVar("Voxel", bound=np.generic)
 
 
@@ -41,20 +38,14 @@ def find(voxels: Float32Array, affine: Float64Array, bundle: Bundle) -> Found:
         NotAnalysable: nothing in it is bright.
     """
     volume = to_ras(voxels, affine)
-    found = lesions(volume, outline(volume, bundle.model, bundle.manifest.threshold))
+    m = bundle.manifest
+    found = lesions(volume, outline(volume, bundle.model, m.threshold), m.rating)
     return replace(
         found,
         labels=from_ras(found.labels, affine),
         numbers=from_ras(found.numbers, affine),
         probability=from_ras(found.probability, affine),
-        lesions=tuple(_rated(one, bundle.manifest.rating) for one in found.lesions),
     )
-
-
-def _rated(lesion: Lesion, rating: Rating) -> Lesion:
-    """A lesion whose probability is the share of such ones that a person drew as well."""
-    mean = np.clip(lesion.probability, *SURE)
-    return replace(lesion, probability=float(rating(np.array([mean]))[0]))
 
 
 def to_ras(voxels: NDArray[Any], affine: Float64Array) -> RasVolume:

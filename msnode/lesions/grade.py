@@ -17,8 +17,8 @@ from msnode.lesions.compare import Visit
 from msnode.lesions.find import to_ras
 from msnode.lesions.inputs import brightness
 from msnode.lesions.lesion_bundle import Bundle
-from msnode.lesions.objects import without_short
-from msnode.lesions.outline import LESION, outline
+from msnode.lesions.objects import credible
+from msnode.lesions.outline import outline
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import Grade
 from msnode.records.ras_volume import RasVolume
@@ -71,7 +71,7 @@ def grade(visit: Visit, bundle: Bundle) -> tuple[Grade, ...]:
     for area, part in filled:
         changed[area] *= 1 + (CONTRAST - 1) * part
     seen = outline(RasVolume(changed, volume.affine), bundle.model, bundle.manifest.threshold)
-    lesion = without_short(seen.labels == LESION, volume)
+    lesion = credible(volume, seen, bundle.manifest.rating)
     found = [bool(lesion[area][part >= 0.5 * part.max()].any()) for area, part in filled]
     return tuple(_graded(balls, found))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from scipy.special import expit, logit
 
 from msnode.config import LESIONS
@@ -19,6 +20,10 @@ RESULT = ("widths", "threshold", "rating")
 """The keys of bundle.yaml that bear on a result and are part of the digest."""
 
 
+CLOSE = 1e-4
+"""A mean probability counts as no nearer to 0 or 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rating:
     """From a lesion's mean probability to the share of such ones that a person drew as well.
@@ -32,8 +37,9 @@ class Rating:
     offset: float = 0.0
 
     def __call__(self, means: Float64Array) -> Float64Array:
-        """Platt's scaling of probabilities in (0, 1)."""
-        rated: Float64Array = expit(self.slope * logit(means) + self.offset)
+        """Platt's scaling of probabilities in [0, 1]."""
+        sure = np.clip(means, CLOSE, 1 - CLOSE)
+        rated: Float64Array = expit(self.slope * logit(sure) + self.offset)
         return rated
 
 

@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 
 from msnode.lesions import atlas
+from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.outline import LESION, RIM, VENTRICLE, Outlines
 from msnode.records.images import Float32Array
 from msnode.records.lesions import REGIONS, Lesion, Region
@@ -17,6 +18,8 @@ from msnode.records.ras_volume import RasVolume
 
 LEAST_MM = 3.0
 """Shorter ones are none (MAGNIMS, Filippi et al., Brain 2019: at least 3 mm in the long axis)."""
+LEAST_PROBABLE = 0.5
+"""What is rated lower is more probably none than one that a person would draw."""
 TOUCHING_MM = 3.0
 """What is nearer to a ventricle or to the cortex touches it; slices are too thick for voxels."""
 ENOUGH: dict[Region, float] = {
@@ -52,25 +55,28 @@ class Found:
     fit: atlas.Fit | None = None
 
 
-def lesions(volume: RasVolume, outlines: Outlines) -> Found:
+def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
     """The lesions of a volume.
 
     Args:
         volume: that was outlined.
         outlines: of it.
+        rating: of what the network found.
 
     Returns:
-        What is long enough to be a lesion, measured and placed.
+        What is long and probable enough to be a lesion, measured and placed.
     """
-    kept = without_short(outlines.labels == LESION, volume)
+    kept = credible(volume, outlines, rating)
     labels = np.where(outlines.labels == LESION, 0, outlines.labels).astype(np.uint8)
     labels[kept] = LESION
     found, count = ndimage.label(kept, CONNECTED)
     areas = ndimage.find_objects(found)
     fit = fitted(volume, outlines.labels) if count else None
     where = np.zeros_like(labels) if fit is None else place(volume, outlines.labels, fit)
+    rated = rating(means(outlines.probability, found, count))
     measured = [
-        _measured(n, found, areas[n - 1], where, volume, outlines) for n in range(1, count + 1)
+        replace(_measured(n, found, areas[n - 1], where, volume), probability=p)
+        for n, p in enumerate(rated.tolist(), 1)
     ]
     # ties are broken by place, so that the order never depends on the scan order of a file
     measured.sort(key=lambda one: (-one.mm3, one.centroid))
@@ -79,6 +85,24 @@ def lesions(volume: RasVolume, outlines: Outlines) -> Found:
         numbers[one.number] = number
     numbered = tuple(replace(one, number=number) for number, one in enumerate(measured, 1))
     return Found(labels, numbers[found], outlines.probability, numbered, fit)
+
+
+def credible(volume: RasVolume, outlines: Outlines, rating: Rating) -> NDArray[np.bool_]:
+    """(x, y, z) bool: what is long enough to be a lesion, and more probably one than not."""
+    long = without_short(outlines.labels == LESION, volume)
+    found, count = ndimage.label(long, CONNECTED)
+    rated = rating(means(outlines.probability, found, count))
+    return np.asarray(np.isin(found, 1 + np.flatnonzero(rated >= LEAST_PROBABLE)), np.bool_)
+
+
+def means(
+    probability: Float32Array, found: NDArray[np.signedinteger[Any]], count: int
+) -> NDArray[np.float64]:
+    """(count,) mean probability of each lesion."""
+    sums = np.bincount(found.ravel(), probability.ravel(), count + 1)[1:]
+    voxels = np.bincount(found.ravel(), minlength=count + 1)[1:]
+    mean: NDArray[np.float64] = sums / voxels
+    return mean
 
 
 def without_short(lesion: NDArray[np.bool_], volume: RasVolume) -> NDArray[np.bool_]:
@@ -166,9 +190,8 @@ def _measured(
     area: tuple[slice, ...],
     where: NDArray[np.uint8],
     volume: RasVolume,
-    outlines: Outlines,
 ) -> Lesion:
-    """One lesion, numbered later."""
+    """One lesion, numbered and rated later."""
     mine = found[area] == number
     corner = np.array([s.start for s in area])
     places = np.argwhere(mine) + corner
@@ -181,7 +204,7 @@ def _measured(
         diameter_mm=_diameter(found, area, number, volume),
         slices=tuple(np.unique(places[:, 2]).tolist()),
         centroid=(x, y, z),
-        probability=float(outlines.probability[area][mine].mean()),
+        probability=0.0,
         parts=parts,
     )
 

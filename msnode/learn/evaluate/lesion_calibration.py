@@ -7,34 +7,37 @@ from scipy.special import logit
 
 from msnode.errors import Refused
 from msnode.learn.evaluate.figures_of_merit import Figure, calibration_error, interval, resampled
-from msnode.learn.evaluate.overlap import DRAWS, Agreement
+from msnode.learn.evaluate.overlap import DRAWS, Examined
 from msnode.learn.evaluate.platt_scaling import platt
-from msnode.lesions.find import SURE
-from msnode.lesions.lesion_bundle import Rating
+from msnode.lesions.lesion_bundle import CLOSE, Rating
 
 
-def rating(rows: Sequence[Agreement]) -> Rating:
+def rating(persons: Sequence[Examined]) -> Rating:
     """Platt scaling of the found lesions' mean probabilities; as they are, where it cannot be."""
-    means, true = _pooled(rows)
+    mean, true = _pooled(persons)
     try:
-        return Rating(*platt(logit(means), true))
+        return Rating(*platt(logit(mean), true))
     except Refused:  # all of one kind
         return Rating()
 
 
-def figures(rows: Sequence[Agreement]) -> dict[str, Figure]:
+def by_others(persons: Sequence[Examined]) -> list[Rating]:
+    """The rating of each person, from the others' lesions."""
+    return [rating([*persons[:n], *persons[n + 1 :]]) for n in range(len(persons))]
+
+
+def figures(persons: Sequence[Examined]) -> dict[str, Figure]:
     """Expected calibration errors: as the network gives it, and each person rated by the others."""
-    raw = [_pooled([row]) for row in rows]
-    rated = [
-        (rating([*rows[:n], *rows[n + 1 :]])(means), true) for n, (means, true) in enumerate(raw)
-    ]
-    return {"ece_raw": _error(raw), "ece": _error(rated)}
+    raw = [_pooled([one]) for one in persons]
+    rated = [(of(mean), true) for of, (mean, true) in zip(by_others(persons), raw, strict=True)]
+    return {"ece": _error(rated), "ece_raw": _error(raw)}
 
 
-def _pooled(rows: Sequence[Agreement]) -> tuple[np.ndarray, np.ndarray]:
+def _pooled(persons: Sequence[Examined]) -> tuple[np.ndarray, np.ndarray]:
     """Mean probability of every found lesion, and 1 where a person drew it."""
-    pairs = np.array([pair for row in rows for pair in row.rated], np.float64).reshape(-1, 2)
-    return pairs[:, 0].clip(*SURE), pairs[:, 1].astype(np.int64)
+    found = [one for person in persons for one in person.scan]
+    mean = np.array([one.probability for one in found], np.float64)
+    return mean.clip(CLOSE, 1 - CLOSE), np.array([bool(one.drawn) for one in found], np.int64)
 
 
 def _error(persons: Sequence[tuple[np.ndarray, np.ndarray]]) -> Figure:

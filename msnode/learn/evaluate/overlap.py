@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from msnode.learn.evaluate.figures_of_merit import Figure, interval, resampled
-from msnode.lesions.objects import CONNECTED
+from msnode.lesions.lesion_bundle import Rating
+from msnode.lesions.objects import CONNECTED, LEAST_PROBABLE, means
 from msnode.records.images import Float32Array
 
 DRAWS = 2000
@@ -17,6 +18,86 @@ MEANS = (
 )  # fmt: skip
 """Attributes of `Agreement` whose mean over persons is a figure."""
 Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """A found lesion.
+
+    Attributes:
+        probability: mean of its voxels, as the network gives it.
+        voxels: of it.
+        shared: of them, those that a person drew as well.
+        drawn: numbers of the drawn lesions that it touches.
+    """
+
+    probability: float
+    voxels: int
+    shared: int
+    drawn: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A test person: what was drawn, and every lesion that was found.
+
+    Attributes:
+        person: who.
+        voxel_mm3: of the scan.
+        lesions: drawn ones.
+        voxels: of them.
+        scan: found lesions.
+        stripped: those without the skull; None where the brain is not known.
+        healed: those in the same scan with its lesions filled in.
+        ventricles: Dice of the ventricles; None where nobody drew them.
+        naive: Dice of a threshold on the brightness.
+    """
+
+    person: str
+    voxel_mm3: float
+    lesions: int
+    voxels: int
+    scan: tuple[Rated, ...]
+    stripped: tuple[Rated, ...] | None
+    healed: tuple[Rated, ...]
+    ventricles: float | None
+    naive: float
+
+    def agreement(self, rating: Rating) -> "Agreement":
+        """What is left when only lesions that are more probable than not are counted."""
+        scan, healed = _kept(self.scan, rating), _kept(self.healed, rating)
+        ml = self.voxel_mm3 / 1000
+        false = sum(not one.drawn for one in scan)
+        touched = {n for one in scan for n in one.drawn}
+        bare = self.stripped
+        return Agreement(
+            self.person,
+            dice=self._dice(scan),
+            recall=len(touched) / self.lesions if self.lesions else 1.0,
+            precision=1 - false / len(scan) if scan else 1.0,
+            false=false,
+            ml=self.voxels * ml,
+            found_ml=_voxels(scan) * ml,
+            ventricles=self.ventricles,
+            stripped=None if bare is None else self._dice(_kept(bare, rating)),
+            naive=self.naive,
+            healed_ml=_voxels(healed) * ml,
+        )
+
+    def _dice(self, found: Sequence[Rated]) -> float:
+        """By voxel."""
+        total = self.voxels + _voxels(found)
+        return 2 * sum(one.shared for one in found) / total if total else 1.0
+
+
+def _voxels(found: Sequence[Rated]) -> int:
+    return sum(one.voxels for one in found)
+
+
+def _kept(found: Sequence[Rated], rating: Rating) -> list[Rated]:
+    """The lesions that the node would keep."""
+    rated = rating(np.array([one.probability for one in found], np.float64))
+    return [one for one, p in zip(found, rated.tolist(), strict=True) if p >= LEAST_PROBABLE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +116,6 @@ class Agreement:
         stripped: Dice of the lesions without the skull; None where the brain is not known.
         naive: Dice of a threshold on the brightness.
         healed_ml: what was found in the same scan with its lesions filled in.
-        rated: of every found lesion its mean probability, and whether it overlaps a drawn one.
     """
 
     person: str
@@ -45,11 +125,10 @@ class Agreement:
     false: int
     ml: float
     found_ml: float
-    ventricles: float | None = None
-    stripped: float | None = None
-    naive: float | None = None
-    healed_ml: float | None = None
-    rated: tuple[tuple[float, bool], ...] = ()
+    ventricles: float | None
+    stripped: float | None
+    naive: float
+    healed_ml: float
 
     @property
     def f1(self) -> float:
@@ -64,29 +143,19 @@ def dice(one: Mask, other: Mask) -> float:
     return 2 * int((one & other).sum()) / total if total else 1.0
 
 
-def agreement(person: str, drawn: Mask, found: Mask, voxel_mm3: float) -> Agreement:
-    """Compare what was found with what a person drew, on one grid."""
-    recall, _ = _touched(drawn, found)
-    precision, false = _touched(found, drawn)
-    ml, found_ml = (float(mask.sum()) * voxel_mm3 / 1000 for mask in (drawn, found))
-    return Agreement(person, dice(drawn, found), recall, precision, false, ml, found_ml)
-
-
-def rated(probability: Float32Array, found: Mask, drawn: Mask) -> tuple[tuple[float, bool], ...]:
-    """Mean probability of every found lesion, and whether it overlaps a drawn one."""
-    labels, count = ndimage.label(found, CONNECTED)
-    means = ndimage.mean(probability, labels, range(1, count + 1))
-    true = np.isin(range(1, count + 1), labels[drawn])
-    return tuple(zip(np.asarray(means, np.float64).tolist(), true.tolist(), strict=True))
-
-
-def _touched(these: Mask, others: Mask) -> tuple[float, int]:
-    """Part of the lesions that overlap others, and how many do not; 1 where there is none."""
-    labels, count = ndimage.label(these, CONNECTED)
-    if not count:
-        return 1.0, 0
-    touched = len(np.setdiff1d(np.unique(labels[others]), 0))
-    return touched / count, count - touched
+def rated(probability: Float32Array, found: Mask, drawn: Mask) -> tuple[Rated, ...]:
+    """Every found lesion beside the drawn ones, (x, y, z) on one grid."""
+    numbers, count = ndimage.label(found, CONNECTED)
+    theirs, _ = ndimage.label(drawn, CONNECTED)
+    mean, voxels = means(probability, numbers, count), np.bincount(numbers.ravel())
+    both = (numbers > 0) & (theirs > 0)
+    shared = np.bincount(numbers[both], minlength=count + 1)
+    pairs = np.unique(np.stack([numbers[both], theirs[both]]), axis=1)
+    touched = [tuple(pairs[1, pairs[0] == n].tolist()) for n in range(count + 1)]
+    return tuple(
+        Rated(float(mean[n - 1]), int(voxels[n]), int(shared[n]), touched[n])
+        for n in range(1, count + 1)
+    )
 
 
 def figures(rows: Sequence[Agreement]) -> dict[str, Figure]:
@@ -118,7 +187,7 @@ def _mean(values: Sequence[float | None]) -> Figure:
 
 def _spearman(ml: NDArray[np.float64], ours: NDArray[np.float64]) -> Figure:
     """Rank correlation of the volumes."""
-    if len(ml) < 3:
+    if len(ml) < 3 or not np.ptp(ml) or not np.ptp(ours):  # no ranks
         return Figure(np.nan, np.nan, np.nan)
     draws = resampled([str(n) for n in range(len(ml))], DRAWS, 0)
     many = [rows for rows in draws if len(np.unique(ml[rows])) > 2 and np.ptp(ours[rows]) > 0]

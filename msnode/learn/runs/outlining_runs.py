@@ -1,11 +1,12 @@
 """Train, cross-validate and release the network that outlines lesions."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from msnode.errors import ConfigError
 from msnode.learn.data import label_maps, splits
@@ -13,7 +14,7 @@ from msnode.learn.data.index_csv import read
 from msnode.learn.data.label_maps import UNKNOWN, Labelled
 from msnode.learn.evaluate import figures_of_merit, lesion_calibration, markdown, overlap
 from msnode.learn.evaluate.figures_of_merit import Figure
-from msnode.learn.evaluate.overlap import Agreement
+from msnode.learn.evaluate.overlap import Agreement, Examined, Rated
 from msnode.learn.runs import directory
 from msnode.learn.train import outlining
 from msnode.learn.train.end_to_end import Progress
@@ -22,7 +23,7 @@ from msnode.learn.train.recipe import Plan
 from msnode.lesions import lesion_bundle
 from msnode.lesions.inputs import Planes
 from msnode.lesions.lesion_bundle import Manifest, Rating
-from msnode.lesions.objects import without_short
+from msnode.lesions.objects import CONNECTED, without_short
 from msnode.lesions.outline import LESION, VENTRICLE, probabilities
 from msnode.lesions.unet import Unet
 from msnode.records.images import Float32Array
@@ -78,7 +79,7 @@ class Fold:
     """
 
     threshold: float
-    persons: tuple[Agreement, ...]
+    persons: tuple[Examined, ...]
 
 
 def train(index: Path, out: Path, plan: Plan, progress: Progress) -> Outlined:
@@ -184,7 +185,7 @@ def _fold(
     threshold = _threshold(_maps(model, own), own)
     brightness = _naive_threshold(own)
     tested = [v for v in volumes if v.row.person in test and v.row.role != "train"]
-    rows = tuple(_agreement(model, v, threshold, brightness) for v in tested)
+    rows = tuple(_examined(model, v, threshold, brightness) for v in tested)
     directory.write_json(file, asdict(Fold(threshold, rows)))
     return Fold(threshold, rows)
 
@@ -203,13 +204,13 @@ def _trained(volumes: Sequence[Labelled], plan: Plan, folder: Path, progress: Pr
 
 def _maps(model: Unet, volumes: Sequence[Labelled]) -> list[Float32Array]:
     """Probability of a lesion, (x, y, z) on every volume's grid."""
-    return [_map(model, v)[LESION] for v in volumes]
+    return [_map(model, v, v.planes)[LESION] for v in volumes]
 
 
-def _map(model: Unet, v: Labelled, seen: Planes | None = None) -> Float32Array:
+def _map(model: Unet, v: Labelled, seen: Planes) -> Float32Array:
     """(4, x, y, z) probabilities on a volume's own grid, of its planes or others of its scan."""
     shape = v.volume.voxels.shape[0], v.volume.voxels.shape[1]
-    return probabilities(seen or v.planes, model, shape).transpose(0, 2, 3, 1)
+    return probabilities(seen, model, shape).transpose(0, 2, 3, 1)
 
 
 def _threshold(maps: Sequence[Float32Array], volumes: Sequence[Labelled]) -> float:
@@ -235,35 +236,39 @@ def _brighter(v: Labelled, threshold: float) -> NDArray[np.bool_]:
     return np.asarray((v.planes.pixels >= threshold) & v.inside, np.bool_)
 
 
-def _agreement(model: Unet, v: Labelled, threshold: float, brightness: float) -> Agreement:
+def _examined(model: Unet, v: Labelled, threshold: float, brightness: float) -> Examined:
     """One test person."""
-    probability = _map(model, v)[LESION]
-    found = without_short(probability >= threshold, v.volume)
-    row = overlap.agreement(v.row.person, v.lesions, found, v.volume.voxel_mm3)
+
+    def found(seen: Planes) -> tuple[Rated, ...]:
+        probability = _map(model, v, seen)[LESION]
+        long = without_short(probability >= threshold, v.volume)
+        return overlap.rated(probability, long, v.lesions)
+
     ventricles = None
     if not (v.labels == UNKNOWN).any():
         best = probabilities(v.planes, model, v.labels.shape[1:]).argmax(axis=0)
         ventricles = overlap.dice(best == VENTRICLE, v.labels == VENTRICLE)
-    bare = None
-    if v.row.brain is not None:
-        bare = overlap.dice(_map(model, v, v.stripped)[LESION] >= threshold, v.lesions)
-    healed = without_short(_map(model, v, v.healed)[LESION] >= threshold, v.volume)
-    return replace(
-        row,
+    return Examined(
+        v.row.person,
+        v.volume.voxel_mm3,
+        lesions=ndimage.label(v.lesions, CONNECTED)[1],
+        voxels=int(v.lesions.sum()),
+        scan=found(v.planes),
+        stripped=found(v.stripped) if v.row.brain is not None else None,
+        healed=found(v.healed),
         ventricles=ventricles,
-        stripped=bare,
         naive=overlap.dice(_brighter(v, brightness), v.labels == LESION),
-        healed_ml=float(healed.sum()) * v.volume.voxel_mm3 / 1000,
-        rated=overlap.rated(probability, found, v.lesions),
     )
 
 
 def _finish(out: Path, folds: Sequence[Fold]) -> Outlined:
     """Measure the test persons of all folds together, and write everything down."""
-    rows = tuple(row for fold in folds for row in fold.persons)
+    persons = tuple(one for fold in folds for one in fold.persons)
+    ratings = lesion_calibration.by_others(persons)
+    rows = tuple(one.agreement(of) for one, of in zip(persons, ratings, strict=True))
     threshold = float(np.mean([fold.threshold for fold in folds]))
-    figures = overlap.figures(rows) | lesion_calibration.figures(rows)
-    outcome = Outlined(out, figures, rows, threshold, lesion_calibration.rating(rows))
+    figures = overlap.figures(rows) | lesion_calibration.figures(persons)
+    outcome = Outlined(out, figures, rows, threshold, lesion_calibration.rating(persons))
     directory.write_json(
         out / "metrics.json",
         {

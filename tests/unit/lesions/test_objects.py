@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from msnode.lesions import atlas, objects
+from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.outline import LESION, RIM
 from msnode.records.ras_volume import RasVolume
 from tests.unit.lesions.heads import Drawn, head, lesion_at
@@ -27,7 +28,7 @@ def drawn() -> Drawn:
 
 @pytest.fixture(scope="module")
 def found(drawn: Drawn) -> objects.Found:
-    return objects.lesions(drawn.volume, drawn.outlines)
+    return objects.lesions(drawn.volume, drawn.outlines, Rating())
 
 
 def test_every_lesion_is_placed_and_the_largest_comes_first(found: objects.Found) -> None:
@@ -68,7 +69,7 @@ def test_what_touches_at_a_corner_is_one_lesion() -> None:
     lesion_at(drawn, (-28.0, 8.0, 34.0), (6.0, 6.0, 1))
     x, y, z = np.argwhere(drawn.labels == LESION).max(axis=0)
     drawn.labels[x + 1 : x + 5, y + 1 : y + 5, z + 1] = LESION
-    assert len(objects.lesions(drawn.volume, drawn.outlines).lesions) == 1
+    assert len(objects.lesions(drawn.volume, drawn.outlines, Rating()).lesions) == 1
 
 
 @pytest.mark.usefixtures("as_drawn")
@@ -80,14 +81,14 @@ def test_a_lesion_beyond_the_normal_rim_touches_the_ventricle() -> None:
     y = int(np.flatnonzero(ventricle[x, :, z] == 2).mean())
     drawn.labels[x + 1 : x + 4, y - 6 : y + 6, z] = RIM
     drawn.labels[x + 4 : x + 10, y - 3 : y + 3, z] = LESION
-    (lesion,) = objects.lesions(drawn.volume, drawn.outlines).lesions
+    (lesion,) = objects.lesions(drawn.volume, drawn.outlines, Rating()).lesions
     assert lesion.region == "periventricular"
 
 
 def test_a_volume_without_lesions_is_not_placed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(atlas, "fit", lambda *_: pytest.fail("not needed"))
     drawn = head()
-    found = objects.lesions(drawn.volume, drawn.outlines)
+    found = objects.lesions(drawn.volume, drawn.outlines, Rating())
     assert found.lesions == ()
     assert not found.numbers.any()
 
@@ -96,7 +97,7 @@ def test_where_the_atlas_does_not_fit_only_the_ventricles_are_known(
     drawn: Drawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(atlas, "fit", lambda *_: atlas.Fit(np.eye(4), 0.3))
-    found = objects.lesions(drawn.volume, drawn.outlines).lesions
+    found = objects.lesions(drawn.volume, drawn.outlines, Rating()).lesions
     assert [lesion.region for lesion in found] == ["periventricular", *["unknown"] * 3]
 
 
