@@ -65,6 +65,7 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
         path.write_text(path.read_text().replace(ROOT, str(data)))
     for path in (data / "work" / uid_hash(UIDS["report"])).rglob("*.safetensors"):
         path.unlink()  # as `finish` does, before somebody sets the database back to a copy
+    bring_to_today(data / "msnode.sqlite")
     before = {state: uids(data / "work" / uid_hash(uid)) for state, uid in UIDS.items()}
     node = Node(
         {
@@ -89,6 +90,23 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
         node.kill_if_alive()
     yield Upgraded(folder, engine, before, node.log.read_text())
     engine.dispose()
+
+
+def bring_to_today(database: Path) -> None:
+    """As if the old version had stopped just now: what is old is deleted, by its own rules."""
+    connection = sqlite3.connect(database)
+    (last,) = connection.execute("SELECT max(updated_at) FROM workflow_status").fetchone()
+    passed = int(time.time() * 1000 - last)
+    for table, unit, columns in (
+        ("workflow_status", 1, ("created_at", "updated_at", "completed_at")),
+        ("studies", 1000, ("first_at", "last_at")),
+        ("instances", 1000, ("received_at",)),
+        ("results", 1000, ("created_at",)),
+    ):
+        later = ", ".join(f"{name} = {name} + {passed // unit}" for name in columns)
+        connection.execute(f"UPDATE {table} SET {later}")
+    connection.commit()
+    connection.close()
 
 
 def is_settled(engine: sa.Engine, jobs: Jobs) -> bool:

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.errors import ConfigError
-from msnode.learn.data import label_maps, splits
+from msnode.learn.data import splits
 from msnode.learn.data.index_csv import read
-from msnode.learn.data.label_maps import UNKNOWN, Labelled
 from msnode.learn.evaluate import figures_of_merit, lesion_calibration, markdown, overlap
 from msnode.learn.evaluate.figures_of_merit import Figure
 from msnode.learn.evaluate.overlap import Agreement, Examined, Rated
 from msnode.learn.runs import directory
-from msnode.learn.train import outlining
+from msnode.learn.train import label_maps, outlining
 from msnode.learn.train.end_to_end import Progress
+from msnode.learn.train.label_maps import UNKNOWN, Labelled
 from msnode.learn.train.loop import Schedule
 from msnode.learn.train.recipe import Plan
 from msnode.lesions import lesion_bundle

@@ -10,9 +10,9 @@ from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
-from msnode.learn.data.label_maps import REST, UNKNOWN, Labelled
 from msnode.learn.synth.small_lesions import put_in
 from msnode.learn.train import checkpoints
+from msnode.learn.train.label_maps import REST, UNKNOWN, Labelled
 from msnode.learn.train.loop import Report, Schedule, device, run
 from msnode.lesions.inputs import Planes
 from msnode.lesions.outline import LESION, VENTRICLE

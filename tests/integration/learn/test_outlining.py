@@ -15,10 +15,9 @@ from torch import nn
 
 from msnode import lesions, sample
 from msnode.cli.main import main
-from msnode.learn.data import label_maps
 from msnode.learn.data.index_csv import Row, read, write
-from msnode.learn.data.label_maps import REST
-from msnode.learn.train import outlining
+from msnode.learn.train import label_maps, outlining
+from msnode.learn.train.label_maps import REST
 from msnode.learn.train.loop import Schedule
 from msnode.lesions.outline import LESION, VENTRICLE, probabilities
 from tests.unit.lesions.heads import head, lesion_at

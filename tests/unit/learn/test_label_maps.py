@@ -10,9 +10,9 @@ import pytest
 from scipy import ndimage
 
 from msnode.errors import ConfigError
-from msnode.learn.data import label_maps
 from msnode.learn.data.index_csv import Row
-from msnode.learn.data.label_maps import REST, UNKNOWN
+from msnode.learn.train import label_maps
+from msnode.learn.train.label_maps import REST, UNKNOWN
 from msnode.lesions.outline import LESION, RIM, VENTRICLE
 
 AFFINE = np.diag([1.0, 1.0, 6.0, 1.0])
