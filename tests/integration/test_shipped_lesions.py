@@ -10,7 +10,8 @@ import pytest
 from nibabel.spatialimages import SpatialImage
 
 from msnode import lesions
-from msnode.lesions.find import find
+from msnode.lesions.brain import brain_mask
+from msnode.lesions.find import find, from_ras, to_ras
 from msnode.records.images import Float32Array, Float64Array
 from msnode.sample.known_studies import LJUBLJANA, TABRIZ, KnownStudy
 
@@ -69,3 +70,18 @@ def test_lesions_of_another_hospital_are_of_a_plausible_size(bundle: lesions.Bun
     found = find(*scan(LJUBLJANA), bundle)
     assert 0 < sum(lesion.mm3 for lesion in found.lesions) < 60_000
     assert all(lesion.diameter_mm >= 3 for lesion in found.lesions)
+
+
+def test_what_is_no_head_has_no_lesions(bundle: lesions.Bundle) -> None:
+    affine = np.diag([3.0, 3.0, 6.0, 1.0])
+    noise = np.random.default_rng(0).random((64, 64, 20)).astype(np.float32)
+    for voxels in (noise, np.ones_like(noise)):
+        assert find(voxels, affine, bundle).lesions == ()
+
+
+def test_a_stripped_scan_in_other_units_has_the_same_lesions(bundle: lesions.Bundle) -> None:
+    voxels, affine = scan(TABRIZ)
+    brain = from_ras(brain_mask(to_ras(voxels, affine)), affine)
+    whole = find(voxels, affine, bundle).labels == 1
+    stripped = find(voxels * brain * np.float32(1e-3), affine, bundle).labels == 1
+    assert 2 * (whole & stripped).sum() / (whole.sum() + stripped.sum()) > 0.85
