@@ -67,7 +67,7 @@ def _each(
 
 
 def _shrunk(plane: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """Eroded by a disc, by distances: much faster than a large structuring element."""
+    """Eroded by a disc, by distances: faster than with a large structuring element."""
     if not plane.any():
         return plane
     inside = ndimage.distance_transform_edt(np.pad(plane, 1))[1:-1, 1:-1]

@@ -71,7 +71,7 @@ def grade(visit: Visit, bundle: Bundle) -> tuple[Grade, ...]:
     for area, part in filled:
         changed[area] *= 1 + (CONTRAST - 1) * part
     seen = outline(RasVolume(changed, volume.affine), bundle.model, bundle.manifest.threshold)
-    lesion = credible(volume, seen, bundle.manifest.rating)
+    lesion, _ = credible(volume, seen, bundle.manifest.rating)
     found = [bool(lesion[area][part >= 0.5 * part.max()].any()) for area, part in filled]
     return tuple(_graded(balls, found))
 

@@ -66,17 +66,16 @@ def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
     Returns:
         What is long and probable enough to be a lesion, measured and placed.
     """
-    kept = credible(volume, outlines, rating)
+    found, rated = credible(volume, outlines, rating)
+    count = len(rated)
     labels = np.where(outlines.labels == LESION, 0, outlines.labels).astype(np.uint8)
-    labels[kept] = LESION
-    found, count = ndimage.label(kept, CONNECTED)
+    labels[found > 0] = LESION
     areas = ndimage.find_objects(found)
     fit = fitted(volume, outlines.labels) if count else None
     where = np.zeros_like(labels) if fit is None else place(volume, outlines.labels, fit)
-    rated = rating(means(outlines.probability, found, count))
     measured = [
-        replace(_measured(n, found, areas[n - 1], where, volume), probability=p)
-        for n, p in enumerate(rated.tolist(), 1)
+        _measured(n, found, areas[n - 1], where, volume, probability)
+        for n, probability in enumerate(rated.tolist(), 1)
     ]
     # ties are broken by place, so that the order never depends on the scan order of a file
     measured.sort(key=lambda one: (-one.mm3, one.centroid))
@@ -87,12 +86,20 @@ def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
     return Found(labels, numbers[found], outlines.probability, numbered, fit)
 
 
-def credible(volume: RasVolume, outlines: Outlines, rating: Rating) -> NDArray[np.bool_]:
-    """(x, y, z) bool: what is long enough to be a lesion, and more probably one than not."""
+def credible(
+    volume: RasVolume, outlines: Outlines, rating: Rating
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """What is long enough to be a lesion, and more probably one than not.
+
+    Returns:
+        (x, y, z) a number from 1 for each lesion, 0 elsewhere; and (lesions,) how each is rated.
+    """
     long = without_short(outlines.labels == LESION, volume)
     found, count = ndimage.label(long, CONNECTED)
     rated = rating(means(outlines.probability, found, count))
-    return np.asarray(np.isin(found, 1 + np.flatnonzero(rated >= LEAST_PROBABLE)), np.bool_)
+    kept = rated >= LEAST_PROBABLE
+    numbers = np.append(0, np.where(kept, np.cumsum(kept), 0))
+    return numbers[found], rated[kept]
 
 
 def means(
@@ -190,8 +197,9 @@ def _measured(
     area: tuple[slice, ...],
     where: NDArray[np.uint8],
     volume: RasVolume,
+    probability: float,
 ) -> Lesion:
-    """One lesion, numbered and rated later."""
+    """One lesion, numbered later."""
     mine = found[area] == number
     corner = np.array([s.start for s in area])
     places = np.argwhere(mine) + corner
@@ -204,7 +212,7 @@ def _measured(
         diameter_mm=_diameter(found, area, number, volume),
         slices=tuple(np.unique(places[:, 2]).tolist()),
         centroid=(x, y, z),
-        probability=0.0,
+        probability=probability,
         parts=parts,
     )
 

@@ -5,7 +5,6 @@ says how good it is. Scales are not let free: an affine fit was 0.4 mm nearer in
 with thin slices, and millimetres off where slices are thick.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from scipy import ndimage
 from scipy.linalg import expm, logm
 
 from msnode.lesions.brain import Head
+from msnode.lesions.pairs import both
 from msnode.records.images import Float64Array
 
 GRID_MM = 2.0
@@ -143,10 +143,9 @@ def _cubes(scan: Head) -> _Cubes:
 def _both_ways(before: _Seen, now: _Seen, start: Float64Array, levels: Levels) -> Registration:
     """Register each scan to the other and take the mean."""
     away = np.asarray(np.linalg.inv(start), np.float64)
-    with ThreadPoolExecutor(2) as pool:
-        there = pool.submit(_one_way, now, before, start, levels)
-        back = pool.submit(_one_way, before, now, away, levels)
-    (forward, like), (backward, like_back) = there.result(), back.result()
+    (forward, like), (backward, like_back) = both(
+        lambda way: _one_way(*way, levels), ((now, before, start), (before, now, away))
+    )
     other = np.linalg.inv(backward)
     mean = np.real(expm((logm(forward) + logm(other)) / 2)).astype(np.float64)
     apart = np.linalg.norm(((forward - other) @ now.corners)[:3], axis=0).max()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.learn.data import ras_nifti
+from msnode.lesions.halfway import sampled
 from msnode.records.ras_volume import RasVolume
 
 VENTRICLES = (4, 11, 49, 50, 51, 52)
@@ -32,23 +33,23 @@ def masks(flair: Path, regions: Path, folder: Path) -> tuple[Path, Path]:
     Raises:
         ConfigError: a file cannot be read as NIfTI.
     """
-    scan, labels = ras_nifti.load(flair), _at(ras_nifti.load(regions), ras_nifti.load(flair))
+    scan, known = ras_nifti.load(flair), ras_nifti.load(regions)
+    to_regions = np.linalg.inv(known.affine) @ scan.affine
+    labels = np.rint(sampled(known.voxels, to_regions, scan.voxels.shape, order=0))
     folder.mkdir(parents=True, exist_ok=True)
     person = flair.name.partition("_")[0]
-    reach = np.ceil(SULCI_MM / scan.spacing_mm).astype(int)
-    closed = ndimage.binary_closing(np.pad(labels > 0, 8), np.ones(2 * reach + 1))[8:-8, 8:-8, 8:-8]
-    parts = {"ventricles": np.isin(labels, VENTRICLES), "brain": ndimage.binary_fill_holes(closed)}
+    parts = {"ventricles": np.isin(labels, VENTRICLES), "brain": _closed(labels > 0, scan)}
     files = {name: folder / f"{person}_{name}.nii.gz" for name in parts}
     for name, part in parts.items():
         ras_nifti.save(RasVolume(part, scan.affine), files[name])
     return files["ventricles"], files["brain"]
 
 
-def _at(labels: RasVolume, scan: RasVolume) -> NDArray[np.int16]:
-    """Labels at the nearest voxel of another grid."""
-    step = np.linalg.inv(labels.affine) @ scan.affine
-    rounded = np.rint(labels.voxels).astype(np.int16)
-    found: NDArray[np.int16] = ndimage.affine_transform(
-        rounded, step[:3, :3], step[:3, 3], scan.voxels.shape, order=0
-    )
-    return found
+def _closed(mask: NDArray[np.bool_], scan: RasVolume) -> NDArray[np.bool_]:
+    """A mask without gaps up to `SULCI_MM` and without holes."""
+    reach = np.ceil(SULCI_MM / scan.spacing_mm).astype(int)
+    margin = int(reach.max())
+    closed = ndimage.binary_closing(np.pad(mask, margin), np.ones(2 * reach + 1))
+    inside = (slice(margin, -margin),) * 3
+    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(closed[inside])
+    return filled

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import logit
 
 from msnode.errors import Refused
-from msnode.learn.evaluate.figures_of_merit import Figure, calibration_error, interval, resampled
-from msnode.learn.evaluate.overlap import DRAWS, Examined
+from msnode.learn.evaluate.figures_of_merit import Figure, calibration_error
+from msnode.learn.evaluate.overlap import Examined, over_persons
 from msnode.learn.evaluate.platt_scaling import platt
 from msnode.lesions.lesion_bundle import CLOSE, Rating
 
@@ -26,10 +26,10 @@ def by_others(persons: Sequence[Examined]) -> list[Rating]:
     return [rating([*persons[:n], *persons[n + 1 :]]) for n in range(len(persons))]
 
 
-def figures(persons: Sequence[Examined]) -> dict[str, Figure]:
-    """Expected calibration errors: as the network gives it, and each person rated by the others."""
+def figures(persons: Sequence[Examined], ratings: Sequence[Rating]) -> dict[str, Figure]:
+    """Expected calibration errors: of each person's own rating, and as the network gives it."""
     raw = [_pooled([one]) for one in persons]
-    rated = [(of(mean), true) for of, (mean, true) in zip(by_others(persons), raw, strict=True)]
+    rated = [(of(mean), true) for of, (mean, true) in zip(ratings, raw, strict=True)]
     return {"ece": _error(rated), "ece_raw": _error(raw)}
 
 
@@ -43,11 +43,8 @@ def _pooled(persons: Sequence[Examined]) -> tuple[np.ndarray, np.ndarray]:
 def _error(persons: Sequence[tuple[np.ndarray, np.ndarray]]) -> Figure:
     """Over all lesions, with an interval over persons."""
 
-    def of(chosen: Sequence[int]) -> float:
-        means, true = (
-            np.concatenate(part) for part in zip(*[persons[n] for n in chosen], strict=True)
-        )
-        return calibration_error(true, means)
+    def of(rows: np.ndarray) -> float:
+        means, true = zip(*[persons[n] for n in rows], strict=True)
+        return calibration_error(np.concatenate(true), np.concatenate(means))
 
-    draws = resampled([str(n) for n in range(len(persons))], DRAWS, 0)
-    return Figure(of(range(len(persons))), *interval([of(draw.tolist()) for draw in draws]))
+    return over_persons(len(persons), of)

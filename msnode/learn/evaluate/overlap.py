@@ -1,7 +1,7 @@
 """How well outlines agree with those that a person drew: by voxel, by lesion, by volume."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,20 +160,21 @@ def rated(probability: Float32Array, found: Mask, drawn: Mask) -> tuple[Rated, .
 
 def figures(rows: Sequence[Agreement]) -> dict[str, Figure]:
     """Means over persons, with 95 % intervals by bootstrap over them."""
-    names: tuple[str, ...] = (
-        "dice",
-        "f1",
-        "recall",
-        "precision",
-        "false",
-        "ventricles",
-        "stripped",
-    )
-    names += ("healed_ml", "naive")
-    found = {name: _mean([getattr(row, name) for row in rows]) for name in names}
+    found = {name: _mean([getattr(row, name) for row in rows]) for name in MEANS}
     ml = np.array([row.ml for row in rows])
     ours = np.array([row.found_ml for row in rows])
     return found | {"volume_spearman": _spearman(ml, ours), "volume_bias": _bias(ml, ours)}
+
+
+def over_persons(count: int, of: Callable[[NDArray[np.int64]], float]) -> Figure:
+    """A figure of rows that are a person each, with its interval by bootstrap over them.
+
+    Args:
+        count: persons.
+        of: the figure of some rows, of which some may stand twice; nan where it has none.
+    """
+    draws = resampled([str(n) for n in range(count)], DRAWS, 0)
+    return Figure(of(np.arange(count)), *interval([of(rows) for rows in draws]))
 
 
 def _mean(values: Sequence[float | None]) -> Figure:
@@ -181,25 +182,26 @@ def _mean(values: Sequence[float | None]) -> Figure:
     known = np.array([v for v in values if v is not None], np.float64)
     if not len(known):
         return Figure(np.nan, np.nan, np.nan)
-    draws = resampled([str(n) for n in range(len(known))], DRAWS, 0)
-    return Figure(float(known.mean()), *interval([float(known[rows].mean()) for rows in draws]))
+    return over_persons(len(known), lambda rows: float(known[rows].mean()))
 
 
 def _spearman(ml: NDArray[np.float64], ours: NDArray[np.float64]) -> Figure:
     """Rank correlation of the volumes."""
     if len(ml) < 3 or not np.ptp(ml) or not np.ptp(ours):  # no ranks
         return Figure(np.nan, np.nan, np.nan)
-    draws = resampled([str(n) for n in range(len(ml))], DRAWS, 0)
-    many = [rows for rows in draws if len(np.unique(ml[rows])) > 2 and np.ptp(ours[rows]) > 0]
-    values = [float(stats.spearmanr(ml[rows], ours[rows])[0]) for rows in many]
-    return Figure(float(stats.spearmanr(ml, ours)[0]), *interval(values))
+
+    def of(rows: NDArray[np.int64]) -> float:
+        enough = len(np.unique(ml[rows])) > 2 and np.ptp(ours[rows]) > 0
+        return float(stats.spearmanr(ml[rows], ours[rows])[0]) if enough else np.nan
+
+    whole = float(stats.spearmanr(ml, ours)[0])
+    return replace(over_persons(len(ml), of), value=whole)
 
 
 def _bias(ml: NDArray[np.float64], ours: NDArray[np.float64]) -> Figure:
     """Volume found too much (or too little, negative), as a part of what was drawn."""
-    draws = resampled([str(n) for n in range(len(ml))], DRAWS, 0)
 
     def of(rows: NDArray[np.int64]) -> float:
         return float(ours[rows].sum() / max(ml[rows].sum(), 1e-6) - 1)
 
-    return Figure(of(np.arange(len(ml))), *interval([of(rows) for rows in draws]))
+    return over_persons(len(ml), of)

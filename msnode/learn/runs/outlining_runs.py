@@ -267,7 +267,7 @@ def _finish(out: Path, folds: Sequence[Fold]) -> Outlined:
     ratings = lesion_calibration.by_others(persons)
     rows = tuple(one.agreement(of) for one, of in zip(persons, ratings, strict=True))
     threshold = float(np.mean([fold.threshold for fold in folds]))
-    figures = overlap.figures(rows) | lesion_calibration.figures(persons)
+    figures = overlap.figures(rows) | lesion_calibration.figures(persons, ratings)
     outcome = Outlined(out, figures, rows, threshold, lesion_calibration.rating(persons))
     directory.write_json(
         out / "metrics.json",

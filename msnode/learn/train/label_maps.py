@@ -86,11 +86,9 @@ def _one(row: Row) -> Labelled:
     rough = brain_mask(volume)
     brain = mask(row.brain, volume) if row.brain else rough
     healed = _healed(volume, lesions, brain)
-    bare = (planes(RasVolume(v.voxels * brain, v.affine)) for v in (volume, healed))
+    stripped, both = (planes(RasVolume(v.voxels * brain, v.affine)) for v in (volume, healed))
     inside = on_planes(rough, seen)
-    return Labelled(
-        row, volume, lesions, seen, labels, next(bare), planes(healed), next(bare), inside
-    )
+    return Labelled(row, volume, lesions, seen, labels, stripped, planes(healed), both, inside)
 
 
 def _healed(volume: RasVolume, lesions: NDArray[np.bool_], brain: NDArray[np.bool_]) -> RasVolume:

@@ -28,7 +28,7 @@ def test_it_finds_what_the_probabilities_were_worth() -> None:
     means = np.array([0.65, 0.8, 0.95])
     found = lesion_calibration.rating(persons)(means)
     assert np.allclose(found, Rating(0.7, -1.0)(means), atol=0.06)
-    figures = lesion_calibration.figures(persons)
+    figures = lesion_calibration.figures(persons, lesion_calibration.by_others(persons))
     assert figures["ece"].value < 0.06 < 0.2 < figures["ece_raw"].value
 
 

@@ -22,9 +22,9 @@ def test_dice_counts_voxels() -> None:
     assert dice(mask(), mask()) == 1
 
 
-def examined(drawn: np.ndarray, found: np.ndarray, probability: float = 0.9) -> Examined:
+def examined(drawn: np.ndarray, found: np.ndarray) -> Examined:
     """A person's scan whose voxels are of 2 mm3."""
-    scan = rated(np.where(found, probability, 0.1).astype(np.float32), found, drawn)
+    scan = rated(np.where(found, 0.9, 0.1).astype(np.float32), found, drawn)
     count, voxels = ndimage.label(drawn)[1], int(drawn.sum())
     return Examined("p", 2.0, count, voxels, scan, scan, scan[:1], None, 0.1)
 
