@@ -94,19 +94,17 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upgraded]:
 
 def bring_to_today(database: Path) -> None:
     """As if the old version had stopped just now: what is old is deleted, by its own rules."""
-    connection = sqlite3.connect(database)
-    (last,) = connection.execute("SELECT max(updated_at) FROM workflow_status").fetchone()
-    passed = int(time.time() * 1000 - last)
-    for table, unit, columns in (
-        ("workflow_status", 1, ("created_at", "updated_at", "completed_at")),
-        ("studies", 1000, ("first_at", "last_at")),
-        ("instances", 1000, ("received_at",)),
-        ("results", 1000, ("created_at",)),
-    ):
-        later = ", ".join(f"{name} = {name} + {passed // unit}" for name in columns)
-        connection.execute(f"UPDATE {table} SET {later}")
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(database)) as old, old:
+        (last,) = old.execute("SELECT max(updated_at) FROM workflow_status").fetchone()
+        passed = int(time.time() * 1000 - last)
+        for table, unit, columns in (
+            ("workflow_status", 1, ("created_at", "updated_at", "completed_at")),
+            ("studies", 1000, ("first_at", "last_at")),
+            ("instances", 1000, ("received_at",)),
+            ("results", 1000, ("created_at",)),
+        ):
+            later = ", ".join(f"{name} = {name} + {passed // unit}" for name in columns)
+            old.execute(f"UPDATE {table} SET {later}")
 
 
 def is_settled(engine: sa.Engine, jobs: Jobs) -> bool:
