@@ -41,6 +41,9 @@ def _lesions(finding: LesionFinding | None) -> dict[str, Any]:
         "comparison": told.status,
         "new_lesions": told.count("new") if told.status == "compared" else None,
         "enlarging_lesions": told.count("enlarging") if told.status == "compared" else None,
+        "prior_date": f"{told.prior_date:%Y%m%d}"
+        if told.status == "compared" and told.prior_date is not None
+        else None,
     }
 
 

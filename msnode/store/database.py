@@ -138,6 +138,28 @@ results = sa.Table(
     Column("comparison", String(16)),  # as in records.lesions.Comparison.status
     Column("new_lesions", Integer),  # since an earlier visit; null where nothing was compared
     Column("enlarging_lesions", Integer),
+    Column("prior_date", String(8)),  # DA of the scan it was compared with; null where unknown
+)
+
+clinical_events = sa.Table(
+    "clinical_events",
+    metadata,
+    # rows are only added; a correction is a row that names another (twin.clinical)
+    Column("patient_key", String(48), primary_key=True),  # see store.patients
+    Column("identity", String(32), primary_key=True),  # hash of the seven that follow and `replaces`
+    Column("event_date", String(8)),  # DA; null where the kind needs none
+    Column("kind", String(32), nullable=False),  # as in twin.clinical.event_kinds
+    Column("value", Text, nullable=False),  # in one spelling; "" where the kind has none
+    Column("unit", String(16), nullable=False),
+    Column("detail", Text, nullable=False),  # functional systems; the hand
+    Column("note", Text, nullable=False),
+    Column("identifier", String(64), nullable=False),  # the site's own; "" where it has none
+    Column("replaces", String(64), nullable=False),  # identity or identifier of another event
+    Column("source", String(16), nullable=False),  # csv
+    Column("file", Text, nullable=False),  # its name, without the folder
+    Column("line", Integer, nullable=False),  # in it, from 1
+    Column("imported_at", Float, nullable=False),  # unix s
+    Column("imported_by", Text, nullable=False),  # account on the host
 )
 
 receipts = sa.Table(

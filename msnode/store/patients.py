@@ -16,6 +16,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from msnode.store.database import clinical_events, studies
 from msnode.store.files import fsync
 
 ID_DIGITS = 32
@@ -58,6 +59,16 @@ def of_same_id(column: sa.ColumnElement[str], key: str) -> sa.ColumnElement[bool
     """The rows among whose keys `same_patient` is to choose, by an index on the column."""
     first = key[:ID_DIGITS]
     return sa.and_(column >= first, column < first + "g")  # the digits end at f
+
+
+def keys_of(connection: sa.Connection, key: str) -> list[str]:
+    """All keys that are this patient's, known by a study or by a clinical event."""
+    known: set[str] = set()
+    for table in (studies, clinical_events):
+        column = table.c.patient_key
+        query = sa.select(column).where(of_same_id(column, key)).distinct()
+        known.update(connection.scalars(query) if key else ())
+    return sorted(same_patient(key, known))
 
 
 def patient_secret(path: Path) -> bytes:

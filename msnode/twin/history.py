@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 
 from msnode.store.database import results, studies
-from msnode.store.patients import of_same_id, same_patient
+from msnode.store.patients import keys_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Entry:
         comparison: `records.lesions.Comparison.status`.
         new_lesions: since an earlier visit; None where nothing was compared.
         enlarging_lesions: likewise.
+        prior_date: DA of that earlier visit; None where it has none, and in entries of older
+            versions.
     """
 
     study_key: str
@@ -48,6 +50,7 @@ class Entry:
     comparison: str | None = None
     new_lesions: int | None = None
     enlarging_lesions: int | None = None
+    prior_date: str | None = None
 
 
 class Twin:
@@ -97,7 +100,7 @@ class Twin:
         """Keys of the same patient's other studies, whether they are reported yet or not."""
         patient = self._patient(study_key)
         with self._engine.connect() as connection:
-            keys = _same(connection, patient) if patient else []
+            keys = keys_of(connection, patient) if patient else []
             query = sa.select(studies.c.study_key).where(studies.c.patient_key.in_(keys))
             return sorted(set(connection.scalars(query)) - {study_key})
 
@@ -113,14 +116,7 @@ class Twin:
             query = (
                 sa.select(results)
                 .join(studies, studies.c.study_key == results.c.study_key)
-                .where(studies.c.patient_key.in_(_same(connection, patient_key)))
+                .where(studies.c.patient_key.in_(keys_of(connection, patient_key)))
                 .order_by(results.c.created_at)
             )
             return [Entry(**row._mapping) for row in connection.execute(query)]
-
-
-def _same(connection: sa.Connection, patient_key: str) -> list[str]:
-    """All keys that are this patient's."""
-    column = studies.c.patient_key
-    of_id = sa.select(column).where(of_same_id(column, patient_key)).distinct()
-    return sorted(same_patient(patient_key, connection.scalars(of_id)))
