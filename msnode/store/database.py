@@ -146,7 +146,9 @@ clinical_events = sa.Table(
     metadata,
     # rows are only added; a correction is a row that names another (twin.clinical)
     Column("patient_key", String(48), primary_key=True),  # see store.patients
-    Column("identity", String(32), primary_key=True),  # hash of the seven that follow and `replaces`
+    Column(
+        "identity", String(32), primary_key=True
+    ),  # hash of the seven that follow and `replaces`
     Column("event_date", String(8)),  # DA; null where the kind needs none
     Column("kind", String(32), nullable=False),  # as in twin.clinical.event_kinds
     Column("value", Text, nullable=False),  # in one spelling; "" where the kind has none

@@ -1,0 +1,227 @@
+"""Clinical events as CSV: a row read into an event or refused with the fix, and written again."""
+
+import csv
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TextIO
+
+from msnode.errors import Refused
+from msnode.twin.clinical.event_kinds import FIRST_YEAR, KINDS, Kind, Spell, day
+from msnode.twin.clinical.events import Event
+
+COLUMNS = (
+    "patient", "issuer", "date", "kind", "value", "unit", "detail", "note", "identifier",
+    "replaces",
+)  # fmt: skip
+NEEDED = ("patient", "date", "kind")
+"""Columns without which no row says anything."""
+LONGEST = {"note": 2000, "value": 200, "detail": 200}
+"""Characters of a cell; of the others `LONGEST_NAME`."""
+LONGEST_NAME = 64
+LONGEST_LINE = 65_536
+"""Characters: what is longer is no CSV of events, and shall not fill the memory."""
+UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, which databases do not take, and bytes that are no UTF-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong with a row.
+
+    Attributes:
+        column: where; "" for the row as a whole.
+        fix: what to do; quotes nothing of the row.
+    """
+
+    column: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that says something.
+
+    Attributes:
+        line: in the file, from 1.
+        patient_key: see `store.patients`.
+        event: what it says.
+    """
+
+    line: int
+    patient_key: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that is left out."""
+
+    line: int
+    flaws: tuple[Flaw, ...]
+
+
+KeyOf = Callable[[str, str], str]
+"""`store.patients.patient_key` with the node's secret."""
+
+
+def read(path: Path, key_of: KeyOf, today: date) -> Iterator[Row | RefusedRow]:
+    """The rows of a file, one after the other; blank lines are none.
+
+    Args:
+        path: UTF-8, with or without a byte order mark; commas or semicolons between the cells.
+        key_of: makes the patient's key.
+        today: no event is later.
+
+    Raises:
+        Refused: its header lacks a column or has one that nobody knows, or it is no CSV.
+        OSError: it cannot be read.
+    """
+    # a line is a row: a quote that is never closed costs its own line, not the rest of the file
+    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+        lines = _lines(file)
+        header, separator = _header(next(lines, (1, ""))[1])
+        for number, line in lines:
+            cells = _cells(line, header, separator)
+            if isinstance(cells, Flaw):
+                yield RefusedRow(number, (cells,))
+            elif any(cells.values()):
+                yield _row(number, cells, key_of, today)
+
+
+def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
+    """Each line with its number."""
+    number = 0
+    while line := file.readline(LONGEST_LINE):
+        number += 1
+        if len(line) == LONGEST_LINE:
+            raise Refused(f"line {number} has {LONGEST_LINE} characters or more: this is no CSV")
+        yield number, line
+
+
+def _header(line: str) -> tuple[list[str], str]:
+    """Names of the columns, and what stands between cells."""
+    separator = ";" if ";" in line else ","
+    names = [name.strip().strip('"').casefold() for name in line.split(separator)]
+    wrong = [
+        *(f"it lacks {name}" for name in NEEDED if name not in names),
+        *(f"its column {number} is unknown" for number, name in enumerate(names, 1)
+          if name not in COLUMNS),
+        *(f"{name} stands twice" for name in COLUMNS if names.count(name) > 1),
+    ]  # fmt: skip
+    if wrong:
+        columns = ", ".join(COLUMNS)
+        raise Refused(f"the first line must name the columns ({columns}): {'; '.join(wrong)}")
+    return names, separator
+
+
+def _cells(line: str, header: list[str], separator: str) -> dict[str, str] | Flaw:
+    """A line's cells by column."""
+    try:
+        (cells,) = csv.reader([line.rstrip("\n")], delimiter=separator, strict=True)
+    except csv.Error:
+        return Flaw("", "its quotes do not match: a row is one line, and a quote in it is doubled")
+    if cells and len(cells) != len(header):
+        return Flaw("", f"it has {len(cells)} cells, the first line {len(header)}: quote cells "
+                    "that hold a separator")  # fmt: skip
+    return {name: _clean(cell) for name, cell in zip(header, cells, strict=False)}
+
+
+def _clean(cell: str) -> str:
+    """Without spaces around, and in the composed form, whichever the writer's system prefers."""
+    cell = cell.strip()
+    return cell if cell.isascii() else unicodedata.normalize("NFC", cell)
+
+
+def _row(line: int, cells: dict[str, str], key_of: KeyOf, today: date) -> Row | RefusedRow:
+    cells = dict.fromkeys(COLUMNS, "") | cells
+    flaws = [
+        Flaw(name, fix) for name, cell in cells.items() if (fix := _unfit(name, cell)) is not None
+    ]
+    event = _event(cells, today, flaws) if not flaws else None
+    if not cells["patient"]:
+        flaws.append(Flaw("patient", "give the PatientID (0010,0020)"))
+    if event is None or flaws:
+        return RefusedRow(line, tuple(flaws))
+    return Row(line, key_of(cells["patient"], cells["issuer"]), event)
+
+
+def _unfit(column: str, cell: str) -> str | None:
+    """What is wrong with a cell, whatever its meaning; None where nothing is."""
+    longest = LONGEST.get(column, LONGEST_NAME)
+    if len(cell) > longest:
+        return f"at most {longest} characters are kept"
+    if UNREADABLE.search(cell):
+        return "it has control characters, or is not UTF-8: save the file as UTF-8"
+    return None
+
+
+def _event(cells: dict[str, str], today: date, flaws: list[Flaw]) -> Event | None:
+    """What a row says; None, or more flaws, where that cannot be."""
+    kind = KINDS.get(cells["kind"].casefold())
+    if kind is None:
+        flaws.append(Flaw("kind", f"there is no such kind: give one of {', '.join(KINDS)}"))
+        return None
+    event = Event(
+        kind=cells["kind"].casefold(),
+        day=_day(cells["date"], kind, today, flaws),
+        value=_spelled(kind.spell, "value", cells, flaws),
+        unit=cells["unit"],
+        detail=_spelled(kind.detail, "detail", cells, flaws) if kind.detail else cells["detail"],
+        note=cells["note"],
+        identifier=cells["identifier"],
+        replaces=cells["replaces"],
+    )
+    flaws += _together(event, kind)
+    return event
+
+
+def _spelled(spell: Spell, column: str, cells: dict[str, str], flaws: list[Flaw]) -> str:
+    try:
+        return spell(cells[column])
+    except ValueError as error:
+        flaws.append(Flaw(column, str(error)))
+        return ""
+
+
+def _day(text: str, kind: Kind, today: date, flaws: list[Flaw]) -> date | None:
+    if not text and not kind.needs_day:
+        return None
+    try:
+        found = day(text)
+    except ValueError as error:
+        flaws.append(Flaw("date", str(error)))
+        return None
+    if found > today:
+        flaws.append(Flaw("date", "it is in the future: give the day on which it was so"))
+    elif found.year < FIRST_YEAR:
+        flaws.append(Flaw("date", f"it is before {FIRST_YEAR}"))
+    return found
+
+
+def _together(event: Event, kind: Kind) -> Iterator[Flaw]:
+    """What is wrong with cells beside each other."""
+    if event.unit != kind.unit:
+        fix = f"give {kind.unit}" if kind.unit else "this kind has no unit: leave it empty"
+        yield Flaw("unit", fix)
+    if event.detail and kind.detail is None:
+        yield Flaw("detail", "this kind has no detail: leave it empty, or use note")
+    if event.kind == "withdrawn" and not event.replaces:
+        yield Flaw("replaces", "name the event that is withdrawn: its identity or identifier")
+    if event.replaces and event.replaces == event.identifier:
+        yield Flaw("identifier", "a correction has one of its own, or none")
+    if event.kind == "relapse_review" and event.day and event.value > event.day.isoformat():
+        yield Flaw("value", "the relapses are known from this day on; it is no later than date")
+
+
+def cells_of(event: Event, patient: str, issuer: str) -> dict[str, str]:
+    """An event as `read` takes it."""
+    return {
+        "patient": patient, "issuer": issuer,
+        "date": event.day.isoformat() if event.day else "",
+        "kind": event.kind, "value": event.value, "unit": event.unit, "detail": event.detail,
+        "note": event.note, "identifier": event.identifier, "replaces": event.replaces,
+    }  # fmt: skip

@@ -1,0 +1,131 @@
+"""Takes a CSV of clinical events into the record, so that it can be stopped and repeated."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache, partial
+from itertools import islice
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from msnode.errors import TryLater
+from msnode.store.database import is_away
+from msnode.store.patients import ID_DIGITS, patient_key
+from msnode.twin.clinical.event_csv import Flaw, RefusedRow, Row, read
+from msnode.twin.clinical.event_store import add, birth_years
+from msnode.twin.clinical.events import Provenance, Recorded
+
+log = logging.getLogger(__name__)
+
+BATCH = 2000
+"""Rows of a transaction: long enough that its fsync costs little, short enough that a running node
+waits some 0.1 s at most for the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the rows of a file.
+
+    Attributes:
+        added: are on record now.
+        known: were on record before, or stood in the file twice.
+        refused: are not.
+    """
+
+    added: int = 0
+    known: int = 0
+    refused: int = 0
+
+    def __add__(self, other: "Imported") -> "Imported":
+        return Imported(
+            self.added + other.added, self.known + other.known, self.refused + other.refused
+        )
+
+
+def import_csv(
+    database: sa.Engine,
+    secret: bytes,
+    path: Path,
+    account: str,
+    refuse: Callable[[RefusedRow], None],
+) -> Imported:
+    """Add the events of a file; whatever stops it, the same file again adds the rest.
+
+    Args:
+        database: migrated.
+        secret: see `patients.patient_secret`.
+        path: see `event_csv.read`.
+        account: who imports.
+        refuse: hears of each row that is left out, in the order of the file within a batch.
+
+    Raises:
+        Refused: it is no CSV of events.
+        TryLater: the database cannot be used now; what was added stays.
+        OSError: the file cannot be read.
+    """
+    key_of = lru_cache(maxsize=4096)(partial(patient_key, secret))
+    rows = read(path, key_of, date.today())
+    origin = partial(Provenance, "csv", path.name, imported_at=time.time(), imported_by=account)
+    total = Imported()
+    while batch := list(islice(rows, BATCH)):
+        total += _add(database, batch, origin, refuse)
+    log.info("events imported added=%d known=%d refused=%d", total.added, total.known,
+             total.refused)  # fmt: skip
+    return total
+
+
+def _add(
+    database: sa.Engine,
+    batch: list[Row | RefusedRow],
+    origin: Callable[..., Provenance],
+    refuse: Callable[[RefusedRow], None],
+) -> Imported:
+    """Add a batch in one transaction."""
+    try:
+        with database.begin() as connection:
+            checked = list(_after_birth(connection, batch))
+            good = [row for row in checked if isinstance(row, Row)]
+            added = add(
+                connection,
+                (Recorded(row.patient_key, row.event, origin(line=row.line)) for row in good),
+            )
+    except sa.exc.SQLAlchemyError as error:
+        if is_away(error):
+            raise TryLater(
+                "the database cannot be used now: import the file again later; nothing is doubled"
+            ) from error
+        raise
+    for row in checked:
+        if isinstance(row, RefusedRow):
+            refuse(row)
+    return Imported(added, len(good) - added, len(checked) - len(good))
+
+
+def _after_birth(
+    connection: sa.Connection, batch: list[Row | RefusedRow]
+) -> Iterator[Row | RefusedRow]:
+    """Refuse what is dated before the patient's birth, as far as the record or the batch has it.
+
+    A year of birth that comes in later is compared when the state is computed.
+    """
+    rows = [row for row in batch if isinstance(row, Row)]
+    years = birth_years(connection, {row.patient_key for row in rows})
+    for row in rows:
+        if row.event.kind == "birth_year":
+            year = int(row.event.value)
+            years[row.patient_key] = min(year, years.get(row.patient_key, year))
+    for one in batch:
+        if isinstance(one, Row) and _is_before_birth(one, years):
+            yield RefusedRow(one.line, (Flaw("date", "it is before the patient was born"),))
+        else:
+            yield one
+
+
+def _is_before_birth(row: Row, years: dict[str, int]) -> bool:
+    """Whether no year of birth on record allows for the event's date."""
+    keys = {row.patient_key, row.patient_key[:ID_DIGITS]}
+    known = [years[key] for key in keys if key in years]
+    return bool(known) and row.event.day is not None and row.event.day.year < min(known)

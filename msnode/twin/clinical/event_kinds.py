@@ -1,0 +1,190 @@
+"""The kinds of clinical events, and what a value of each may be."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+FIRST_YEAR = 1900
+"""Of birth: nobody who is examined today was born before."""
+T25FW_LIMIT_S = 180.0
+"""Timed 25-Foot Walk: the test ends (MSFC manual, Fischer et al., National MS Society 2001)."""
+PEG_LIMIT_S = 300.0
+"""Nine-Hole Peg Test: likewise."""
+DIAGNOSES = ("RIS", "CIS", "RRMS", "SPMS", "PPMS", "MS", "other")
+"""Courses of Lublin et al., Neurology 2014; MS without a course; a disease that is none."""
+SYSTEMS = {
+    "bowel_bladder": 6, "brainstem": 5, "cerebellar": 5, "cerebral": 5, "pyramidal": 6,
+    "sensory": 6, "visual": 6,
+}  # fmt: skip
+"""Functional systems and their highest grades (Kurtzke, Neurology 1983)."""
+
+Spell = Callable[[str], str]
+"""Brings a value into its one spelling.
+
+Raises:
+    ValueError: it is none; the message says what one is, and quotes nothing.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an event of a kind looks like.
+
+    Attributes:
+        what: in words, for people.
+        spell: see `Spell`.
+        unit: UCUM, that has to be given; "" for none.
+        needs_day: whether it must have a date.
+        detail: of the detail, likewise.
+    """
+
+    what: str
+    spell: Spell
+    unit: str = ""
+    needs_day: bool = True
+    detail: Spell | None = None
+
+
+def nothing(text: str) -> str:
+    """An empty value."""
+    if text:
+        raise ValueError("this kind has no value: leave it empty")
+    return ""
+
+
+def name(text: str) -> str:
+    """A name, such as a drug's."""
+    if not text or len(text) > 200:
+        raise ValueError("give a name of 1 to 200 characters")
+    return text
+
+
+def one_of(*choices: str) -> Spell:
+    """One of several words, in any case."""
+    by_fold = {choice.casefold(): choice for choice in choices}
+
+    def spell(text: str) -> str:
+        if text.casefold() not in by_fold:
+            raise ValueError(f"give one of {', '.join(choices)}")
+        return by_fold[text.casefold()]
+
+    return spell
+
+
+def _decimal(text: str, what: str) -> Decimal:
+    """A number in plain digits: no comma, no exponent, no sign."""
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text):
+        raise ValueError(f"give {what}, with a decimal point where it has a fraction")
+    return Decimal(text)
+
+
+def _plain(number: Decimal) -> str:
+    """A number's one spelling, without loss: 5.10 is 5.1, and 300 no 3E+2."""
+    return f"{number.normalize():f}"
+
+
+def edss(text: str) -> str:
+    """0, or 1.0 to 10.0 in steps of 0.5 (Kurtzke, Neurology 1983); there is no 0.5."""
+    score = _decimal(text, "an EDSS")
+    if score > 10 or score * 2 % 1 or score == Decimal("0.5"):
+        raise ValueError("there is no such EDSS: give 0, or 1.0 to 10.0 in steps of 0.5")
+    return f"{score:.1f}"
+
+
+def seconds(limit_s: float) -> Spell:
+    """Seconds up to the end of the test."""
+
+    def spell(text: str) -> str:
+        took = _decimal(text, "the seconds")
+        if not 0 < took <= limit_s:
+            raise ValueError(f"give seconds above 0, up to {limit_s:g}, at which the test ends")
+        return _plain(took)
+
+    return spell
+
+
+def ratio(text: str) -> str:
+    """A number above 0 without a unit."""
+    number = _decimal(text, "a number")
+    if number == 0:
+        raise ValueError("give a number above 0")
+    return _plain(number)
+
+
+def count(text: str) -> str:
+    """A whole number from 0."""
+    if not re.fullmatch("[0-9]{1,4}", text):
+        raise ValueError("give a whole number from 0 to 9999")
+    return str(int(text))
+
+
+def year(text: str) -> str:
+    """A year of birth."""
+    if not re.fullmatch("[0-9]{4}", text) or not FIRST_YEAR <= int(text) <= date.today().year:
+        raise ValueError(f"give a year from {FIRST_YEAR} to this one, in four digits")
+    return text
+
+
+def day(text: str) -> date:
+    """A date, YYYY-MM-DD or YYYYMMDD.
+
+    Raises:
+        ValueError: it is none; the message says what one is, and quotes nothing.
+    """
+    if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}", text):
+        raise ValueError("give a date as YYYY-MM-DD")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("there is no such day: give a date as YYYY-MM-DD") from None
+
+
+def earlier_day(text: str) -> str:
+    """A date as a value."""
+    return day(text).isoformat()
+
+
+def systems(text: str) -> str:
+    """Grades of functional systems: pyramidal=2;visual=1."""
+    pairs = [pair.partition("=")[::2] for pair in text.split(";") if pair.strip()]
+    grades = {key.strip(): grade.strip() for key, grade in pairs}
+    for key, grade in grades.items():
+        if key not in SYSTEMS:
+            raise ValueError(f"functional systems are {', '.join(SYSTEMS)}: write pyramidal=2")
+        if not re.fullmatch("[0-9]", grade) or int(grade) > SYSTEMS[key]:
+            raise ValueError(f"{key} has grades 0 to {SYSTEMS[key]}")
+    if len(grades) != len(pairs):
+        raise ValueError("a functional system stands here twice")
+    return ";".join(f"{key}={grade}" for key, grade in sorted(grades.items()))
+
+
+def hand(text: str) -> str:
+    """Which hand: hand=dominant or hand=nondominant."""
+    if text not in ("", "hand=dominant", "hand=nondominant"):
+        raise ValueError("give hand=dominant, hand=nondominant, or nothing")
+    return text
+
+
+_THERE = one_of("present", "absent")
+KINDS = {
+    "edss": Kind("EDSS", edss, detail=systems),
+    "relapse": Kind("begin of a relapse", nothing),
+    "relapse_review": Kind("all relapses since that day are on record", earlier_day),
+    "treatment_begun": Kind("treatment begun", name),
+    "treatment_stopped": Kind("treatment stopped", name),
+    "diagnosis": Kind("diagnosis", one_of(*DIAGNOSES)),
+    "onset": Kind("first symptom", nothing),
+    "birth_year": Kind("year of birth", year, needs_day=False),
+    "sex": Kind("sex", one_of("F", "M", "O"), needs_day=False),
+    "ocb": Kind("oligoclonal bands in the CSF only", _THERE),
+    "kflc_index": Kind("kappa free light chain index", ratio),
+    "spinal_cord_lesion": Kind("lesion of the spinal cord", _THERE),
+    "optic_nerve_lesion": Kind("lesion of the optic nerve", _THERE),
+    "t25fw": Kind("Timed 25-Foot Walk", seconds(T25FW_LIMIT_S), "s"),
+    "nine_hole_peg": Kind("Nine-Hole Peg Test", seconds(PEG_LIMIT_S), "s", detail=hand),
+    "enhancing_lesions": Kind("number of enhancing lesions", count),
+    "withdrawn": Kind("the event that it replaces was entered in error", nothing, needs_day=False),
+}
+"""By the name that stands in the CSV."""

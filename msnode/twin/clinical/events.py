@@ -1,0 +1,141 @@
+"""A clinical event: something that was so, or was measured, on a day. It is never changed."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date
+
+IDENTITY_DIGITS = 32
+"""Hex digits of `Event.identity`: 128 bits of SHA-256."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What is on record; its values are in one spelling each (`event_kinds.KINDS`).
+
+    Attributes:
+        kind: a key of `event_kinds.KINDS`.
+        day: on which it was so; None where the kind needs none.
+        value: "" where the kind has none.
+        unit: UCUM; "" where the value has none.
+        detail: functional systems or hand, as KEY=VALUE;KEY=VALUE in alphabetical order.
+        note: free text.
+        identifier: the site's own name of the event; "" where it has none.
+        replaces: identity or identifier of the event that this one corrects; "" for none.
+    """
+
+    kind: str
+    day: date | None
+    value: str = ""
+    unit: str = ""
+    detail: str = ""
+    note: str = ""
+    identifier: str = ""
+    replaces: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Hash of the content: the same row again is the same event, from whatever file.
+
+        The patient is not in it, as one patient may have two keys (`store.patients`), and as an
+        exported correction is to find its event on another node, too.
+        """
+        content = asdict(self) | {"day": self.day.isoformat() if self.day else ""}
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:IDENTITY_DIGITS]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where an event came from; no part of what it says.
+
+    Attributes:
+        source: csv.
+        file: its name, without the folder.
+        line: in it, from 1.
+        imported_at: unix s.
+        imported_by: account on the host that imported it.
+    """
+
+    source: str
+    file: str
+    line: int
+    imported_at: float
+    imported_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event as the table has it."""
+
+    patient_key: str
+    event: Event
+    provenance: Provenance
+
+
+def order(event: Event) -> tuple[str, str, str]:
+    """Sorts by day (without one: first), then kind, then identity: the same for all arrivals."""
+    return event.day.isoformat() if event.day else "", event.kind, event.identity
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """Events after their corrections.
+
+    Attributes:
+        valid: in `order`.
+        replaced: named by a correction or withdrawal.
+        circular: events that replace each other in a circle; none of them is valid.
+        dangling: corrections that name no event on record (yet); they are valid themselves.
+    """
+
+    valid: tuple[Event, ...]
+    replaced: tuple[Event, ...]
+    circular: tuple[Event, ...]
+    dangling: tuple[Event, ...]
+
+
+def sift(events: Iterable[Event]) -> Sifted:
+    """Which of a patient's events hold, whatever order they came in, and however often.
+
+    An event that another one names in ``replaces`` holds no more, also where the correction was
+    corrected in its turn.
+    """
+    distinct = sorted({event.identity: event for event in events}.values(), key=order)
+    named = _by_name(distinct)
+    targets = {
+        event.identity: [t for t in named.get(event.replaces, ()) if t != event.identity]
+        for event in distinct
+    }
+    gone = {target for of_one in targets.values() for target in of_one}
+    circular = {start for start in gone if _reaches(start, start, targets)}
+    return Sifted(
+        valid=tuple(e for e in distinct if e.identity not in gone and e.kind != "withdrawn"),
+        replaced=tuple(e for e in distinct if e.identity in gone),
+        circular=tuple(e for e in distinct if e.identity in circular),
+        dangling=tuple(e for e in distinct if e.replaces and not targets[e.identity]),
+    )
+
+
+def _by_name(events: Iterable[Event]) -> dict[str, list[str]]:
+    """Identities by each name under which a correction may call them."""
+    named: dict[str, list[str]] = {}
+    for event in events:
+        for name in filter(None, {event.identity, event.identifier}):
+            named.setdefault(name, []).append(event.identity)
+    return named
+
+
+def _reaches(start: str, end: str, targets: dict[str, list[str]]) -> bool:
+    """Whether the chain of corrections from one event comes to another."""
+    seen: set[str] = set()
+    waiting = list(targets.get(start, ()))
+    while waiting:
+        here = waiting.pop()
+        if here == end:
+            return True
+        if here not in seen:
+            seen.add(here)
+            waiting += targets.get(here, ())
+    return False
