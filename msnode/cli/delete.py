@@ -15,10 +15,11 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from msnode import audit, config
+from msnode.cli.twin_record import opened, record_of
 from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
 from msnode.retention.expiry import DAY_S, Item, Retention
-from msnode.retention.forget import forget, kept
+from msnode.retention.forget import forget, forget_events, kept
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
 
@@ -36,12 +37,37 @@ def forget_study(config_file: Path, study: str, *, yes: bool, dry_run: bool) -> 
             f"{found['instances']} image(s), {found['results']} result(s), "
             f"{found['receipts']} receipt(s), {found['files']} file(s), {decimal(found['bytes'])}"
         )
+        if found["clinical_events"]:
+            click.echo(
+                f"and {found['clinical_events']} clinical event(s), as it is the patient's last "
+                "study"
+            )
         if dry_run:
             return
         if not (yes or _agreed()):
             raise click.Abort
         count = forget(database, settings.data, study, trail)
     click.echo(f"forgotten, {count} instance(s)")
+
+
+def forget_events_of(
+    config_file: Path, patient: str, issuer: str, *, yes: bool, dry_run: bool
+) -> None:
+    """Say how many clinical events of a patient there are, ask, and delete them.
+
+    Raises:
+        MsnodeError: there is nobody to be asked, or see `forget_events`.
+    """
+    settings = config.load(config_file)
+    with opened(settings) as (database, secret):
+        record = record_of(database, secret, patient, issuer)
+        click.echo(f"{len(record.events)} clinical event(s)")
+        if dry_run:
+            return
+        if not (yes or _agreed()):
+            raise click.Abort
+        count = forget_events(database, settings.data, record.key)
+    click.echo(f"forgotten, {count} event(s)")
 
 
 def _agreed() -> bool:

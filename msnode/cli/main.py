@@ -12,6 +12,7 @@ COMMANDS = {
     "peers": ("send", "echo"),
     "jobs_group": ("jobs",),
     "lesions_group": ("lesions",),
+    "twin_group": ("twin",),
     "learn_data": ("data",),
     "learn_train": ("train", "crossval", "evaluate", "baseline", "papers", "ablate"),
 }

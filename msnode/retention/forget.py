@@ -3,6 +3,7 @@
 import logging
 import shutil
 import sqlite3
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from msnode.records.uid_hash import study_key
 from msnode.retention.expiry import patient_id
 from msnode.store.database import (
     StudyState,
+    clinical_events,
     commitments,
     instances,
     receipts,
@@ -23,6 +25,8 @@ from msnode.store.database import (
     studies,
 )
 from msnode.store.files import fsync
+from msnode.store.patients import keys_of
+from msnode.twin.clinical import event_store
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +36,8 @@ TABLES = (senders, commitments, receipts, results, instances, studies)
 
 def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = audit.SILENT) -> int:
     """Delete what a node keeps of a study, beside a running node or without.
+
+    With the patient's last study go his clinical events: what nobody finds any more is not kept.
 
     Files go first: rows that a crash leaves are deleted by the next call, while files without rows
     would be taken in again at the node's next start.
@@ -57,7 +63,9 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
     with database.begin() as connection:
         _check(connection, folder, study)  # an image may have come since
         whose = _identity(connection, folder, study)
-        _delete_files(folder, study)
+        keys = _keys_of_last(connection, study)
+        _delete_files(folder, study, keys)
+        event_store.delete(connection, keys)
         counts = [
             connection.execute(table.delete().where(table.c.study_key == study)).rowcount
             for table in TABLES
@@ -83,9 +91,40 @@ def kept(database: sa.Engine, folder: Path, uid: str) -> dict[str, int]:
             or 0
             for table in TABLES
         }
+        keys = _keys_of_last(connection, study)
+        rows[clinical_events.name] = event_store.number(connection, keys)
     places = _folders(folder, study)
     files = [path for place in places for path in place.rglob("*") if path.is_file()]
     return rows | {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
+
+
+def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
+    """Delete a patient's clinical events, also in copies of the database; studies stay.
+
+    Returns:
+        Number of events deleted.
+
+    Raises:
+        MsnodeError: there are none, or a copy cannot be changed.
+    """
+    with database.begin() as connection:
+        keys = keys_of(connection, patient_key)
+        if not event_store.number(connection, keys):
+            raise MsnodeError("there is no clinical event of this patient here")
+        _forget_in_copies(folder, None, keys)
+        count = event_store.delete(connection, keys)
+    log.info("clinical events forgotten events=%d", count)
+    return count
+
+
+def _keys_of_last(connection: sa.Connection, study: str) -> list[str]:
+    """The patient's keys, if this is the last study of the patient; nothing otherwise."""
+    patient = sa.select(studies.c.patient_key).where(studies.c.study_key == study)
+    keys = keys_of(connection, connection.scalar(patient) or "")
+    others = sa.select(studies.c.study_key).where(
+        studies.c.patient_key.in_(keys), studies.c.study_key != study
+    )
+    return [] if connection.scalars(others.limit(1)).first() else keys
 
 
 def _folders(folder: Path, study: str) -> list[Path]:
@@ -113,11 +152,10 @@ def _check(connection: sa.Connection, folder: Path, study: str) -> None:
         )
 
 
-def _delete_files(folder: Path, study: str) -> None:
+def _delete_files(folder: Path, study: str, keys: Collection[str]) -> None:
     """Delete the study's folders, and its rows in copies of the database, durably."""
+    _forget_in_copies(folder, study, keys)
     try:
-        for copy in folder.glob("*.bak"):
-            _forget_in_copy(copy, study)
         for path in _folders(folder, study):
             if path.exists():
                 shutil.rmtree(path)
@@ -127,21 +165,34 @@ def _delete_files(folder: Path, study: str) -> None:
             f"study {study} is not deleted: {error.strerror}: {error.filename}; remove the cause "
             "and try again"
         ) from error
+
+
+def _forget_in_copies(folder: Path, study: str | None, keys: Collection[str]) -> None:
+    """Delete a study's rows and a patient's events in all copies of the database."""
+    what = f"study {study} is" if study else "the events are"
+    try:
+        for copy in folder.glob("*.bak"):
+            _forget_in_copy(copy, study, keys)
     except sqlite3.Error as error:
         raise MsnodeError(
-            f"study {study} is not deleted from a copy of the database (*.bak): {error}; delete "
+            f"{what} not deleted from a copy of the database (*.bak): {error}; delete "
             "the copy and try again"
         ) from error
 
 
-def _forget_in_copy(path: Path, study: str) -> None:
-    """Delete a study's rows in a SQLite database of an earlier version, whatever its tables."""
+def _forget_in_copy(path: Path, study: str | None, keys: Collection[str]) -> None:
+    """Delete rows in a SQLite database of an earlier version, whatever its tables."""
     with closing(sqlite3.connect(path)) as copy:
         copy.execute("PRAGMA secure_delete = ON")
         tables = copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
         for (table,) in tables:
             columns = {row[1] for row in copy.execute(f"PRAGMA table_info({table})")}
-            if "study_key" in columns:
+            if table == clinical_events.name:
+                mine = ((key,) for key in keys)
+                copy.executemany(f"DELETE FROM {table} WHERE patient_key = ?", mine)  # noqa: S608
+            elif study is None:
+                continue
+            elif "study_key" in columns:
                 copy.execute(f"DELETE FROM {table} WHERE study_key = ?", (study,))  # noqa: S608
             elif "workflow_uuid" in columns:  # of the engine; its IDs hold the study's key
                 like = f"%.{study}.%"

@@ -63,12 +63,17 @@ def of_same_id(column: sa.ColumnElement[str], key: str) -> sa.ColumnElement[bool
 
 def keys_of(connection: sa.Connection, key: str) -> list[str]:
     """All keys that are this patient's, known by a study or by a clinical event."""
+    return sorted(same_patient(key, known_keys(connection, key)))
+
+
+def known_keys(connection: sa.Connection, key: str) -> set[str]:
+    """Keys of the same ID on record, of any issuer; none where there is no ID."""
     known: set[str] = set()
     for table in (studies, clinical_events):
         column = table.c.patient_key
         query = sa.select(column).where(of_same_id(column, key)).distinct()
         known.update(connection.scalars(query) if key else ())
-    return sorted(same_patient(key, known))
+    return known
 
 
 def patient_secret(path: Path) -> bytes:

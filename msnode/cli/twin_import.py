@@ -1,0 +1,42 @@
+"""What `msnode twin import` does and prints."""
+
+import os
+import pwd
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from msnode import config
+from msnode.cli.twin_record import opened
+from msnode.twin.clinical.event_csv import RefusedRow
+from msnode.twin.clinical.event_import import import_csv
+
+
+def import_file(config_file: Path, file: Path) -> None:
+    """Add the events of a file, and say what became of its rows.
+
+    Raises:
+        SystemExit: with 1, where a row was refused.
+        MsnodeError: see `import_csv`.
+    """
+    settings = config.load(config_file)
+    with opened(settings) as (database, secret):
+        done = import_csv(database, secret, file, _account(), _tell)
+    click.echo(f"{done.added} event(s) added, {done.known} known before, {done.refused} refused")
+    if done.refused:
+        raise SystemExit(1)
+
+
+def _tell(row: RefusedRow) -> None:
+    """Name what is wrong in a row; nothing of the row itself, which may identify a patient."""
+    for flaw in row.flaws:
+        place = f"line {row.line}, {flaw.column}" if flaw.column else f"line {row.line}"
+        click.echo(f"{place}: {flaw.fix}", err=True)
+
+
+def _account() -> str:
+    """Who runs this; a container may have no name for its user."""
+    with suppress(KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    return str(os.getuid())

@@ -1,0 +1,70 @@
+"""A patient's record as the commands of `msnode twin` find it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from msnode import config
+from msnode.errors import MsnodeError
+from msnode.store.database import open_database
+from msnode.store.patients import ID_DIGITS, known_keys, patient_key, patient_secret
+from msnode.store.schema import migrate
+from msnode.twin.clinical.event_store import of_patient
+from msnode.twin.clinical.events import Recorded
+from msnode.twin.history import Entry, Twin
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is on record of a patient.
+
+    Attributes:
+        key: of the patient, as asked for.
+        events: in the order in which they came.
+        entries: results of all generations of all studies.
+    """
+
+    key: str
+    events: list[Recorded]
+    entries: list[Entry]
+
+
+@contextmanager
+def opened(settings: config.Config) -> Iterator[tuple[sa.Engine, bytes]]:
+    """The node's database, brought up to date, and the secret of its patients' keys."""
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = open_database(settings.database_url)
+    try:
+        migrate(database)
+        yield database, patient_secret(settings.data / "patient.key")
+    finally:
+        database.dispose()
+
+
+def record_of(database: sa.Engine, secret: bytes, patient: str, issuer: str) -> Record:
+    """A patient's record.
+
+    Raises:
+        MsnodeError: there is nobody of this ID, or there are several.
+    """
+    key = patient_key(secret, patient.strip(), issuer.strip())
+    with database.connect() as connection:
+        check_unambiguous(connection, key)
+        events = of_patient(connection, key)
+    entries = Twin(database).history(key)
+    if not events and not entries:
+        raise MsnodeError("nothing is on record of this patient")
+    return Record(key, events, entries)
+
+
+def check_unambiguous(connection: sa.Connection, key: str) -> None:
+    """Refuse an ID without its issuer where several are known.
+
+    Raises:
+        MsnodeError: so it is.
+    """
+    whole = [one for one in known_keys(connection, key) if len(one) > ID_DIGITS]
+    if len(key) == ID_DIGITS and len(whole) > 1:
+        raise MsnodeError("this ID is known from several issuers: name one with --issuer")

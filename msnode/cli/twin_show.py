@@ -1,0 +1,120 @@
+"""What `msnode twin show` prints: a patient's state."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+import click
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from msnode import config
+from msnode.cli.twin_record import opened, record_of
+from msnode.twin.clinical.event_kinds import KINDS
+from msnode.twin.clinical.events import Event
+from msnode.twin.patient_state import PatientState, imaging, state
+from msnode.twin.rules.rule_result import RuleResult
+
+
+def show(config_file: Path, patient: str, issuer: str, on: date | None, *, as_json: bool) -> None:
+    """Print a patient's state.
+
+    Args:
+        config_file: of the node.
+        patient: PatientID.
+        issuer: IssuerOfPatientID, "" where it is not known.
+        on: day that is asked for; None for today.
+        as_json: one object instead of tables.
+    """
+    with opened(config.load(config_file)) as (database, secret):
+        record = record_of(database, secret, patient, issuer)
+    found = state((one.event for one in record.events), imaging(record.entries), on or date.today())
+    if as_json:
+        click.echo(json.dumps(as_object(found), default=str))
+        return
+    console = Console()
+    console.print(_facts(found))
+    console.print(_events(found), _studies(found), _rules(found.rules))
+    for line in _remarks(found):
+        console.print(line)
+
+
+def as_object(found: PatientState) -> dict[str, object]:
+    """A state as JSON has it: events with their identities, dates as ISO 8601."""
+    told = asdict(found)
+    for group in ("events", "replaced", "dangling"):
+        events: Iterable[Event] = getattr(found, group)
+        told[group] = [asdict(event) | {"identity": event.identity} for event in events]
+    return told
+
+
+def _facts(found: PatientState) -> str:
+    """What is said outright, in lines."""
+    facts = found.facts
+    told = {
+        "born": facts.birth_year,
+        "sex": facts.sex,
+        "diagnosis": facts.diagnosis,
+        "EDSS": None if facts.edss is None else f"{facts.edss:.1f} ({facts.edss_day})",
+        "treatment": ", ".join(facts.treatments) or None,
+        "relapses on record": facts.relapses,
+    }
+    return "\n".join(
+        f"[bold]{name}[/] {'unknown' if value is None else escape(str(value))}"
+        for name, value in told.items()
+    )
+
+
+def _events(found: PatientState) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False, title="events", title_justify="left")
+    for name in ("day", "what", "value", "note", "identity"):
+        table.add_column(name, overflow="fold")
+    for event in found.events:
+        value = " ".join(filter(None, (event.value, event.unit, event.detail)))
+        note = " ".join(filter(None, (event.identifier, event.note)))
+        what = KINDS[event.kind].what
+        cells = (str(event.day or ""), what, escape(value), escape(note), event.identity)
+        table.add_row(*cells)
+    return table
+
+
+def _studies(found: PatientState) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False, title="studies", title_justify="left")
+    for name in ("day", "study", "lesions", "ml", "compared with", "new", "enlarging"):
+        table.add_column(name, overflow="fold")
+    for one in found.imaging:
+        ml = "" if one.lesion_ml is None else f"{one.lesion_ml:.1f}"
+        cells = (one.day, one.study_key, one.lesion_count, ml, one.prior, one.new, one.enlarging)
+        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+    return table
+
+
+def _rules(results: Iterable[RuleResult]) -> Table:
+    table = Table(box=SIMPLE, pad_edge=False, title="rules", title_justify="left")
+    for name in ("rule", "result", "definition and source"):
+        table.add_column(name, overflow="fold")
+    for one in results:
+        table.add_row(one.rule.name, _result(one), f"[dim]{one.rule.definition}. {one.rule.source}")
+    return table
+
+
+def _result(one: RuleResult) -> str:
+    """A result with its reason; what is missing, where it is unknown."""
+    if one.value is None:
+        return f"[yellow]unknown[/]: wanted are {escape('; '.join(one.missing))}"
+    return f"[bold]{one.value}[/]: {escape(one.words)}"
+
+
+def _remarks(found: PatientState) -> Iterable[str]:
+    """What is to be corrected, and what does not hold any more."""
+    for contradiction in found.contradictions:
+        names = ", ".join(contradiction.events)
+        yield f"[red]contradiction[/]: {escape(contradiction.why)}; correct one of {names}"
+    for event in found.dangling:
+        yield f"[yellow]correction of an event that is not on record[/]: {event.identity}"
+    if found.replaced:
+        yield f"{len(found.replaced)} event(s) replaced or withdrawn"

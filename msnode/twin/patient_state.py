@@ -1,0 +1,138 @@
+"""The state of a patient: computed from the record, never kept, the same for any arrival."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from msnode.twin.clinical.course import Contradiction, Course, Imaging, course
+from msnode.twin.clinical.events import Event
+from msnode.twin.history import Entry
+from msnode.twin.rules import all_rules
+from msnode.twin.rules.rule_result import RuleResult
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the record says outright; None where it says nothing, or contradicts itself.
+
+    Attributes:
+        birth_year: year.
+        sex: F, M or O.
+        diagnosis: the latest; see `event_kinds.DIAGNOSES`.
+        edss: the latest.
+        edss_day: its day.
+        treatments: begun and not stopped.
+        relapses: number on record, which need not be all.
+    """
+
+    birth_year: int | None
+    sex: str | None
+    diagnosis: str | None
+    edss: float | None
+    edss_day: date | None
+    treatments: tuple[str, ...]
+    relapses: int
+
+
+@dataclass(frozen=True, slots=True)
+class PatientState:
+    """All that is known of a patient on a day.
+
+    Attributes:
+        on: the day; events of a later day are left out.
+        events: that hold, by day.
+        replaced: by a correction, or withdrawn.
+        dangling: corrections of events that are not on record (yet).
+        contradictions: what has to be corrected.
+        imaging: of the studies, by day.
+        facts: see there.
+        rules: what the rules say.
+    """
+
+    on: date
+    events: tuple[Event, ...]
+    replaced: tuple[Event, ...]
+    dangling: tuple[Event, ...]
+    contradictions: tuple[Contradiction, ...]
+    imaging: tuple[Imaging, ...]
+    facts: Facts
+    rules: tuple[RuleResult, ...]
+
+
+def state(events: Iterable[Event], studies: Iterable[Imaging], on: date) -> PatientState:
+    """A patient's state.
+
+    Args:
+        events: as they came: in any order, twice, corrected.
+        studies: likewise.
+        on: the day that is asked for.
+    """
+    found, sifted = course(events, studies, on)
+    return PatientState(
+        on=on,
+        events=found.events,
+        replaced=sifted.replaced,
+        dangling=sifted.dangling,
+        contradictions=found.contradictions,
+        imaging=found.imaging,
+        facts=_facts(found),
+        rules=all_rules(found, on),
+    )
+
+
+def imaging(entries: Iterable[Entry]) -> list[Imaging]:
+    """The newest result of each study."""
+    newest = {e.study_key: e for e in sorted(entries, key=lambda e: e.generation)}
+    return [
+        Imaging(
+            study_key=entry.study_key,
+            day=_day(entry.study_date),
+            prior=_day(entry.prior_date),
+            lesion_count=entry.lesion_count,
+            lesion_ml=entry.lesion_ml,
+            new=entry.new_lesions,
+            enlarging=entry.enlarging_lesions,
+        )
+        for entry in newest.values()
+    ]
+
+
+def _day(text: str | None) -> date | None:
+    """A date of DICOM (DA, PS3.5 6.2); None for one that is none, as some studies have."""
+    try:
+        return date.fromisoformat(text) if text and len(text) == 8 else None
+    except ValueError:
+        return None
+
+
+def _facts(found: Course) -> Facts:
+    birth = _latest(found, "birth_year")
+    score = _latest(found, "edss")
+    sex, diagnosis = _latest(found, "sex"), _latest(found, "diagnosis")
+    return Facts(
+        birth_year=int(birth.value) if birth else None,
+        sex=sex.value if sex else None,
+        diagnosis=diagnosis.value if diagnosis else None,
+        edss=float(score.value) if score else None,
+        edss_day=score.day if score else None,
+        treatments=_treatments(found),
+        relapses=len(found.relapses()),
+    )
+
+
+def _latest(found: Course, kind: str) -> Event | None:
+    """The latest event of a kind, unless these contradict each other."""
+    events = found.of(kind)
+    return events[-1] if events and not found.contradicted(kind) else None
+
+
+def _treatments(found: Course) -> tuple[str, ...]:
+    """Names of the treatments that were begun and not stopped since."""
+    running: dict[str, str] = {}
+    # of one day, the begin sorts before the stop
+    for event in found.of("treatment_begun", "treatment_stopped"):
+        if event.kind == "treatment_begun":
+            running[event.value.casefold()] = event.value
+        else:
+            running.pop(event.value.casefold(), None)
+    return tuple(sorted(running.values()))

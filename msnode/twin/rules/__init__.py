@@ -1,0 +1,26 @@
+"""Rules that need no training: each a pure function of a patient's course."""
+
+from datetime import date
+
+from msnode.twin.clinical.course import Course
+from msnode.twin.rules.activity import disease_duration, neda3, relapse_rate
+from msnode.twin.rules.disability import pira, raw, worsening
+from msnode.twin.rules.rule_result import RuleResult
+from msnode.twin.rules.treatment_response import magnims, modified_rio
+
+__all__ = ["all_rules"]
+
+
+def all_rules(course: Course, on: date) -> tuple[RuleResult, ...]:
+    """What every rule says of a patient on a day."""
+    return (
+        disease_duration(course, on),
+        relapse_rate(course),
+        worsening(course, 12),
+        worsening(course, 24),
+        pira(course),
+        raw(course),
+        neda3(course),
+        modified_rio(course, on),
+        magnims(course, on),
+    )

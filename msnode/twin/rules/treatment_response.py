@@ -1,0 +1,160 @@
+"""Response to the first year of a treatment: modified Rio and MAGNIMS score.
+
+Both were made with patients on interferon; that stands in what they print.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from msnode.twin.clinical.course import Course
+from msnode.twin.clinical.events import Event
+from msnode.twin.rules.activity import compared_studies
+from msnode.twin.rules.rule_result import Rule, RuleResult
+
+YEAR = timedelta(days=365)
+MANY = 1_000_000
+"""More relapses or lesions than anybody has: what an unknown number may be at most."""
+BASELINE = timedelta(days=180), timedelta(days=90)
+"""The first scan is at most so long before the treatment's begin, or after."""
+LAST = timedelta(days=270), timedelta(days=455)
+"""The last one is so long after it: 9 to 15 months."""
+
+CHOICES = (
+    " The first year is that after the last treatment_begun. This program's choice: relapses are "
+    "absent only where a relapse_review covers the year; the scans are from 180 days before to 90 "
+    "days after the begin, and 9 to 15 months after it; the score is given as soon as what is "
+    "missing cannot change it. Made with patients on interferon"
+)
+RIO = Rule(
+    "modified Rio score",
+    "first year of treatment: 1 for more than 5 new T2 lesions, 1 for one relapse, 2 for two or "
+    "more; 2 stands for 2 or 3." + CHOICES,
+    "Sormani et al., Mult Scler 2013;19:605",
+)
+PROGRESSION = {0: "24 %", 1: "33 %", 2: "65 %"}
+"""Of the patients in the validation set, within three years (Sormani 2013)."""
+MAGNIMS = Rule(
+    "MAGNIMS score",
+    "first year of treatment: 0 without a relapse and with fewer than 3 new T2 lesions; 2 for one "
+    "relapse and 3 or more new T2 lesions, or for two or more relapses; else 1." + CHOICES,
+    "Sormani et al., Neurology 2016;87:134; Kunchok et al., Mult Scler 2021;27:695 (n = 2,293)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number as far as it is known.
+
+    Attributes:
+        low: at least.
+        high: at most.
+        missing: what it would take to know it; "" where it is known.
+        inputs: identities of events, keys of studies.
+    """
+
+    low: int
+    high: int
+    missing: str
+    inputs: tuple[str, ...]
+
+
+def rio_points(relapses: int, new_t2: int) -> int:
+    """The modified Rio score, 0 to 3 (Sormani 2013)."""
+    return min(relapses, 2) + (new_t2 > 5)
+
+
+def magnims_points(relapses: int, new_t2: int) -> int:
+    """The MAGNIMS score, 0 to 2 (Sormani 2016)."""
+    if relapses >= 2 or (relapses == 1 and new_t2 >= 3):
+        return 2
+    return 1 if relapses or new_t2 >= 3 else 0
+
+
+def modified_rio(course: Course, on: date) -> RuleResult:
+    """The modified Rio score; 2 stands for 2 or 3."""
+    year = _year(course, on, RIO)
+    if isinstance(year, RuleResult):
+        return year
+    relapses, lesions, used = year
+    low, high = (
+        min(rio_points(r, t), 2)
+        for r, t in ((relapses.low, lesions.low), (relapses.high, lesions.high))
+    )
+    if low != high:
+        return RIO.unknown(filter(None, (relapses.missing, lesions.missing)), used)
+    words = f"of such patients {PROGRESSION[low]} progressed within three years"
+    return RIO.known(low, words, used)
+
+
+def magnims(course: Course, on: date) -> RuleResult:
+    """The MAGNIMS score."""
+    year = _year(course, on, MAGNIMS)
+    if isinstance(year, RuleResult):
+        return year
+    relapses, lesions, used = year
+    low, high = (
+        magnims_points(r, t)
+        for r, t in ((relapses.low, lesions.low), (relapses.high, lesions.high))
+    )
+    if low != high:
+        return MAGNIMS.unknown(filter(None, (relapses.missing, lesions.missing)), used)
+    return MAGNIMS.known(low, "of 0 to 2", used)
+
+
+def _year(
+    course: Course, on: date, rule: Rule
+) -> RuleResult | tuple[Number, Number, tuple[str, ...]]:
+    """Relapses and new lesions of the first year, and all inputs; or why there is none."""
+    kinds = ("treatment_begun", "treatment_stopped", "relapse", "relapse_review")
+    if problems := course.contradicted(*kinds):
+        return rule.unknown(problems)
+    treatments = course.of("treatment_begun")
+    if not treatments or treatments[-1].day is None:
+        return rule.unknown(["the begin of a treatment"])
+    last, begun = treatments[-1], treatments[-1].day
+    if begun + YEAR > on:
+        return rule.unknown([f"the end of the first year of treatment, {begun + YEAR}"])
+    if stop := _stopped(course, last, begun):
+        return rule.unknown(
+            ["a whole year of treatment: it was stopped before"], [last.identity, stop.identity]
+        )
+    relapses, lesions = _relapses(course, begun), _new_lesions(course, begun)
+    return relapses, lesions, (last.identity, *relapses.inputs, *lesions.inputs)
+
+
+def _stopped(course: Course, treatment: Event, begun: date) -> Event | None:
+    """The end of a treatment within its first year."""
+    for event in course.of("treatment_stopped"):
+        same = event.value.casefold() == treatment.value.casefold()
+        if same and event.day and begun <= event.day < begun + YEAR:
+            return event
+    return None
+
+
+def _relapses(course: Course, begun: date) -> Number:
+    found = course.relapses(begun, begun + YEAR)
+    used = tuple(event.identity for event in (*found, *course.of("relapse_review")))
+    if course.is_reviewed(begun, begun + YEAR):
+        return Number(len(found), len(found), "", used)
+    return Number(len(found), MANY, f"a relapse_review from {begun} to {begun + YEAR}", used)
+
+
+def _new_lesions(course: Course, begun: date) -> Number:
+    """New lesions from the scan at the begin to that after a year, over all scans between."""
+    compared = compared_studies(course)
+    by_day = {one.day: one for one in reversed(compared)}
+    ends = [one for one in compared if LAST[0] <= one.day - begun <= LAST[1]]
+    if not ends:
+        return Number(0, MANY, "a compared scan 9 to 15 months after the begin", ())
+    study = min(ends, key=lambda one: (abs(one.day - begun - YEAR), one.study_key))
+    total, used = study.new, [study.study_key]
+    while study.prior - begun > BASELINE[1]:
+        before = by_day.get(study.prior)
+        if before is None:
+            missing = f"a comparison of the scan of {study.prior} with one at the begin"
+            return Number(0, MANY, missing, tuple(used))
+        study = before
+        total, used = total + study.new, [*used, study.study_key]
+    if begun - study.prior > BASELINE[0]:
+        return Number(0, total, "a scan at most 180 days before the begin", tuple(used))
+    return Number(total, total, "", tuple(used))
