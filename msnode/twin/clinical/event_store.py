@@ -28,7 +28,9 @@ def add(connection: sa.Connection, events: Iterable[Recorded]) -> int:
         return 0
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(clinical_events).on_conflict_do_nothing()
-    return connection.execute(statement, rows).rowcount
+    # psycopg counts the rows of many statements only when it is asked to
+    counted = connection.execute(statement, rows, execution_options={"preserve_rowcount": True})
+    return counted.rowcount
 
 
 def _row(one: Recorded) -> dict[str, Any]:

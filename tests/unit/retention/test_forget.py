@@ -187,3 +187,34 @@ def test_what_cannot_be_deleted_keeps_its_rows(
     assert min(left(inbox, KEY).values()) > 0
     assert forget(inbox).exit_code == 0
     assert set(left(inbox, KEY).values()) == {0}
+
+
+def with_events(inbox: Inbox, *ids: str) -> None:
+    """Clinical events of some patients, one each."""
+    file = inbox.folder / "msnode.yaml"
+    file.write_text(f"data: {inbox.folder}\n")
+    text = "".join(f"{patient},,sex,F\n" for patient in ids)
+    (inbox.folder / "events.csv").write_text("patient,date,kind,value\n" + text)
+    command = ["twin", "import", str(inbox.folder / "events.csv"), "--config", str(file)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+
+
+def events_left(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as copy:
+        return int(copy.execute("SELECT count(*) FROM clinical_events").fetchone()[0])
+
+
+def test_clinical_events_go_with_the_patients_last_study(inbox: Inbox) -> None:
+    with_events(inbox, "4711", "4712")
+    live, copy = inbox.folder / "msnode.sqlite", inbox.folder / "msnode.sqlite.0009.bak"
+    with closing(sqlite3.connect(live)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+        target.execute("PRAGMA journal_mode = DELETE")
+    first = forget(inbox)
+    assert first.exit_code == 0
+    assert "clinical event" not in first.output
+    assert (events_left(live), events_left(copy)) == (2, 2), "the other study is still there"
+    look = forget(inbox, OTHER, "--dry-run")
+    assert "1 clinical event(s), as it is the patient's last study" in look.output
+    assert forget(inbox, OTHER).exit_code == 0
+    assert (events_left(live), events_left(copy)) == (1, 1)

@@ -1,0 +1,201 @@
+"""`msnode twin`: import, show, export, forget, as somebody at a terminal sees them."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+from msnode.cli.main import main
+from msnode.store.database import clinical_events, open_database, results, studies
+from msnode.store.patients import patient_key, patient_secret
+
+HEADER = "patient,issuer,date,kind,value,unit,detail,note,identifier,replaces\n"
+RECORD = """4711,,,birth_year,1980,,,,,
+4711,,,sex,f,,,,,
+4711,HOSPITAL,2019-05-01,onset,,,,,,
+4711,,2020-01-10,edss,2,,visual=1;pyramidal=2,,e1,
+4711,,2020-01-10,edss,3,,,"typed wrong, sorry",e2,e1
+4711,,2020-02-01,treatment_begun,interferon beta-1a,,,,,
+4711,,2021-01-10,t25fw,5.10,s,,,,
+"""
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    (tmp_path / "msnode.yaml").write_text(f"data: {tmp_path / 'data'}\n")
+    return tmp_path
+
+
+def run(node: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(
+        main, ["-v", "twin", *arguments, "--config", str(node / "msnode.yaml")]
+    )
+
+
+def given(node: Path, text: str, name: str = "events.csv") -> Result:
+    (node / name).write_text(HEADER + text)
+    return run(node, "import", str(node / name))
+
+
+def rows(node: Path) -> list[sa.RowMapping]:
+    engine = open_database(f"sqlite:///{node / 'data' / 'msnode.sqlite'}")
+    with engine.connect() as connection:
+        found = list(connection.execute(sa.select(clinical_events)).mappings())
+    engine.dispose()
+    return found
+
+
+def with_study(node: Path, issuer: str = "") -> None:
+    """A study of the patient, with a comparison."""
+    key = patient_key(patient_secret(node / "data" / "patient.key"), "4711", issuer)
+    engine = open_database(f"sqlite:///{node / 'data' / 'msnode.sqlite'}")
+    with engine.begin() as connection:
+        connection.execute(
+            studies.insert().values(
+                study_key="a" * 16, study_instance_uid="1.2.3", patient_key=key, generation=1,
+                state="done", first_at=1.0, last_at=2.0,
+            )
+        )  # fmt: skip
+        connection.execute(
+            results.insert().values(
+                study_key="a" * 16, generation=1, outcome="present", model_digest="d",
+                created_at=1.0, folder="f", study_date="20210110", prior_date="20200110",
+                lesion_count=17, lesion_ml=4.25, new_lesions=2, enlarging_lesions=1,
+            )
+        )  # fmt: skip
+    engine.dispose()
+
+
+def test_a_file_is_added_once(node: Path) -> None:
+    answer = given(node, RECORD)
+    assert answer.exit_code == 0, answer.output
+    assert "7 event(s) added, 0 known before, 0 refused" in answer.output
+    again = given(node, RECORD, "another_name.csv")
+    assert "0 event(s) added, 7 known before, 0 refused" in again.output
+    assert {row["file"] for row in rows(node)} == {"events.csv"}
+    assert {row["line"] for row in rows(node)} == set(range(2, 9))
+
+
+def test_bad_rows_are_named_and_the_rest_goes_in(node: Path) -> None:
+    bad = ("SECRET,,2020-01-01,edss,0.5", "SECRET,,2020-01-01,edss,1.0", ",,2020-01-01,relapse,")
+    answer = given(node, "".join(f"{row},,,,,\n" for row in bad))
+    assert answer.exit_code == 1
+    assert "line 2, value: there is no such EDSS: give 0, or 1.0 to 10.0" in answer.output
+    assert "line 4, patient: give the PatientID" in answer.output
+    assert "1 event(s) added, 0 known before, 2 refused" in answer.output
+    assert "SECRET" not in answer.output
+
+
+def test_what_is_before_birth_is_refused_wherever_the_birth_stands(node: Path) -> None:
+    late = "1,,1979-12-31,onset,,,,,,\n1,,,birth_year,1980,,,,,\n1,A,1979-01-01,relapse,,,,,,\n"
+    answer = given(node, late)
+    assert answer.exit_code == 1
+    assert "line 2, date: it is before the patient was born" in answer.output
+    assert "line 4, date: it is before the patient was born" in answer.output
+    again = given(node, "1,A,1979-01-01,relapse,,,,,,\n1,A,1980-01-01,relapse,,,,,,\n")
+    assert "1 event(s) added, 0 known before, 1 refused" in again.output
+
+
+def test_no_log_line_names_the_patient(node: Path) -> None:
+    said = given(node, RECORD, "4711.csv").output
+    said += run(node, "show", "4711", "--issuer", "HOSPITAL").output
+    said += run(node, "forget", "4711", "--yes").output
+    logged = "\n".join(line for line in said.splitlines() if " msnode." in line)
+    for event in "events imported added=7", "clinical events forgotten events=7":
+        assert event in logged
+    for secret in "4711", "HOSPITAL", "2019", "interferon", "typed wrong":
+        assert secret not in logged
+
+
+def test_a_patient_is_shown_with_studies_and_rules(node: Path) -> None:
+    given(node, RECORD)
+    with_study(node, "HOSPITAL")
+    for issuer in ([], ["--issuer", "HOSPITAL"]):
+        answer = run(node, "show", "4711", *issuer, "--json", "--on", "2022-01-01")
+        assert answer.exit_code == 0, answer.output
+        told = json.loads(answer.output)
+        assert told["facts"]["edss"] == 3.0
+        assert told["facts"]["sex"] == "F"
+        assert [study["lesion_count"] for study in told["imaging"]] == [17]
+        assert len(told["events"]) == 6
+        assert [event["value"] for event in told["replaced"]] == ["2.0"]
+        by_name = {one["rule"]["name"]: one for one in told["rules"]}
+        assert by_name["NEDA-3"]["value"] == "no"
+        assert by_name["PIRA"]["value"] is None
+        assert by_name["disease duration"]["value"] == 2.7
+
+
+def test_the_table_is_for_people(node: Path) -> None:
+    given(node, RECORD)
+    with_study(node)
+    words = " ".join(run(node, "show", "4711").output.split())
+    for word in ("EDSS 3.0 (2020-01-10)", "17", "NEDA-3", "unknown: wanted are", "replaced"):
+        assert word in words
+
+
+def test_a_contradiction_is_shown_with_what_to_correct(node: Path) -> None:
+    given(node, "1,,,sex,F,,,,,\n1,,,sex,M,,,,,\n")
+    told = " ".join(run(node, "show", "1").output.split())
+    assert "contradiction: sex is on record in two ways" in told
+    assert "sex unknown" in told
+
+
+def test_nobody_is_an_error(node: Path) -> None:
+    for command in (["show", "1"], ["forget", "1", "--yes"], ["export", "1", "--out", "x.csv"]):
+        answer = run(node, *command)
+        assert answer.exit_code == 1
+        assert "nothing is on record of this patient" in answer.output
+
+
+def test_an_id_of_two_issuers_needs_one(node: Path) -> None:
+    given(node, "1,A,,sex,F,,,,,\n1,B,,sex,M,,,,,\n")
+    answer = run(node, "show", "1")
+    assert answer.exit_code == 1
+    assert "--issuer" in answer.output
+    told = json.loads(run(node, "show", "1", "--issuer", "B", "--json").output)
+    assert told["facts"]["sex"] == "M"
+
+
+def test_an_export_imports_into_the_same_events(node: Path, tmp_path: Path) -> None:
+    given(node, RECORD)
+    without = run(node, "export", "4711", "--out", str(node / "out.csv"))
+    assert without.exit_code == 1
+    assert "--issuer" in without.output
+    for name in ("out.csv", "out.json"):
+        answer = run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / name))
+        assert answer.exit_code == 0, answer.output
+        assert (node / name).stat().st_mode & 0o077 == 0
+    assert len(json.loads((node / "out.json").read_text())) == 7
+    with (node / "out.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 7
+    same = run(node, "import", str(node / "out.csv"))
+    assert "0 event(s) added, 7 known before, 0 refused" in same.output
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "msnode.yaml").write_text(f"data: {other / 'data'}\n")
+    assert "7 event(s) added" in run(other, "import", str(node / "out.csv")).output
+    assert {row["identity"] for row in rows(other)} == {row["identity"] for row in rows(node)}
+    shown = [run(where, "show", "4711", "--json").output for where in (node, other)]
+    assert shown[0] == shown[1]
+
+
+def test_an_export_of_another_name_is_refused(node: Path) -> None:
+    given(node, RECORD)
+    answer = run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / "out.xlsx"))
+    assert answer.exit_code == 1
+    assert "NAME.csv" in answer.output
+
+
+def test_a_patients_events_are_forgotten_and_no_others(node: Path) -> None:
+    given(node, RECORD + "4712,,,sex,F,,,,,\n")
+    with_study(node)
+    assert "7 clinical event(s)" in run(node, "forget", "4711", "--dry-run").output
+    assert run(node, "forget", "4711").exit_code == 1, "nobody says yes"
+    assert len(rows(node)) == 8
+    answer = run(node, "forget", "4711", "--yes")
+    assert answer.output.endswith("forgotten, 7 event(s)\n")
+    assert len(rows(node)) == 1
+    assert len(json.loads(run(node, "show", "4711", "--json").output)["imaging"]) == 1
