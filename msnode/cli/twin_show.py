@@ -71,8 +71,9 @@ def _facts(found: PatientState) -> str:
 
 def _events(found: PatientState) -> Table:
     table = Table(box=SIMPLE, pad_edge=False, title="events", title_justify="left")
-    for name in ("day", "what", "value", "note", "identity"):
+    for name in ("day", "what", "value", "note"):
         table.add_column(name, overflow="fold")
+    table.add_column("identity", no_wrap=True)  # it is there to be copied
     for event in found.events:
         value = " ".join(filter(None, (event.value, event.unit, event.detail)))
         note = " ".join(filter(None, (event.identifier, event.note)))

@@ -126,6 +126,7 @@ def test_the_same_scan_a_year_later_shows_no_change(hospital: Hospital) -> None:
     assert row["lesion_count"] == len(second.lesions)
     assert row["comparison"] == "compared"
     assert (row["new_lesions"], row["enlarging_lesions"]) == (0, 0)
+    assert row["prior_date"] == DATES[0]
     folder = hospital.work(hospital.studies[1]) / "standard"
     assert (folder / "seg.dcm").exists()
     assert "Since 2023-01-15 (365 days): no new lesion" in hospital.text(hospital.studies[1])
