@@ -26,7 +26,7 @@ from scipy.spatial.transform import Rotation
 
 from msnode import lesions
 from msnode.lesions import Bundle, Visit
-from msnode.lesions.brain import head
+from msnode.lesions.brain import brain_mask, head
 from msnode.lesions.changes import CLEARLY
 from msnode.lesions.compare import _registered, _to_atlas
 from msnode.lesions.find import to_ras
@@ -134,7 +134,8 @@ def put_in(before: Visit, bundle: Bundle) -> tuple[int, int]:
     """How many balls of 5 mm and more were called new, and how many were put in."""
     volume = to_ras(before.voxels, before.affine)
     labels = to_ras(before.found.labels, before.affine).voxels
-    filled = [_filled(ball, volume) for ball in _balls(volume, labels) if ball.size > 0]
+    balls = _balls(volume, labels, brain_mask(volume))
+    filled = [_filled(ball, volume) for ball in balls if ball.size > 0]
     changed = volume.voxels.astype(np.float32)
     for area, part in filled:
         changed[area] *= 1 + (CONTRAST - 1) * part

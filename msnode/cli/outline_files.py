@@ -188,7 +188,8 @@ def _show(done: Sequence[Outlined], bundle: Bundle, out: Path) -> None:
     for one in done:
         if one.compared is not None:
             console.print(f"{escape(one.name)}: {scans.since(one.compared.comparison)}")
-        for warning in one.grid.warnings:
+        doubts = [f"outlines doubtful: {doubt}" for doubt in one.visit.found.doubts]
+        for warning in (*one.grid.warnings, *doubts):
             console.print(f"[yellow]{escape(one.name)}: {escape(str(warning))}[/]")
     m = bundle.manifest
     console.print(

@@ -31,7 +31,7 @@ def outliner(bundle: Bundle, reader: Confined, earlier: Earlier | None) -> Outli
     """What outlines each study, and compares it with the earlier scan, if there is one."""
 
     def outline(study: Prepared, volume: SourceVolume) -> tuple[LesionFinding, LesionMaps | None]:
-        now = outlined(_key(study), volume, bundle)
+        now = outlined(_key(study), study.slices, volume, bundle)
         if earlier is not None and now.visit is not None:
             here = _about(study, now, reader)
             now = compared(now, lambda: earlier.visit, earlier.known, here, bundle)
@@ -52,7 +52,7 @@ def earlier_scan(path: Path, contract: InputContract, bundle: Bundle, reader: Co
         if analysis.reason is not None:
             raise MsnodeError(f"--prior: {analysis.reason}")
         study, volume = prepare.load(Path(name)), prepare.load_volume(Path(name))
-    then = outlined(_key(study), volume, bundle)
+    then = outlined(_key(study), study.slices, volume, bundle)
     if then.visit is None:
         raise MsnodeError(f"--prior: {then.finding.reason}")
     return Earlier(then.visit, _about(study, then, reader))
@@ -69,8 +69,7 @@ def _about(study: Prepared, now: Outlined, reader: Confined) -> Kept:
     uids = prepare.group_studies([path])
     with suppress(MsnodeError):
         date = reader.call(str, report.study_date, path, next(iter(uids), ""))
-    slices = study.slices
-    return about(_key(study), date, slices.acquisition, slices.thickness_mm, now)
+    return about(_key(study), date, study.slices, now)
 
 
 def as_json(finding: LesionFinding | None) -> dict[str, Any]:
@@ -89,6 +88,7 @@ def as_json(finding: LesionFinding | None) -> dict[str, Any]:
                 {"from_mm": g.from_mm, "to_mm": g.to_mm, "found": g.found, "put": g.put}
                 for g in finding.grades
             ],
+            "doubts": list(finding.doubts),
         },
         "comparison": {
             "status": told.status,

@@ -16,9 +16,9 @@ from msnode.errors import Refused, TryLater
 from msnode.flow.analysis import FAULTS, failed, timed, unexpected
 from msnode.lesions import Bundle, Visit, kept
 from msnode.lesions.kept import Kept
-from msnode.records.images import SourceVolume
+from msnode.records import population
+from msnode.records.images import Slices, SourceVolume
 from msnode.records.lesions import Comparison, Grade, LesionFinding, LesionMaps, LesionModel
-from msnode.records.population import Acquisition
 from msnode.records.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)
@@ -50,11 +50,12 @@ def model_of(bundle: Bundle) -> LesionModel:
     return LesionModel(m.name, m.version, m.digest, m.threshold, m.measured_on, m.notice)
 
 
-def outlined(study_key: str, volume: SourceVolume, bundle: Bundle) -> Outlined:
+def outlined(study_key: str, slices: Slices, volume: SourceVolume, bundle: Bundle) -> Outlined:
     """Outline a study's lesions, and let the scan grade itself.
 
     Args:
         study_key: of the study; names lesions that nobody has seen before.
+        slices: of the chosen series; says how it was acquired.
         volume: the chosen series.
         bundle: the network.
 
@@ -77,7 +78,9 @@ def outlined(study_key: str, volume: SourceVolume, bundle: Bundle) -> Outlined:
     named = tuple(replace(one, identity=f"{study_key}/{one.number}") for one in found.lesions)
     visit = Visit(volume.voxels, volume.affine, replace(found, lesions=named))
     grades, grading = _graded(visit, bundle)
-    finding = LesionFinding(model, named, grades=grades)
+    strata, distance_mm = bundle.manifest.strata, slices.thickness_mm
+    doubts = (*found.doubts, *population.missed(strata, slices.acquisition, distance_mm))
+    finding = LesionFinding(model, named, grades=grades, doubts=doubts)
     maps = LesionMaps(volume.voxels, found.labels, found.numbers)
     return Outlined(finding, maps, visit, seconds | grading)
 
@@ -215,14 +218,12 @@ def day(study_date: str) -> date | None:
         return None
 
 
-def about(
-    study_key: str, study_date: str, acquisition: Acquisition, distance_mm: float, now: Outlined
-) -> Kept:
+def about(study_key: str, study_date: str, slices: Slices, now: Outlined) -> Kept:
     """What is to be known of a visit once it is kept."""
     assert now.visit is not None  # noqa: S101 - the callers' contract
     visit, digest = now.visit, now.finding.model.digest
     return Kept(
-        study_key, study_date, acquisition, distance_mm, digest, visit.affine, 1.0,
+        study_key, study_date, slices.acquisition, slices.thickness_mm, digest, visit.affine, 1.0,
         visit.found.lesions, visit.found.fit,
     )  # fmt: skip
 

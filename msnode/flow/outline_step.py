@@ -40,11 +40,10 @@ class OutlineStep:
         Returns:
             Seconds by stage.
         """
-        now = lesion_analysis.outlined(study.key, prepare.load_volume(folder), self._bundle)
+        slices, volume = prepare.load(folder).slices, prepare.load_volume(folder)
+        now = lesion_analysis.outlined(study.key, slices, volume, self._bundle)
         if now.visit is not None:
-            slices = prepare.load(folder).slices
-            acquired = slices.acquisition, slices.thickness_mm
-            here = lesion_analysis.about(study.key, study_date, *acquired, now)
+            here = lesion_analysis.about(study.key, study_date, slices, now)
             now = self._compared(now, here)
             assert now.visit is not None  # noqa: S101 - comparing keeps it
             here = replace(here, comparison=now.finding.comparison)

@@ -17,6 +17,10 @@ TISSUE = (0.55, 2.2)
 """Brightness of brain, in medians of its inside."""
 BRIDGE_MM, GAP_MM = 3.0, 5.0
 """Bridges to the scalp are at most twice so wide; gaps in the brain are closed up to this."""
+SURFACE_MM = 4.0
+"""So far below the brain's surface is partial volume with what lies around it."""
+CUT = 0.4
+"""A scan that ends with this part of its largest slice of brain ends within the brain."""
 
 
 def brain_mask(volume: RasVolume) -> NDArray[np.bool_]:
@@ -31,6 +35,24 @@ def brain_mask(volume: RasVolume) -> NDArray[np.bool_]:
         return tissue
     core = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
     return _each(_filled, _each(_grown, core, bridge), gap)
+
+
+def below_surface(brain: NDArray[np.bool_], volume: RasVolume) -> NDArray[np.bool_]:
+    """(x, y, z) bool: what is more than `SURFACE_MM`, and more than one slice, inside the brain.
+
+    Args:
+        brain: (x, y, z) bool, its `brain_mask`.
+        volume: the scan.
+    """
+    padded, area = np.pad(brain, 1, mode="edge"), brain.sum(axis=(0, 1))
+    for end in (0, -1):
+        padded[..., end] &= area[end] >= CUT * area.max()
+    if padded.all():
+        return brain
+    # a slice counts for no more, so that one is enough, however thick it is
+    mm = np.minimum(volume.spacing_mm, SURFACE_MM)
+    depth = ndimage.distance_transform_edt(padded, mm)[1:-1, 1:-1, 1:-1]
+    return np.asarray(depth > SURFACE_MM, np.bool_)
 
 
 @dataclass(frozen=True, slots=True)

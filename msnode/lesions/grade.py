@@ -65,13 +65,14 @@ def grade(visit: Visit, bundle: Bundle) -> tuple[Grade, ...]:
     """
     volume = to_ras(visit.voxels, visit.affine)
     labels = to_ras(visit.found.labels, visit.affine).voxels
-    balls = tuple(_balls(volume, labels))
+    brain = brain_mask(volume)
+    balls = tuple(_balls(volume, labels, brain))
     filled = [_filled(ball, volume) for ball in balls]
     changed = volume.voxels.astype(np.float32)
     for area, part in filled:
         changed[area] *= 1 + (CONTRAST - 1) * part
     seen = outline(RasVolume(changed, volume.affine), bundle.model, bundle.manifest.threshold)
-    lesion, _ = credible(volume, seen, bundle.manifest.rating)
+    lesion, _ = credible(volume, seen, bundle.manifest.rating, brain)
     found = [bool(lesion[area][part >= 0.5 * part.max()].any()) for area, part in filled]
     return tuple(_graded(balls, found))
 
@@ -84,10 +85,12 @@ def _graded(balls: tuple[Ball, ...], found: list[bool]) -> Iterator[Grade]:
             yield Grade(low, high, sum(of_size), len(of_size))
 
 
-def _balls(volume: RasVolume, labels: NDArray[np.uint8]) -> Iterator[Ball]:
+def _balls(
+    volume: RasVolume, labels: NDArray[np.uint8], brain: NDArray[np.bool_]
+) -> Iterator[Ball]:
     """Balls at places drawn at random, the same whenever the scan is."""
     rng = np.random.default_rng(0)
-    places = np.argwhere(_room(volume, labels))
+    places = np.argwhere(_room(volume, labels, brain))
     rng.shuffle(places)
     taken: list[Float64Array] = []
     for place in places:
@@ -100,10 +103,11 @@ def _balls(volume: RasVolume, labels: NDArray[np.uint8]) -> Iterator[Ball]:
             return
 
 
-def _room(volume: RasVolume, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _room(
+    volume: RasVolume, labels: NDArray[np.uint8], brain: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """(x, y, z) where a lesion may be put."""
     mm = volume.spacing_mm
-    brain = brain_mask(volume)
     beside = np.stack(
         [ndimage.distance_transform_edt(plane, mm[:2]) for plane in np.moveaxis(brain, 2, 0)],
         axis=2,

@@ -11,6 +11,7 @@ from msnode.config import LESIONS
 from msnode.errors import ConfigError
 from msnode.lesions.unet import WIDTHS, Unet
 from msnode.records.images import Float64Array
+from msnode.records.population import Strata
 from msnode.store import bundle_files
 from msnode.store.bundle_files import DataSource
 
@@ -53,6 +54,7 @@ class Manifest:
         widths: of the network's levels.
         threshold: probability from which a voxel is lesion.
         rating: of found lesions.
+        strata: of the training data.
         measured_on: the people, split and date behind the figures.
         notice: the sentence on training data and licence that every reader must see.
         training_data: whose scans it learned from.
@@ -65,6 +67,7 @@ class Manifest:
     widths: tuple[int, ...] = WIDTHS
     threshold: float = 0.5
     rating: Rating = Rating()
+    strata: Strata = field(default_factory=Strata)
     measured_on: str = ""
     notice: str = ""
     training_data: tuple[DataSource, ...] = ()

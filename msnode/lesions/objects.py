@@ -10,11 +10,14 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 
 from msnode.lesions import atlas
+from msnode.lesions.brain import below_surface, brain_mask
 from msnode.lesions.lesion_bundle import Rating
+from msnode.lesions.oddities import oddities
 from msnode.lesions.outline import LESION, RIM, VENTRICLE, Outlines
 from msnode.records.images import Float32Array
 from msnode.records.lesions import REGIONS, Lesion, Region
 from msnode.records.ras_volume import RasVolume
+from msnode.records.sentences import Text
 
 LEAST_MM = 3.0
 """Shorter ones are none (MAGNIMS, Filippi et al., Brain 2019: at least 3 mm in the long axis)."""
@@ -29,9 +32,6 @@ ENOUGH: dict[Region, float] = {
 }
 """Part of a lesion from which it is of a region, asked in this order. To touch a ventricle is
 enough, as the ventricles are the volume's own; the cortex is an atlas's, some millimetres off."""
-LEAST_ALIKE = 0.55
-"""A fit below this places nothing: of 33 scans of three sites the least had 0.66 and looked right;
-a fit that went astray had 0.28."""
 CONNECTED = np.ones((3, 3, 3))
 """What touches at a corner is one lesion (26 neighbours)."""
 
@@ -45,7 +45,8 @@ class Found:
         numbers: (x, y, z) uint16, the number of the lesion that a voxel is of; 0 elsewhere.
         probability: (x, y, z) float32 in [0, 1], of a lesion.
         lesions: the largest first.
-        fit: how the atlas lies in the volume; None where it was not needed.
+        fit: how the atlas lies in the volume; None in visits that older versions kept.
+        doubts: what in the scan itself speaks against the outlines.
     """
 
     labels: NDArray[np.uint8]
@@ -53,6 +54,7 @@ class Found:
     probability: Float32Array
     lesions: tuple[Lesion, ...]
     fit: atlas.Fit | None = None
+    doubts: tuple[Text, ...] = ()
 
 
 def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
@@ -66,13 +68,14 @@ def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
     Returns:
         What is long and probable enough to be a lesion, measured and placed.
     """
-    found, rated = credible(volume, outlines, rating)
+    brain = brain_mask(volume)
+    found, rated = credible(volume, outlines, rating, brain)
     count = len(rated)
     labels = np.where(outlines.labels == LESION, 0, outlines.labels).astype(np.uint8)
     labels[found > 0] = LESION
     areas = ndimage.find_objects(found)
-    fit = fitted(volume, outlines.labels) if count else None
-    where = np.zeros_like(labels) if fit is None else place(volume, outlines.labels, fit)
+    fit = fitted(volume, outlines.labels, brain)
+    where = place(volume, outlines.labels, fit)
     measured = [
         _measured(n, found, areas[n - 1], where, volume, probability)
         for n, probability in enumerate(rated.tolist(), 1)
@@ -83,13 +86,14 @@ def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
     for number, one in enumerate(measured, 1):
         numbers[one.number] = number
     numbered = tuple(replace(one, number=number) for number, one in enumerate(measured, 1))
-    return Found(labels, numbers[found], outlines.probability, numbered, fit)
+    doubts = tuple(oddities(volume, brain, fit))
+    return Found(labels, numbers[found], outlines.probability, numbered, fit, doubts)
 
 
 def credible(
-    volume: RasVolume, outlines: Outlines, rating: Rating
+    volume: RasVolume, outlines: Outlines, rating: Rating, brain: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """What is long enough to be a lesion, and more probably one than not.
+    """What is long and deep enough to be a lesion, and more probably one than not.
 
     Returns:
         (x, y, z) a number from 1 for each lesion, 0 elsewhere; and (lesions,) how each is rated.
@@ -97,7 +101,8 @@ def credible(
     long = without_short(outlines.labels == LESION, volume)
     found, count = ndimage.label(long, CONNECTED)
     rated = rating(means(outlines.probability, found, count))
-    kept = rated >= LEAST_PROBABLE
+    deep = np.isin(np.arange(count) + 1, found[below_surface(brain, volume)])
+    kept = deep & (rated >= LEAST_PROBABLE)
     numbers = np.append(0, np.where(kept, np.cumsum(kept), 0))
     return numbers[found], rated[kept]
 
@@ -125,9 +130,11 @@ def without_short(lesion: NDArray[np.bool_], volume: RasVolume) -> NDArray[np.bo
     return np.asarray(np.isin(found, kept), np.bool_)
 
 
-def fitted(volume: RasVolume, labels: NDArray[np.uint8]) -> atlas.Fit:
-    """How the atlas lies in a volume whose ventricles are labelled."""
-    return atlas.fit(volume, _centre(volume, labels == VENTRICLE))
+def fitted(
+    volume: RasVolume, labels: NDArray[np.uint8], brain: NDArray[np.bool_] | None = None
+) -> atlas.Fit:
+    """How the atlas lies in a volume whose ventricles are labelled; see `atlas.fit`."""
+    return atlas.fit(volume, _centre(volume, labels == VENTRICLE), brain)
 
 
 def place(volume: RasVolume, labels: NDArray[np.uint8], fit: atlas.Fit) -> NDArray[np.uint8]:
@@ -139,7 +146,9 @@ def place(volume: RasVolume, labels: NDArray[np.uint8], fit: atlas.Fit) -> NDArr
     parts, mm = atlas.place(volume, fit.matrix), volume.spacing_mm
     lateral = ventricles & (parts != atlas.INFRATENTORIAL)
     near: dict[Region, NDArray[np.bool_]]
-    if fit.likeness < LEAST_ALIKE:  # where the atlas is elsewhere, only the ventricles are known
+    if (
+        fit.likeness < atlas.LEAST_ALIKE
+    ):  # where the atlas is elsewhere, only the ventricles are known
         near = {"unknown": np.ones_like(ventricles), "periventricular": _near(ventricles, mm)}
     else:
         near = {

@@ -155,6 +155,7 @@ class LesionFinding:
         reason: why nothing could be outlined; None where it could.
         comparison: with an earlier scan.
         grades: what this scan could have shown, by size; () where that was not tried.
+        doubts: what in the scan itself, or in how it was acquired, speaks against the outlines.
     """
 
     model: LesionModel
@@ -162,6 +163,7 @@ class LesionFinding:
     reason: Text | None = None
     comparison: Comparison = Comparison("no_prior")
     grades: tuple[Grade, ...] = ()
+    doubts: tuple[Text, ...] = ()
 
     @property
     def ml(self) -> float:

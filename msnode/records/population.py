@@ -52,21 +52,27 @@ class Strata:
 def outside(strata: Strata, found: Acquisition, distance_mm: float) -> tuple[Sentence, ...]:
     """One warning that names every stratum a study is outside of; none where it is inside.
 
-    What the header does not say is not warned of.
+    See `missed`.
+    """
+    what = missed(strata, found, distance_mm)
+    return (Sentence("outside", strata=what),) if what else ()
+
+
+def missed(strata: Strata, found: Acquisition, distance_mm: float) -> tuple[Sentence, ...]:
+    """Every stratum that a study is outside of. What the header does not say is not told.
 
     Args:
         strata: of the model.
         found: of the study.
         distance_mm: between its neighbouring slices.
     """
-    what = [
+    return (
         *_beyond("outside_age", found.age_years, strata.age_years),
         *_beyond("outside_field", found.field_strength_t, strata.field_strength_t),
         *_beyond("outside_distance", distance_mm, strata.distance_mm),
         *_other("outside_manufacturer", found.manufacturer, strata.manufacturers),
         *_other("outside_dimensions", found.dimensions, strata.dimensions),
-    ]
-    return (Sentence("outside", strata=what),) if what else ()
+    )
 
 
 def _beyond(phrase: str, value: float | None, known: Range | None) -> Iterator[Sentence]:

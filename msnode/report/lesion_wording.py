@@ -20,6 +20,7 @@ def sentences(case: Case) -> list[str]:
         return [case.say("not_outlined", why=found.reason or "–")]
     return [
         count(case),
+        *filter(None, [doubtful(case)]),
         *comparison(case)[:1],
         *remarks(case),
         *filter(None, [disagreement(case)]),
@@ -43,6 +44,12 @@ def count(case: Case) -> str:
         ml=ml(case, found.ml),
         regions=_listed(case, [(region, n) for region, n in regions if n]),
     )
+
+
+def doubtful(case: Case) -> str:
+    """What speaks against the outlines."""
+    doubts = case.outlined.doubts
+    return case.say("outlines_doubtful", why=case.say("separator").join(doubts)) if doubts else ""
 
 
 def regions_seen(case: Case) -> str:

@@ -85,11 +85,12 @@ def localised(report: Report, language: str) -> Report:
 
 
 def _lesions(found: LesionFinding, language: str) -> LesionFinding:
-    """Why nothing was outlined or compared, and what differs, in a language."""
+    """Why nothing was outlined or compared, what is doubtful, what differs, in a language."""
     comparison = found.comparison
     reasons = [
         None if why is None else to(why, language) for why in (found.reason, comparison.reason)
     ]
     differences = tuple(to(one, language) for one in comparison.differences)
     compared = replace(comparison, reason=reasons[1], differences=differences)
-    return replace(found, reason=reasons[0], comparison=compared)
+    doubts = tuple(to(one, language) for one in found.doubts)
+    return replace(found, reason=reasons[0], comparison=compared, doubts=doubts)

@@ -86,6 +86,7 @@ class Lesions:
     Attributes:
         reason: why nothing could be, in English; then there is no count.
         text: sentences for a report, in English.
+        doubts: what speaks against the outlines, in English; the text says it, too.
     """
 
     model: Model
@@ -95,6 +96,7 @@ class Lesions:
     regions: tuple[RegionCount, ...]
     comparison: Compared
     text: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,7 @@ def _lesions(report: Report, found: LesionFinding) -> Lesions:
         ),
         comparison=_compared(found.comparison),
         text=tuple(told),
+        doubts=tuple(map(str, found.doubts)),
     )
 
 

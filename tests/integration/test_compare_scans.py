@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from msnode import lesions
 from msnode.lesions import Bundle, Visit, compare, find
+from msnode.lesions.brain import brain_mask
 from msnode.lesions.find import to_ras
 from msnode.lesions.grade import _balls, _filled
 from msnode.records.images import Float32Array, Float64Array
@@ -68,7 +69,7 @@ def test_lesions_put_in_are_new_and_with_the_visits_swapped_gone(
     now: Visit, bundle: Bundle
 ) -> None:
     volume = RasVolume(now.voxels, now.affine)
-    balls = list(islice(_balls(volume, now.found.labels), 3))
+    balls = list(islice(_balls(volume, now.found.labels, brain_mask(volume)), 3))
     changed = now.voxels.copy()
     areas = []
     for area, part in (_filled(replace(ball, diameter_mm=10.0), volume) for ball in balls):

@@ -1,18 +1,21 @@
 """What a comparison needs to know of an earlier visit that another network outlined."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from msnode import lesions
-from msnode.flow.lesion_analysis import differences, most_comparable, outlined_again
+from msnode.flow.lesion_analysis import differences, most_comparable, outlined, outlined_again
 from msnode.lesions import Bundle, Found, Visit
 from msnode.lesions.kept import Kept
 from msnode.lesions.lesion_bundle import Manifest
 from msnode.lesions.unet import Unet
+from msnode.records.images import SourceVolume
 from msnode.records.lesions import Lesion
-from msnode.records.population import Acquisition
+from msnode.records.population import Acquisition, Strata
+from tests import reports
 
 
 def found(*places: int) -> Found:
@@ -35,6 +38,19 @@ def test_outlined_again_keeps_identities(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(lesions, "find", lambda *_: found(7, 5, 2))
     again = outlined_again(before, "later", Bundle(Manifest("n", "1"), Unet((4, 4))))
     assert [one.identity for one in again.found.lesions] == ["later/3", "first/2", "first/1"]
+
+
+def test_a_child_s_outlines_are_doubted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(lesions, "find", lambda *_: found(2))
+    monkeypatch.setattr(lesions, "grade", lambda *_: ())
+    bundle = Bundle(Manifest("n", "1", strata=Strata(age_years=(18.0, None))), Unet((4, 4)))
+    made = reports.synthetic(tmp_path, 1).slices
+    assert made is not None
+    volume = SourceVolume(np.ones((9, 1, 1), np.float32), np.eye(4))
+    for age, doubts in ((9.0, ["age 9 years (trained on 18 and more)"]), (30.0, [])):
+        slices = replace(made, acquisition=Acquisition(age_years=age))
+        told = outlined("study", slices, volume, bundle).finding.doubts
+        assert list(map(str, told)) == doubts
 
 
 def visit(date: str, acquisition: Acquisition, distance_mm: float = 6.0, digest: str = "d") -> Kept:

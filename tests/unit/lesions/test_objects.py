@@ -85,12 +85,13 @@ def test_a_lesion_beyond_the_normal_rim_touches_the_ventricle() -> None:
     assert lesion.region == "periventricular"
 
 
-def test_a_volume_without_lesions_is_not_placed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(atlas, "fit", lambda *_: pytest.fail("not needed"))
+@pytest.mark.usefixtures("as_drawn")
+def test_a_volume_without_lesions_has_none() -> None:
     drawn = head()
     found = objects.lesions(drawn.volume, drawn.outlines, Rating())
     assert found.lesions == ()
     assert not found.numbers.any()
+    assert found.doubts == ()
 
 
 def test_where_the_atlas_does_not_fit_only_the_ventricles_are_known(

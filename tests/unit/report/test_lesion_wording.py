@@ -49,6 +49,17 @@ def test_it_says_how_many_how_large_and_where(make_report: MakeReport) -> None:
     ]
 
 
+def test_what_is_doubtful_stands_right_behind_the_number(make_report: MakeReport) -> None:
+    doubts = (Sentence("mass", mm=26), Sentence("outside_age", value=9, known="18"))
+    _, line, *_ = told(make_report(3), replace(FOUND, doubts=doubts))
+    assert line == (
+        "Outlines doubtful: a bright area 26 mm wide in all directions, larger than lesions of MS "
+        "as a rule (tumour, infarct, tumefactive lesion?); age 9 years (trained on 18)."
+    )
+    _, german, *_ = told(make_report(3), replace(FOUND, doubts=doubts), "de")
+    assert german.startswith("Umrisse zweifelhaft: ein in allen Richtungen 26 mm")
+
+
 def test_what_changed_is_said_with_its_error(make_report: MakeReport) -> None:
     made = lesion_reports.compared(lesion_reports.painted(make_report(8)))
     assert made.lesions is not None
