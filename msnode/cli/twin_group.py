@@ -41,17 +41,29 @@ def import_(file: Path, config_file: Path) -> None:
     type=click.DateTime(["%Y-%m-%d"]),
     help="Day that is asked for, YYYY-MM-DD; by default today.",
 )
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1000, min_open=True),
+    help="Also draw the course with so many new lesions a year.",
+)
 @json_option
 @plain_errors
-def show(patient: str, issuer: str, config_file: Path, on: datetime | None, as_json: bool) -> None:
-    """Show a PATIENT: events, studies, and each rule with its definition.
+def show(
+    patient: str,
+    issuer: str,
+    config_file: Path,
+    on: datetime | None,
+    rate: float | None,
+    as_json: bool,
+) -> None:
+    """Show a PATIENT: events, studies, each rule with its definition, and what to expect.
 
     PATIENT is the PatientID.
     """
     from msnode.cli import twin_show
 
     day = on.date() if on is not None else None
-    twin_show.show(config_file, patient, issuer, day, as_json=as_json)
+    twin_show.show(config_file, patient, issuer, day, rate, as_json=as_json)
 
 
 @twin.command()

@@ -199,3 +199,34 @@ def test_a_patients_events_are_forgotten_and_no_others(node: Path) -> None:
     assert answer.output.endswith("forgotten, 7 event(s)\n")
     assert len(rows(node)) == 1
     assert len(json.loads(run(node, "show", "4711", "--json").output)["imaging"]) == 1
+
+
+def test_show_tells_what_to_expect_and_what_it_rests_on(node: Path) -> None:
+    given(node, RECORD)
+    with_study(node)
+    told = json.loads(
+        run(node, "show", "4711", "--on", "2021-02-01", "--rate", "9", "--json").stdout
+    )
+    expected = told["expected"]
+    assert expected["until"] == "2022-02-01"
+    assert expected["new_lesions"]["used"] == ["a" * 16]
+    assert expected["changes"] == ["2020-02-01"]
+    assert not expected["load"]["is_prior"]
+    assert expected["edss"]["expected"]["low"] <= 3 <= expected["edss"]["expected"]["high"]
+    assert [one["label"] for one in told["what_if"]] == [
+        "if activity goes on as it is believed to be", "if activity stopped",
+        "if there were 9 new lesions a year",
+    ]  # fmt: skip
+    text = run(node, "show", "4711", "--on", "2021-02-01").stdout
+    assert "expected by 2022-02-01" in text
+    assert "no statement on any treatment" in text
+
+
+def test_priors_that_are_wrong_are_told(node: Path) -> None:
+    given(node, RECORD)
+    (node / "priors.yaml").write_text("load: 5\n")
+    with (node / "msnode.yaml").open("a") as file:
+        file.write("expect:\n  priors: priors.yaml\n")
+    answer = run(node, "show", "4711")
+    assert answer.exit_code == 1
+    assert "load: must be keys with values" in answer.output
