@@ -67,6 +67,19 @@ def show(
 
 
 @twin.command()
+@click.argument("patient", required=False)
+@issuer_option
+@config_option
+@json_option
+@plain_errors
+def score(patient: str | None, issuer: str, config_file: Path, as_json: bool) -> None:
+    """Show how right predictions were: of a PATIENT, or of all; beside two naive forecasts."""
+    from msnode.cli import twin_score
+
+    twin_score.score(config_file, patient, issuer, as_json=as_json)
+
+
+@twin.command()
 @click.argument("patient")
 @issuer_option
 @config_option

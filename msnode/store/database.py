@@ -164,6 +164,15 @@ clinical_events = sa.Table(
     Column("imported_by", Text, nullable=False),  # account on the host
 )
 
+expectations = sa.Table(
+    "expectations",
+    metadata,
+    # what was expected of a study before it was compared: written once, never changed
+    Column("study_key", ForeignKey("studies.study_key"), primary_key=True),
+    Column("made_at", Float, nullable=False, index=True),  # unix s
+    Column("told", Text, nullable=False),  # twin.expect.prediction.Prediction as JSON
+)
+
 receipts = sa.Table(
     "receipts",
     metadata,

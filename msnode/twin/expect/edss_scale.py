@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 from statistics import NormalDist
 
-from msnode.twin.expect.scored_value import HIGH, LOW, Interval, Told
+from msnode.twin.expect.scored_value import HIGH, LOW, TINY, Interval, Told
 
 STEPS = (0.0, *(half / 2 for half in range(2, 21)))
 """There is no 0.5 (Kurtzke 1983)."""
@@ -31,4 +31,4 @@ def judged(normal: NormalDist, value: float) -> Told:
     """What a forecast had said of an EDSS."""
     number = min(range(len(STEPS)), key=lambda one: abs(STEPS[one] - value))
     below, most = up_to(normal, number - 1), up_to(normal, number)
-    return Told(math.log(max(most - below, 1e-300)), below, most)
+    return Told(math.log(max(most - below, TINY)), below, most)

@@ -8,6 +8,9 @@ LOW, HIGH = 0.1, 0.9
 LEAST = -20.0
 """No log score is less: one value that was held for impossible must not outweigh all others."""
 
+TINY = 1e-300
+"""A probability whose logarithm can still be taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

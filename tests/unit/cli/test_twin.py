@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from click.testing import CliRunner, Result
 from msnode.cli.main import main
 from msnode.store.database import clinical_events, open_database, results, studies
 from msnode.store.patients import patient_key, patient_secret
+from msnode.twin import Twin
+from msnode.twin.expect.priors import load_priors
+from msnode.twin.expectations import Expectations
 
 HEADER = "patient,issuer,date,kind,value,unit,detail,note,identifier,replaces\n"
 RECORD = """4711,,,birth_year,1980,,,,,
@@ -230,3 +234,22 @@ def test_priors_that_are_wrong_are_told(node: Path) -> None:
     answer = run(node, "show", "4711")
     assert answer.exit_code == 1
     assert "load: must be keys with values" in answer.output
+
+
+def test_score_tells_of_a_patient_and_of_all(node: Path) -> None:
+    given(node, RECORD + "4711,,2021-02-01,edss,4,,,,,\n")
+    with_study(node)
+    engine = open_database(f"sqlite:///{node / 'data' / 'msnode.sqlite'}")
+    made = Expectations(Twin(engine), load_priors())
+    assert made.record("a" * 16, date(2021, 1, 10), "n")
+    engine.dispose()
+    lines = run(node, "score", "4711", "--json").stdout.splitlines()
+    new, load, edss = (json.loads(line) for line in lines)
+    assert (new["quantity"], new["number"], new["number_last"]) == ("new lesions", 1, 0)
+    assert new["verdict"] == "no better than the population mean so far (n = 1)"
+    assert load["verdict"] == "nothing to score yet", "another network outlined it"
+    assert (edss["number"], edss["number_last"]) == (1, 1)
+    assert run(node, "score", "--json").stdout.splitlines() == lines
+    table = run(node, "score").stdout
+    assert "nothing to score yet" in " ".join(table.split())
+    assert "nothing to score yet" in " ".join(run(node, "score", "4712").stdout.split())
