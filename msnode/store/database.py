@@ -75,7 +75,7 @@ studies = sa.Table(
     metadata,
     Column("study_key", String(16), primary_key=True),  # records.key(StudyInstanceUID)
     Column("study_instance_uid", String(64), nullable=False),
-    Column("patient_key", String(48), nullable=False),  # see store.patients
+    Column("patient_key", String(48), nullable=False, index=True),  # see store.patients
     Column("generation", Integer, nullable=False),  # 0: nothing was handed out yet
     Column("state", String(16), nullable=False, index=True),  # StudyState
     Column("first_at", Float, nullable=False),  # first image of the coming generation, unix s

@@ -1,4 +1,4 @@
-"""expectations: what was expected of a study before it was compared.
+"""expectations: what was expected of a study before it was compared; an index of patients' studies.
 
 Revision 0010, after 0009.
 """
@@ -23,3 +23,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("study_key", name=op.f("pk_expectations")),
     )
     op.create_index(op.f("ix_expectations_made_at"), "expectations", ["made_at"])
+    op.create_index(op.f("ix_studies_patient_key"), "studies", ["patient_key"])
