@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import date, timedelta
+from importlib import import_module
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,7 @@ import sqlalchemy as sa
 from rich.console import Console
 
 from msnode.cli.twin_show import show
+from msnode.cli.twin_similar import similar
 from msnode.store.database import clinical_events, open_database, results, studies
 from msnode.store.patients import patient_key, patient_secret
 from msnode.store.schema import migrate
@@ -108,6 +110,17 @@ def command(config: Path) -> float:
     return time.perf_counter() - began
 
 
+def similar_to_one(config: Path) -> tuple[float, float]:
+    """Seconds to find who is like a patient, and MiB that it leaves."""
+    import_module("msnode.lesions")  # with PyTorch, by which the command reads a kept visit
+    before, began = resident(), time.perf_counter()
+    with redirect_stdout(StringIO()):
+        similar(config, "P0", "", as_json=True)
+    looked = time.perf_counter() - began
+    gc.collect()
+    return looked, resident() - before
+
+
 def main() -> None:
     """Print the figures."""
     patients = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
@@ -138,6 +151,8 @@ def main() -> None:
         times = sorted(shown(config, patients))
         gc.collect()
         grown = resident() - before
+        looked, more = similar_to_one(config)
+        console.print(f"twin similar: {looked:.1f} s; memory {more:+.1f} MiB beside PyTorch's")
         console.print(f"the command, with the start of its process: {command(config):.2f} s")
     console.print(
         f"twin show, in its process, {SHOWN} of {patients} patients x {STUDIES} studies: median "

@@ -67,6 +67,19 @@ def show(
 
 
 @twin.command()
+@click.argument("patient")
+@issuer_option
+@config_option
+@json_option
+@plain_errors
+def similar(patient: str, issuer: str, config_file: Path, as_json: bool) -> None:
+    """Show who once was as a PATIENT is now, and what became of them; with the load's centile."""
+    from msnode.cli import twin_similar
+
+    twin_similar.similar(config_file, patient, issuer, as_json=as_json)
+
+
+@twin.command()
 @click.argument("patient", required=False)
 @issuer_option
 @config_option

@@ -253,3 +253,22 @@ def test_score_tells_of_a_patient_and_of_all(node: Path) -> None:
     table = run(node, "score").stdout
     assert "nothing to score yet" in " ".join(table.split())
     assert "nothing to score yet" in " ".join(run(node, "score", "4712").stdout.split())
+
+
+def test_similar_names_nobody_and_says_how_many(node: Path) -> None:
+    given(node, RECORD + "4712,,,birth_year,1981,,,,,\n4712,,,sex,F,,,,,\n")
+    with_study(node)
+    told = json.loads(run(node, "similar", "4711", "--json").stdout)
+    assert (told["own"]["patients"], told["published_number"]) == (0, 30)
+    assert (told["known"]["load"], told["known"]["edss"], told["known"]["regions"]) == (
+        4.25,
+        3,
+        None,
+    )
+    assert len(told["published"]) == 10
+    assert told["place"]["number"] >= 30
+    text = " ".join(run(node, "similar", "4711").stdout.split())
+    assert "0 other patients here and 30 published people could be compared" in text
+    assert "what became of them is not known" in text
+    assert "wanted are a load and the year of birth" in run(node, "similar", "4712").stdout
+    assert run(node, "similar", "4713").exit_code == 1
