@@ -13,11 +13,12 @@ import sqlalchemy as sa
 from msnode.retention.forget import forget, forget_events
 from msnode.store.database import expectations, open_database, results, studies
 from msnode.store.schema import migrate
-from msnode.twin import Twin
+from msnode.twin import Entry, Twin
 from msnode.twin.clinical.event_store import add
 from msnode.twin.clinical.events import Event, Provenance, Recorded
 from msnode.twin.expect.priors import load_priors
 from msnode.twin.expectations import Expectations
+from msnode.twin.similar import nearest as similar
 
 STUDIES = 40
 PATIENT = "0" * 32
@@ -25,7 +26,7 @@ SCRIPT = """
 import sys
 from datetime import date, timedelta
 from msnode.store.database import open_database
-from msnode.twin import Twin
+from msnode.twin import Entry, Twin
 from msnode.twin.expect.priors import load_priors
 from msnode.twin.expectations import Expectations
 
@@ -97,3 +98,22 @@ def test_a_summary_of_all_asks_the_same_of_both_databases(engine: sa.Engine) -> 
     made.record(f"{3:016x}", date(2020, 1, 3), "n")
     made.measure()
     assert list(made.scored_everywhere()) == []
+
+
+def test_everybody_is_read_page_by_page(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(similar, "PAGE", 3)
+    twin = Twin(engine)
+    with engine.begin() as connection:
+        for number in range(STUDIES):
+            key = f"{number:016x}"
+            other = {"patient_key": f"{number % 8:032x}"}
+            connection.execute(studies.update().where(studies.c.study_key == key).values(other))
+    for number in range(STUDIES):
+        day = f"2020010{number % 9 + 1}"
+        key = f"{number:016x}"
+        twin.record(
+            Entry(key, 1, "present", 0.9, "present", None, "d", 1.0, "f", day, lesion_ml=5.0)
+        )
+    found = list(similar.everybody(engine))
+    assert [key for key, _ in found] == [f"{number:032x}" for number in range(8)]
+    assert {len(course.imaging) for _, course in found} == {STUDIES // 8}

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from scipy.special import betainc, gammaincinv
-
 from msnode.twin.expect.priors import Priors
 from msnode.twin.expect.scored_value import HIGH, LOW, Interval, Told
 from msnode.twin.rules.activity import YEAR_DAYS, Compared
@@ -40,6 +38,8 @@ class Rate:
 
     def interval(self) -> Interval:
         """The 80 % interval of the rate itself, lesions a year."""
+        from scipy.special import gammaincinv  # as below
+
         low, middle, high = (
             float(gammaincinv(self.shape, p)) / self.years for p in (LOW, 0.5, HIGH)
         )
@@ -49,6 +49,10 @@ class Rate:
         """Probability of at most so many new lesions within a time."""
         if number < 0:
             return 0.0
+        from scipy.special import (
+            betainc,
+        )  # takes a while; who only deletes beliefs has no use of it
+
         return float(betainc(self.shape, number + 1, self.years / (self.years + years)))
 
     def expected(self, years: float) -> Interval:
