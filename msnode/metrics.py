@@ -61,6 +61,17 @@ LIKENESS = Histogram(
     "Correlation of two visits' brains after registration.",
     buckets=(0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1),
 )
+TWINS = Gauge("msnode_twins", "Patients on record, by a study or a clinical event.")
+CLINICAL_EVENTS = Gauge("msnode_clinical_events", "Clinical events on record.", ["kind"])
+# as in docs/twin.md
+EXPECTATIONS_SCORED = Gauge(
+    "msnode_expectations_scored", "Newest predictions that could be scored.", ["quantity"]
+)  # new lesions, load, EDSS
+EXPECTATION_COVERAGE = Gauge(
+    "msnode_expectation_coverage",
+    "Part of them whose value lay in the 80 % interval; 0.8 is right.",
+    ["quantity"],
+)
 INFERENCE_SECONDS = Histogram(
     "msnode_inference_seconds",
     "Time of one batch on the device.",

@@ -38,6 +38,7 @@ from msnode.errors import ConfigError, MsnodeError
 from msnode.store.database import open_database
 from msnode.store.schema import revisions
 from msnode.tls import ServerTls, client_context
+from msnode.twin.expect.priors import load_priors
 
 GIGABYTE = 1024**3
 HEALTH_S = 2.0
@@ -56,6 +57,7 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
     yield "model bundle", _problem(partial(_classifier, config.classify))
     if config.lesions.bundle is not None:
         yield "lesion bundle", _problem(partial(lesions.load, config.lesions.bundle))
+    yield "priors", _problem(partial(load_priors, config.expect.priors))
     runs = _runs(config.http)
     yield "listener", _problem(partial(_listener, config.receive, runs=runs))
     http = config.http

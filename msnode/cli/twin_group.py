@@ -41,17 +41,55 @@ def import_(file: Path, config_file: Path) -> None:
     type=click.DateTime(["%Y-%m-%d"]),
     help="Day that is asked for, YYYY-MM-DD; by default today.",
 )
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1000, min_open=True),
+    help="Also draw the course with so many new lesions a year.",
+)
 @json_option
 @plain_errors
-def show(patient: str, issuer: str, config_file: Path, on: datetime | None, as_json: bool) -> None:
-    """Show a PATIENT: events, studies, and each rule with its definition.
+def show(
+    patient: str,
+    issuer: str,
+    config_file: Path,
+    on: datetime | None,
+    rate: float | None,
+    as_json: bool,
+) -> None:
+    """Show a PATIENT: events, studies, each rule with its definition, and what to expect.
 
     PATIENT is the PatientID.
     """
     from msnode.cli import twin_show
 
     day = on.date() if on is not None else None
-    twin_show.show(config_file, patient, issuer, day, as_json=as_json)
+    twin_show.show(config_file, patient, issuer, day, rate, as_json=as_json)
+
+
+@twin.command()
+@click.argument("patient")
+@issuer_option
+@config_option
+@json_option
+@plain_errors
+def similar(patient: str, issuer: str, config_file: Path, as_json: bool) -> None:
+    """Show who once was as a PATIENT is now, and what became of them; with the load's centile."""
+    from msnode.cli import twin_similar
+
+    twin_similar.similar(config_file, patient, issuer, as_json=as_json)
+
+
+@twin.command()
+@click.argument("patient", required=False)
+@issuer_option
+@config_option
+@json_option
+@plain_errors
+def score(patient: str | None, issuer: str, config_file: Path, as_json: bool) -> None:
+    """Show how right predictions were: of a PATIENT, or of all; beside two naive forecasts."""
+    from msnode.cli import twin_score
+
+    twin_score.score(config_file, patient, issuer, as_json=as_json)
 
 
 @twin.command()

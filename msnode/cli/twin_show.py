@@ -13,32 +13,46 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
+from msnode.cli.twin_outlook import as_objects, forecast_of, tables
 from msnode.cli.twin_record import opened, record_of
 from msnode.twin.clinical.event_kinds import KINDS
 from msnode.twin.clinical.events import Event
+from msnode.twin.expect.priors import load_priors
 from msnode.twin.patient_state import PatientState, imaging, state
 from msnode.twin.rules.rule_result import RuleResult
 
 
-def show(config_file: Path, patient: str, issuer: str, on: date | None, *, as_json: bool) -> None:
-    """Print a patient's state.
+def show(
+    config_file: Path,
+    patient: str,
+    issuer: str,
+    on: date | None,
+    rate: float | None = None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print a patient's state, and what is to be expected.
 
     Args:
         config_file: of the node.
         patient: PatientID.
         issuer: IssuerOfPatientID, "" where it is not known.
         on: day that is asked for; None for today.
+        rate: new lesions a year of one course more.
         as_json: one object instead of tables.
     """
-    with opened(config.load(config_file)) as (database, secret):
+    settings = config.load(config_file)
+    priors = load_priors(settings.expect.priors)
+    with opened(settings) as (database, secret):
         record = record_of(database, secret, patient, issuer)
     found = state((one.event for one in record.events), imaging(record.entries), on or date.today())
+    told = forecast_of(found, priors)
     if as_json:
-        click.echo(json.dumps(as_object(found), default=str))
+        click.echo(json.dumps(as_object(found) | as_objects(told, rate), default=str))
         return
     console = Console()
     console.print(_facts(found))
-    console.print(_events(found), _studies(found), _rules(found.rules))
+    console.print(_events(found), _studies(found), _rules(found.rules), *tables(told, rate))
     for line in _remarks(found):
         console.print(line)
 

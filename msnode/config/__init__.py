@@ -12,7 +12,7 @@ from msnode.config.destinations import (
 )
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
-from msnode.config.models import BUNDLE, LESIONS, Classify, Outline, Priority, Urgent
+from msnode.config.models import BUNDLE, LESIONS, Classify, Expect, Outline, Priority, Urgent
 from msnode.config.settings import (
     Audit,
     Caller,
@@ -40,6 +40,7 @@ __all__ = [
     "Describe",
     "Destination",
     "DicomPeer",
+    "Expect",
     "Folder",
     "Form",
     "Http",

@@ -1,4 +1,4 @@
-"""The settings of what reads a study: classifier, network of the lesions, reading priority."""
+"""The settings of what reads a study, and of what is expected of the patient."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,3 +45,12 @@ class Priority:
     urgent_if: tuple[Urgent, ...] = ("new_lesions", "enlarging_lesions", "pattern_in_new_patient")
     """What makes a study urgent: lesions that are new or that grew since an earlier scan, or the
     pattern in somebody without earlier studies. The first that holds is given as the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What is expected of a patient before his own scans say more."""
+
+    priors: Path | None = None
+    """YAML file with what is known of the population, each number with its source; a relative path
+    counts from the configuration file. Null: the one that comes with the program."""

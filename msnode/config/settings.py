@@ -26,7 +26,7 @@ from msnode.config.constraints import (
     series_token,
 )
 from msnode.config.destinations import Destination, DicomPeer, Folder, Tls
-from msnode.config.models import Classify, Outline, Priority
+from msnode.config.models import Classify, Expect, Outline, Priority
 from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
 
 Conflicts = Literal["keep", "refuse", "replace"]
@@ -246,6 +246,7 @@ class Config:
     classify: Classify = field(default_factory=Classify)
     lesions: Outline = field(default_factory=Outline)
     priority: Priority = field(default_factory=Priority)
+    expect: Expect = field(default_factory=Expect)
     report: Describe = field(default_factory=Describe)
     destinations: tuple[Destination, ...] = ()
     http: Http = field(default_factory=Http)

@@ -30,6 +30,8 @@ from msnode.receive import Studies
 from msnode.records.images import Study
 from msnode.records.sentences import Sentence, from_json, to_json
 from msnode.twin import Twin
+from msnode.twin.expect.priors import load_priors
+from msnode.twin.expectations import Expectations
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +88,10 @@ class Flow:
         self._runner = runner
         self.deliveries = deliveries
         self._twin = twin
-        self._outline = OutlineStep(config.data, outliner, twin) if outliner is not None else None
+        self.expectations = Expectations(twin, load_priors(config.expect.priors))
+        self._outline = (
+            OutlineStep(config.data, outliner, twin, self.expectations) if outliner else None
+        )
         self._route = route
         self._reader = Confined(config.decode, READING)
         glance_s = min(GLANCE_S, config.decode.time_s)

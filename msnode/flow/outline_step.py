@@ -4,8 +4,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from msnode import prepare
 from msnode.flow import lesion_analysis
+from msnode.flow.analysis import unexpected
 from msnode.flow.lesion_analysis import Outlined
 from msnode.lesions import Bundle, cache, kept
 from msnode.lesions.kept import Kept
@@ -13,6 +16,7 @@ from msnode.records.images import Study
 from msnode.records.lesions import LesionFinding, LesionMaps
 from msnode.records.sentences import Sentence
 from msnode.twin import Twin
+from msnode.twin.expectations import Expectations
 
 
 class OutlineStep:
@@ -22,12 +26,14 @@ class OutlineStep:
         data: the node's data folder.
         bundle: the network.
         twin: knows the patient's earlier studies.
+        expectations: are told before a study is compared.
     """
 
-    def __init__(self, data: Path, bundle: Bundle, twin: Twin) -> None:
+    def __init__(self, data: Path, bundle: Bundle, twin: Twin, expectations: Expectations) -> None:
         self._data = data
         self._bundle = bundle
         self._twin = twin
+        self._expectations = expectations
 
     def run(self, study: Study, study_date: str, folder: Path) -> dict[str, float]:
         """Outline a study, compare it, keep the visit.
@@ -44,12 +50,25 @@ class OutlineStep:
         now = lesion_analysis.outlined(study.key, slices, volume, self._bundle)
         if now.visit is not None:
             here = lesion_analysis.about(study.key, study_date, slices, now)
+            self._expect(here)
             now = self._compared(now, here)
             assert now.visit is not None  # noqa: S101 - comparing keeps it
             here = replace(here, comparison=now.finding.comparison)
             kept.keep(self._data, study.generation, here, now.visit)
         cache.save(now.finding, now.maps, folder)
         return now.seconds
+
+    def _expect(self, here: Kept) -> None:
+        """Put on record what is expected; whatever is wrong with that costs no result."""
+        day = lesion_analysis.day(here.study_date)
+        if day is None:
+            return
+        try:
+            self._expectations.record(here.study_key, day, here.digest)
+        except (OSError, sa.exc.SQLAlchemyError):
+            raise  # the disk, or the database: the step is tried again
+        except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions
+            unexpected(error, "telling what is expected")
 
     def _compared(self, now: Outlined, here: Kept) -> Outlined:
         """Compare with the most comparable earlier visit that is kept, reported yet or not."""

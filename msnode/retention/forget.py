@@ -18,6 +18,7 @@ from msnode.store.database import (
     StudyState,
     clinical_events,
     commitments,
+    expectations,
     instances,
     receipts,
     results,
@@ -27,17 +28,24 @@ from msnode.store.database import (
 from msnode.store.files import fsync
 from msnode.store.patients import keys_of
 from msnode.twin.clinical import event_store
+from msnode.twin.expect import prediction_store
 
 log = logging.getLogger(__name__)
 
-TABLES = (senders, commitments, receipts, results, instances, studies)
+TABLES = (senders, commitments, receipts, expectations, results, instances, studies)
 """With rows of a study; the others refer to the last."""
+PREDICTIONS = (
+    "DELETE FROM expectations WHERE study_key IN "
+    "(SELECT study_key FROM studies WHERE patient_key = ?)"
+)
+"""Of a patient, in a copy of the database."""
 
 
 def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = audit.SILENT) -> int:
     """Delete what a node keeps of a study, beside a running node or without.
 
-    With the patient's last study go his clinical events: what nobody finds any more is not kept.
+    With it go all predictions of the patient, which were made from it or may have been; with the
+    patient's last study go his clinical events: what nobody finds any more is not kept.
 
     Files go first: rows that a crash leaves are deleted by the next call, while files without rows
     would be taken in again at the node's next start.
@@ -63,9 +71,11 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
     with database.begin() as connection:
         _check(connection, folder, study)  # an image may have come since
         whose = _identity(connection, folder, study)
+        patient = _keys(connection, study)
         keys = _keys_of_last(connection, study)
-        _delete_files(folder, study, keys)
+        _delete_files(folder, study, keys, patient)
         event_store.delete(connection, keys)
+        prediction_store.delete(connection, patient)
         counts = [
             connection.execute(table.delete().where(table.c.study_key == study)).rowcount
             for table in TABLES
@@ -101,6 +111,8 @@ def kept(database: sa.Engine, folder: Path, uid: str) -> dict[str, int]:
 def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
     """Delete a patient's clinical events, also in copies of the database; studies stay.
 
+    Predictions, which were made from them, go as well.
+
     Returns:
         Number of events deleted.
 
@@ -111,20 +123,26 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
         keys = keys_of(connection, patient_key)
         if not event_store.number(connection, keys):
             raise MsnodeError("there is no clinical event of this patient here")
-        _forget_in_copies(folder, None, keys)
+        _forget_in_copies(folder, None, keys, keys)
         count = event_store.delete(connection, keys)
+        prediction_store.delete(connection, keys)
     log.info("clinical events forgotten events=%d", count)
     return count
 
 
 def _keys_of_last(connection: sa.Connection, study: str) -> list[str]:
     """The patient's keys, if this is the last study of the patient; nothing otherwise."""
-    patient = sa.select(studies.c.patient_key).where(studies.c.study_key == study)
-    keys = keys_of(connection, connection.scalar(patient) or "")
+    keys = _keys(connection, study)
     others = sa.select(studies.c.study_key).where(
         studies.c.patient_key.in_(keys), studies.c.study_key != study
     )
     return [] if connection.scalars(others.limit(1)).first() else keys
+
+
+def _keys(connection: sa.Connection, study: str) -> list[str]:
+    """The keys of a study's patient."""
+    patient = sa.select(studies.c.patient_key).where(studies.c.study_key == study)
+    return keys_of(connection, connection.scalar(patient) or "")
 
 
 def _folders(folder: Path, study: str) -> list[Path]:
@@ -152,9 +170,11 @@ def _check(connection: sa.Connection, folder: Path, study: str) -> None:
         )
 
 
-def _delete_files(folder: Path, study: str, keys: Collection[str]) -> None:
+def _delete_files(
+    folder: Path, study: str, keys: Collection[str], patient: Collection[str]
+) -> None:
     """Delete the study's folders, and its rows in copies of the database, durably."""
-    _forget_in_copies(folder, study, keys)
+    _forget_in_copies(folder, study, keys, patient)
     try:
         for path in _folders(folder, study):
             if path.exists():
@@ -167,12 +187,21 @@ def _delete_files(folder: Path, study: str, keys: Collection[str]) -> None:
         ) from error
 
 
-def _forget_in_copies(folder: Path, study: str | None, keys: Collection[str]) -> None:
-    """Delete a study's rows and a patient's events in all copies of the database."""
+def _forget_in_copies(
+    folder: Path, study: str | None, keys: Collection[str], patient: Collection[str]
+) -> None:
+    """Delete a study's rows, events and predictions in all copies of the database.
+
+    Args:
+        folder: the data folder.
+        study: key of the study; None for no study.
+        keys: of the patient whose events go.
+        patient: keys of the patient whose predictions go.
+    """
     what = f"study {study} is" if study else "the events are"
     try:
         for copy in folder.glob("*.bak"):
-            _forget_in_copy(copy, study, keys)
+            _forget_in_copy(copy, study, keys, patient)
     except sqlite3.Error as error:
         raise MsnodeError(
             f"{what} not deleted from a copy of the database (*.bak): {error}; delete "
@@ -180,11 +209,16 @@ def _forget_in_copies(folder: Path, study: str | None, keys: Collection[str]) ->
         ) from error
 
 
-def _forget_in_copy(path: Path, study: str | None, keys: Collection[str]) -> None:
+def _forget_in_copy(
+    path: Path, study: str | None, keys: Collection[str], patient: Collection[str]
+) -> None:
     """Delete rows in a SQLite database of an earlier version, whatever its tables."""
     with closing(sqlite3.connect(path)) as copy:
         copy.execute("PRAGMA secure_delete = ON")
         tables = copy.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+        if (expectations.name,) in tables:  # before the rows that tell whose they are
+            mine = ((key,) for key in patient)
+            copy.executemany(PREDICTIONS, mine)
         for (table,) in tables:
             columns = {row[1] for row in copy.execute(f"PRAGMA table_info({table})")}
             if table == clinical_events.name:

@@ -60,6 +60,7 @@ class Upkeep:
             Task("settle_reports", 0.0, self._settle_reports),
             Task("count_stopped", COUNT_S, self._count_stopped),
             Task("delete_old", CLEAN_S, self._delete_old),
+            Task("measure_twins", CLEAN_S, self._measure_twins),
         )
 
     def _take_complete(self) -> None:
@@ -122,6 +123,10 @@ class Upkeep:
         if not is_more:
             self._inbox.rebuild(ORPHAN_S)
         return is_more
+
+    def _measure_twins(self) -> None:
+        """Count what is on record of patients, and how right the newest predictions were."""
+        self._flow.expectations.measure()
 
     def _submit(self, study: Study) -> None:
         """Give a study its place in the engine's queue."""

@@ -75,7 +75,7 @@ studies = sa.Table(
     metadata,
     Column("study_key", String(16), primary_key=True),  # records.key(StudyInstanceUID)
     Column("study_instance_uid", String(64), nullable=False),
-    Column("patient_key", String(48), nullable=False),  # see store.patients
+    Column("patient_key", String(48), nullable=False, index=True),  # see store.patients
     Column("generation", Integer, nullable=False),  # 0: nothing was handed out yet
     Column("state", String(16), nullable=False, index=True),  # StudyState
     Column("first_at", Float, nullable=False),  # first image of the coming generation, unix s
@@ -162,6 +162,15 @@ clinical_events = sa.Table(
     Column("line", Integer, nullable=False),  # in it, from 1
     Column("imported_at", Float, nullable=False),  # unix s
     Column("imported_by", Text, nullable=False),  # account on the host
+)
+
+expectations = sa.Table(
+    "expectations",
+    metadata,
+    # what was expected of a study before it was compared: written once, never changed
+    Column("study_key", ForeignKey("studies.study_key"), primary_key=True),
+    Column("made_at", Float, nullable=False, index=True),  # unix s
+    Column("told", Text, nullable=False),  # twin.expect.prediction.Prediction as JSON
 )
 
 receipts = sa.Table(

@@ -54,17 +54,21 @@ class Entry:
 
 
 class Twin:
-    """Reads and writes the record; the same statements on SQLite and PostgreSQL."""
+    """Reads and writes the record; the same statements on SQLite and PostgreSQL.
+
+    Attributes:
+        engine: the database.
+    """
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     def record(self, entry: Entry) -> None:
         """Add an entry; the same generation again replaces its own."""
         same = sa.and_(
             results.c.study_key == entry.study_key, results.c.generation == entry.generation
         )
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(results.delete().where(same))
             connection.execute(results.insert(), asdict(entry))
 
@@ -76,7 +80,7 @@ class Twin:
             .order_by(results.c.generation.desc())
             .limit(1)
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return Entry(**row._mapping) if row is not None else None
 
@@ -87,7 +91,7 @@ class Twin:
             study_key: of the study that is being reported.
             study_date: its date (DA); studies without a date, or of a later one, are no priors.
         """
-        patient = self._patient(study_key)
+        patient = self.patient(study_key)
         found = {
             entry.study_key: entry  # a later generation replaces an earlier one
             for entry in (self.history(patient) if patient else [])
@@ -98,21 +102,21 @@ class Twin:
 
     def others(self, study_key: str) -> list[str]:
         """Keys of the same patient's other studies, whether they are reported yet or not."""
-        patient = self._patient(study_key)
-        with self._engine.connect() as connection:
+        patient = self.patient(study_key)
+        with self.engine.connect() as connection:
             keys = keys_of(connection, patient) if patient else []
             query = sa.select(studies.c.study_key).where(studies.c.patient_key.in_(keys))
             return sorted(set(connection.scalars(query)) - {study_key})
 
-    def _patient(self, study_key: str) -> str | None:
-        """Key of a study's patient."""
+    def patient(self, study_key: str) -> str | None:
+        """Key of a study's patient; "" where it has no ID, None where there is no such study."""
         query = sa.select(studies.c.patient_key).where(studies.c.study_key == study_key)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return connection.scalar(query)
 
     def history(self, patient_key: str) -> list[Entry]:
         """Every entry of a patient, oldest first; see `patients.same_patient`."""
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             query = (
                 sa.select(results)
                 .join(studies, studies.c.study_key == results.c.study_key)

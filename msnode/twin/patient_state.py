@@ -92,6 +92,7 @@ def imaging(entries: Iterable[Entry]) -> list[Imaging]:
             lesion_ml=entry.lesion_ml,
             new=entry.new_lesions,
             enlarging=entry.enlarging_lesions,
+            network=entry.lesion_digest,
         )
         for entry in newest.values()
     ]

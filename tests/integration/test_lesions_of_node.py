@@ -17,6 +17,7 @@ from msnode.sample import LJUBLJANA
 from msnode.store.database import open_database, studies
 from msnode.store.schema import migrate
 from msnode.twin import Twin
+from msnode.twin.expect import prediction_store
 from tests.integration.lesion_node import (
     NOW,
     SECONDS,
@@ -110,6 +111,12 @@ def assert_recorded(node: Node, first: Report, later: Report) -> None:
     assert (other.new_lesions, other.comparison) == (1, "compared")
     assert other.lesion_ml == pytest.approx(later.lesions.ml)
     assert later.priors[0].lesion_count == one.lesion_count
+    with node.database.connect() as connection:
+        before, then = prediction_store.of_patient(connection, "p" * 32)
+    assert (before.study_key, before.load.used) == (uid_hash(THEN), 0)
+    assert (then.study_key, then.load.used, then.network) == (
+        uid_hash(NOW), 1, later.lesions.model.digest,
+    )  # fmt: skip
     visits = [kept.known(node.data, study) for study in node.studies]
     assert all(visits)
     mine = kept.known(node.data, uid_hash(NOW))

@@ -27,6 +27,7 @@ class Imaging:
         lesion_ml: their volume.
         new: number of lesions that are new since then.
         enlarging: likewise.
+        network: digest of the network that outlined them.
     """
 
     study_key: str
@@ -36,6 +37,7 @@ class Imaging:
     lesion_ml: float | None = None
     new: int | None = None
     enlarging: int | None = None
+    network: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,10 +53,11 @@ def of_patient(connection: sa.Connection, patient_key: str) -> list[Recorded]:
         .where(clinical_events.c.patient_key.in_(keys_of(connection, patient_key)))
         .order_by(clinical_events.c.imported_at, clinical_events.c.line)
     )
-    return [_recorded(row) for row in connection.execute(query).mappings()]
+    return [recorded(row) for row in connection.execute(query).mappings()]
 
 
-def _recorded(row: sa.RowMapping) -> Recorded:
+def recorded(row: sa.RowMapping) -> Recorded:
+    """An event of a row of the table."""
     content = {name: row[name] for name in CONTENT if name != "day"}
     day = date.fromisoformat(row["event_date"]) if row["event_date"] else None
     origin = Provenance(**{name: row[name] for name in ORIGIN})

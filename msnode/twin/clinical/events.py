@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 
 IDENTITY_DIGITS = 32
@@ -41,7 +41,9 @@ class Event:
         The patient is not in it, as one patient may have two keys (`store.patients`), and as an
         exported correction is to find its event on another node, too.
         """
-        content = asdict(self) | {"day": self.day.isoformat() if self.day else ""}
+        # not by asdict: its deep copies would be most of the time of many a command
+        content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        content["day"] = self.day.isoformat() if self.day else ""
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:IDENTITY_DIGITS]
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from click.testing import CliRunner, Result
 from msnode.cli.main import main
 from msnode.store.database import clinical_events, open_database, results, studies
 from msnode.store.patients import patient_key, patient_secret
+from msnode.twin import Twin
+from msnode.twin.expect.priors import load_priors
+from msnode.twin.expectations import Expectations
 
 HEADER = "patient,issuer,date,kind,value,unit,detail,note,identifier,replaces\n"
 RECORD = """4711,,,birth_year,1980,,,,,
@@ -199,3 +203,72 @@ def test_a_patients_events_are_forgotten_and_no_others(node: Path) -> None:
     assert answer.output.endswith("forgotten, 7 event(s)\n")
     assert len(rows(node)) == 1
     assert len(json.loads(run(node, "show", "4711", "--json").output)["imaging"]) == 1
+
+
+def test_show_tells_what_to_expect_and_what_it_rests_on(node: Path) -> None:
+    given(node, RECORD)
+    with_study(node)
+    told = json.loads(
+        run(node, "show", "4711", "--on", "2021-02-01", "--rate", "9", "--json").stdout
+    )
+    expected = told["expected"]
+    assert expected["until"] == "2022-02-01"
+    assert expected["new_lesions"]["used"] == ["a" * 16]
+    assert expected["changes"] == ["2020-02-01"]
+    assert not expected["load"]["is_prior"]
+    assert expected["edss"]["expected"]["low"] <= 3 <= expected["edss"]["expected"]["high"]
+    assert [one["label"] for one in told["what_if"]] == [
+        "if activity goes on as it is believed to be", "if activity stopped",
+        "if there were 9 new lesions a year",
+    ]  # fmt: skip
+    text = run(node, "show", "4711", "--on", "2021-02-01").stdout
+    assert "expected by 2022-02-01" in text
+    assert "no statement on any treatment" in text
+
+
+def test_priors_that_are_wrong_are_told(node: Path) -> None:
+    given(node, RECORD)
+    (node / "priors.yaml").write_text("load: 5\n")
+    with (node / "msnode.yaml").open("a") as file:
+        file.write("expect:\n  priors: priors.yaml\n")
+    answer = run(node, "show", "4711")
+    assert answer.exit_code == 1
+    assert "load: must be keys with values" in answer.output
+
+
+def test_score_tells_of_a_patient_and_of_all(node: Path) -> None:
+    given(node, RECORD + "4711,,2021-02-01,edss,4,,,,,\n")
+    with_study(node)
+    engine = open_database(f"sqlite:///{node / 'data' / 'msnode.sqlite'}")
+    made = Expectations(Twin(engine), load_priors())
+    assert made.record("a" * 16, date(2021, 1, 10), "n")
+    engine.dispose()
+    lines = run(node, "score", "4711", "--json").stdout.splitlines()
+    new, load, edss = (json.loads(line) for line in lines)
+    assert (new["quantity"], new["number"], new["number_last"]) == ("new lesions", 1, 0)
+    assert new["verdict"] == "no better than the population mean so far (n = 1)"
+    assert load["verdict"] == "nothing to score yet", "another network outlined it"
+    assert (edss["number"], edss["number_last"]) == (1, 1)
+    assert run(node, "score", "--json").stdout.splitlines() == lines
+    table = run(node, "score").stdout
+    assert "nothing to score yet" in " ".join(table.split())
+    assert "nothing to score yet" in " ".join(run(node, "score", "4712").stdout.split())
+
+
+def test_similar_names_nobody_and_says_how_many(node: Path) -> None:
+    given(node, RECORD + "4712,,,birth_year,1981,,,,,\n4712,,,sex,F,,,,,\n")
+    with_study(node)
+    told = json.loads(run(node, "similar", "4711", "--json").stdout)
+    assert (told["own"]["patients"], told["published_number"]) == (0, 30)
+    assert (told["known"]["load"], told["known"]["edss"], told["known"]["regions"]) == (
+        4.25,
+        3,
+        None,
+    )
+    assert len(told["published"]) == 10
+    assert told["place"]["number"] >= 30
+    text = " ".join(run(node, "similar", "4711").stdout.split())
+    assert "0 other patients here and 30 published people could be compared" in text
+    assert "what became of them is not known" in text
+    assert "wanted are a load and the year of birth" in run(node, "similar", "4712").stdout
+    assert run(node, "similar", "4713").exit_code == 1

@@ -64,6 +64,8 @@ def conclude(inbox: Inbox, study: Study) -> None:
         connection.execute(database.senders.insert(), same | sender)
         connection.execute(database.commitments.insert(), same | request)
         connection.execute(database.results.insert(), same | result)
+        told = {"study_key": study.key, "made_at": 0.0, "told": "{}"}
+        connection.execute(database.expectations.insert(), told)
         connection.execute(database.receipts.insert(), same | receipt)
     inbox.studies.finish(study.key, study.generation)
 
@@ -99,7 +101,8 @@ def test_a_study_is_forgotten_and_no_other(inbox: Inbox) -> None:
     assert answer.output.startswith("2 image(s), 1 result(s), 1 receipt(s), 4 file(s)")
     assert answer.output.endswith("\nforgotten, 2 instance(s)\n")
     assert set(left(inbox, KEY).values()) == {0}
-    assert left(inbox, uid_hash(OTHER)) == before
+    gone = {"expectations": 0}  # they may have been made from the study, which is of one patient
+    assert left(inbox, uid_hash(OTHER)) == before | gone
     assert not (inbox.folder / "instances" / KEY).exists()
     assert inbox.rebuild() == 0
 
@@ -125,12 +128,15 @@ def test_copies_of_the_database_forget_too(inbox: Inbox) -> None:
         copy.execute(engine_table)
         copy.executemany("INSERT INTO workflow_status VALUES (?, '')", [(n,) for n in names])
         copy.commit()
+        told = copy.execute("SELECT study_key FROM expectations").fetchall()
+    assert {key for (key,) in told} == {KEY, uid_hash(OTHER)}
     assert KEY.encode() in file.read_bytes()
     assert forget(inbox).exit_code == 0
     assert KEY.encode() not in file.read_bytes()
     with closing(sqlite3.connect(file)) as copy:
         assert copy.execute("SELECT study_key FROM studies").fetchall() == [(uid_hash(OTHER),)]
         assert len(copy.execute("SELECT * FROM workflow_status").fetchall()) == 2
+        assert copy.execute("SELECT * FROM expectations").fetchall() == []
 
 
 def test_a_copy_that_is_none_is_named(inbox: Inbox) -> None:

@@ -31,7 +31,10 @@ def made(
     studies = SimpleNamespace(queued=lambda *_: [])
     inbox: Any = SimpleNamespace(complete=lambda *_: [], rebuild=lambda _: 0, studies=studies)
     deliveries = SimpleNamespace(reported=lambda: ())
-    flow: Any = SimpleNamespace(deliveries=deliveries, has_wanted=lambda _: True)
+    expectations = SimpleNamespace(measure=lambda: None)
+    flow: Any = SimpleNamespace(
+        deliveries=deliveries, has_wanted=lambda _: True, expectations=expectations
+    )
     retention: Any = SimpleNamespace(apply=lambda _: [])
     return Upkeep(Config(), inbox, engine, flow, retention)
 

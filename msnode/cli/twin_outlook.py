@@ -1,0 +1,100 @@
+"""What `msnode twin show` prints of what is to be expected."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from datetime import timedelta
+
+from rich.box import SIMPLE
+from rich.table import Table
+
+from msnode.twin.clinical.course import Course
+from msnode.twin.expect.forecast import Forecast, forecast
+from msnode.twin.expect.outlook import Expectation, Outlook, WhatIf, outlook, what_if
+from msnode.twin.expect.priors import Priors
+from msnode.twin.expect.scored_value import Interval
+from msnode.twin.patient_state import PatientState
+
+AHEAD_YEARS = (1, 2, 3, 5)
+"""Of the courses."""
+
+
+def forecast_of(found: PatientState, priors: Priors) -> Forecast:
+    """What is believed of a patient in this state."""
+    course = Course(found.events, found.imaging, found.contradictions)
+    return forecast(course, priors, found.on)
+
+
+def courses(told: Forecast, rate: float | None) -> list[WhatIf]:
+    """Activity as it is believed to be, stopped, and at another rate if one is asked for."""
+    days = [told.on + timedelta(days=round(365.25 * years)) for years in AHEAD_YEARS]
+    rates = [None, 0.0, *([rate] if rate else [])]
+    return [what_if(told, days, one) for one in rates]
+
+
+def as_objects(told: Forecast, rate: float | None) -> dict[str, object]:
+    """The same as JSON has it."""
+    return {
+        "expected": asdict(outlook(told)),
+        "what_if": [asdict(one) for one in courses(told, rate)],
+    }
+
+
+def tables(told: Forecast, rate: float | None) -> Iterator[Table]:
+    """Expectation and courses."""
+    yield _expected(outlook(told))
+    yield _courses(courses(told, rate))
+
+
+def _expected(told: Outlook) -> Table:
+    title = f"expected by {told.until}, in 80 of 100 such patients"
+    table = Table(box=SIMPLE, pad_edge=False, title=title, title_justify="left")
+    for name in ("what", "expected", "a year", "population alone", "a year", "rests on"):
+        table.add_column(name, overflow="fold")
+    for one in (told.new_lesions, told.load, told.edss):
+        digits = 2 if one.name == "EDSS" else 1
+        table.add_row(
+            one.name,
+            _span(one.expected, one.name),
+            f"{one.a_year.low:.{digits}f} to {one.a_year.high:.{digits}f}",
+            f"[dim]{_span(one.prior, one.name)}",
+            f"[dim]{one.prior_a_year.low:.{digits}f} to {one.prior_a_year.high:.{digits}f}",
+            _basis(one, len(told.changes)),
+        )
+    return table
+
+
+def _span(interval: Interval, name: str) -> str:
+    """An interval in the quantity's digits."""
+    if name == "new lesions":
+        return f"{interval.low:.0f} to {interval.high:.0f}"
+    unit = " ml" if name == "load" else ""
+    return f"{interval.low:.1f} to {interval.high:.1f}{unit}"
+
+
+def _basis(one: Expectation, changes: int) -> str:
+    """What it rests on."""
+    if one.missing:
+        return f"[yellow]population alone[/]: {one.missing}"
+    if one.is_prior:
+        return "[yellow]population alone[/]: nothing of it is on record"
+    of_what = {"new lesions": "compared intervals", "load": "scans", "EDSS": "EDSS"}[one.name]
+    left_out = f", {one.left_out} left out" if one.left_out else ""
+    changed = f", {changes} change(s) of treatment" if changes else ""
+    return f"{len(one.used)} {of_what} in {one.years:.1f} years{left_out}{changed}"
+
+
+def _courses(found: Iterable[WhatIf]) -> Table:
+    title = "courses that the model draws (80 %); no statement on any treatment"
+    table = Table(box=SIMPLE, pad_edge=False, title=title, title_justify="left")
+    for name in ("course", "by", "new lesions since", "load", "EDSS"):
+        table.add_column(name, overflow="fold")
+    for course in found:
+        rows = zip(
+            course.load.days, course.new_lesions.intervals, course.load.intervals,
+            course.edss.intervals, strict=True,
+        )  # fmt: skip
+        for number, (day, new, load, edss) in enumerate(rows):
+            label = "" if number else course.label
+            spans = _span(new, "new lesions"), _span(load, "load"), _span(edss, "EDSS")
+            table.add_row(label, str(day), *spans)
+    return table

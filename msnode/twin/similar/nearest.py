@@ -1,0 +1,199 @@
+"""Patients of the node's own record who once were as a patient is, and what became of them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from heapq import nsmallest
+from typing import Any
+
+import sqlalchemy as sa
+
+from msnode.store.database import clinical_events, results, studies
+from msnode.store.patients import ID_DIGITS, same_patient
+from msnode.twin.clinical.course import Course, course
+from msnode.twin.clinical.event_store import recorded
+from msnode.twin.expect.lesion_rate import disjoint
+from msnode.twin.history import Entry
+from msnode.twin.patient_state import imaging
+from msnode.twin.rules.activity import YEAR_DAYS, compared_studies
+from msnode.twin.similar.features import Distance, Features, distance, timeline
+
+NAME_DIGITS = 8
+"""Of the hash of an ID: enough to tell patients apart, too few to look one up by."""
+PAGE = 200
+"""Patients that are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Became:
+    """What became of somebody; None where it is not known.
+
+    Attributes:
+        years: from the day to the last thing on record.
+        new_lesions: in the compared intervals since.
+        compared_years: how long these are together.
+        load: change, ml, between scans that one network outlined.
+        edss: change.
+    """
+
+    years: float
+    new_lesions: int | None
+    compared_years: float
+    load: float | None
+    edss: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Somebody who once was alike.
+
+    Attributes:
+        name: the first hex digits of the hash of his ID.
+        on: day of the scan on which he was nearest.
+        distance: how near.
+        known: what was known of him then.
+        became: what became of him since.
+    """
+
+    name: str
+    on: date
+    distance: Distance
+    known: Features
+    became: Became
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The nearest patients.
+
+    Attributes:
+        matches: nearest first.
+        patients: number of others of whom enough is known to compare.
+    """
+
+    matches: tuple[Match, ...]
+    patients: int
+
+
+def nearest(engine: sa.Engine, own: Iterable[str], known: Features, number: int) -> Nearest:
+    """Who of the other patients once was most alike.
+
+    All patients are read, one after the other; none is kept but the nearest.
+
+    Args:
+        engine: the database.
+        own: keys of the patient.
+        known: of the patient.
+        number: of matches that are wanted.
+    """
+    mine = frozenset(own)
+    compared = 0
+
+    def matches() -> Iterator[Match]:
+        nonlocal compared
+        for key, one in everybody(engine):
+            match = None if key in mine else _match(key, one, known)
+            if match is not None:
+                compared += 1
+                yield match
+
+    found = nsmallest(number, matches(), key=lambda match: (match.distance.value, match.name))
+    return Nearest(tuple(found), compared)
+
+
+def _match(key: str, one: Course, known: Features) -> Match | None:
+    """The day of a scan on which somebody was nearest."""
+    best: tuple[float, date, Distance, Features] | None = None
+    told = timeline(one)
+    for day in sorted({scan.day for scan in one.imaging if scan.day}):
+        there = told.at(day)
+        apart = distance(known, there)
+        if apart is not None and (best is None or apart.value < best[0]):
+            best = apart.value, day, apart, there
+    if best is None:
+        return None
+    _, day, apart, there = best
+    return Match(key[:NAME_DIGITS], day, apart, there, _became(one, day, there))
+
+
+def _became(one: Course, on: date, there: Features) -> Became:
+    """What became of somebody since a day."""
+    days = [d for d in (*(s.day for s in one.imaging), *(e.day for e in one.events)) if d]
+    used = disjoint(c for c in compared_studies(one) if c.prior >= on)
+    scans = [s for s in one.imaging if s.day and s.day >= on and s.lesion_ml is not None]
+    then = [s for s in scans if s.network == scans[0].network]
+    scores = [s for s in one.edss() if s.day > on]
+    known = there.edss is not None and scores and not one.contradicted("edss")
+    return Became(
+        years=round((max(days) - on).days / YEAR_DAYS, 2),
+        new_lesions=sum(c.new for c in used) if used else None,
+        compared_years=round(sum((c.day - c.prior).days for c in used) / YEAR_DAYS, 2),
+        load=_change(then[0].lesion_ml, then[-1].lesion_ml) if len(then) > 1 else None,
+        edss=_change(there.edss, scores[-1].value) if known else None,
+    )
+
+
+def _change(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else round(after - before, 2)
+
+
+def everybody(engine: sa.Engine) -> Iterator[tuple[str, Course]]:
+    """The course of everyone with a result, by one of his keys.
+
+    Some are read at a time: memory does not grow with their number, and nobody waits long.
+    """
+    after = ""
+    while True:
+        of_id = sa.func.substr(studies.c.patient_key, 1, ID_DIGITS)
+        later = studies.c.patient_key > after
+        page = sa.select(of_id).where(later).distinct().order_by(of_id).limit(PAGE)
+        with engine.connect() as connection:
+            ids = list(connection.scalars(page))
+            if not ids:
+                return
+            after = ids[-1] + "g"  # the digits end at f
+            entries = connection.execute(_entries(ids[0], after)).mappings().all()
+            events = connection.execute(_events(ids[0], after)).mappings().all()
+        scanned, told = _by_id(entries), _by_id(events)
+        for digits in ids:
+            yield from _courses(scanned.get(digits, []), told.get(digits, []))
+
+
+def _entries(first: str, after: str) -> sa.Select[Any]:
+    column = studies.c.patient_key
+    joined = sa.select(column, results).join(studies, studies.c.study_key == results.c.study_key)
+    return joined.where(column >= first, column < after)
+
+
+def _events(first: str, after: str) -> sa.Select[Any]:
+    column = clinical_events.c.patient_key
+    return sa.select(clinical_events).where(column >= first, column < after)
+
+
+def _by_id(rows: Iterable[sa.RowMapping]) -> dict[str, list[sa.RowMapping]]:
+    """Rows by the digits that stand for the PatientID."""
+    found: dict[str, list[sa.RowMapping]] = {}
+    for row in rows:
+        found.setdefault(row["patient_key"][:ID_DIGITS], []).append(row)
+    return found
+
+
+def _courses(
+    entries: list[sa.RowMapping], events: list[sa.RowMapping]
+) -> Iterator[tuple[str, Course]]:
+    """The courses of those who have one ID, mostly one."""
+    known = {row["patient_key"] for row in (*entries, *events)}
+    seen: set[str] = set()
+    for key in sorted(known):
+        keys = same_patient(key, known)
+        if key in seen:
+            continue
+        seen |= keys
+        mine = [_entry(row) for row in entries if row["patient_key"] in keys]
+        told = [recorded(row).event for row in events if row["patient_key"] in keys]
+        if mine:
+            yield key, course(told, imaging(mine), date.max)[0]
+
+
+def _entry(row: sa.RowMapping) -> Entry:
+    return Entry(**{name: row[name] for name in Entry.__dataclass_fields__})
