@@ -44,7 +44,12 @@ def import_(file: Path, config_file: Path) -> None:
 @click.option(
     "--rate",
     type=click.FloatRange(0, 1000, min_open=True),
-    help="Also draw the course with so many new lesions a year.",
+    help="Also tell the course with so many new lesions a year.",
+)
+@click.option(
+    "--png",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Gets a picture of the course: scans, relapses, treatments and EDSS on one axis.",
 )
 @json_option
 @plain_errors
@@ -54,6 +59,7 @@ def show(
     config_file: Path,
     on: datetime | None,
     rate: float | None,
+    png: Path | None,
     as_json: bool,
 ) -> None:
     """Show a PATIENT: events, studies, each rule with its definition, and what to expect.
@@ -63,7 +69,7 @@ def show(
     from msnode.cli import twin_show
 
     day = on.date() if on is not None else None
-    twin_show.show(config_file, patient, issuer, day, rate, as_json=as_json)
+    twin_show.show(config_file, patient, issuer, day, rate, png=png, as_json=as_json)
 
 
 @twin.command()

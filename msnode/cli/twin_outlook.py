@@ -3,11 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.table import Table
 
+from msnode.errors import MsnodeError
+from msnode.report.course_picture import picture
+from msnode.report.localised import Words
 from msnode.twin.clinical.course import Course
+from msnode.twin.course_timeline import timeline
 from msnode.twin.expect.forecast import Forecast, forecast
 from msnode.twin.expect.outlook import Expectation, Outlook, WhatIf, outlook, what_if
 from msnode.twin.expect.priors import Priors
@@ -29,6 +34,18 @@ def courses(told: Forecast, rate: float | None) -> list[WhatIf]:
     days = [told.on + timedelta(days=round(365.25 * years)) for years in AHEAD_YEARS]
     rates = [None, 0.0, *([rate] if rate else [])]
     return [what_if(told, days, one) for one in rates]
+
+
+def draw(found: PatientState, told: Forecast, png: Path) -> None:
+    """Draw the course into a file.
+
+    Raises:
+        MsnodeError: there is nothing to draw.
+    """
+    shown = timeline(Course(found.events, found.imaging, found.contradictions), told)
+    if not (shown.scans or shown.has_course):
+        raise MsnodeError("there is nothing to draw: no scan with outlines, no dated event")
+    picture(shown, Words("en")).save(png, "PNG")
 
 
 def as_objects(told: Forecast, rate: float | None) -> dict[str, object]:

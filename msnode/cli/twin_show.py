@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
-from msnode.cli.twin_outlook import as_objects, forecast_of, tables
+from msnode.cli.twin_outlook import as_objects, draw, forecast_of, tables
 from msnode.cli.twin_record import opened, record_of
 from msnode.twin.clinical.event_kinds import KINDS
 from msnode.twin.clinical.events import Event
@@ -29,6 +29,7 @@ def show(
     on: date | None,
     rate: float | None = None,
     *,
+    png: Path | None = None,
     as_json: bool,
 ) -> None:
     """Print a patient's state, and what is to be expected.
@@ -39,7 +40,11 @@ def show(
         issuer: IssuerOfPatientID, "" where it is not known.
         on: day that is asked for; None for today.
         rate: new lesions a year of one course more.
+        png: gets a picture of the course.
         as_json: one object instead of tables.
+
+    Raises:
+        MsnodeError: there is nothing to draw, or see `opened`.
     """
     settings = config.load(config_file)
     priors = load_priors(settings.expect.priors)
@@ -47,6 +52,8 @@ def show(
         record = record_of(database, secret, patient, issuer)
     found = state((one.event for one in record.events), imaging(record.entries), on or date.today())
     told = forecast_of(found, priors)
+    if png is not None:
+        draw(found, told, png)
     if as_json:
         click.echo(json.dumps(as_object(found) | as_objects(told, rate), default=str))
         return

@@ -21,7 +21,7 @@ from msnode.flow import steps
 from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
 from msnode.flow.lesion_analysis import count as count_lesions
 from msnode.flow.outline_step import OutlineStep
-from msnode.flow.past import entry, predecessor, prior
+from msnode.flow.past import entry, predecessor, prior, timeline
 from msnode.flow.priority import suggested
 from msnode.flow.result_files import ResultFiles
 from msnode.flow.routes import BRAIN_MRI, Route
@@ -171,11 +171,12 @@ class Flow:
         priors = self._twin.priors(study_key, study_date)
         made = replace(made, priors=tuple(map(prior, priors)))
         made = replace(made, priority=suggested(made, self._config.priority.urgent_if))
+        folder = str(self._folder(study_key, generation).relative_to(self._config.data))
+        course = timeline(self.expectations, entry(made, study, "", study_date, folder))
         with timed("report"):
-            made = self._files.write(made)
+            made = self._files.write(replace(made, timeline=course))
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
-        folder = self._folder(study_key, generation).relative_to(self._config.data)
-        self._twin.record(entry(made, study, outcome, study_date, str(folder)))
+        self._twin.record(entry(made, study, outcome, study_date, folder))
         count(outcome, made.reason)
         if made.lesions is not None:
             count_lesions(made.lesions)

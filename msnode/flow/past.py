@@ -1,12 +1,19 @@
 """A result as the longitudinal record keeps it, and earlier ones as a report shows them."""
 
+import json
 from datetime import datetime
 from typing import Any, cast
 
+import sqlalchemy as sa
+
+from msnode.flow.analysis import unexpected
+from msnode.flow.lesion_analysis import day
 from msnode.records.images import Study
-from msnode.records.lesions import LesionFinding
+from msnode.records.lesions import REGIONS, LesionFinding
 from msnode.records.results import Decision, Predecessor, Prior, Report
+from msnode.records.timeline import Timeline
 from msnode.twin import Entry
+from msnode.twin.expectations import Expectations
 
 
 def entry(made: Report, study: Study, outcome: str, study_date: str, folder: str) -> Entry:
@@ -38,6 +45,7 @@ def _lesions(finding: LesionFinding | None) -> dict[str, Any]:
         "lesion_count": len(finding.lesions),
         "lesion_ml": finding.ml,
         "lesion_digest": finding.model.digest,
+        "lesion_regions": json.dumps({one: round(finding.ml_in(one), 4) for one in REGIONS}),
         "comparison": told.status,
         "new_lesions": told.count("new") if told.status == "compared" else None,
         "enlarging_lesions": told.count("enlarging") if told.status == "compared" else None,
@@ -68,3 +76,17 @@ def prior(kept: Entry) -> Prior:
         lesion_ml=kept.lesion_ml,
         lesion_digest=kept.lesion_digest or "",
     )
+
+
+def timeline(expectations: Expectations, now: Entry) -> Timeline | None:
+    """The patient's course up to a result; whatever is wrong with it costs no result."""
+    on = day(now.study_date or "")
+    if on is None:
+        return None
+    try:
+        return expectations.timeline(now, on)
+    except (OSError, sa.exc.SQLAlchemyError):
+        raise  # the disk, or the database: the step is tried again
+    except Exception as error:  # noqa: BLE001 - it must not cost the study its result
+        unexpected(error, "drawing the course")
+    return None

@@ -74,8 +74,9 @@ class ResultFiles:
             reason = Sentence("kept_back", problems=problems)
             if made.lesions is not None and made.maps is not None:  # may be all that is wrong
                 without = LesionFinding(made.lesions.model, reason=reason)
-                return self.write(replace(made, lesions=without, maps=None))
-            bare = replace(made, finding=None, lesions=None, maps=None, priority=None)
+                return self.write(replace(made, lesions=without, maps=None, timeline=None))
+            made = replace(made, finding=None, priority=None, timeline=None)
+            bare = replace(made, lesions=None, maps=None)
             return self.write(replace(bare, reason=reason))
         for path in _some(made.evidence):  # its header may be whole where others are not
             with suppress(*NOT_SO):

@@ -9,6 +9,7 @@ from msnode.records.images import Float32Array, SeriesChoice, Slices, SourceFram
 from msnode.records.lesions import LesionFinding, LesionMaps
 from msnode.records.population import Strata
 from msnode.records.sentences import Text
+from msnode.records.timeline import Timeline
 from msnode.records.vocabulary import BRAIN, Vocabulary
 
 Decision = Literal["present", "absent", "undetermined"]
@@ -173,6 +174,7 @@ class Report:
         lesions: what was outlined; None where no network outlines.
         maps: of it, voxel by voxel; None where nothing was outlined.
         priority: by the site's rule; None where the study was not analysed.
+        timeline: the patient's course; None where there is none to draw.
     """
 
     study_instance_uid: str
@@ -194,6 +196,7 @@ class Report:
     lesions: LesionFinding | None = None
     maps: LesionMaps | None = None
     priority: Priority | None = None
+    timeline: Timeline | None = None
 
     @property
     def is_urgent(self) -> bool:

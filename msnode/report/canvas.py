@@ -42,9 +42,15 @@ class Canvas:
         """Draw a line (x, y, x, y)."""
         self._draw.line(self._pixels(ends), colour, width * self._scale)
 
-    def triangle(self, corners: Sequence[float], colour: Colour) -> None:
-        """Fill a triangle (x, y, x, y, x, y)."""
+    def polygon(self, corners: Sequence[float], colour: Colour) -> None:
+        """Fill what lies between corners (x, y, x, y, x, y, …)."""
         self._draw.polygon(self._pixels(corners), colour)
+
+    def disc(self, centre: tuple[float, float], radius: float, fill: Colour, edge: Colour) -> None:
+        """A disc with an edge."""
+        x, y = centre
+        box = self._pixels((x - radius, y - radius, x + radius, y + radius))
+        self._draw.ellipse(box, fill, edge, 2 * self._scale)
 
     def ring(self, centre: tuple[float, float], radius: float) -> None:
         """A white ring with a dark edge."""

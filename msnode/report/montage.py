@@ -182,7 +182,7 @@ def _chart(canvas: Canvas, case: Case) -> None:
         colour = _colour(case) if one.index in tiles else FAINT
         canvas.rectangle((x - thick / 2, bottom - height, x + thick / 2, bottom), colour)
         if one.index in tiles:
-            canvas.triangle((x - 5, bottom + 9, x + 5, bottom + 9, x, bottom + 3), TEXT)
+            canvas.polygon((x - 5, bottom + 9, x + 5, bottom + 9, x, bottom + 3), TEXT)
 
 
 def _not_analysed(canvas: Canvas, case: Case) -> None:

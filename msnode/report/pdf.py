@@ -1,4 +1,4 @@
-"""The result on one page, as an Encapsulated PDF (PS3.3 A.45.1)."""
+"""The result on a page, the patient's course on a second: an Encapsulated PDF (PS3.3 A.45.1)."""
 
 from io import BytesIO
 
@@ -11,7 +11,17 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from msnode.report import codes, dicom_modules, lesion_page, montage, tiles, trend, wording
+from msnode.records.timeline import Timeline
+from msnode.report import (
+    codes,
+    course_picture,
+    dicom_modules,
+    lesion_page,
+    montage,
+    tiles,
+    trend,
+    wording,
+)
 from msnode.report.canvas import FONTS
 from msnode.report.case import SHOWN, Case
 from msnode.report.palette import BANNER, DECISION
@@ -76,8 +86,19 @@ def page(case: Case) -> bytes:
     else:
         _without_lesions(canvas, case)
     canvas.showPage()
+    if case.report.timeline is not None:
+        _banner(canvas, case)
+        _course(canvas, case, case.report.timeline)
+        canvas.showPage()
     canvas.save()
     return stream.getvalue()
+
+
+def _course(canvas: Canvas, case: Case, told: Timeline) -> None:
+    """The patient's course, on a page of its own."""
+    drawn = course_picture.picture(told, case.say)
+    height = TEXT * drawn.height / drawn.width
+    canvas.drawImage(ImageReader(drawn), MARGIN, HEIGHT - 72 - height, TEXT, height)
 
 
 def _with_lesions(canvas: Canvas, case: Case) -> None:

@@ -138,6 +138,7 @@ results = sa.Table(
     Column("comparison", String(16)),  # as in records.lesions.Comparison.status
     Column("new_lesions", Integer),  # since an earlier visit; null where nothing was compared
     Column("enlarging_lesions", Integer),
+    Column("lesion_regions", Text),  # JSON, ml by region; null in results of older versions
     Column("prior_date", String(8)),  # DA of the scan it was compared with; null where unknown
 )
 

@@ -7,16 +7,18 @@ from datetime import date, timedelta
 import sqlalchemy as sa
 
 from msnode import metrics
+from msnode.records.timeline import Timeline
 from msnode.store.database import clinical_events, studies
 from msnode.store.patients import ID_DIGITS, keys_of
 from msnode.twin.clinical.course import course
 from msnode.twin.clinical.event_store import of_patient
+from msnode.twin.course_timeline import timeline
 from msnode.twin.expect import prediction_store
 from msnode.twin.expect.forecast import forecast
 from msnode.twin.expect.prediction import prediction
 from msnode.twin.expect.priors import Priors
 from msnode.twin.expect.score import Scored, scored, summaries
-from msnode.twin.history import Twin
+from msnode.twin.history import Entry, Twin
 from msnode.twin.patient_state import imaging
 
 NEWEST = 500
@@ -60,6 +62,26 @@ class Expectations:
         made = prediction(told, study_key, time.time(), self._priors.digest, network)
         with self._twin.engine.begin() as connection:
             return prediction_store.add(connection, made)
+
+    def timeline(self, now: Entry, day: date) -> Timeline | None:
+        """The patient's course up to a study whose result is in the making, and what is expected.
+
+        Args:
+            now: the result, which is not recorded yet.
+            day: of the study.
+
+        Returns:
+            None where the patient is not known, or nothing but this study is.
+        """
+        patient = self._twin.patient(now.study_key)
+        if not patient:
+            return None
+        with self._twin.engine.connect() as connection:
+            events = [one.event for one in of_patient(connection, patient)]
+        earlier = [one for one in self._twin.history(patient) if one.study_key != now.study_key]
+        known, _ = course(events, imaging([*earlier, now]), day)
+        told = timeline(known, forecast(known, self._priors, day, now.lesion_digest))
+        return told if told.has_course else None
 
     def scored(self, patient_key: str) -> list[Scored]:
         """How right the predictions of a patient were, by all that is known by now."""

@@ -30,6 +30,7 @@ class Entry:
         enlarging_lesions: likewise.
         prior_date: DA of that earlier visit; None where it has none, and in entries of older
             versions.
+        lesion_regions: JSON, ml by region; None likewise.
     """
 
     study_key: str
@@ -51,6 +52,7 @@ class Entry:
     new_lesions: int | None = None
     enlarging_lesions: int | None = None
     prior_date: str | None = None
+    lesion_regions: str | None = None
 
 
 class Twin:

@@ -1,5 +1,6 @@
 """The state of a patient: computed from the record, never kept, the same for any arrival."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -93,6 +94,7 @@ def imaging(entries: Iterable[Entry]) -> list[Imaging]:
             new=entry.new_lesions,
             enlarging=entry.enlarging_lesions,
             network=entry.lesion_digest,
+            regions=tuple(json.loads(entry.lesion_regions or "{}").items()),
         )
         for entry in newest.values()
     ]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from msnode.records.lesions import Region
 from msnode.twin.clinical.events import Event, Sifted, order, sift
 
 RELAPSES_APART = timedelta(days=30)
@@ -28,6 +29,7 @@ class Imaging:
         new: number of lesions that are new since then.
         enlarging: likewise.
         network: digest of the network that outlined them.
+        regions: ml by region; () in results of older versions.
     """
 
     study_key: str
@@ -38,6 +40,7 @@ class Imaging:
     new: int | None = None
     enlarging: int | None = None
     network: str | None = None
+    regions: tuple[tuple[Region, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

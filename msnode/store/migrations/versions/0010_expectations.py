@@ -1,4 +1,4 @@
-"""expectations: what was expected of a study before it was compared; an index of patients' studies.
+"""expectations: what was expected of a study; results: lesion volume by region; an index.
 
 Revision 0010, after 0009.
 """
@@ -12,6 +12,7 @@ down_revision = "0009"
 
 def upgrade() -> None:
     """Bring the schema forward."""
+    op.add_column("results", sa.Column("lesion_regions", sa.Text(), nullable=True))
     op.create_table(
         "expectations",
         sa.Column("study_key", sa.String(16), nullable=False),
