@@ -14,6 +14,9 @@ ONCE = ("birth_year", "sex", "onset")
 ONCE_A_DAY = ("edss", "diagnosis", "enhancing_lesions")
 """Kinds of which one value is true on a day."""
 
+SYMPTOMATIC = ("CIS", "RRMS", "SPMS", "PPMS")
+"""Diagnoses that nobody has without a symptom; RIS is one without."""
+
 
 @dataclass(frozen=True, slots=True)
 class Imaging:
@@ -150,6 +153,7 @@ def _contradictions(
         yield from _on_one_day([event for event in valid if event.kind == kind])
     yield from _of_one_name(valid)
     yield from _before_birth(valid)
+    yield from _before_onset(valid)
     for kind in sorted({event.kind for event in circular}):
         yield _told(kind, "corrections replace each other in a circle", circular)
 
@@ -185,3 +189,16 @@ def _before_birth(events: tuple[Event, ...]) -> Iterator[Contradiction]:
             why = f"{event.kind} of {event.day} is before the year of birth"
             for kind in (event.kind, "birth_year"):
                 yield _told(kind, why, [event, *births])
+
+
+def _before_onset(events: tuple[Event, ...]) -> Iterator[Contradiction]:
+    """What comes with symptoms, yet before the first one; only the onset is doubted for it."""
+    onsets = [event for event in events if event.kind == "onset" and event.day]
+    for event in events:
+        symptomatic = event.kind == "relapse" or (
+            event.kind == "diagnosis" and event.value in SYMPTOMATIC
+        )
+        for onset in onsets if symptomatic else ():
+            if event.day and onset.day and event.day < onset.day:
+                why = f"{event.kind} of {event.day} is before the onset of {onset.day}"
+                yield _told("onset", why, [event, onset])

@@ -9,6 +9,8 @@ from msnode.twin.rules.disability import worsenings
 from msnode.twin.rules.rule_result import Rule, RuleResult
 
 YEAR_DAYS = 365.25
+LEAST_DAYS = 365
+"""Of a relapse rate."""
 NEAR = timedelta(days=90)
 """An EDSS so near to a scan stands for the patient's state at the scan."""
 SAME_VISIT = timedelta(days=30)
@@ -17,11 +19,14 @@ SAME_VISIT = timedelta(days=30)
 RELAPSE_RATE = Rule(
     "relapse rate",
     "relapses a year, in the time of which all relapses are on record (relapse_review); what "
-    "begins less than 30 days after the begin of a relapse is of the same one",
-    "relapse: McDonald et al., Ann Neurol 2001;50:121",
+    "begins less than 30 days after the begin of a relapse is of the same one. This program's "
+    "choice: it wants a year at least, as one relapse in a month is no rate of twelve a year",
+    "for what one relapse is: McDonald et al., Ann Neurol 2001;50:121",
 )
 DURATION = Rule(
-    "disease duration", "years from the first symptom (onset) to the day asked for", "-"
+    "disease duration",
+    "years from the first symptom (onset) to the day asked for",
+    "none, plain arithmetic",
 )
 NEDA3 = Rule(
     "NEDA-3",
@@ -40,8 +45,9 @@ def relapse_rate(course: Course) -> RuleResult:
         return RELAPSE_RATE.unknown(problems)
     spans = course.reviewed()
     days = sum((last - first).days for first, last in spans)
-    if not days:
-        return RELAPSE_RATE.unknown(["a relapse_review: since when all relapses are on record"])
+    if days < LEAST_DAYS:
+        why = f"relapse_review of a year at least: all relapses of {days} days are on record"
+        return RELAPSE_RATE.unknown([why], (e.identity for e in course.of("relapse_review")))
     inside = [
         event
         for event in course.relapses()

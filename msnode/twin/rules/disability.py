@@ -104,7 +104,8 @@ def worsening(course: Course, weeks: int) -> RuleResult:
         f"a rise of the EDSS of {STEPS}, held by every EDSS up to the first one at least {weeks} "
         "weeks later; roving reference: the first EDSS on record, after a confirmed worsening the "
         "lowest EDSS from its onset to its confirmation, and (this program's choice) after an EDSS "
-        "below the reference that is held as long, the highest of those",
+        "below the reference that is held as long, the highest of those; the paper moves it after "
+        "24 weeks or more",
         "Kappos et al., Mult Scler 2018;24:963",
     )
     scores = course.edss()

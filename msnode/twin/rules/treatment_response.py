@@ -20,7 +20,8 @@ LAST = timedelta(days=270), timedelta(days=455)
 """The last one is so long after it: 9 to 15 months."""
 
 CHOICES = (
-    " The first year is that after the last treatment_begun. This program's choice: relapses are "
+    " The first year is that after the last treatment_begun; the begin of what runs already "
+    "is none. This program's choice: relapses are "
     "absent only where a relapse_review covers the year; the scans are from 180 days before to 90 "
     "days after the begin, and 9 to 15 months after it; the score is given as soon as what is "
     "missing cannot change it. Made with patients on interferon"
@@ -108,10 +109,10 @@ def _year(
     kinds = ("treatment_begun", "treatment_stopped", "relapse", "relapse_review")
     if problems := course.contradicted(*kinds):
         return rule.unknown(problems)
-    treatments = course.of("treatment_begun")
-    if not treatments or treatments[-1].day is None:
+    last = _last_begun(course)
+    if last is None or last.day is None:
         return rule.unknown(["the begin of a treatment"])
-    last, begun = treatments[-1], treatments[-1].day
+    begun = last.day
     if begun + YEAR > on:
         return rule.unknown([f"the end of the first year of treatment, {begun + YEAR}"])
     if stop := _stopped(course, last, begun):
@@ -120,6 +121,20 @@ def _year(
         )
     relapses, lesions = _relapses(course, begun), _new_lesions(course, begun)
     return relapses, lesions, (last.identity, *relapses.inputs, *lesions.inputs)
+
+
+def _last_begun(course: Course) -> Event | None:
+    """The last begin of a treatment that was not running already, as a refill is none."""
+    running: set[str] = set()
+    last = None
+    for event in course.of("treatment_begun", "treatment_stopped"):
+        name = event.value.casefold()
+        if event.kind == "treatment_stopped":
+            running.discard(name)
+        elif name not in running:
+            running.add(name)
+            last = event
+    return last
 
 
 def _stopped(course: Course, treatment: Event, begun: date) -> Event | None:

@@ -132,7 +132,7 @@ def test_the_table_is_for_people(node: Path) -> None:
     given(node, RECORD)
     with_study(node)
     words = " ".join(run(node, "show", "4711").output.split())
-    for word in ("EDSS 3.0 (2020-01-10)", "17", "NEDA-3", "unknown: wanted are", "replaced"):
+    for word in ("EDSS 3.0 (2020-01-10)", "17", "NEDA-3", "unknown, for want of:", "replaced"):
         assert word in words
 
 
@@ -199,3 +199,26 @@ def test_a_patients_events_are_forgotten_and_no_others(node: Path) -> None:
     assert answer.output.endswith("forgotten, 7 event(s)\n")
     assert len(rows(node)) == 1
     assert len(json.loads(run(node, "show", "4711", "--json").output)["imaging"]) == 1
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_narrow_terminal_breaks_no_day_and_no_identity(
+    node: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(node, RECORD)
+    monkeypatch.setenv("COLUMNS", str(width))
+    output = run(node, "show", "4711").output
+    assert all(row["identity"] in output for row in rows(node) if row["identifier"] != "e1")
+    for word in "2020-01-10", "typed wrong, sorry", "interferon", "birth":
+        assert word in output
+    assert max(len(line) for line in output.splitlines() if " msnode." not in line) <= width
+
+
+def test_an_error_of_the_database_quotes_no_event(node: Path) -> None:
+    given(node, RECORD)
+    again = dict(rows(node)[0]) | {"note": "SECRET"}
+    engine = open_database(f"sqlite:///{node / 'data' / 'msnode.sqlite'}")
+    with engine.begin() as connection, pytest.raises(sa.exc.IntegrityError) as caught:
+        connection.execute(clinical_events.insert(), [again])
+    engine.dispose()
+    assert "SECRET" not in str(caught.value)

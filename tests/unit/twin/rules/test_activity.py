@@ -164,3 +164,17 @@ def test_every_rule_prints_definition_and_source_and_an_empty_record_knows_nothi
         assert one.missing
         assert one.rule.definition
         assert one.rule.source
+
+
+def test_a_rate_of_a_month_is_none() -> None:
+    month = Event("relapse_review", date(2020, 2, 1), "2020-01-01")
+    found = relapse_rate(made(month, Event("relapse", date(2020, 1, 15)), scans=()))
+    assert found.value is None
+    assert found.missing
+
+
+def test_a_refill_does_not_begin_the_first_year_again() -> None:
+    refill = Event("treatment_begun", date(2021, 6, 1), "Interferon beta-1A")
+    assert modified_rio(made(TREATED, refill, REVIEW, *relapsed(2)), ON).value == 2
+    stopped = Event("treatment_stopped", date(2021, 5, 1), "interferon beta-1a")
+    assert modified_rio(made(TREATED, stopped, refill, REVIEW, *relapsed(2)), ON).value is None
