@@ -27,8 +27,8 @@ def export(config_file: Path, patient: str, issuer: str, out: Path) -> int:
     """
     if out.suffix.lower() not in (".csv", ".json"):
         raise MsnodeError("name the file NAME.csv or NAME.json")
-    with opened(config.load(config_file)) as (database, secret):
-        record = record_of(database, secret, patient, issuer)
+    with opened(config.load(config_file)) as node:
+        record = record_of(node, patient, issuer)
     if not issuer.strip() and any(len(one.patient_key) > ID_DIGITS for one in record.events):
         raise MsnodeError("the events name the issuer of the ID: give it with --issuer")
     rows = [

@@ -1,14 +1,11 @@
 """What `msnode twin import` does and prints."""
 
-import os
-import pwd
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from msnode import config
-from msnode.cli.twin_record import opened
+from msnode.cli.twin_record import account, opened
 from msnode.twin.clinical.event_csv import RefusedRow
 from msnode.twin.clinical.event_import import import_csv
 
@@ -21,8 +18,10 @@ def import_file(config_file: Path, file: Path) -> None:
         MsnodeError: see `import_csv`.
     """
     settings = config.load(config_file)
-    with opened(settings) as (database, secret):
-        done = import_csv(database, secret, file, _account(), _tell)
+    with opened(settings) as node:
+        who = account()
+        node.trail.imported(who, file.name)  # before the first row: it may be stopped
+        done = import_csv(node.database, node.secret, file, who, _tell)
     click.echo(f"{done.added} event(s) added, {done.known} known before, {done.refused} refused")
     if done.refused:
         raise SystemExit(1)
@@ -33,10 +32,3 @@ def _tell(row: RefusedRow) -> None:
     for flaw in row.flaws:
         place = f"line {row.line}, {flaw.column}" if flaw.column else f"line {row.line}"
         click.echo(f"{place}: {flaw.fix}", err=True)
-
-
-def _account() -> str:
-    """Who runs this; a container may have no name for its user."""
-    with suppress(KeyError):
-        return pwd.getpwuid(os.getuid()).pw_name
-    return str(os.getuid())

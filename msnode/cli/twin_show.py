@@ -30,8 +30,8 @@ def show(config_file: Path, patient: str, issuer: str, on: date | None, *, as_js
         on: day that is asked for; None for today.
         as_json: one object instead of tables.
     """
-    with opened(config.load(config_file)) as (database, secret):
-        record = record_of(database, secret, patient, issuer)
+    with opened(config.load(config_file)) as node:
+        record = record_of(node, patient, issuer)
     found = state((one.event for one in record.events), imaging(record.entries), on or date.today())
     if as_json:
         click.echo(json.dumps(as_object(found), default=str))

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 import sqlalchemy as sa
@@ -222,3 +223,21 @@ def test_an_error_of_the_database_quotes_no_event(node: Path) -> None:
         connection.execute(clinical_events.insert(), [again])
     engine.dispose()
     assert "SECRET" not in str(caught.value)
+
+
+def test_the_audit_trail_hears_who_used_whose_record(node: Path) -> None:
+    given(node, RECORD)
+    run(node, "show", "4711")
+    run(node, "show", "nobody")
+    run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / "out.csv"))
+    run(node, "forget", "4711", "--yes")
+    (file,) = (node / "data" / "audit").iterdir()
+    said = [fromstring(line) for line in file.read_text().splitlines()]
+    told = [
+        (str(e.get("EventActionCode")), str(o.get("ParticipantObjectID")))
+        for message in said
+        for e, o in zip(message.iter("EventIdentification"),
+                        message.iter("ParticipantObjectIdentification"), strict=True)
+    ]  # fmt: skip
+    mine = "4711"
+    assert told == [("C", "events.csv"), ("R", mine), ("R", mine), ("R", mine), ("D", mine)]
