@@ -49,7 +49,14 @@ def as_object(found: PatientState) -> dict[str, object]:
     told = asdict(found)
     for group in ("events", "replaced", "dangling"):
         events: Iterable[Event] = getattr(found, group)
-        told[group] = [asdict(event) | {"identity": event.identity} for event in events]
+        told[group] = [_event(event) for event in events]
+    return told
+
+
+def _event(event: Event) -> dict[str, object]:
+    """An event; its date as far as it is known."""
+    told = asdict(event) | {"day": event.when or None, "identity": event.identity}
+    del told["last"]
     return told
 
 
@@ -61,7 +68,7 @@ def _facts(found: PatientState) -> str:
         "sex": facts.sex,
         "diagnosis": facts.diagnosis,
         "EDSS": None if facts.edss is None else f"{facts.edss:.1f} ({facts.edss_day})",
-        "treatment": ", ".join(facts.treatments) or None,
+        "treatment": ", ".join(facts.treatments or ()) or None,
         "relapses on record": facts.relapses,
     }
     return "\n".join(
@@ -88,7 +95,7 @@ def _events(found: PatientState, width: int) -> Table:
         value = "\n".join(filter(None, (f"{event.value} {event.unit}".strip(), event.detail)))
         named = "\n".join(filter(None, (event.identity, event.identifier, event.note)))
         what = KINDS[event.kind].what
-        table.add_row(str(event.day or ""), what, escape(value), escape(named))
+        table.add_row(event.when, what, escape(value), escape(named))
     return table
 
 

@@ -149,7 +149,7 @@ clinical_events = sa.Table(
     Column(
         "identity", String(32), primary_key=True
     ),  # hash of the seven that follow and `replaces`
-    Column("event_date", String(8)),  # DA; null where the kind needs none
+    Column("event_date", String(8)),  # YYYY, YYYYMM or YYYYMMDD; null where the kind needs none
     Column("kind", String(32), nullable=False),  # as in twin.clinical.event_kinds
     Column("value", Text, nullable=False),  # in one spelling; "" where the kind has none
     Column("unit", String(16), nullable=False),

@@ -103,12 +103,27 @@ class Course:
         return tuple(by_day[day] for day in sorted(by_day))
 
     def relapses(self, after: date = date.min, until: date = date.max) -> tuple[Event, ...]:
-        """Relapses that began in (after, until], each at least 30 days after the one before."""
+        """Relapses that began in (after, until], each at least 30 days after the one before.
+
+        Those of which only the year or month is known are not among them; see `count_relapses`.
+        """
         found: list[tuple[date, Event]] = []
         for event in self.of("relapse"):
-            if event.day and (not found or event.day - found[-1][0] >= RELAPSES_APART):
+            if (
+                event.day
+                and event.last is None
+                and (not found or event.day - found[-1][0] >= RELAPSES_APART)
+            ):
                 found.append((event.day, event))
         return tuple(event for day, event in found if after < day <= until)
+
+    def vague_relapses(self, first: date, last: date) -> tuple[Event, ...]:
+        """Relapses known by year or month only that may have begun from one day to another."""
+        return tuple(
+            event
+            for event in self.of("relapse")
+            if event.last and event.span[0] <= last and first <= event.span[1]
+        )
 
     def reviewed(self) -> tuple[tuple[date, date], ...]:
         """Spans, first and last day, of which all relapses are on record; they do not touch."""
@@ -147,7 +162,7 @@ def _contradictions(
 ) -> Iterator[Contradiction]:
     for kind in ONCE:
         mine = [event for event in valid if event.kind == kind]
-        if len({event.value or event.day for event in mine}) > 1:
+        if len({event.value for event in mine}) > 1 or not _common(mine):
             yield _told(kind, f"{kind} is on record in two ways", mine)
     for kind in ONCE_A_DAY:
         yield from _on_one_day([event for event in valid if event.kind == kind])
@@ -158,14 +173,21 @@ def _contradictions(
         yield _told(kind, "corrections replace each other in a circle", circular)
 
 
+def _common(events: list[Event]) -> bool:
+    """Whether onsets may all be of one day."""
+    spans = [event.span for event in events if event.kind == "onset"]
+    return not spans or max(s[0] for s in spans) <= min(s[1] for s in spans)
+
+
 def _told(kind: str, why: str, events: Iterable[Event]) -> Contradiction:
     return Contradiction(kind, why, tuple(e.identity for e in sorted(events, key=order)))
 
 
 def _on_one_day(events: list[Event]) -> Iterator[Contradiction]:
     """Two values of one kind on one day."""
-    for day in sorted({event.day for event in events if event.day}):
-        mine = [event for event in events if event.day == day]
+    whole = [event for event in events if event.last is None]
+    for day in sorted({event.day for event in whole if event.day}):
+        mine = [event for event in whole if event.day == day]
         if len({event.value for event in mine}) > 1:
             yield _told(mine[0].kind, f"two values of {mine[0].kind} on {day}", mine)
 
@@ -185,8 +207,8 @@ def _before_birth(events: tuple[Event, ...]) -> Iterator[Contradiction]:
     if len({birth.value for birth in births}) != 1:
         return
     for event in events:
-        if event.day and event.kind != "birth_year" and event.day.year < int(births[0].value):
-            why = f"{event.kind} of {event.day} is before the year of birth"
+        if event.day and event.kind != "birth_year" and event.span[1].year < int(births[0].value):
+            why = f"{event.kind} of {event.when} is before the year of birth"
             for kind in (event.kind, "birth_year"):
                 yield _told(kind, why, [event, *births])
 
@@ -199,6 +221,6 @@ def _before_onset(events: tuple[Event, ...]) -> Iterator[Contradiction]:
             event.kind == "diagnosis" and event.value in SYMPTOMATIC
         )
         for onset in onsets if symptomatic else ():
-            if event.day and onset.day and event.day < onset.day:
-                why = f"{event.kind} of {event.day} is before the onset of {onset.day}"
+            if event.day and event.span[1] < onset.span[0]:
+                why = f"{event.kind} of {event.when} is before the onset of {onset.when}"
                 yield _told("onset", why, [event, onset])

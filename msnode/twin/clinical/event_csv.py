@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from msnode.errors import Refused
-from msnode.twin.clinical.event_kinds import FIRST_YEAR, KINDS, Kind, Spell, day
+from msnode.twin.clinical.event_kinds import FIRST_YEAR, KINDS, Kind, Spell, day, partial_day
 from msnode.twin.clinical.events import Event
 
 COLUMNS = (
@@ -165,9 +165,11 @@ def _event(cells: dict[str, str], today: date, flaws: list[Flaw]) -> Event | Non
     if kind is None:
         flaws.append(Flaw("kind", f"there is no such kind: give one of {', '.join(KINDS)}"))
         return None
+    first, last = _days(cells["date"], kind, today, flaws)
     event = Event(
         kind=cells["kind"].casefold(),
-        day=_day(cells["date"], kind, today, flaws),
+        day=first,
+        last=last,
         value=_spelled(kind.spell, "value", cells, flaws),
         unit=cells["unit"],
         detail=_spelled(kind.detail, "detail", cells, flaws) if kind.detail else cells["detail"],
@@ -187,19 +189,19 @@ def _spelled(spell: Spell, column: str, cells: dict[str, str], flaws: list[Flaw]
         return ""
 
 
-def _day(text: str, kind: Kind, today: date, flaws: list[Flaw]) -> date | None:
+def _days(text: str, kind: Kind, today: date, flaws: list[Flaw]) -> tuple[date | None, date | None]:
     if not text and not kind.needs_day:
-        return None
+        return None, None
     try:
-        found = day(text)
+        found, last = partial_day(text) if kind.partial else (day(text), None)
     except ValueError as error:
         flaws.append(Flaw("date", str(error)))
-        return None
+        return None, None
     if found > today:
         flaws.append(Flaw("date", "it is in the future: give the day on which it was so"))
     elif found.year < FIRST_YEAR:
         flaws.append(Flaw("date", f"it is before {FIRST_YEAR}"))
-    return found
+    return found, last
 
 
 def _together(event: Event, kind: Kind) -> Iterator[Flaw]:
@@ -221,7 +223,7 @@ def cells_of(event: Event, patient: str, issuer: str) -> dict[str, str]:
     """An event as `read` takes it."""
     return {
         "patient": patient, "issuer": issuer,
-        "date": event.day.isoformat() if event.day else "",
+        "date": event.when,
         "kind": event.kind, "value": event.value, "unit": event.unit, "detail": event.detail,
         "note": event.note, "identifier": event.identifier, "replaces": event.replaces,
     }  # fmt: skip

@@ -105,3 +105,10 @@ def test_what_comes_with_symptoms_is_not_before_the_first_one() -> None:
         Event("edss", early, "0.0"),
     ):
         assert not made(onset, event).contradictions
+
+
+def test_a_year_is_another_event_than_its_first_day() -> None:
+    year = Event("relapse", DAY, last=date(2020, 12, 31))
+    month = Event("relapse", DAY, last=date(2020, 1, 31))
+    assert (year.when, month.when) == ("2020", "2020-01")
+    assert len({year.identity, month.identity, Event("relapse", DAY).identity}) == 3
