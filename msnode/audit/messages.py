@@ -33,6 +33,7 @@ class Access(Enum):
     """What was done with a patient's record (EventActionCode, RFC 3881 5.1.2)."""
 
     READ = "R"
+    UPDATED = "U"
     DELETED = "D"
 
 

@@ -74,6 +74,27 @@ def export(patient: str, issuer: str, config_file: Path, out: Path) -> None:
 
 
 @twin.command()
+@click.argument("old")
+@click.argument("into")
+@issuer_option
+@click.option("--into-issuer", default="", help="Likewise, of INTO.")
+@click.option("--undo", is_flag=True, help="Take the merge of these two back.")
+@config_option
+@plain_errors
+def merge(
+    old: str, into: str, issuer: str, into_issuer: str, undo: bool, config_file: Path
+) -> None:
+    """Make the PatientIDs OLD and INTO one patient, for studies and events, now and later.
+
+    Nothing on record is changed, so that it can be taken back.
+    """
+    from msnode.cli import twin_merge
+
+    names = twin_merge.Named(old, issuer), twin_merge.Named(into, into_issuer)
+    twin_merge.merge_patients(config_file, *names, takes_back=undo)
+
+
+@twin.command()
 @click.argument("patient")
 @issuer_option
 @config_option

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from msnode import audit, config
 from msnode.errors import MsnodeError
 from msnode.store.database import open_database
-from msnode.store.patients import ID_DIGITS, known_keys, patient_key, patient_secret
+from msnode.store.patients import ID_DIGITS, keys_of, known_keys, patient_key, patient_secret
 from msnode.store.schema import migrate
 from msnode.twin.clinical.event_store import of_patient
 from msnode.twin.clinical.events import Recorded
@@ -26,11 +26,13 @@ class Record:
         key: of the patient, as asked for.
         events: in the order in which they came.
         entries: results of all generations of all studies.
+        merged: how many other IDs are this patient's.
     """
 
     key: str
     events: list[Recorded]
     entries: list[Entry]
+    merged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,12 @@ def record_of(node: Opened, patient: str, issuer: str) -> Record:
     with node.database.connect() as connection:
         check_unambiguous(connection, key)
         events = of_patient(connection, key)
+        ids = {one[:ID_DIGITS] for one in keys_of(connection, key)}
     entries = Twin(node.database).history(key)
     if not events and not entries:
         raise MsnodeError("nothing is on record of this patient")
     node.trail.patient_record(account(), audit.Access.READ, patient.strip())
-    return Record(key, events, entries)
+    return Record(key, events, entries, len(ids) - 1)
 
 
 def check_unambiguous(connection: sa.Connection, key: str) -> None:
@@ -95,5 +98,5 @@ def check_unambiguous(connection: sa.Connection, key: str) -> None:
         MsnodeError: so it is.
     """
     whole = [one for one in known_keys(connection, key) if len(one) > ID_DIGITS]
-    if len(key) == ID_DIGITS and len(whole) > 1:
+    if len(key) == ID_DIGITS and not {key, *whole}.issubset(keys_of(connection, key) or [key]):
         raise MsnodeError("this ID is known from several issuers: name one with --issuer")

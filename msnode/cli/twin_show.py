@@ -34,7 +34,8 @@ def show(config_file: Path, patient: str, issuer: str, on: date | None, *, as_js
         record = record_of(node, patient, issuer)
     found = state((one.event for one in record.events), imaging(record.entries), on or date.today())
     if as_json:
-        click.echo(json.dumps(as_object(found), default=str))
+        told = as_object(found) | {"merged_ids": record.merged}
+        click.echo(json.dumps(told, default=str))
         return
     console = Console()
     console.print(_facts(found))
@@ -42,6 +43,8 @@ def show(config_file: Path, patient: str, issuer: str, on: date | None, *, as_js
     console.print(_definitions(found.rules))
     for line in _remarks(found):
         console.print(line)
+    if record.merged:
+        console.print(f"merged with {record.merged} other ID(s), whose events are among these")
 
 
 def as_object(found: PatientState) -> dict[str, object]:

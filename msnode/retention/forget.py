@@ -19,12 +19,14 @@ from msnode.store.database import (
     clinical_events,
     commitments,
     instances,
+    patient_merges,
     receipts,
     results,
     senders,
     studies,
 )
 from msnode.store.files import fsync
+from msnode.store.merges import forget_merges
 from msnode.store.patients import keys_of
 from msnode.twin.clinical import event_store
 
@@ -66,6 +68,7 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         keys = _keys_of_last(connection, study)
         _delete_files(folder, study, keys)
         event_store.delete(connection, keys)
+        forget_merges(connection, keys)
         counts = [
             connection.execute(table.delete().where(table.c.study_key == study)).rowcount
             for table in TABLES
@@ -113,6 +116,8 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
             raise MsnodeError("there is no clinical event of this patient here")
         _forget_in_copies(folder, None, keys)
         count = event_store.delete(connection, keys)
+        if not connection.scalar(sa.select(sa.exists().where(studies.c.patient_key.in_(keys)))):
+            forget_merges(connection, keys)
     log.info("clinical events forgotten events=%d", count)
     return count
 
@@ -190,6 +195,9 @@ def _forget_in_copy(path: Path, study: str | None, keys: Collection[str]) -> Non
             if table == clinical_events.name:
                 mine = ((key,) for key in keys)
                 copy.executemany(f"DELETE FROM {table} WHERE patient_key = ?", mine)  # noqa: S608
+            elif table == patient_merges.name:
+                mine = ((key,) for key in keys)
+                copy.executemany(f"DELETE FROM {table} WHERE ? IN (old_key, into_key)", mine)  # noqa: S608
             elif study is None:
                 continue
             elif "study_key" in columns:

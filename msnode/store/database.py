@@ -164,6 +164,18 @@ clinical_events = sa.Table(
     Column("imported_by", Text, nullable=False),  # account on the host
 )
 
+patient_merges = sa.Table(
+    "patient_merges",
+    metadata,
+    # rows are only added: a merge, and after it perhaps its undoing; the newest of a pair counts
+    Column("number", Integer, primary_key=True),
+    Column("old_key", String(48), nullable=False),  # see store.patients
+    Column("into_key", String(48), nullable=False),
+    Column("undone", Boolean, nullable=False),
+    Column("recorded_at", Float, nullable=False),  # unix s
+    Column("recorded_by", Text, nullable=False),  # account on the host
+)
+
 receipts = sa.Table(
     "receipts",
     metadata,

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
@@ -10,7 +13,13 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from msnode.cli.main import main
-from msnode.store.database import clinical_events, open_database, results, studies
+from msnode.store.database import (
+    clinical_events,
+    open_database,
+    patient_merges,
+    results,
+    studies,
+)
 from msnode.store.patients import patient_key, patient_secret
 
 HEADER = "patient,issuer,date,kind,value,unit,detail,note,identifier,replaces\n"
@@ -241,3 +250,58 @@ def test_the_audit_trail_hears_who_used_whose_record(node: Path) -> None:
     ]  # fmt: skip
     mine = "4711"
     assert told == [("C", "events.csv"), ("R", mine), ("R", mine), ("R", mine), ("D", mine)]
+
+
+def told(node: Path, *arguments: str) -> dict[str, Any]:
+    answer = run(node, "show", *arguments, "--json")
+    assert answer.exit_code == 0, answer.output
+    return dict(json.loads(answer.output))
+
+
+def test_merged_ids_are_one_patient_for_events_and_studies_until_undone(node: Path) -> None:
+    given(node, RECORD + "OLD,A,2020-06-01,relapse,,,,,,\n")
+    with_study(node)
+    answer = run(node, "merge", "OLD", "4711", "--issuer", "A", "--into-issuer", "HOSPITAL")
+    assert answer.exit_code == 0, answer.output
+    assert "the first with 1 event(s), 0 study(ies), the second with 7 event(s), 1" in answer.output
+    one, other = told(node, "OLD"), told(node, "4711")
+    assert one == other
+    assert (one["facts"]["relapses"], len(one["imaging"]), one["merged_ids"]) == (1, 1, 1)
+    again = run(node, "merge", "4711", "OLD")
+    assert again.exit_code == 1
+    assert "one patient already" in again.output
+    given(node, "OLD,A,2020-12-01,relapse,,,,,,\n")  # what comes later belongs to them, too
+    assert told(node, "4711")["facts"]["relapses"] == 2
+    wrong = run(node, "merge", "OLD", "4711", "--undo")
+    assert "were not merged with each other" in wrong.output
+    back = ["OLD", "4711", "--issuer", "A", "--into-issuer", "HOSPITAL", "--undo"]
+    assert "two patients again" in run(node, "merge", *back).output
+    assert told(node, "4711")["facts"]["relapses"] == 0
+    assert told(node, "OLD")["merged_ids"] == 0
+
+
+def test_a_merge_of_nobody_is_refused_and_one_of_somebody_to_come_is_not(node: Path) -> None:
+    assert "nothing is on record of either" in run(node, "merge", "1", "2").output
+    assert run(node, "merge", "1", " ").exit_code == 1
+    given(node, "1,,,sex,F,,,,,\n")
+    assert "one patient already" in run(node, "merge", "1", "1").output
+    assert run(node, "merge", "1", "2").exit_code == 0
+    given(node, "2,B,2020-12-01,relapse,,,,,,\n")
+    assert told(node, "1")["facts"]["relapses"] == 1
+
+
+def test_who_was_merged_is_forgotten_with_all_ids(node: Path) -> None:
+    given(node, RECORD + "OLD,,2020-06-01,relapse,,,,,,\n")
+    run(node, "merge", "OLD", "4711")
+    copy = node / "data" / "msnode.sqlite.0011.bak"
+    with closing(sqlite3.connect(node / "data" / "msnode.sqlite")) as live:
+        live.execute("VACUUM INTO ?", (str(copy),))
+    assert run(node, "forget", "OLD", "--yes").output.endswith("forgotten, 8 event(s)\n")
+    assert rows(node) == []
+    engine = open_database(f"sqlite:///{node / 'data' / 'msnode.sqlite'}")
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(patient_merges)).all() == []
+    engine.dispose()
+    with closing(sqlite3.connect(copy)) as old:
+        for table in "patient_merges", "clinical_events":
+            assert old.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
