@@ -22,7 +22,9 @@ def twin() -> None:
 @config_option
 @plain_errors
 def import_(file: Path, config_file: Path) -> None:
-    """Add the clinical events of a CSV FILE; the same file again adds nothing (docs/twin.md).
+    """Add the clinical events of a FILE; the same file again adds nothing (docs/twin.md).
+
+    FILE is a CSV, or a FHIR R4 Bundle if its name ends in .json.
 
     A row that is wrong is named with its line, column and the fix, and left out; then the exit
     status is 1.
@@ -62,7 +64,8 @@ def show(patient: str, issuer: str, config_file: Path, on: datetime | None, as_j
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="NAME.csv, which `msnode twin import` takes, or NAME.json with where each came from.",
+    help="NAME.csv or NAME.fhir.json, which `msnode twin import` takes, or NAME.json with where "
+    "each came from.",
 )
 @plain_errors
 def export(patient: str, issuer: str, config_file: Path, out: Path) -> None:

@@ -89,7 +89,7 @@ def read(path: Path, key_of: KeyOf, today: date) -> Iterator[Row | RefusedRow]:
             if isinstance(cells, Flaw):
                 yield RefusedRow(number, (cells,))
             elif any(cells.values()):
-                yield _row(number, cells, key_of, today)
+                yield row_of(number, cells, key_of, today)
 
 
 def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
@@ -127,7 +127,7 @@ def _cells(line: str, header: list[str], separator: str) -> dict[str, str] | Fla
     if cells and len(cells) != len(header):
         return Flaw("", f"it has {len(cells)} cells, the first line {len(header)}: quote cells "
                     "that hold a separator")  # fmt: skip
-    return {name: _clean(cell) for name, cell in zip(header, cells, strict=False)}
+    return dict(zip(header, (cell.strip() for cell in cells), strict=False))
 
 
 def _clean(cell: str) -> str:
@@ -136,8 +136,16 @@ def _clean(cell: str) -> str:
     return cell if cell.isascii() else unicodedata.normalize("NFC", cell)
 
 
-def _row(line: int, cells: dict[str, str], key_of: KeyOf, today: date) -> Row | RefusedRow:
-    cells = dict.fromkeys(COLUMNS, "") | cells
+def row_of(line: int, cells: dict[str, str], key_of: KeyOf, today: date) -> Row | RefusedRow:
+    """What the cells of a row say, or what is wrong with them.
+
+    Args:
+        line: or number of the entry, from 1.
+        cells: by column; those that lack are empty.
+        key_of: makes the patient's key.
+        today: no event is later.
+    """
+    cells = dict.fromkeys(COLUMNS, "") | {name: _clean(cell) for name, cell in cells.items()}
     flaws = [
         Flaw(name, fix) for name, cell in cells.items() if (fix := _unfit(name, cell)) is not None
     ]

@@ -71,9 +71,9 @@ class Provenance:
     """Where an event came from; no part of what it says.
 
     Attributes:
-        source: csv.
+        source: csv or fhir.
         file: its name, without the folder.
-        line: in it, from 1.
+        line: in it, or number of the entry, from 1.
         imported_at: unix s.
         imported_by: account on the host that imported it.
     """

@@ -174,15 +174,16 @@ def test_an_export_imports_into_the_same_events(node: Path, tmp_path: Path) -> N
     without = run(node, "export", "4711", "--out", str(node / "out.csv"))
     assert without.exit_code == 1
     assert "--issuer" in without.output
-    for name in ("out.csv", "out.json"):
+    for name in ("out.csv", "out.json", "out.fhir.json"):
         answer = run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / name))
         assert answer.exit_code == 0, answer.output
         assert (node / name).stat().st_mode & 0o077 == 0
     assert len(json.loads((node / "out.json").read_text())) == 7
     with (node / "out.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 7
-    same = run(node, "import", str(node / "out.csv"))
-    assert "0 event(s) added, 7 known before, 0 refused" in same.output
+    for name in "out.csv", "out.fhir.json":
+        same = run(node, "import", str(node / name))
+        assert "0 event(s) added, 7 known before, 0 refused" in same.output
     other = tmp_path / "other"
     other.mkdir()
     (other / "msnode.yaml").write_text(f"data: {other / 'data'}\n")
@@ -305,3 +306,22 @@ def test_who_was_merged_is_forgotten_with_all_ids(node: Path) -> None:
     with closing(sqlite3.connect(copy)) as old:
         for table in "patient_merges", "clinical_events":
             assert old.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+def test_a_bundle_is_imported_and_its_entries_are_named(node: Path) -> None:
+    given(node, RECORD)
+    run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / "out.fhir.json"))
+    bundle = json.loads((node / "out.fhir.json").read_text())
+    bundle["entry"][3]["resource"]["valueString"] = "SECRET"
+    (node / "bad.json").write_text(json.dumps(bundle))
+    run(node, "forget", "4711", "--yes")
+    answer = run(node, "import", str(node / "bad.json"))
+    assert answer.exit_code == 1
+    assert "entry 4, value: " in answer.output
+    assert "6 event(s) added, 0 known before, 1 refused" in answer.output
+    assert "SECRET" not in answer.output
+    assert {row["source"] for row in rows(node)} == {"fhir"}
+    plain = run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / "p.json"))
+    assert plain.exit_code == 0
+    again = run(node, "import", str(node / "p.json"))
+    assert (again.exit_code, "it is no Bundle" in again.output) == (1, True)
