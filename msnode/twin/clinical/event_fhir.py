@@ -48,7 +48,7 @@ def read_bundle(path: Path, key_of: KeyOf, today: date) -> Iterator[Row | Refuse
     patients = _patients(entries)
     for number, entry in enumerate(entries, 1):
         try:
-            found = list(_cells(entry["resource"]))
+            found = [_checked(cells) for cells in _cells(entry["resource"])]
             who = patients.get(_reference(entry), ("", "")) if found else ("", "")
         except (KeyError, TypeError, AttributeError, IndexError, ValueError):
             yield RefusedRow(number, (Flaw("", "it is no resource of FHIR R4 as this reads it"),))
@@ -59,6 +59,13 @@ def read_bundle(path: Path, key_of: KeyOf, today: date) -> Iterator[Row | Refuse
             else:
                 told = cells | {"patient": who[0], "issuer": who[1]}
                 yield row_of(number, told, key_of, today)
+
+
+def _checked(cells: Cells | Flaw) -> Cells | Flaw:
+    """Cells that are text, which nothing before has asked of them."""
+    if isinstance(cells, dict) and not all(isinstance(cell, str) for cell in cells.values()):
+        raise TypeError
+    return cells
 
 
 def _entries(path: Path) -> list[Resource]:
@@ -95,7 +102,9 @@ def _patient(entry: Resource) -> dict[str, tuple[str, str]]:
         (identifier,) = records or identifiers
         issuer = identifier.get("assigner", {}).get("display") or identifier.get("system") or ""
         names = [entry.get("fullUrl"), f"Patient/{resource['id']}" if "id" in resource else None]
-        return {name: (identifier["value"], issuer) for name in names if name}
+        who = identifier["value"], issuer
+        texts = all(isinstance(one, str) for one in (*who, *filter(None, names)))
+        return {name: who for name in names if name} if texts else {}
     except (KeyError, TypeError, AttributeError, ValueError):
         return {}  # what refers to it is refused for want of a PatientID
 

@@ -113,6 +113,30 @@ EDSS = {"resourceType": "Observation", "status": "final", "effectiveDateTime": "
         ({"resourceType": "Condition", "code": RRMS}, "recordedDate"),
         ({"effectiveDateTime": "2020"}, "date"),
         ({"note": "SECRET"}, ""),
+        ({"status": ["final"]}, ""),
+        ({"effectiveDateTime": 2020}, ""),
+        ({"identifier": [{"value": ["SECRET"]}]}, ""),
+        ({"code": {"coding": [3]}}, ""),
+        ({"resourceType": ["Patient"]}, "resourceType"),
+        ({"resourceType": "Patient", "gender": "male"}, "patient"),
+        (
+            {
+                "resourceType": "Patient",
+                "gender": "male",
+                "id": "y",
+                "identifier": [{"value": "y", "assigner": {"display": ["SECRET"]}}],
+            },
+            "patient",
+        ),
+        (
+            {
+                "resourceType": "Patient",
+                "gender": "male",
+                "id": "y",
+                "identifier": [{"value": "SECRET\ud800"}],
+            },
+            "patient",
+        ),
     ],
 )
 def test_a_bad_entry_is_refused_by_its_number_and_quotes_nothing(
@@ -121,6 +145,14 @@ def test_a_bad_entry_is_refused_by_its_number_and_quotes_nothing(
     (row,) = (r for r in read(tmp_path, EDSS | change, EDSS) if isinstance(r, RefusedRow))
     assert (row.line, row.flaws[0].column) == (2, column)
     assert "SECRET" not in repr(row)
+
+
+def test_an_entry_without_a_resource_is_refused(tmp_path: Path) -> None:
+    entries: list[dict[str, Any]] = [{}, *({"resource": one} for one in (None, 3, {}, []))]
+    for entry in entries:
+        file = tmp_path / "x.json"
+        file.write_text(json.dumps({"resourceType": "Bundle", "entry": [entry]}))
+        assert [row.line for row in read_bundle(file, key_of, TODAY)] == [1]
 
 
 def test_what_two_patients_are_called_is_nobodys_name(tmp_path: Path) -> None:
