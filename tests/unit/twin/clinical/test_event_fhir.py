@@ -148,7 +148,8 @@ def test_a_bad_entry_is_refused_by_its_number_and_quotes_nothing(
 
 
 def test_an_entry_without_a_resource_is_refused(tmp_path: Path) -> None:
-    entries: list[dict[str, Any]] = [{}, *({"resource": one} for one in (None, 3, {}, []))]
+    odd: list[Any] = [None, 3, {}, []]
+    entries: list[dict[str, Any]] = [{}, *({"resource": thing} for thing in odd)]
     for entry in entries:
         file = tmp_path / "x.json"
         file.write_text(json.dumps({"resourceType": "Bundle", "entry": [entry]}))
