@@ -118,6 +118,7 @@ def test_what_is_known_by_year_or_month_is_so_for_every_day_of_it(
                 assert vague.value == sure.value, vague.rule.name
 
 
+@settings(deadline=None)
 @given(st.lists(vague_events(), max_size=10), SCANS)
 def test_a_partial_date_that_is_in_the_way_is_named(
     record: list[Event], studies: list[Imaging]
@@ -152,6 +153,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
+@settings(deadline=None)  # each example opens the database
 @given(st.lists(vague_events(), max_size=12), st.randoms())
 def test_the_table_gives_back_what_it_got(
     url: str, record: list[Event], dice: random.Random
