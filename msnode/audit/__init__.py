@@ -4,8 +4,8 @@ Unlike the log it names patients by their ID, as the standard asks; so it has a 
 its own, and never passes through the log.
 """
 
-from msnode.audit.messages import AlertType, Node, Transfer
+from msnode.audit.messages import Access, AlertType, Node, Transfer
 from msnode.audit.targets import Syslog
 from msnode.audit.trail import SILENT, Trail, open_trail
 
-__all__ = ["SILENT", "AlertType", "Node", "Syslog", "Trail", "Transfer", "open_trail"]
+__all__ = ["SILENT", "Access", "AlertType", "Node", "Syslog", "Trail", "Transfer", "open_trail"]

@@ -9,12 +9,14 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 
 class Code(Enum):
-    """Codes of DCM (PS3.16 D) and, for the patient's ID, of RFC 3881 5.5.4."""
+    """Codes of DCM (PS3.16 D) and, for IDs of patients and files, of RFC 3881 5.5.4."""
 
     APPLICATION_ACTIVITY = "110100", "Application Activity"
     BEGIN_TRANSFERRING = "110102", "Begin Transferring DICOM Instances"
+    IMPORT = "110107", "Import"
     INSTANCES_TRANSFERRED = "110104", "DICOM Instances Transferred"
     STUDY_DELETED = "110105", "DICOM Study Deleted"
+    PATIENT_RECORD = "110110", "Patient Record"
     SECURITY_ALERT = "110113", "Security Alert"
     START = "110120", "Application Start"
     STOP = "110121", "Application Stop"
@@ -24,6 +26,15 @@ class Code(Enum):
     STUDY = "110180", "Study Instance UID"
     NODE = "110182", "Node ID"
     PATIENT = "2", "Patient Number"
+    FILE = "12", "URI"
+
+
+class Access(Enum):
+    """What was done with a patient's record (EventActionCode, RFC 3881 5.1.2)."""
+
+    READ = "R"
+    UPDATED = "U"
+    DELETED = "D"
 
 
 class AlertType(Enum):
@@ -103,6 +114,37 @@ def deleted(us: Node, study_instance_uid: str, patient_id: str) -> Element:
     return message
 
 
+def patient_record(us: Node, account: str, access: Access, patient_id: str) -> Element:
+    """Patient Record (DCM 110110): somebody at this host used the record of a patient.
+
+    Args:
+        us: whose record it is.
+        account: of the person.
+        access: what was done.
+        patient_id: whose.
+    """
+    message = _event(Code.PATIENT_RECORD, access.value, SUCCESS)
+    _person_and_us(message, account, us)
+    _object(message, Code.PATIENT, patient_id, kind="1", role="1")
+    return message
+
+
+def imported(us: Node, account: str, file: str) -> Element:
+    """Import (DCM 110107) of a file into the records of the patients that it names.
+
+    Unlike PS3.15 A.5.3.5 it lists no patients, who may be thousands: the file does.
+
+    Args:
+        us: whose records they are.
+        account: of the person.
+        file: its name.
+    """
+    message = _event(Code.IMPORT, "C", SUCCESS)
+    _person_and_us(message, account, us)
+    _object(message, Code.FILE, file, kind="2", role="3")
+    return message
+
+
 def alert(us: Node, other: Node, kind: AlertType, what: str) -> Element:
     """Security Alert (PS3.15 A.5.3.11) on what another node tried.
 
@@ -155,7 +197,7 @@ def _event(code: Code, action: str, outcome: str, kind: Code | AlertType | None 
 def _code(parent: Element, name: str, code: Code | AlertType) -> None:
     """A coded value."""
     value, meaning = code.value
-    system = "RFC-3881" if code is Code.PATIENT else "DCM"
+    system = "RFC-3881" if code in (Code.PATIENT, Code.FILE) else "DCM"
     values = {"csd-code": value, "codeSystemName": system, "originalText": meaning}
     SubElement(parent, name, values)
 
@@ -175,6 +217,12 @@ def _participant(message: Element, node: Node, role: Code | None, *, requests: b
     participant = SubElement(message, "ActiveParticipant", values)
     if role is not None:
         _code(participant, "RoleIDCode", role)
+
+
+def _person_and_us(message: Element, account: str, us: Node) -> None:
+    """Who asks at the command line, and the application that does it."""
+    SubElement(message, "ActiveParticipant", UserID=clean(account), UserIsRequestor="true")
+    _participant(message, us, Code.APPLICATION, requests=False)
 
 
 def _sides(message: Element, transfer: Transfer) -> None:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from msnode import config, metrics
 from msnode.audit import messages
-from msnode.audit.messages import AlertType, Node, Transfer
+from msnode.audit.messages import Access, AlertType, Node, Transfer
 from msnode.audit.targets import File, Syslog, Target
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,14 @@ class Trail:
     def deleted(self, study_instance_uid: str, patient_id: str) -> None:
         """A study and its results were deleted here."""
         self._say(messages.deleted(self.us, study_instance_uid, patient_id))
+
+    def patient_record(self, account: str, access: Access, patient_id: str) -> None:
+        """An account on this host used a patient's record."""
+        self._say(messages.patient_record(self.us, account, access, patient_id))
+
+    def imported(self, account: str, file: str) -> None:
+        """An account on this host imported a file into patients' records."""
+        self._say(messages.imported(self.us, account, file))
 
     def alert(self, other: Node, kind: AlertType, what: str) -> None:
         """Another node tried what it may not; ``what`` names no patient."""

@@ -15,7 +15,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from msnode import audit, config
-from msnode.cli.twin_record import opened, record_of
+from msnode.cli.twin_record import account, opened, record_of
 from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
 from msnode.retention.expiry import DAY_S, Item, Retention
@@ -59,14 +59,15 @@ def forget_events_of(
         MsnodeError: there is nobody to be asked, or see `forget_events`.
     """
     settings = config.load(config_file)
-    with opened(settings) as (database, secret):
-        record = record_of(database, secret, patient, issuer)
+    with opened(settings) as node:
+        record = record_of(node, patient, issuer)
         click.echo(f"{len(record.events)} clinical event(s)")
         if dry_run:
             return
         if not (yes or _agreed()):
             raise click.Abort
-        count = forget_events(database, settings.data, record.key)
+        count = forget_events(node.database, settings.data, record.key)
+        node.trail.patient_record(account(), audit.Access.DELETED, patient.strip())
     click.echo(f"forgotten, {count} event(s)")
 
 

@@ -18,7 +18,7 @@ from msnode.cli.jobs import opened, when
 from msnode.cli.outcomes import result_of
 from msnode.records.receipt import Receipt
 from msnode.store.database import instances, studies
-from msnode.store.patients import of_same_id, patient_key, patient_secret
+from msnode.store.patients import keys_of, known_keys, of_same_id, patient_key, patient_secret
 from msnode.store.receipts import Receipts
 
 COLOURS = {"present": "red", "absent": "green", "undetermined": "yellow"}
@@ -112,12 +112,21 @@ def _where(study: Listed) -> list[str]:
     return [escape(f"{name} {word}") for name, word in study.destinations.items()]
 
 
+def _is_of(database: sa.Engine, data: Path, patient: str) -> sa.ColumnElement[bool]:
+    """Studies of a PatientID, of any issuer, and of those that were merged with it."""
+    key = patient_key(patient_secret(data / "patient.key"), patient, "")
+    column = studies.c.patient_key
+    with database.connect() as connection:
+        keys = {mine for one in {key, *known_keys(connection, key)}
+                for mine in keys_of(connection, one)}  # fmt: skip
+    return sa.or_(of_same_id(column, key), column.in_(keys))
+
+
 def _found(database: sa.Engine, data: Path, wanted: Wanted) -> list[Listed]:
     """The studies that fit, newest first."""
     query = sa.select(studies).order_by(studies.c.last_at.desc())
     if wanted.patient is not None:
-        key = patient_key(patient_secret(data / "patient.key"), wanted.patient, "")
-        query = query.where(of_same_id(studies.c.patient_key, key))
+        query = query.where(_is_of(database, data, wanted.patient))
     with database.connect() as connection:
         rows = connection.execute(query).all()
     found: list[Listed] = []

@@ -12,6 +12,7 @@ from msnode.errors import MsnodeError
 from msnode.store.files import replacing
 from msnode.store.patients import ID_DIGITS
 from msnode.twin.clinical.event_csv import COLUMNS, cells_of
+from msnode.twin.clinical.event_fhir import as_bundle
 from msnode.twin.clinical.events import Recorded
 
 
@@ -26,16 +27,19 @@ def export(config_file: Path, patient: str, issuer: str, out: Path) -> int:
             issuer, which is on record as a hash only, so it has to be given.
     """
     if out.suffix.lower() not in (".csv", ".json"):
-        raise MsnodeError("name the file NAME.csv or NAME.json")
-    with opened(config.load(config_file)) as (database, secret):
-        record = record_of(database, secret, patient, issuer)
+        raise MsnodeError("name the file NAME.csv, NAME.fhir.json or NAME.json")
+    with opened(config.load(config_file)) as node:
+        record = record_of(node, patient, issuer)
     if not issuer.strip() and any(len(one.patient_key) > ID_DIGITS for one in record.events):
         raise MsnodeError("the events name the issuer of the ID: give it with --issuer")
     rows = [
         (one, cells_of(one.event, patient.strip(), _issuer(one, issuer.strip())))
         for one in record.events
     ]
-    text = _as_csv(rows) if out.suffix.lower() == ".csv" else _as_json(rows)
+    if out.name.lower().endswith(".fhir.json"):
+        text = _as_fhir(rows)
+    else:
+        text = _as_csv(rows) if out.suffix.lower() == ".csv" else _as_json(rows)
     with replacing(out) as file:
         Path(file.name).chmod(0o600)  # it names the patient
         file.write(text.encode())
@@ -56,6 +60,12 @@ def _as_csv(rows: list[tuple[Recorded, Cells]]) -> str:
     writer.writeheader()
     writer.writerows(cells for _, cells in rows)
     return text.getvalue()
+
+
+def _as_fhir(rows: list[tuple[Recorded, Cells]]) -> str:
+    patient = rows[0][1]["patient"] if rows else ""
+    bundle = as_bundle(patient, [(cells["issuer"], one.event) for one, cells in rows])
+    return json.dumps(bundle, ensure_ascii=False, indent=1) + "\n"
 
 
 def _as_json(rows: list[tuple[Recorded, Cells]]) -> str:

@@ -22,7 +22,9 @@ def twin() -> None:
 @config_option
 @plain_errors
 def import_(file: Path, config_file: Path) -> None:
-    """Add the clinical events of a CSV FILE; the same file again adds nothing (docs/twin.md).
+    """Add the clinical events of a FILE; the same file again adds nothing (docs/twin.md).
+
+    FILE is a CSV, or a FHIR R4 Bundle if its name ends in .json.
 
     A row that is wrong is named with its line, column and the fix, and left out; then the exit
     status is 1.
@@ -106,7 +108,8 @@ def score(patient: str | None, issuer: str, config_file: Path, as_json: bool) ->
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="NAME.csv, which `msnode twin import` takes, or NAME.json with where each came from.",
+    help="NAME.csv or NAME.fhir.json, which `msnode twin import` takes, or NAME.json with where "
+    "each came from.",
 )
 @plain_errors
 def export(patient: str, issuer: str, config_file: Path, out: Path) -> None:
@@ -115,6 +118,27 @@ def export(patient: str, issuer: str, config_file: Path, out: Path) -> None:
 
     count = twin_export.export(config_file, patient, issuer, out)
     click.echo(f"{count} event(s) are in {out}")
+
+
+@twin.command()
+@click.argument("old")
+@click.argument("into")
+@issuer_option
+@click.option("--into-issuer", default="", help="Likewise, of INTO.")
+@click.option("--undo", is_flag=True, help="Take the merge of these two back.")
+@config_option
+@plain_errors
+def merge(
+    old: str, into: str, issuer: str, into_issuer: str, undo: bool, config_file: Path
+) -> None:
+    """Make the PatientIDs OLD and INTO one patient, for studies and events, now and later.
+
+    Nothing on record is changed, so that it can be taken back.
+    """
+    from msnode.cli import twin_merge
+
+    names = twin_merge.Named(old, issuer), twin_merge.Named(into, into_issuer)
+    twin_merge.merge_patients(config_file, *names, takes_back=undo)
 
 
 @twin.command()

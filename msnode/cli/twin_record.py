@@ -1,15 +1,17 @@
 """A patient's record as the commands of `msnode twin` find it."""
 
+import os
+import pwd
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from msnode import config
+from msnode import audit, config
 from msnode.errors import MsnodeError
 from msnode.store.database import open_database
-from msnode.store.patients import ID_DIGITS, known_keys, patient_key, patient_secret
+from msnode.store.patients import ID_DIGITS, keys_of, known_keys, patient_key, patient_secret
 from msnode.store.schema import migrate
 from msnode.twin.clinical.event_store import of_patient
 from msnode.twin.clinical.events import Recorded
@@ -24,39 +26,69 @@ class Record:
         key: of the patient, as asked for.
         events: in the order in which they came.
         entries: results of all generations of all studies.
+        merged: how many other IDs are this patient's.
     """
 
     key: str
     events: list[Recorded]
     entries: list[Entry]
+    merged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a command works with.
+
+    Attributes:
+        database: brought up to date.
+        secret: of the patients' keys.
+        trail: hears who used whose record.
+    """
+
+    database: sa.Engine
+    secret: bytes
+    trail: audit.Trail
 
 
 @contextmanager
-def opened(settings: config.Config) -> Iterator[tuple[sa.Engine, bytes]]:
-    """The node's database, brought up to date, and the secret of its patients' keys."""
+def opened(settings: config.Config) -> Iterator[Opened]:
+    """The node's database, secret and an audit trail of one's own."""
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = open_database(settings.database_url)
     try:
         migrate(database)
-        yield database, patient_secret(settings.data / "patient.key")
+        trail = audit.open_trail(settings, "twin")
+        try:
+            yield Opened(database, patient_secret(settings.data / "patient.key"), trail)
+        finally:
+            trail.close()
     finally:
         database.dispose()
 
 
-def record_of(database: sa.Engine, secret: bytes, patient: str, issuer: str) -> Record:
-    """A patient's record.
+def account() -> str:
+    """Who runs this; a container may have no name for its user."""
+    with suppress(KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    return str(os.getuid())
+
+
+def record_of(node: Opened, patient: str, issuer: str) -> Record:
+    """A patient's record; the audit trail hears that it was read.
 
     Raises:
         MsnodeError: there is nobody of this ID, or there are several.
     """
-    key = patient_key(secret, patient.strip(), issuer.strip())
-    with database.connect() as connection:
+    key = patient_key(node.secret, patient.strip(), issuer.strip())
+    with node.database.connect() as connection:
         check_unambiguous(connection, key)
         events = of_patient(connection, key)
-    entries = Twin(database).history(key)
+        ids = {one[:ID_DIGITS] for one in keys_of(connection, key)}
+    entries = Twin(node.database).history(key)
     if not events and not entries:
         raise MsnodeError("nothing is on record of this patient")
-    return Record(key, events, entries)
+    node.trail.patient_record(account(), audit.Access.READ, patient.strip())
+    return Record(key, events, entries, len(ids) - 1)
 
 
 def check_unambiguous(connection: sa.Connection, key: str) -> None:
@@ -66,5 +98,5 @@ def check_unambiguous(connection: sa.Connection, key: str) -> None:
         MsnodeError: so it is.
     """
     whole = [one for one in known_keys(connection, key) if len(one) > ID_DIGITS]
-    if len(key) == ID_DIGITS and len(whole) > 1:
+    if len(key) == ID_DIGITS and not {key, *whole}.issubset(keys_of(connection, key) or [key]):
         raise MsnodeError("this ID is known from several issuers: name one with --issuer")

@@ -10,8 +10,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from msnode import config
-from msnode.cli.twin_record import check_unambiguous, opened
+from msnode import audit, config
+from msnode.cli.twin_record import account, check_unambiguous, opened
 from msnode.store.patients import patient_key
 from msnode.twin import Twin
 from msnode.twin.expect.priors import load_priors
@@ -33,14 +33,15 @@ def score(config_file: Path, patient: str | None, issuer: str, *, as_json: bool)
     """
     settings = config.load(config_file)
     priors = load_priors(settings.expect.priors)
-    with opened(settings) as (database, secret):
-        made = Expectations(Twin(database), priors)
+    with opened(settings) as node:
+        made = Expectations(Twin(node.database), priors)
         if patient is None:
             found = summaries(made.scored_everywhere())
         else:
-            key = patient_key(secret, patient.strip(), issuer.strip())
-            with database.connect() as connection:
+            key = patient_key(node.secret, patient.strip(), issuer.strip())
+            with node.database.connect() as connection:
                 check_unambiguous(connection, key)
+            node.trail.patient_record(account(), audit.Access.READ, patient.strip())
             found = summaries(made.scored(key))
     if as_json:
         for one in found:

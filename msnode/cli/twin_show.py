@@ -16,7 +16,7 @@ from msnode import config
 from msnode.cli.twin_outlook import as_objects, draw, forecast_of, tables
 from msnode.cli.twin_record import opened, record_of
 from msnode.twin.clinical.event_kinds import KINDS
-from msnode.twin.clinical.events import Event
+from msnode.twin.clinical.events import IDENTITY_DIGITS, Event
 from msnode.twin.expect.priors import load_priors
 from msnode.twin.patient_state import PatientState, imaging, state
 from msnode.twin.rules.rule_result import RuleResult
@@ -48,20 +48,24 @@ def show(
     """
     settings = config.load(config_file)
     priors = load_priors(settings.expect.priors)
-    with opened(settings) as (database, secret):
-        record = record_of(database, secret, patient, issuer)
+    with opened(settings) as node:
+        record = record_of(node, patient, issuer)
     found = state((one.event for one in record.events), imaging(record.entries), on or date.today())
     told = forecast_of(found, priors)
     if png is not None:
         draw(found, told, png)
     if as_json:
-        click.echo(json.dumps(as_object(found) | as_objects(told, rate), default=str))
+        shown = as_object(found) | {"merged_ids": record.merged} | as_objects(told, rate)
+        click.echo(json.dumps(shown, default=str))
         return
     console = Console()
     console.print(_facts(found))
-    console.print(_events(found), _studies(found), _rules(found.rules), *tables(told, rate))
+    console.print(_events(found, console.width), _studies(found), _rules(found.rules))
+    console.print(_definitions(found.rules), *tables(told, rate))
     for line in _remarks(found):
         console.print(line)
+    if record.merged:
+        console.print(f"merged with {record.merged} other ID(s), whose events are among these")
 
 
 def as_object(found: PatientState) -> dict[str, object]:
@@ -69,7 +73,14 @@ def as_object(found: PatientState) -> dict[str, object]:
     told = asdict(found)
     for group in ("events", "replaced", "dangling"):
         events: Iterable[Event] = getattr(found, group)
-        told[group] = [asdict(event) | {"identity": event.identity} for event in events]
+        told[group] = [_event(event) for event in events]
+    return told
+
+
+def _event(event: Event) -> dict[str, object]:
+    """An event; its date as far as it is known."""
+    told = asdict(event) | {"day": event.when or None, "identity": event.identity}
+    del told["last"]
     return told
 
 
@@ -81,7 +92,7 @@ def _facts(found: PatientState) -> str:
         "sex": facts.sex,
         "diagnosis": facts.diagnosis,
         "EDSS": None if facts.edss is None else f"{facts.edss:.1f} ({facts.edss_day})",
-        "treatment": ", ".join(facts.treatments) or None,
+        "treatment": ", ".join(facts.treatments or ()) or None,
         "relapses on record": facts.relapses,
     }
     return "\n".join(
@@ -90,24 +101,32 @@ def _facts(found: PatientState) -> str:
     )
 
 
-def _events(found: PatientState) -> Table:
+def _events(found: PatientState, width: int) -> Table:
+    """The events that hold.
+
+    Args:
+        found: the state.
+        width: of the terminal, in characters.
+    """
+    # the day and the identity, which is there to be copied, stand whole; 11 are between columns
+    rest = max((width - 10 - IDENTITY_DIGITS - 11) // 2, 8)
     table = Table(box=SIMPLE, pad_edge=False, title="events", title_justify="left")
-    for name in ("day", "what", "value", "note"):
-        table.add_column(name, overflow="fold")
-    table.add_column("identity", no_wrap=True)  # it is there to be copied
+    table.add_column("day", no_wrap=True)
+    table.add_column("what", overflow="fold", max_width=rest)
+    table.add_column("value", overflow="fold", max_width=rest)
+    table.add_column("identity, identifier, note", overflow="fold", min_width=IDENTITY_DIGITS)
     for event in found.events:
-        value = " ".join(filter(None, (event.value, event.unit, event.detail)))
-        note = " ".join(filter(None, (event.identifier, event.note)))
+        value = "\n".join(filter(None, (f"{event.value} {event.unit}".strip(), event.detail)))
+        named = "\n".join(filter(None, (event.identity, event.identifier, event.note)))
         what = KINDS[event.kind].what
-        cells = (str(event.day or ""), what, escape(value), escape(note), event.identity)
-        table.add_row(*cells)
+        table.add_row(event.when, what, escape(value), escape(named))
     return table
 
 
 def _studies(found: PatientState) -> Table:
     table = Table(box=SIMPLE, pad_edge=False, title="studies", title_justify="left")
     for name in ("day", "study", "lesions", "ml", "compared with", "new", "enlarging"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=name != "compared with")
     for one in found.imaging:
         ml = "" if one.lesion_ml is None else f"{one.lesion_ml:.1f}"
         cells = (one.day, one.study_key, one.lesion_count, ml, one.prior, one.new, one.enlarging)
@@ -117,17 +136,27 @@ def _studies(found: PatientState) -> Table:
 
 def _rules(results: Iterable[RuleResult]) -> Table:
     table = Table(box=SIMPLE, pad_edge=False, title="rules", title_justify="left")
-    for name in ("rule", "result", "definition and source"):
+    for name in ("rule", "result"):
         table.add_column(name, overflow="fold")
     for one in results:
-        table.add_row(one.rule.name, _result(one), f"[dim]{one.rule.definition}. {one.rule.source}")
+        table.add_row(one.rule.name, _result(one))
     return table
+
+
+def _definitions(results: Iterable[RuleResult]) -> str:
+    """What each rule says, below the table: as a column of it, it would be unreadable."""
+    told = (
+        f"[bold]{one.rule.name}[/]: {escape(one.rule.definition)}. Source: "
+        f"{escape(one.rule.source)}."
+        for one in results
+    )
+    return "definitions\n\n" + "\n\n".join(told) + "\n"
 
 
 def _result(one: RuleResult) -> str:
     """A result with its reason; what is missing, where it is unknown."""
     if one.value is None:
-        return f"[yellow]unknown[/]: wanted are {escape('; '.join(one.missing))}"
+        return f"[yellow]unknown[/], for want of: {escape('; '.join(one.missing))}"
     return f"[bold]{one.value}[/]: {escape(one.words)}"
 
 

@@ -52,13 +52,13 @@ def similar(config_file: Path, patient: str, issuer: str, *, as_json: bool) -> N
         MsnodeError: see `record_of`.
     """
     settings = config.load(config_file)
-    with opened(settings) as (database, secret):
-        record = record_of(database, secret, patient, issuer)
+    with opened(settings) as node:
+        record = record_of(node, patient, issuer)
         events = (one.event for one in record.events)
         found = course(events, imaging(record.entries), date.today())[0]
-        with database.connect() as connection:
+        with node.database.connect() as connection:
             keys = keys_of(connection, record.key)
-        told = _similar(database, settings.data, keys, found)
+        told = _similar(node.database, settings.data, keys, found)
     if as_json:
         click.echo(json.dumps(asdict(told), default=str))
         return

@@ -31,11 +31,19 @@ class ScanPoint:
 
 @dataclass(frozen=True, slots=True)
 class TreatmentSpan:
-    """A treatment, from its begin to its end; None where it goes on, or its begin is unknown."""
+    """A treatment.
+
+    Attributes:
+        name: of it.
+        begin: None where that is not on record.
+        end: None where it goes on.
+        is_exact: whether both days are known to the day; else they are about right.
+    """
 
     name: str
     begin: date | None
     end: date | None
+    is_exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,7 @@ class Timeline:
         on: the day it is drawn on; what lies behind it is expected, not known.
         scans: by day.
         edss: day and score, by day.
-        relapses: days on which they began.
+        relapses: first and last day on which each may have begun.
         reviewed: first and last day of spans of which all relapses are on record.
         treatments: by begin.
         load_ahead: of the load, by day; () where nothing of it is known of the patient.
@@ -67,7 +75,7 @@ class Timeline:
     on: date
     scans: tuple[ScanPoint, ...] = ()
     edss: tuple[tuple[date, float], ...] = ()
-    relapses: tuple[date, ...] = ()
+    relapses: tuple[tuple[date, date], ...] = ()
     reviewed: tuple[tuple[date, date], ...] = ()
     treatments: tuple[TreatmentSpan, ...] = ()
     load_ahead: tuple[Ahead, ...] = ()

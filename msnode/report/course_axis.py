@@ -35,7 +35,7 @@ class Axis:
             *(one.day for one in told.scans),
             *(one.since for one in told.scans if one.since is not None),
             *(day for day, _ in told.edss),
-            *told.relapses,
+            *(first for first, _ in told.relapses),
             *(first for first, _ in told.reviewed),
             *(day for one in told.treatments if (day := one.begin or one.end) is not None),
         ]

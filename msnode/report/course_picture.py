@@ -104,3 +104,6 @@ def _notes(told: Timeline, say: Words) -> Iterator[str]:
         yield say("course_regions_missing")
     if told.relapses or told.reviewed:
         yield say("course_reviewed")
+    rough = any(first != last for first, last in told.relapses)
+    if rough or not all(one.is_exact for one in told.treatments):
+        yield say("course_about")

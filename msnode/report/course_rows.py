@@ -154,8 +154,11 @@ class Relapses:
         y = top + 16
         for first, last in self.told.reviewed:
             self.canvas.line((self.axis.x(first), y, self.axis.x(last), y), INK, 2)
-        for day in self.told.relapses:
-            x = self.axis.x(day)
+        for first, last in self.told.relapses:
+            left, right = self.axis.x(first), self.axis.x(last)
+            if first != last:
+                self.canvas.line((left, y - 7, right, y - 7), MARK, 2)
+            x = (left + right) / 2
             self.canvas.polygon((x - 8, y - 14, x + 8, y - 14, x, y), MARK)
 
 
@@ -185,7 +188,8 @@ class Treatments:
                 self.canvas.polygon(
                     (right, y, right + 9, y + LANE / 2 - 2, right, y + LANE - 4), FAINT
                 )
-            self._name(span.name, left, right, y + LANE / 2 - 2)
+            words = span.name if span.is_exact else f"≈ {span.name}"
+            self._name(words, left, right, y + LANE / 2 - 2)
 
     def _name(self, name: str, left: float, right: float, y: float) -> None:
         """In the bar; behind it where it is too short."""

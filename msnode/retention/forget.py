@@ -20,12 +20,14 @@ from msnode.store.database import (
     commitments,
     expectations,
     instances,
+    patient_merges,
     receipts,
     results,
     senders,
     studies,
 )
 from msnode.store.files import fsync
+from msnode.store.merges import forget_merges
 from msnode.store.patients import keys_of
 from msnode.twin.clinical import event_store
 from msnode.twin.expect import prediction_store
@@ -76,6 +78,7 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         _delete_files(folder, study, keys, patient)
         event_store.delete(connection, keys)
         prediction_store.delete(connection, patient)
+        forget_merges(connection, keys)
         counts = [
             connection.execute(table.delete().where(table.c.study_key == study)).rowcount
             for table in TABLES
@@ -126,6 +129,8 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
         _forget_in_copies(folder, None, keys, keys)
         count = event_store.delete(connection, keys)
         prediction_store.delete(connection, keys)
+        if not connection.scalar(sa.select(sa.exists().where(studies.c.patient_key.in_(keys)))):
+            forget_merges(connection, keys)
     log.info("clinical events forgotten events=%d", count)
     return count
 
@@ -224,6 +229,9 @@ def _forget_in_copy(
             if table == clinical_events.name:
                 mine = ((key,) for key in keys)
                 copy.executemany(f"DELETE FROM {table} WHERE patient_key = ?", mine)  # noqa: S608
+            elif table == patient_merges.name:
+                mine = ((key,) for key in keys)
+                copy.executemany(f"DELETE FROM {table} WHERE ? IN (old_key, into_key)", mine)  # noqa: S608
             elif study is None:
                 continue
             elif "study_key" in columns:

@@ -150,7 +150,7 @@ clinical_events = sa.Table(
     Column(
         "identity", String(32), primary_key=True
     ),  # hash of the seven that follow and `replaces`
-    Column("event_date", String(8)),  # DA; null where the kind needs none
+    Column("event_date", String(8)),  # YYYY, YYYYMM or YYYYMMDD; null where the kind needs none
     Column("kind", String(32), nullable=False),  # as in twin.clinical.event_kinds
     Column("value", Text, nullable=False),  # in one spelling; "" where the kind has none
     Column("unit", String(16), nullable=False),
@@ -158,7 +158,7 @@ clinical_events = sa.Table(
     Column("note", Text, nullable=False),
     Column("identifier", String(64), nullable=False),  # the site's own; "" where it has none
     Column("replaces", String(64), nullable=False),  # identity or identifier of another event
-    Column("source", String(16), nullable=False),  # csv
+    Column("source", String(16), nullable=False),  # csv, fhir
     Column("file", Text, nullable=False),  # its name, without the folder
     Column("line", Integer, nullable=False),  # in it, from 1
     Column("imported_at", Float, nullable=False),  # unix s
@@ -172,6 +172,18 @@ expectations = sa.Table(
     Column("study_key", ForeignKey("studies.study_key"), primary_key=True),
     Column("made_at", Float, nullable=False, index=True),  # unix s
     Column("told", Text, nullable=False),  # twin.expect.prediction.Prediction as JSON
+)
+
+patient_merges = sa.Table(
+    "patient_merges",
+    metadata,
+    # rows are only added: a merge, and after it perhaps its undoing; the newest of a pair counts
+    Column("number", Integer, primary_key=True),
+    Column("old_key", String(48), nullable=False),  # see store.patients
+    Column("into_key", String(48), nullable=False),
+    Column("undone", Boolean, nullable=False),
+    Column("recorded_at", Float, nullable=False),  # unix s
+    Column("recorded_by", Text, nullable=False),  # account on the host
 )
 
 receipts = sa.Table(
@@ -240,13 +252,16 @@ def open_database(url: str) -> sa.Engine:
     if parsed.get_backend_name() != "sqlite":
         patient = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
         return sa.create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=patient
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args=patient,
+            hide_parameters=True,  # an error shall not quote what is on record of a patient
         )
     if parsed.database and parsed.database != ":memory:":
         path = Path(parsed.database)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         make_private_file(path)
-    engine = sa.create_engine(parsed)
+    engine = sa.create_engine(parsed, hide_parameters=True)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_immediate)
     return engine

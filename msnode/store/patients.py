@@ -3,7 +3,7 @@
 A key is made of PatientID and IssuerOfPatientID with a secret that is in no database: 32 hex digits
 of the ID, 16 more if the issuer is known, "" without an ID. So of two keys of one patient, one is
 a prefix of the other, also when some images lack the issuer (PS3.3 C.7.1.1), as derived objects
-often do.
+often do. Keys that a person has merged (`store.merges`) are of one patient, too.
 """
 
 import contextlib
@@ -12,11 +12,12 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from msnode.store.database import clinical_events, studies
+from msnode.store.database import clinical_events, patient_merges, studies
 from msnode.store.files import fsync
 
 ID_DIGITS = 32
@@ -40,19 +41,46 @@ def contradict(one: str, other: str) -> bool:
     return not (one.startswith(other) or other.startswith(one))
 
 
-def same_patient(key: str, known: Iterable[str]) -> frozenset[str]:
+def same_patient(
+    key: str, known: Iterable[str], merges: Iterable[tuple[str, str]] = ()
+) -> frozenset[str]:
     """Which of the known keys are this patient's: the IDs agree, and nothing contradicts.
 
     An ID without its issuer is the patient's whose issuer is known, unless the same ID is known
-    from two issuers: then it may be either's, and is joined with neither.
+    from two issuers that were not merged: then it may be either's, and is joined with neither.
+
+    Args:
+        key: of the patient.
+        known: keys on record, also of others.
+        merges: pairs of keys of one person each, in any order; their keys count as known.
     """
     if not key:
         return frozenset()
-    of_id = {other for other in known if other[:ID_DIGITS] == key[:ID_DIGITS]} | {key}
-    whole = {other for other in of_id if len(other) > ID_DIGITS}
-    if len(whole) > 1:
-        return frozenset({key})
-    return frozenset(of_id)
+    pairs = list(merges)
+    groups = {one: frozenset({one}) for one in {key, *known, *chain(*pairs)} if one}
+    for one, other in pairs:
+        _join(groups, one, other)
+    joined = True
+    while joined:  # a join may bring the issuers of another ID together
+        joined = any(_join_bare(groups, bare) for bare in groups if len(bare) == ID_DIGITS)
+    return groups[key]
+
+
+def _join(groups: dict[str, frozenset[str]], one: str, other: str) -> bool:
+    """Make two keys one patient's; returns whether they were not yet."""
+    if other in groups[one]:
+        return False
+    group = groups[one] | groups[other]
+    groups.update(dict.fromkeys(group, group))
+    return True
+
+
+def _join_bare(groups: dict[str, frozenset[str]], bare: str) -> bool:
+    """Join an ID without its issuer to that ID's only patient, if there is one."""
+    whole = [key for key in groups if key.startswith(bare) and key != bare]
+    if not whole or not groups[whole[0]].issuperset(whole):
+        return False
+    return _join(groups, bare, whole[0])
 
 
 def of_same_id(column: sa.ColumnElement[str], key: str) -> sa.ColumnElement[bool]:
@@ -62,8 +90,35 @@ def of_same_id(column: sa.ColumnElement[str], key: str) -> sa.ColumnElement[bool
 
 
 def keys_of(connection: sa.Connection, key: str) -> list[str]:
-    """All keys that are this patient's, known by a study or by a clinical event."""
-    return sorted(same_patient(key, known_keys(connection, key)))
+    """All keys that are this patient's, known by a study, a clinical event or a merge."""
+    pairs = merged_pairs(connection)
+    known = known_keys(connection, key)
+    waiting, seen = [key], {key[:ID_DIGITS]}
+    while waiting:
+        here = waiting.pop()[:ID_DIGITS]
+        for other in chain(*(pair for pair in pairs if here in {one[:ID_DIGITS] for one in pair})):
+            if other[:ID_DIGITS] not in seen:
+                seen.add(other[:ID_DIGITS])
+                known |= known_keys(connection, other)
+                waiting.append(other)
+    mine = [pair for pair in pairs if pair[0][:ID_DIGITS] in seen]
+    return sorted(same_patient(key, known, mine))
+
+
+def are_one(connection: sa.Connection, one: str, other: str) -> bool:
+    """Whether two keys are of one patient; either may be new to the record."""
+    return not set(keys_of(connection, one)).isdisjoint(keys_of(connection, other))
+
+
+def merged_pairs(connection: sa.Connection) -> list[tuple[str, str]]:
+    """The pairs of keys that were merged and not taken apart again."""
+    columns = patient_merges.c
+    query = sa.select(columns.old_key, columns.into_key, columns.undone).order_by(columns.number)
+    newest = {
+        frozenset({old, into}): (old, into, undone)
+        for old, into, undone in connection.execute(query)
+    }
+    return [(old, into) for old, into, undone in newest.values() if not undone]
 
 
 def known_keys(connection: sa.Connection, key: str) -> set[str]:

@@ -26,7 +26,7 @@ def timeline(course: Course, told: Forecast) -> Timeline:
         edss=tuple((one.day, one.value) for one in course.edss())
         if not course.contradicted("edss")
         else (),
-        relapses=tuple(one.day for one in course.relapses() if one.day is not None),
+        relapses=tuple(one.span for one in course.relapses() if one.day is not None),
         reviewed=course.reviewed(),
         treatments=tuple(_treatments(course)),
         load_ahead=_ahead(ahead.load) if told.load.used else (),
@@ -56,8 +56,10 @@ def _treatments(course: Course) -> Iterator[TreatmentSpan]:
     for event in course.of("treatment_begun", "treatment_stopped"):
         name = event.value.casefold()
         if event.kind == "treatment_begun":
-            running.setdefault(name, TreatmentSpan(event.value, event.day, None))
+            exact = event.last is None
+            running.setdefault(name, TreatmentSpan(event.value, event.about, None, exact))
         else:
             begun = running.pop(name, TreatmentSpan(event.value, None, None))
-            yield TreatmentSpan(begun.name, begun.begin, event.day)
+            exact = begun.is_exact and event.last is None
+            yield TreatmentSpan(begun.name, begun.begin, event.about, exact)
     yield from running.values()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from msnode.twin.clinical.course import Contradiction, Course, Imaging, course
-from msnode.twin.clinical.events import Event
+from msnode.twin.clinical.events import Event, may_coincide
 from msnode.twin.history import Entry
 from msnode.twin.rules import all_rules
 from msnode.twin.rules.rule_result import RuleResult
@@ -22,7 +22,7 @@ class Facts:
         diagnosis: the latest; see `event_kinds.DIAGNOSES`.
         edss: the latest.
         edss_day: its day.
-        treatments: begun and not stopped.
+        treatments: begun and not stopped; None where dates in part leave that open.
         relapses: number on record, which need not be all.
     """
 
@@ -31,7 +31,7 @@ class Facts:
     diagnosis: str | None
     edss: float | None
     edss_day: date | None
-    treatments: tuple[str, ...]
+    treatments: tuple[str, ...] | None
     relapses: int
 
 
@@ -124,18 +124,29 @@ def _facts(found: Course) -> Facts:
 
 
 def _latest(found: Course, kind: str) -> Event | None:
-    """The latest event of a kind, unless these contradict each other."""
+    """The latest event of a kind, unless these contradict each other or may be in another order."""
     events = found.of(kind)
-    return events[-1] if events and not found.contradicted(kind) else None
+    if not events or found.contradicted(kind):
+        return None
+    last = events[-1]
+    unclear = any(may_coincide(last, e) and e.value != last.value for e in events)
+    return None if unclear else last
 
 
-def _treatments(found: Course) -> tuple[str, ...]:
+def _treatments(found: Course) -> tuple[str, ...] | None:
     """Names of the treatments that were begun and not stopped since."""
     running: dict[str, str] = {}
-    # of one day, the begin sorts before the stop
-    for event in found.of("treatment_begun", "treatment_stopped"):
+    events = found.of("treatment_begun", "treatment_stopped")
+    # of what may be one day, the begin comes before the stop
+    for event in sorted(events, key=lambda e: (e.span[e.kind == "treatment_stopped"], e.kind)):
         if event.kind == "treatment_begun":
             running[event.value.casefold()] = event.value
         else:
             running.pop(event.value.casefold(), None)
+    for one in events:
+        mine = [e for e in events if e.value.casefold() == one.value.casefold()]
+        begun = sum(e.kind == "treatment_begun" for e in mine)
+        unclear = any(may_coincide(one, e) for e in mine if e is not one)
+        if unclear and (2 * begun > len(mine)) != (one.value.casefold() in running):
+            return None
     return tuple(sorted(running.values()))

@@ -13,7 +13,7 @@ from msnode.receive.dicom.sop_classes import ANALYSED
 from msnode.receive.inbox.identity import Header
 from msnode.records.uid_hash import uid_hash
 from msnode.store.database import StudyState, instances, receipts, studies
-from msnode.store.patients import contradict
+from msnode.store.patients import are_one, contradict
 
 
 class Taken(StrEnum):
@@ -138,7 +138,7 @@ class Ledger:
         if uid in self._own:
             return Taken.OWN
         study = self._studies.setdefault(key, _new_study(arrival))
-        if contradict(study["patient_key"], arrival.patient_key):
+        if self._is_anothers(study["patient_key"], arrival.patient_key):
             return StoreRefused(WRONG_CLASS, "StudyInstanceUID belongs to another PatientID")
         contents = self._contents.setdefault((key, uid), set())
         if arrival.sha256 in contents:
@@ -153,6 +153,10 @@ class Ledger:
         self._new.append(_instance_values(arrival, conflict))
         self._touch(study, arrival, wakes=not conflict)
         return Taken.CONFLICT if conflict else Taken.STORED
+
+    def _is_anothers(self, known: str, key: str) -> bool:
+        """Whether a study belongs to another patient, whom nobody has merged with this one."""
+        return contradict(known, key) and not are_one(self._connection, known, key)
 
     def _touch(self, study: dict[str, Any], arrival: Arrival, wakes: bool) -> None:
         """Update the study's row for an arrival; for most arrivals nothing changes.

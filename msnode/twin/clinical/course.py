@@ -15,6 +15,9 @@ ONCE = ("birth_year", "sex", "onset")
 ONCE_A_DAY = ("edss", "diagnosis", "enhancing_lesions")
 """Kinds of which one value is true on a day."""
 
+SYMPTOMATIC = ("CIS", "RRMS", "SPMS", "PPMS")
+"""Diagnoses that nobody has without a symptom; RIS is one without."""
+
 
 @dataclass(frozen=True, slots=True)
 class Imaging:
@@ -105,12 +108,27 @@ class Course:
         return tuple(by_day[day] for day in sorted(by_day))
 
     def relapses(self, after: date = date.min, until: date = date.max) -> tuple[Event, ...]:
-        """Relapses that began in (after, until], each at least 30 days after the one before."""
+        """Relapses that began in (after, until], each at least 30 days after the one before.
+
+        Those of which only the year or month is known are not among them; see `count_relapses`.
+        """
         found: list[tuple[date, Event]] = []
         for event in self.of("relapse"):
-            if event.day and (not found or event.day - found[-1][0] >= RELAPSES_APART):
+            if (
+                event.day
+                and event.last is None
+                and (not found or event.day - found[-1][0] >= RELAPSES_APART)
+            ):
                 found.append((event.day, event))
         return tuple(event for day, event in found if after < day <= until)
+
+    def vague_relapses(self, first: date, last: date) -> tuple[Event, ...]:
+        """Relapses known by year or month only that may have begun from one day to another."""
+        return tuple(
+            event
+            for event in self.of("relapse")
+            if event.last and event.span[0] <= last and first <= event.span[1]
+        )
 
     def reviewed(self) -> tuple[tuple[date, date], ...]:
         """Spans, first and last day, of which all relapses are on record; they do not touch."""
@@ -149,14 +167,21 @@ def _contradictions(
 ) -> Iterator[Contradiction]:
     for kind in ONCE:
         mine = [event for event in valid if event.kind == kind]
-        if len({event.value or event.day for event in mine}) > 1:
+        if len({event.value for event in mine}) > 1 or not _common(mine):
             yield _told(kind, f"{kind} is on record in two ways", mine)
     for kind in ONCE_A_DAY:
         yield from _on_one_day([event for event in valid if event.kind == kind])
     yield from _of_one_name(valid)
     yield from _before_birth(valid)
+    yield from _before_onset(valid)
     for kind in sorted({event.kind for event in circular}):
         yield _told(kind, "corrections replace each other in a circle", circular)
+
+
+def _common(events: list[Event]) -> bool:
+    """Whether onsets may all be of one day."""
+    spans = [event.span for event in events if event.kind == "onset"]
+    return not spans or max(s[0] for s in spans) <= min(s[1] for s in spans)
 
 
 def _told(kind: str, why: str, events: Iterable[Event]) -> Contradiction:
@@ -165,8 +190,9 @@ def _told(kind: str, why: str, events: Iterable[Event]) -> Contradiction:
 
 def _on_one_day(events: list[Event]) -> Iterator[Contradiction]:
     """Two values of one kind on one day."""
-    for day in sorted({event.day for event in events if event.day}):
-        mine = [event for event in events if event.day == day]
+    whole = [event for event in events if event.last is None]
+    for day in sorted({event.day for event in whole if event.day}):
+        mine = [event for event in whole if event.day == day]
         if len({event.value for event in mine}) > 1:
             yield _told(mine[0].kind, f"two values of {mine[0].kind} on {day}", mine)
 
@@ -186,7 +212,20 @@ def _before_birth(events: tuple[Event, ...]) -> Iterator[Contradiction]:
     if len({birth.value for birth in births}) != 1:
         return
     for event in events:
-        if event.day and event.kind != "birth_year" and event.day.year < int(births[0].value):
-            why = f"{event.kind} of {event.day} is before the year of birth"
+        if event.day and event.kind != "birth_year" and event.span[1].year < int(births[0].value):
+            why = f"{event.kind} of {event.when} is before the year of birth"
             for kind in (event.kind, "birth_year"):
                 yield _told(kind, why, [event, *births])
+
+
+def _before_onset(events: tuple[Event, ...]) -> Iterator[Contradiction]:
+    """What comes with symptoms, yet before the first one; only the onset is doubted for it."""
+    onsets = [event for event in events if event.kind == "onset" and event.day]
+    for event in events:
+        symptomatic = event.kind == "relapse" or (
+            event.kind == "diagnosis" and event.value in SYMPTOMATIC
+        )
+        for onset in onsets if symptomatic else ():
+            if event.day and event.span[1] < onset.span[0]:
+                why = f"{event.kind} of {event.when} is before the onset of {onset.when}"
+                yield _told("onset", why, [event, onset])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from msnode.errors import Refused
-from msnode.twin.clinical.event_kinds import FIRST_YEAR, KINDS, Kind, Spell, day
+from msnode.twin.clinical.event_kinds import FIRST_YEAR, KINDS, Kind, Spell, day, partial_day
 from msnode.twin.clinical.events import Event
 
 COLUMNS = (
@@ -89,7 +89,7 @@ def read(path: Path, key_of: KeyOf, today: date) -> Iterator[Row | RefusedRow]:
             if isinstance(cells, Flaw):
                 yield RefusedRow(number, (cells,))
             elif any(cells.values()):
-                yield _row(number, cells, key_of, today)
+                yield row_of(number, cells, key_of, today)
 
 
 def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
@@ -127,7 +127,7 @@ def _cells(line: str, header: list[str], separator: str) -> dict[str, str] | Fla
     if cells and len(cells) != len(header):
         return Flaw("", f"it has {len(cells)} cells, the first line {len(header)}: quote cells "
                     "that hold a separator")  # fmt: skip
-    return {name: _clean(cell) for name, cell in zip(header, cells, strict=False)}
+    return dict(zip(header, (cell.strip() for cell in cells), strict=False))
 
 
 def _clean(cell: str) -> str:
@@ -136,8 +136,16 @@ def _clean(cell: str) -> str:
     return cell if cell.isascii() else unicodedata.normalize("NFC", cell)
 
 
-def _row(line: int, cells: dict[str, str], key_of: KeyOf, today: date) -> Row | RefusedRow:
-    cells = dict.fromkeys(COLUMNS, "") | cells
+def row_of(line: int, cells: dict[str, str], key_of: KeyOf, today: date) -> Row | RefusedRow:
+    """What the cells of a row say, or what is wrong with them.
+
+    Args:
+        line: or number of the entry, from 1.
+        cells: by column; those that lack are empty.
+        key_of: makes the patient's key.
+        today: no event is later.
+    """
+    cells = dict.fromkeys(COLUMNS, "") | {name: _clean(cell) for name, cell in cells.items()}
     flaws = [
         Flaw(name, fix) for name, cell in cells.items() if (fix := _unfit(name, cell)) is not None
     ]
@@ -165,9 +173,11 @@ def _event(cells: dict[str, str], today: date, flaws: list[Flaw]) -> Event | Non
     if kind is None:
         flaws.append(Flaw("kind", f"there is no such kind: give one of {', '.join(KINDS)}"))
         return None
+    first, last = _days(cells["date"], kind, today, flaws)
     event = Event(
         kind=cells["kind"].casefold(),
-        day=_day(cells["date"], kind, today, flaws),
+        day=first,
+        last=last,
         value=_spelled(kind.spell, "value", cells, flaws),
         unit=cells["unit"],
         detail=_spelled(kind.detail, "detail", cells, flaws) if kind.detail else cells["detail"],
@@ -187,19 +197,19 @@ def _spelled(spell: Spell, column: str, cells: dict[str, str], flaws: list[Flaw]
         return ""
 
 
-def _day(text: str, kind: Kind, today: date, flaws: list[Flaw]) -> date | None:
+def _days(text: str, kind: Kind, today: date, flaws: list[Flaw]) -> tuple[date | None, date | None]:
     if not text and not kind.needs_day:
-        return None
+        return None, None
     try:
-        found = day(text)
+        found, last = partial_day(text) if kind.partial else (day(text), None)
     except ValueError as error:
         flaws.append(Flaw("date", str(error)))
-        return None
+        return None, None
     if found > today:
         flaws.append(Flaw("date", "it is in the future: give the day on which it was so"))
     elif found.year < FIRST_YEAR:
         flaws.append(Flaw("date", f"it is before {FIRST_YEAR}"))
-    return found
+    return found, last
 
 
 def _together(event: Event, kind: Kind) -> Iterator[Flaw]:
@@ -221,7 +231,7 @@ def cells_of(event: Event, patient: str, issuer: str) -> dict[str, str]:
     """An event as `read` takes it."""
     return {
         "patient": patient, "issuer": issuer,
-        "date": event.day.isoformat() if event.day else "",
+        "date": event.when,
         "kind": event.kind, "value": event.value, "unit": event.unit, "detail": event.detail,
         "note": event.note, "identifier": event.identifier, "replaces": event.replaces,
     }  # fmt: skip

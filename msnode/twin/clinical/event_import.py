@@ -1,4 +1,4 @@
-"""Takes a CSV of clinical events into the record, so that it can be stopped and repeated."""
+"""Takes a file of clinical events into the record, so that it can be stopped and repeated."""
 
 import logging
 import time
@@ -15,6 +15,7 @@ from msnode.errors import TryLater
 from msnode.store.database import is_away
 from msnode.store.patients import ID_DIGITS, patient_key
 from msnode.twin.clinical.event_csv import Flaw, RefusedRow, Row, read
+from msnode.twin.clinical.event_fhir import read_bundle
 from msnode.twin.clinical.event_store import add, birth_years
 from msnode.twin.clinical.events import Provenance, Recorded
 
@@ -45,7 +46,7 @@ class Imported:
         )
 
 
-def import_csv(
+def import_events(
     database: sa.Engine,
     secret: bytes,
     path: Path,
@@ -57,24 +58,30 @@ def import_csv(
     Args:
         database: migrated.
         secret: see `patients.patient_secret`.
-        path: see `event_csv.read`.
+        path: NAME.json is a Bundle (`event_fhir.read_bundle`), else CSV (`event_csv.read`).
         account: who imports.
         refuse: hears of each row that is left out, in the order of the file within a batch.
 
     Raises:
-        Refused: it is no CSV of events.
+        Refused: it is no such file.
         TryLater: the database cannot be used now; what was added stays.
         OSError: the file cannot be read.
     """
     key_of = lru_cache(maxsize=4096)(partial(patient_key, secret))
-    rows = read(path, key_of, date.today())
-    origin = partial(Provenance, "csv", path.name, imported_at=time.time(), imported_by=account)
+    source, reader = ("fhir", read_bundle) if is_bundle(path) else ("csv", read)
+    rows = reader(path, key_of, date.today())
+    origin = partial(Provenance, source, path.name, imported_at=time.time(), imported_by=account)
     total = Imported()
     while batch := list(islice(rows, BATCH)):
         total += _add(database, batch, origin, refuse)
     log.info("events imported added=%d known=%d refused=%d", total.added, total.known,
              total.refused)  # fmt: skip
     return total
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a file is read as a FHIR Bundle."""
+    return path.suffix.lower() == ".json"
 
 
 def _add(

@@ -1,6 +1,7 @@
 """The kinds of clinical events, and what a value of each may be."""
 
 import re
+from calendar import monthrange
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -38,6 +39,7 @@ class Kind:
         unit: UCUM, that has to be given; "" for none.
         needs_day: whether it must have a date.
         detail: of the detail, likewise.
+        partial: whether its date may be a year or a month.
     """
 
     what: str
@@ -45,6 +47,7 @@ class Kind:
     unit: str = ""
     needs_day: bool = True
     detail: Spell | None = None
+    partial: bool = False
 
 
 def nothing(text: str) -> str:
@@ -141,6 +144,31 @@ def day(text: str) -> date:
         raise ValueError("there is no such day: give a date as YYYY-MM-DD") from None
 
 
+def partial_day(text: str) -> tuple[date, date | None]:
+    """A date as `day`, or one of which only the year or the month is known, YYYY or YYYY-MM.
+
+    Returns:
+        The first day on which it may have been, and the last unless the day is known.
+
+    Raises:
+        ValueError: it is none; the message says what one is, and quotes nothing.
+    """
+    if not re.fullmatch("[0-9]{4}(-(0[1-9]|1[0-2]))?", text):
+        return day(text), None
+    first, last = days_of(text.replace("-", ""))
+    if first is None:
+        raise ValueError("there is no such year")
+    return first, last
+
+
+def days_of(digits: str) -> tuple[date | None, date | None]:
+    """First and last day of YYYY, YYYYMM or YYYYMMDD; for the latter no last, for "" none."""
+    if len(digits) not in (4, 6) or digits.startswith("0000"):
+        return (date.fromisoformat(digits), None) if len(digits) == 8 else (None, None)
+    year_, months = int(digits[:4]), (int(digits[4:]),) * 2 if digits[4:] else (1, 12)
+    return date(year_, months[0], 1), date(year_, months[1], monthrange(year_, months[1])[1])
+
+
 def earlier_day(text: str) -> str:
     """A date as a value."""
     return day(text).isoformat()
@@ -170,12 +198,12 @@ def hand(text: str) -> str:
 _THERE = one_of("present", "absent")
 KINDS = {
     "edss": Kind("EDSS", edss, detail=systems),
-    "relapse": Kind("begin of a relapse", nothing),
+    "relapse": Kind("begin of a relapse", nothing, partial=True),
     "relapse_review": Kind("all relapses since that day are on record", earlier_day),
-    "treatment_begun": Kind("treatment begun", name),
-    "treatment_stopped": Kind("treatment stopped", name),
-    "diagnosis": Kind("diagnosis", one_of(*DIAGNOSES)),
-    "onset": Kind("first symptom", nothing),
+    "treatment_begun": Kind("treatment begun", name, partial=True),
+    "treatment_stopped": Kind("treatment stopped", name, partial=True),
+    "diagnosis": Kind("diagnosis", one_of(*DIAGNOSES), partial=True),
+    "onset": Kind("first symptom", nothing, partial=True),
     "birth_year": Kind("year of birth", year, needs_day=False),
     "sex": Kind("sex", one_of("F", "M", "O"), needs_day=False),
     "ocb": Kind("oligoclonal bands in the CSF only", _THERE),

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
-from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from msnode.store.database import clinical_events
 from msnode.store.patients import ID_DIGITS, keys_of
+from msnode.twin.clinical.event_kinds import days_of
 from msnode.twin.clinical.events import Event, Provenance, Recorded
 
 CONTENT = tuple(Event.__dataclass_fields__)
@@ -35,11 +35,11 @@ def add(connection: sa.Connection, events: Iterable[Recorded]) -> int:
 
 def _row(one: Recorded) -> dict[str, Any]:
     event = asdict(one.event)
-    day = event.pop("day")
+    del event["day"], event["last"]
     return {
         "patient_key": one.patient_key,
         "identity": one.event.identity,
-        "event_date": f"{day:%Y%m%d}" if day else None,
+        "event_date": one.event.when.replace("-", "") or None,
     } | event | asdict(one.provenance)  # fmt: skip
 
 
@@ -58,10 +58,10 @@ def of_patient(connection: sa.Connection, patient_key: str) -> list[Recorded]:
 
 def recorded(row: sa.RowMapping) -> Recorded:
     """An event of a row of the table."""
-    content = {name: row[name] for name in CONTENT if name != "day"}
-    day = date.fromisoformat(row["event_date"]) if row["event_date"] else None
+    content = {name: row[name] for name in CONTENT if name not in ("day", "last")}
+    day, last = days_of(row["event_date"] or "")
     origin = Provenance(**{name: row[name] for name in ORIGIN})
-    return Recorded(row["patient_key"], Event(day=day, **content), origin)
+    return Recorded(row["patient_key"], Event(day=day, last=last, **content), origin)
 
 
 def birth_years(connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:

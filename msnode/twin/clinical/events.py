@@ -16,13 +16,15 @@ class Event:
 
     Attributes:
         kind: a key of `event_kinds.KINDS`.
-        day: on which it was so; None where the kind needs none.
+        day: on which it was so, or the first on which it may have been; None where the kind needs
+            none.
         value: "" where the kind has none.
         unit: UCUM; "" where the value has none.
         detail: functional systems or hand, as KEY=VALUE;KEY=VALUE in alphabetical order.
         note: free text.
         identifier: the site's own name of the event; "" where it has none.
         replaces: identity or identifier of the event that this one corrects; "" for none.
+        last: last day on which it may have been, where only its year or month is known.
     """
 
     kind: str
@@ -33,6 +35,30 @@ class Event:
     note: str = ""
     identifier: str = ""
     replaces: str = ""
+    last: date | None = None
+
+    @property
+    def when(self) -> str:
+        """The date as far as it is known: YYYY-MM-DD, YYYY-MM, YYYY, or nothing."""
+        if self.day is None:
+            return ""
+        if self.last is None:
+            return self.day.isoformat()
+        return f"{self.day:%Y}" if self.day.month != self.last.month else f"{self.day:%Y-%m}"
+
+    @property
+    def span(self) -> tuple[date, date]:
+        """First and last day on which it may have been; of what has no date, any."""
+        if self.day is None:
+            return date.min, date.max
+        return self.day, self.last or self.day
+
+    @property
+    def about(self) -> date | None:
+        """The middle of the span: where a formula, or a drawing, needs one day."""
+        if self.day is None or self.last is None:
+            return self.day
+        return self.day + (self.last - self.day) / 2
 
     @property
     def identity(self) -> str:
@@ -43,7 +69,8 @@ class Event:
         """
         # not by asdict: its deep copies would be most of the time of many a command
         content = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        content["day"] = self.day.isoformat() if self.day else ""
+        content["day"] = self.when
+        del content["last"]  # it is in the date
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:IDENTITY_DIGITS]
 
@@ -53,9 +80,9 @@ class Provenance:
     """Where an event came from; no part of what it says.
 
     Attributes:
-        source: csv.
+        source: csv or fhir.
         file: its name, without the folder.
-        line: in it, from 1.
+        line: in it, or number of the entry, from 1.
         imported_at: unix s.
         imported_by: account on the host that imported it.
     """
@@ -78,7 +105,13 @@ class Recorded:
 
 def order(event: Event) -> tuple[str, str, str]:
     """Sorts by day (without one: first), then kind, then identity: the same for all arrivals."""
-    return event.day.isoformat() if event.day else "", event.kind, event.identity
+    return event.when, event.kind, event.identity
+
+
+def may_coincide(one: Event, other: Event) -> bool:
+    """Whether it is open which of two came first, as a date is not known to the day."""
+    vague = one.last is not None or other.last is not None
+    return vague and one.span[0] <= other.span[1] and other.span[0] <= one.span[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,8 +85,8 @@ def changes_of_treatment(course: Course) -> tuple[date, ...]:
     """Days on which a treatment began or was stopped, oldest first; one switch is one day."""
     found: list[date] = []
     for event in course.of("treatment_begun", "treatment_stopped"):
-        if event.day and (not found or event.day - found[-1] > ONE_CHANGE):
-            found.append(event.day)
+        if event.about and (not found or event.about - found[-1] > ONE_CHANGE):
+            found.append(event.about)
     return tuple(found)
 
 

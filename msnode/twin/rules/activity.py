@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from msnode.twin.clinical.course import Course
+from msnode.twin.clinical.relapse_count import DAY, count_relapses
 from msnode.twin.rules.disability import worsenings
 from msnode.twin.rules.rule_result import Rule, RuleResult
 
 YEAR_DAYS = 365.25
+LEAST_DAYS = 365
+"""Of a relapse rate."""
 NEAR = timedelta(days=90)
 """An EDSS so near to a scan stands for the patient's state at the scan."""
 SAME_VISIT = timedelta(days=30)
@@ -17,11 +20,14 @@ SAME_VISIT = timedelta(days=30)
 RELAPSE_RATE = Rule(
     "relapse rate",
     "relapses a year, in the time of which all relapses are on record (relapse_review); what "
-    "begins less than 30 days after the begin of a relapse is of the same one",
-    "relapse: McDonald et al., Ann Neurol 2001;50:121",
+    "begins less than 30 days after the begin of a relapse is of the same one. This program's "
+    "choice: it wants a year at least, as one relapse in a month is no rate of twelve a year",
+    "for what one relapse is: McDonald et al., Ann Neurol 2001;50:121",
 )
 DURATION = Rule(
-    "disease duration", "years from the first symptom (onset) to the day asked for", "-"
+    "disease duration",
+    "years from the first symptom (onset) to the day asked for",
+    "none, plain arithmetic",
 )
 NEDA3 = Rule(
     "NEDA-3",
@@ -40,30 +46,34 @@ def relapse_rate(course: Course) -> RuleResult:
         return RELAPSE_RATE.unknown(problems)
     spans = course.reviewed()
     days = sum((last - first).days for first, last in spans)
-    if not days:
-        return RELAPSE_RATE.unknown(["a relapse_review: since when all relapses are on record"])
-    inside = [
-        event
-        for event in course.relapses()
-        if event.day and any(first <= event.day <= last for first, last in spans)
-    ]
+    if days < LEAST_DAYS:
+        why = f"relapse_review of a year at least: all relapses of {days} days are on record"
+        return RELAPSE_RATE.unknown([why], (e.identity for e in course.of("relapse_review")))
+    counts = [count_relapses(course, first - DAY, last) for first, last in spans]
+    inside = [event for count in counts for event in count.events]
     years = days / YEAR_DAYS
-    used = (event.identity for event in (*inside, *course.of("relapse_review")))
-    words = f"{len(inside)} in {years:.1f} years of which all are on record"
-    return RELAPSE_RATE.known(round(len(inside) / years, 3), words, used)
+    used = [event.identity for event in (*inside, *course.of("relapse_review"))]
+    low, high = sum(count.low for count in counts), sum(count.high for count in counts)
+    if low != high:
+        return RELAPSE_RATE.unknown((why for count in counts for why in count.missing), used)
+    words = f"{low} in {years:.1f} years of which all are on record"
+    return RELAPSE_RATE.known(round(low / years, 3), words, used)
 
 
 def disease_duration(course: Course, on: date) -> RuleResult:
     """Years since the first symptom."""
-    onsets = [event for event in course.of("onset") if event.day is not None]
+    onsets = course.of("onset")
     if problems := course.contradicted("onset"):
         return DURATION.unknown(problems)
-    if not onsets or onsets[0].day is None:
+    if not onsets:
         return DURATION.unknown(["the day of onset"])
-    if onsets[0].day > on:
+    if min(e.span[0] for e in onsets) > on:
         return DURATION.unknown([f"a day after the onset; {on} is before"])
-    years = (on - onsets[0].day).days / YEAR_DAYS
-    return DURATION.known(round(years, 1), f"since {onsets[0].day}", [onsets[0].identity])
+    first, last = max(e.span[0] for e in onsets), min(e.span[1] for e in onsets)
+    longest, shortest = (round((on - day).days / YEAR_DAYS, 1) for day in (first, min(last, on)))
+    value = longest if longest == shortest else f"{shortest} to {longest}"
+    since = f"since {first}" if first == last else f"since {first} to {last}"
+    return DURATION.known(value, since, (event.identity for event in onsets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +136,15 @@ def compared_studies(course: Course) -> list[Compared]:
 
 
 def _relapses(course: Course, start: date, end: date) -> Part:
-    found = course.relapses(start, end)
-    used = tuple(event.identity for event in (*found, *course.of("relapse_review")))
-    if found:
-        return Part(True, f"{len(found)} relapse(s)", used)
-    if course.is_reviewed(start, end):
-        return Part(False, "no relapse", used)
-    return Part(None, f"a relapse_review from {start} to {end}", used)
+    found = count_relapses(course, start, end)
+    used = tuple(event.identity for event in (*found.events, *course.of("relapse_review")))
+    if found.low:
+        return Part(True, "relapse(s)", used)
+    if not course.is_reviewed(start, end):
+        return Part(None, f"a relapse_review from {start} to {end}", used)
+    if found.high:
+        return Part(None, "; ".join(found.missing), used)
+    return Part(False, "no relapse", used)
 
 
 def _worsening(course: Course, start: date, end: date) -> Part:

@@ -7,6 +7,7 @@ from functools import partial
 from operator import gt, le
 
 from msnode.twin.clinical.course import Course, Measure
+from msnode.twin.clinical.relapse_count import whole_date
 from msnode.twin.rules.rule_result import Rule, RuleResult
 
 BEFORE = timedelta(days=90)
@@ -104,7 +105,8 @@ def worsening(course: Course, weeks: int) -> RuleResult:
         f"a rise of the EDSS of {STEPS}, held by every EDSS up to the first one at least {weeks} "
         "weeks later; roving reference: the first EDSS on record, after a confirmed worsening the "
         "lowest EDSS from its onset to its confirmation, and (this program's choice) after an EDSS "
-        "below the reference that is held as long, the highest of those",
+        "below the reference that is held as long, the highest of those; the paper moves it after "
+        "24 weeks or more",
         "Kappos et al., Mult Scler 2018;24:963",
     )
     scores = course.edss()
@@ -154,9 +156,23 @@ def raw(course: Course) -> RuleResult:
 def with_relapse(course: Course, onset: date) -> bool | None:
     """Whether a worsening goes with a relapse; None where that cannot be told."""
     first, last = onset - BEFORE, onset + AFTER
-    if any(event.day and first <= event.day <= last for event in course.of("relapse")):
+    spans = [event.span for event in course.of("relapse")]
+    if any(first <= span[0] and span[1] <= last for span in spans):
         return True
+    if any(span[0] <= last and first <= span[1] for span in spans):
+        return None
     return False if course.is_reviewed(first, last) else None
+
+
+def _wanted(course: Course, onset: date) -> list[str]:
+    """What it would take to know whether a worsening goes with a relapse."""
+    first, last = onset - BEFORE, onset + AFTER
+    dates = [whole_date(event) for event in course.vague_relapses(first, last)]
+    return (
+        dates
+        if course.is_reviewed(first, last)
+        else [*dates, f"a relapse_review from {first} to {last}"]
+    )
 
 
 def _attributed(course: Course, rule: Rule) -> RuleResult:
@@ -177,7 +193,7 @@ def _attributed(course: Course, rule: Rule) -> RuleResult:
                           f"{', '.join(map(str, mine))}", used)  # fmt: skip
     open_ = [onset for onset, with_one in told.items() if with_one is None]
     if open_ or found.pending:
-        missing = [f"a relapse_review from {o - BEFORE} to {o + AFTER}" for o in open_]
+        missing = [why for onset in open_ for why in _wanted(course, onset)]
         if found.pending:
             missing.append(f"an EDSS at least 24 weeks after {found.pending}")
         return rule.unknown(missing, used)

@@ -3,11 +3,14 @@
 Both were made with patients on interferon; that stands in what they print.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import combinations
 
 from msnode.twin.clinical.course import Course
-from msnode.twin.clinical.events import Event
+from msnode.twin.clinical.events import Event, may_coincide
+from msnode.twin.clinical.relapse_count import count_relapses, whole_date
 from msnode.twin.rules.activity import compared_studies
 from msnode.twin.rules.rule_result import Rule, RuleResult
 
@@ -20,7 +23,8 @@ LAST = timedelta(days=270), timedelta(days=455)
 """The last one is so long after it: 9 to 15 months."""
 
 CHOICES = (
-    " The first year is that after the last treatment_begun. This program's choice: relapses are "
+    " The first year is that after the last treatment_begun; the begin of what runs already "
+    "is none. This program's choice: relapses are "
     "absent only where a relapse_review covers the year; the scans are from 180 days before to 90 "
     "days after the begin, and 9 to 15 months after it; the score is given as soon as what is "
     "missing cannot change it. Made with patients on interferon"
@@ -39,6 +43,12 @@ MAGNIMS = Rule(
     "relapse and 3 or more new T2 lesions, or for two or more relapses; else 1." + CHOICES,
     "Sormani et al., Neurology 2016;87:134; Kunchok et al., Mult Scler 2021;27:695 (n = 2,293)",
 )
+WORDS = {
+    RIO: {n: f"of such patients {p} progressed within three years" for n, p in PROGRESSION.items()},
+    MAGNIMS: dict.fromkeys(range(3), "of 0 to 2"),
+}
+Points = Callable[[int, int], int]
+"""A score of relapses and new T2 lesions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,71 +82,97 @@ def magnims_points(relapses: int, new_t2: int) -> int:
 
 def modified_rio(course: Course, on: date) -> RuleResult:
     """The modified Rio score; 2 stands for 2 or 3."""
-    year = _year(course, on, RIO)
-    if isinstance(year, RuleResult):
-        return year
-    relapses, lesions, used = year
-    low, high = (
-        min(rio_points(r, t), 2)
-        for r, t in ((relapses.low, lesions.low), (relapses.high, lesions.high))
-    )
-    if low != high:
-        return RIO.unknown(filter(None, (relapses.missing, lesions.missing)), used)
-    words = f"of such patients {PROGRESSION[low]} progressed within three years"
-    return RIO.known(low, words, used)
+    return _first_year(course, on, RIO, lambda r, t: min(rio_points(r, t), 2))
 
 
 def magnims(course: Course, on: date) -> RuleResult:
     """The MAGNIMS score."""
-    year = _year(course, on, MAGNIMS)
-    if isinstance(year, RuleResult):
-        return year
-    relapses, lesions, used = year
-    low, high = (
-        magnims_points(r, t)
-        for r, t in ((relapses.low, lesions.low), (relapses.high, lesions.high))
-    )
-    if low != high:
-        return MAGNIMS.unknown(filter(None, (relapses.missing, lesions.missing)), used)
-    return MAGNIMS.known(low, "of 0 to 2", used)
+    return _first_year(course, on, MAGNIMS, magnims_points)
 
 
-def _year(
-    course: Course, on: date, rule: Rule
-) -> RuleResult | tuple[Number, Number, tuple[str, ...]]:
-    """Relapses and new lesions of the first year, and all inputs; or why there is none."""
+def _first_year(course: Course, on: date, rule: Rule, points: Points) -> RuleResult:
+    """The score of the first year, if it is the same for all days on which it may have begun."""
     kinds = ("treatment_begun", "treatment_stopped", "relapse", "relapse_review")
     if problems := course.contradicted(*kinds):
         return rule.unknown(problems)
-    treatments = course.of("treatment_begun")
-    if not treatments or treatments[-1].day is None:
+    last = _last_begun(course)
+    if last is None:
         return rule.unknown(["the begin of a treatment"])
-    last, begun = treatments[-1], treatments[-1].day
+    if unclear := _unclear(course, last):
+        return rule.unknown(map(whole_date, unclear), (e.identity for e in (*unclear, last)))
+    first, end = last.span
+    days = [first + timedelta(days=n) for n in range((end - first).days + 1)]
+    results = [_score(course, on, rule, points, last, day) for day in days]
+    used = {name for one in results for name in one.inputs}
+    if len(results) == 1 or (
+        len({one.value for one in results}) == 1 and results[0].value is not None
+    ):
+        return replace(results[0], inputs=tuple(sorted(used)))
+    return rule.unknown([whole_date(last)], used)
+
+
+def _score(
+    course: Course, on: date, rule: Rule, points: Points, treatment: Event, begun: date
+) -> RuleResult:
+    """The score of the year from a day on."""
     if begun + YEAR > on:
         return rule.unknown([f"the end of the first year of treatment, {begun + YEAR}"])
-    if stop := _stopped(course, last, begun):
+    if stop := _stopped(course, treatment, begun):
         return rule.unknown(
-            ["a whole year of treatment: it was stopped before"], [last.identity, stop.identity]
+            ["a whole year of treatment: it was stopped before, or may have been"],
+            [treatment.identity, stop.identity],
         )
     relapses, lesions = _relapses(course, begun), _new_lesions(course, begun)
-    return relapses, lesions, (last.identity, *relapses.inputs, *lesions.inputs)
+    used = (treatment.identity, *relapses.inputs, *lesions.inputs)
+    low, high = points(relapses.low, lesions.low), points(relapses.high, lesions.high)
+    if low != high:
+        return rule.unknown(filter(None, (relapses.missing, lesions.missing)), used)
+    return rule.known(low, WORDS[rule][low], used)
+
+
+def _unclear(course: Course, last: Event) -> list[Event]:
+    """Begins and ends of a treatment in an order that is not known, so far as it matters."""
+    events = course.of("treatment_begun", "treatment_stopped")
+    pairs = [
+        (one, other)
+        for one, other in combinations(events, 2)
+        if may_coincide(one, other)
+        and (one.value.casefold() == other.value.casefold()
+             or (last in (one, other) and one.kind == other.kind))
+    ]  # fmt: skip
+    return [event for pair in pairs for event in pair if event.last]
+
+
+def _last_begun(course: Course) -> Event | None:
+    """The last begin of a treatment that was not running already, as a refill is none."""
+    running: set[str] = set()
+    last = None
+    for event in course.of("treatment_begun", "treatment_stopped"):
+        name = event.value.casefold()
+        if event.kind == "treatment_stopped":
+            running.discard(name)
+        elif name not in running:
+            running.add(name)
+            last = event
+    return last
 
 
 def _stopped(course: Course, treatment: Event, begun: date) -> Event | None:
-    """The end of a treatment within its first year."""
+    """The end of a treatment that is, or may be, within its first year."""
     for event in course.of("treatment_stopped"):
         same = event.value.casefold() == treatment.value.casefold()
-        if same and event.day and begun <= event.day < begun + YEAR:
+        first, last = event.span
+        if same and begun <= last and first < begun + YEAR:
             return event
     return None
 
 
 def _relapses(course: Course, begun: date) -> Number:
-    found = course.relapses(begun, begun + YEAR)
-    used = tuple(event.identity for event in (*found, *course.of("relapse_review")))
+    found = count_relapses(course, begun, begun + YEAR)
+    used = tuple(event.identity for event in (*found.events, *course.of("relapse_review")))
     if course.is_reviewed(begun, begun + YEAR):
-        return Number(len(found), len(found), "", used)
-    return Number(len(found), MANY, f"a relapse_review from {begun} to {begun + YEAR}", used)
+        return Number(found.low, found.high, "; ".join(found.missing), used)
+    return Number(found.low, MANY, f"a relapse_review from {begun} to {begun + YEAR}", used)
 
 
 def _new_lesions(course: Course, begun: date) -> Number:

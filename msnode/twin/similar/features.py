@@ -142,7 +142,7 @@ def timeline(course: Course) -> Timeline:
     return Timeline(
         birth_year=int(birth) if birth else None,
         sex=sex,
-        onset=onsets[0].day if onsets else None,
+        onset=onsets[0].about if onsets else None,
         scores=tuple((one.day, float(one.value)) for one in scores if one.day),
         loads=tuple(
             (scan.day, scan.lesion_ml)

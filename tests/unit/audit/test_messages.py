@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 from pydicom.uid import MRImageStorage, RawDataStorage
 
-from msnode.audit import AlertType, Node, Transfer, messages
+from msnode.audit import Access, AlertType, Node, Transfer, messages
 from tests.acceptance.peers import tool
 
 SCHEMA = Path(__file__).with_name("message.rnc")
@@ -24,6 +24,9 @@ EVERY = {
     "failed": messages.transferred(STUDY, succeeded=False, new=False),
     "without_patient": messages.begin(Transfer(SCANNER, Node("archive"), "1.2", "")),
     "deleted": messages.deleted(US, "1.2.3", "P-4711"),
+    "record_read": messages.patient_record(US, "anna", Access.READ, "P-4711"),
+    "record_deleted": messages.patient_record(US, "anna", Access.DELETED, "P-4711"),
+    "imported": messages.imported(US, "anna", "events of\nMay.csv"),
     "rejected": messages.alert(
         US, Node('<&"\x1b[31m\0\nX', "fe80::1"), AlertType.NODE_AUTHENTICATION, "unknown\ncaller"
     ),
@@ -76,3 +79,15 @@ def test_what_a_caller_calls_itself_stays_text() -> None:
     detail = message.find(".//ParticipantObjectDetail")
     assert detail is not None
     assert b64decode(detail.get("value", "")).decode() == "unknown\ufffdcaller"
+
+
+def test_who_used_whose_record_is_in_it() -> None:
+    message = reread(EVERY["record_deleted"])
+    event = message.find("EventIdentification")
+    assert event is not None
+    assert event.get("EventActionCode") == "D"
+    person, us = message.findall("ActiveParticipant")
+    assert (person.get("UserID"), person.get("UserIsRequestor")) == ("anna", "true")
+    assert us.get("UserID") == "MSNODE"
+    (whose,) = message.findall("ParticipantObjectIdentification")
+    assert whose.get("ParticipantObjectID") == "P-4711"

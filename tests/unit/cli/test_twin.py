@@ -2,15 +2,25 @@
 
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from datetime import date
 from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from msnode.cli.main import main
-from msnode.store.database import clinical_events, open_database, results, studies
+from msnode.store.database import (
+    clinical_events,
+    open_database,
+    patient_merges,
+    results,
+    studies,
+)
 from msnode.store.patients import patient_key, patient_secret
 from msnode.twin import Twin
 from msnode.twin.expect.priors import load_priors
@@ -136,7 +146,7 @@ def test_the_table_is_for_people(node: Path) -> None:
     given(node, RECORD)
     with_study(node)
     words = " ".join(run(node, "show", "4711").output.split())
-    for word in ("EDSS 3.0 (2020-01-10)", "17", "NEDA-3", "unknown: wanted are", "replaced"):
+    for word in ("EDSS 3.0 (2020-01-10)", "17", "NEDA-3", "unknown, for want of:", "replaced"):
         assert word in words
 
 
@@ -168,15 +178,16 @@ def test_an_export_imports_into_the_same_events(node: Path, tmp_path: Path) -> N
     without = run(node, "export", "4711", "--out", str(node / "out.csv"))
     assert without.exit_code == 1
     assert "--issuer" in without.output
-    for name in ("out.csv", "out.json"):
+    for name in ("out.csv", "out.json", "out.fhir.json"):
         answer = run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / name))
         assert answer.exit_code == 0, answer.output
         assert (node / name).stat().st_mode & 0o077 == 0
     assert len(json.loads((node / "out.json").read_text())) == 7
     with (node / "out.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 7
-    same = run(node, "import", str(node / "out.csv"))
-    assert "0 event(s) added, 7 known before, 0 refused" in same.output
+    for name in "out.csv", "out.fhir.json":
+        same = run(node, "import", str(node / name))
+        assert "0 event(s) added, 7 known before, 0 refused" in same.output
     other = tmp_path / "other"
     other.mkdir()
     (other / "msnode.yaml").write_text(f"data: {other / 'data'}\n")
@@ -272,3 +283,118 @@ def test_similar_names_nobody_and_says_how_many(node: Path) -> None:
     assert "what became of them is not known" in text
     assert "wanted are a load and the year of birth" in run(node, "similar", "4712").stdout
     assert run(node, "similar", "4713").exit_code == 1
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_narrow_terminal_breaks_no_day_and_no_identity(
+    node: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(node, RECORD)
+    monkeypatch.setenv("COLUMNS", str(width))
+    output = run(node, "show", "4711").output
+    assert all(row["identity"] in output for row in rows(node) if row["identifier"] != "e1")
+    for word in "2020-01-10", "typed wrong, sorry", "interferon", "birth":
+        assert word in output
+    assert max(len(line) for line in output.splitlines() if " msnode." not in line) <= width
+
+
+def test_an_error_of_the_database_quotes_no_event(node: Path) -> None:
+    given(node, RECORD)
+    again = dict(rows(node)[0]) | {"note": "SECRET"}
+    engine = open_database(f"sqlite:///{node / 'data' / 'msnode.sqlite'}")
+    with engine.begin() as connection, pytest.raises(sa.exc.IntegrityError) as caught:
+        connection.execute(clinical_events.insert(), [again])
+    engine.dispose()
+    assert "SECRET" not in str(caught.value)
+
+
+def test_the_audit_trail_hears_who_used_whose_record(node: Path) -> None:
+    given(node, RECORD)
+    run(node, "show", "4711")
+    run(node, "show", "nobody")
+    run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / "out.csv"))
+    run(node, "forget", "4711", "--yes")
+    (file,) = (node / "data" / "audit").iterdir()
+    said = [fromstring(line) for line in file.read_text().splitlines()]
+    told = [
+        (str(e.get("EventActionCode")), str(o.get("ParticipantObjectID")))
+        for message in said
+        for e, o in zip(message.iter("EventIdentification"),
+                        message.iter("ParticipantObjectIdentification"), strict=True)
+    ]  # fmt: skip
+    mine = "4711"
+    assert told == [("C", "events.csv"), ("R", mine), ("R", mine), ("R", mine), ("D", mine)]
+
+
+def told(node: Path, *arguments: str) -> dict[str, Any]:
+    answer = run(node, "show", *arguments, "--json")
+    assert answer.exit_code == 0, answer.output
+    return dict(json.loads(answer.output))
+
+
+def test_merged_ids_are_one_patient_for_events_and_studies_until_undone(node: Path) -> None:
+    given(node, RECORD + "OLD,A,2020-06-01,relapse,,,,,,\n")
+    with_study(node)
+    answer = run(node, "merge", "OLD", "4711", "--issuer", "A", "--into-issuer", "HOSPITAL")
+    assert answer.exit_code == 0, answer.output
+    assert "the first with 1 event(s), 0 study(ies), the second with 7 event(s), 1" in answer.output
+    one, other = told(node, "OLD"), told(node, "4711")
+    assert one == other
+    assert (one["facts"]["relapses"], len(one["imaging"]), one["merged_ids"]) == (1, 1, 1)
+    again = run(node, "merge", "4711", "OLD")
+    assert again.exit_code == 1
+    assert "one patient already" in again.output
+    given(node, "OLD,A,2020-12-01,relapse,,,,,,\n")  # what comes later belongs to them, too
+    assert told(node, "4711")["facts"]["relapses"] == 2
+    wrong = run(node, "merge", "OLD", "4711", "--undo")
+    assert "were not merged with each other" in wrong.output
+    back = ["OLD", "4711", "--issuer", "A", "--into-issuer", "HOSPITAL", "--undo"]
+    assert "two patients again" in run(node, "merge", *back).output
+    assert told(node, "4711")["facts"]["relapses"] == 0
+    assert told(node, "OLD")["merged_ids"] == 0
+
+
+def test_a_merge_of_nobody_is_refused_and_one_of_somebody_to_come_is_not(node: Path) -> None:
+    assert "nothing is on record of either" in run(node, "merge", "1", "2").output
+    assert run(node, "merge", "1", " ").exit_code == 1
+    given(node, "1,,,sex,F,,,,,\n")
+    assert "one patient already" in run(node, "merge", "1", "1").output
+    assert run(node, "merge", "1", "2").exit_code == 0
+    given(node, "2,B,2020-12-01,relapse,,,,,,\n")
+    assert told(node, "1")["facts"]["relapses"] == 1
+
+
+def test_who_was_merged_is_forgotten_with_all_ids(node: Path) -> None:
+    given(node, RECORD + "OLD,,2020-06-01,relapse,,,,,,\n")
+    run(node, "merge", "OLD", "4711")
+    copy = node / "data" / "msnode.sqlite.0011.bak"
+    with closing(sqlite3.connect(node / "data" / "msnode.sqlite")) as live:
+        live.execute("VACUUM INTO ?", (str(copy),))
+    assert run(node, "forget", "OLD", "--yes").output.endswith("forgotten, 8 event(s)\n")
+    assert rows(node) == []
+    engine = open_database(f"sqlite:///{node / 'data' / 'msnode.sqlite'}")
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(patient_merges)).all() == []
+    engine.dispose()
+    with closing(sqlite3.connect(copy)) as old:
+        for table in "patient_merges", "clinical_events":
+            assert old.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+
+
+def test_a_bundle_is_imported_and_its_entries_are_named(node: Path) -> None:
+    given(node, RECORD)
+    run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / "out.fhir.json"))
+    bundle = json.loads((node / "out.fhir.json").read_text())
+    bundle["entry"][3]["resource"]["valueString"] = "SECRET"
+    (node / "bad.json").write_text(json.dumps(bundle))
+    run(node, "forget", "4711", "--yes")
+    answer = run(node, "import", str(node / "bad.json"))
+    assert answer.exit_code == 1
+    assert "entry 4, value: " in answer.output
+    assert "6 event(s) added, 0 known before, 1 refused" in answer.output
+    assert "SECRET" not in answer.output
+    assert {row["source"] for row in rows(node)} == {"fhir"}
+    plain = run(node, "export", "4711", "--issuer", "HOSPITAL", "--out", str(node / "p.json"))
+    assert plain.exit_code == 0
+    again = run(node, "import", str(node / "p.json"))
+    assert (again.exit_code, "it is no Bundle" in again.output) == (1, True)

@@ -22,6 +22,8 @@ from msnode.store.database import (
     receipts,
     studies,
 )
+from msnode.store.merges import merge
+from msnode.store.patients import patient_key
 from msnode.store.schema import migrate
 from tests.unit.receive.datasets import SR, STUDY, arrive, digest, kept, mr, rows, store
 
@@ -299,3 +301,17 @@ def test_the_patient_key_is_made_once_and_only_ours_to_read(
     assert len(inbox.secret) == 32
     assert (tmp_path / "patient.key").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.glob("patient.key*")] == ["patient.key"]
+
+
+def test_a_study_goes_on_under_the_id_that_its_patient_was_merged_with(
+    inbox: Inbox, engine: sa.Engine
+) -> None:
+    store(inbox, mr(PatientID="OLD"))
+    with pytest.raises(StoreRefused):
+        store(inbox, mr(PatientID="4711", IssuerOfPatientID="HOSPITAL"))
+    old, new = (patient_key(inbox.secret, one, "") for one in ("OLD", "4711"))
+    with engine.begin() as connection:
+        merge(connection, old, new, "somebody")
+    assert store(inbox, mr(PatientID="4711", IssuerOfPatientID="HOSPITAL")) == "stored"
+    with pytest.raises(StoreRefused):
+        store(inbox, mr(PatientID="4712"))

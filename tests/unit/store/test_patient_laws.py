@@ -1,5 +1,7 @@
 """What holds of patient keys for every PatientID and issuer."""
 
+import random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,3 +63,31 @@ def test_another_issuer_of_the_id_parts_but_never_joins(key: str, known: list[st
     for newcomer in known:
         fewer = [other for other in known if other != newcomer]
         assert same_patient(key, known) - {newcomer} <= same_patient(key, fewer)
+
+
+WHOLE = KEYS.filter(bool)
+PAIRS = st.lists(st.tuples(WHOLE, WHOLE), max_size=5)
+
+
+@given(st.lists(KEYS, max_size=6), PAIRS, st.randoms())
+def test_merges_make_one_patient_in_any_order_and_for_each_of_the_keys(
+    known: list[str], merges: list[tuple[str, str]], dice: random.Random
+) -> None:
+    shuffled = [pair[::-1] if dice.random() < 0.5 else pair for pair in merges]
+    dice.shuffle(shuffled)
+    everyone = {*known, *(key for pair in merges for key in pair)} - {""}
+    for key in everyone:
+        same = same_patient(key, known, merges)
+        assert same == same_patient(key, everyone, shuffled)
+        assert all(same_patient(other, known, merges) == same for other in same)
+    for one, other in merges:
+        assert other in same_patient(one, known, merges)
+
+
+@given(st.lists(KEYS, max_size=6), PAIRS, WHOLE)
+def test_more_merges_never_take_a_key_that_was_merged_away(
+    known: list[str], merges: list[tuple[str, str]], key: str
+) -> None:
+    for number, (one, other) in enumerate(merges):
+        assert other in same_patient(one, known, merges[: number + 1])
+        assert other in same_patient(one, [*known, key], merges)

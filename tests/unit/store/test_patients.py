@@ -37,3 +37,13 @@ def test_an_id_of_two_issuers_is_two_patients() -> None:
 
 def test_without_an_id_there_is_no_patient() -> None:
     assert same_patient("", ["", BARE]) == frozenset()
+
+
+def test_an_id_of_two_issuers_that_were_merged_is_theirs() -> None:
+    assert same_patient(BARE, [HOSPITAL, CLINIC]) == {BARE}
+    merged = same_patient(BARE, [HOSPITAL, CLINIC], [(HOSPITAL, CLINIC)])
+    assert merged == {BARE, HOSPITAL, CLINIC}
+
+
+def test_merges_are_a_chain() -> None:
+    assert same_patient(BARE, [], [(OTHER, CLINIC), (HOSPITAL, OTHER)]) >= {OTHER, HOSPITAL}

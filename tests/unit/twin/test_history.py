@@ -5,6 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from msnode.store.database import open_database, studies
+from msnode.store.merges import merge, undo
 from msnode.store.schema import migrate
 from msnode.twin import Entry, Twin
 
@@ -105,3 +106,19 @@ def test_studies_with_and_without_the_issuer_are_one_history(engine: sa.Engine) 
     renamed("c" * 16, clinic)
     assert {entry.study_key[0] for entry in twin.history(hospital)} == {"b"}
     assert {entry.study_key[0] for entry in twin.history(bare)} == {"a"}
+
+
+def test_a_study_of_a_merged_id_is_a_prior_until_that_is_undone(engine: sa.Engine) -> None:
+    twin = Twin(engine)
+    twin.record(replace(FIRST, study_key="c" * 16, study_date="20220101"))
+    assert twin.priors("a" * 16, "20240101") == []
+    with engine.begin() as connection:
+        merge(connection, "p2", "p1", "somebody")
+    assert [entry.study_key[0] for entry in twin.priors("a" * 16, "20240101")] == ["c"]
+    assert twin.others("c" * 16) == ["a" * 16, "b" * 16]
+    with engine.begin() as connection:
+        undo(connection, "p1", "p2", "somebody")
+    assert twin.priors("a" * 16, "20240101") == []
+    with engine.begin() as connection:
+        merge(connection, "p2", "p1", "somebody")
+    assert len(twin.priors("a" * 16, "20240101")) == 1

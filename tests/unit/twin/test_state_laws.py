@@ -1,17 +1,19 @@
 """The state of a patient depends on what is on record, not on how it came to be there."""
 
 import random
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
 from msnode.twin.clinical.course import Imaging
+from msnode.twin.clinical.event_kinds import days_of
 from msnode.twin.clinical.event_store import add, of_patient
 from msnode.twin.clinical.events import Event, Provenance, Recorded
 from msnode.twin.history import Entry
@@ -48,6 +50,20 @@ def events(draw: st.DrawFn) -> Event:
     )
 
 
+PARTIAL = ("relapse", "treatment_begun", "treatment_stopped", "onset", "diagnosis")
+
+
+@st.composite
+def vague_events(draw: st.DrawFn) -> Event:
+    """An event whose date may be known by year or month only."""
+    event = draw(events())
+    if event.kind not in PARTIAL or event.day is None:
+        return event
+    digits = draw(st.sampled_from(["%Y", "%Y%m", "%Y%m%d"]))
+    first, last = days_of(f"{event.day:{digits}}")
+    return replace(event, day=first, last=last)
+
+
 STUDIES = st.builds(
     Imaging,
     study_key=st.sampled_from(["s1", "s2", "s3", "s4"]),
@@ -81,6 +97,36 @@ def test_the_state_is_the_same_for_any_order_and_for_duplicates(
     assert state(again, scans, on) == expected
 
 
+@settings(deadline=None)
+@given(st.lists(vague_events(), max_size=10, unique_by=lambda e: e.identity), SCANS, st.randoms())
+def test_what_is_known_by_year_or_month_is_so_for_every_day_of_it(
+    record: list[Event], studies: list[Imaging], dice: random.Random
+) -> None:
+    late = date(2030, 1, 1)
+    found = state(record, studies, late)
+    for _ in range(5):
+        exact = [
+            replace(e, day=e.day + timedelta(dice.randint(0, (e.last - e.day).days)), last=None)
+            if e.day and e.last else e
+            for e in record
+        ]  # fmt: skip
+        for vague, sure in zip(found.rules, state(exact, studies, late).rules, strict=True):
+            if isinstance(vague.value, str) and " to " in vague.value:
+                low, high = map(float, vague.value.split(" to "))
+                assert sure.value is None or low <= float(sure.value) <= high
+            elif vague.value is not None and vague.rule.name != "disease duration":
+                assert vague.value == sure.value, vague.rule.name
+
+
+@settings(deadline=None)
+@given(st.lists(vague_events(), max_size=10), SCANS)
+def test_a_partial_date_that_is_in_the_way_is_named(
+    record: list[Event], studies: list[Imaging]
+) -> None:
+    for one in state(record, studies, ON).rules:
+        assert (one.value is None) == bool(one.missing), one
+
+
 @given(records(), SCANS)
 def test_a_result_uses_only_what_holds_and_never_says_no_for_want_of_something(
     record: list[Event], studies: list[Imaging]
@@ -107,7 +153,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
-@given(records(), st.randoms())
+@settings(deadline=None)  # each example opens the database
+@given(st.lists(vague_events(), max_size=12), st.randoms())
 def test_the_table_gives_back_what_it_got(
     url: str, record: list[Event], dice: random.Random
 ) -> None:
@@ -153,3 +200,21 @@ def test_facts_are_what_is_on_record() -> None:
     assert (facts.birth_year, facts.sex, facts.diagnosis) == (1980, None, "RRMS")
     assert (facts.edss, facts.edss_day, facts.treatments) == (2.0, day, ("natalizumab",))
     assert state(record, (), date(2020, 6, 1)).facts.treatments == ("Interferon",)
+
+
+def partial(kind: str, digits: str, value: str = "") -> Event:
+    first, last = days_of(digits)
+    return Event(kind, first, value, last=last)
+
+
+def test_facts_of_partial_dates_are_those_of_every_day_of_them() -> None:
+    may = date(2020, 5, 1)
+    stop = partial("treatment_stopped", "2020", "x")
+    assert state([Event("treatment_begun", may, "x"), stop], (), ON).facts.treatments == ()
+    again = [partial("treatment_begun", "2019", "x"), stop, Event("treatment_begun", may, "X")]
+    assert state(again, (), ON).facts.treatments is None
+    assert state([partial("diagnosis", "2019", "CIS")], (), ON).facts.diagnosis == "CIS"
+    both = [partial("diagnosis", "2020", "CIS"), Event("diagnosis", may, "RRMS")]
+    assert state(both, (), ON).facts.diagnosis is None
+    both = [partial("diagnosis", "202004", "CIS"), Event("diagnosis", may, "RRMS")]
+    assert state(both, (), ON).facts.diagnosis == "RRMS"

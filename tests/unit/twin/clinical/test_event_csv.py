@@ -57,6 +57,12 @@ def test_an_impossible_edss_is_refused(tmp_path: Path, value: str) -> None:
         ("4711,2026-11-29,relapse,,,,,,", "date"),
         ("4711,1899-12-31,relapse,,,,,,", "date"),
         ("4711,2020-02-30,relapse,,,,,,", "date"),
+        ("4711,2020-13,relapse,,,,,,", "date"),
+        ("4711,202001,relapse,,,,,,", "date"),
+        ("4711,2027,relapse,,,,,,", "date"),
+        ("4711,0000,relapse,,,,,,", "date"),
+        ("4711,2020,edss,2,,,,,", "date"),
+        ("4711,2020-01,relapse_review,2019-01-01,,,,,", "date"),
         ("4711,2020-W01-1,relapse,,,,,,", "date"),
         ("4711,01.02.2020,relapse,,,,,,", "date"),
         ("4711,,relapse,,,,,,", "date"),
@@ -174,3 +180,14 @@ def test_every_kind_can_be_written_and_read_again(tmp_path: Path) -> None:
         writer.writerows(cells_of(event, "4711", "A") for event in events)
     found = rows(tmp_path, file.read_bytes())
     assert [row.event for row in found if isinstance(row, Row)] == events
+
+
+@pytest.mark.parametrize(
+    ("given", "last"),
+    [("2020", date(2020, 12, 31)), ("2020-02", date(2020, 2, 29)), ("2020-02-01", None)],
+)
+def test_a_date_may_be_a_year_or_a_month(tmp_path: Path, given: str, last: date | None) -> None:
+    row = one(tmp_path, f"4711,{given},relapse,,,,,,")
+    assert isinstance(row, Row)
+    assert (row.event.last, row.event.when) == (last, given)
+    assert cells_of(row.event, "4711", "")["date"] == given

@@ -91,3 +91,24 @@ def test_reviews_that_touch_are_one_span() -> None:
 def test_studies_come_once_and_by_day() -> None:
     one, two = Imaging("a", DAY), Imaging("b", None)
     assert course((), [one, two, one], ON)[0].imaging == (two, one)
+
+
+def test_what_comes_with_symptoms_is_not_before_the_first_one() -> None:
+    onset = Event("onset", DAY)
+    early = date(2019, 12, 31)
+    for event in Event("relapse", early), Event("diagnosis", early, "CIS"):
+        assert made(onset, event).contradicted("onset")
+        assert not made(onset, event).contradicted(event.kind), "only the onset is doubted"
+    for event in (
+        Event("relapse", DAY),
+        Event("diagnosis", early, "RIS"),
+        Event("edss", early, "0.0"),
+    ):
+        assert not made(onset, event).contradictions
+
+
+def test_a_year_is_another_event_than_its_first_day() -> None:
+    year = Event("relapse", DAY, last=date(2020, 12, 31))
+    month = Event("relapse", DAY, last=date(2020, 1, 31))
+    assert (year.when, month.when) == ("2020", "2020-01")
+    assert len({year.identity, month.identity, Event("relapse", DAY).identity}) == 3

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from msnode.twin.clinical.course import Course, Imaging, course
+from msnode.twin.clinical.event_kinds import days_of
 from msnode.twin.clinical.events import Event
 from msnode.twin.rules import all_rules
 from msnode.twin.rules.activity import disease_duration, neda3, relapse_rate
@@ -164,3 +165,50 @@ def test_every_rule_prints_definition_and_source_and_an_empty_record_knows_nothi
         assert one.missing
         assert one.rule.definition
         assert one.rule.source
+
+
+def test_a_rate_of_a_month_is_none() -> None:
+    month = Event("relapse_review", date(2020, 2, 1), "2020-01-01")
+    found = relapse_rate(made(month, Event("relapse", date(2020, 1, 15)), scans=()))
+    assert found.value is None
+    assert found.missing
+
+
+def test_a_refill_does_not_begin_the_first_year_again() -> None:
+    refill = Event("treatment_begun", date(2021, 6, 1), "Interferon beta-1A")
+    assert modified_rio(made(TREATED, refill, REVIEW, *relapsed(2)), ON).value == 2
+    stopped = Event("treatment_stopped", date(2021, 5, 1), "interferon beta-1a")
+    assert modified_rio(made(TREATED, stopped, refill, REVIEW, *relapsed(2)), ON).value is None
+
+
+def vague(kind: str, digits: str, value: str = "") -> Event:
+    first, last = days_of(digits)
+    return Event(kind, first, value, last=last)
+
+
+def test_a_relapse_of_a_year_counts_where_all_of_the_year_does() -> None:
+    assert neda3(made(*QUIET, vague("relapse", "202006"))).value == "no"
+    assert neda3(made(*QUIET, vague("relapse", "2018"))).value == "yes"
+    open_ = neda3(made(*QUIET, vague("relapse", "2020")))
+    assert (open_.value, open_.missing) == (None, ("the whole date of the relapse of 2020",))
+    once = relapse_rate(made(REVIEW, vague("relapse", "2020")))
+    assert once.value == round(1 / (2192 / 365.25), 3)
+    twice = made(REVIEW, vague("relapse", "2020"), Event("relapse", date(2020, 6, 1)))
+    assert relapse_rate(twice).value is None, "it may be the same one"
+
+
+def test_the_duration_since_a_year_is_a_range() -> None:
+    assert disease_duration(made(vague("onset", "2016")), ON).value == "9.0 to 10.0"
+    both = made(vague("onset", "2016"), Event("onset", date(2016, 1, 1)))
+    assert disease_duration(both, ON).value == 10.0
+    assert disease_duration(made(vague("onset", "2015"), Event("onset", ON)), ON).value is None
+
+
+def test_the_first_year_may_begin_in_a_month() -> None:
+    begun = vague("treatment_begun", "202001", "interferon")
+    assert modified_rio(made(begun, REVIEW, scans=(replace(SCAN, new=0),)), ON).value == 0
+    border = Event("relapse", date(2021, 1, 15))
+    found = modified_rio(made(begun, REVIEW, border, scans=(replace(SCAN, new=0),)), ON)
+    assert found.missing == ("the whole date of the treatment_begun of 2020-01",)
+    other = vague("treatment_begun", "2020", "natalizumab")
+    assert magnims(made(begun, other, REVIEW), ON).value is None, "which was the last is not known"

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from msnode.twin.clinical.course import Course, Measure, course
+from msnode.twin.clinical.event_kinds import days_of
 from msnode.twin.clinical.events import Event
 from msnode.twin.rules.disability import pira, raw, step, worsening, worsenings
 
@@ -133,3 +134,15 @@ def test_a_second_relapse_of_one_attack_still_lies_in_the_window() -> None:
     onset = 50 - 90 / 7
     found = made(*RISE, relapses=(onset - 2, onset), all_known=True)
     assert raw(found).value == "yes"
+
+
+def test_a_relapse_of_a_month_is_in_the_window_or_not_or_it_is_unknown() -> None:
+    """The worsening begins on 2020-12-16: the window is from 2020-09-17 to 2021-01-15."""
+    for digits, with_one in ("202010", "yes"), ("202102", "no"), ("202009", None), ("2020", None):
+        first, last = days_of(digits)
+        review = Event("relapse_review", date(2025, 1, 1), "2019-01-01")
+        scores_ = (Event("edss", at(week), f"{value:.1f}") for week, value in RISE)
+        record = [*scores_, review, Event("relapse", first, last=last)]
+        found = raw(course(record, (), date(2026, 1, 1))[0])
+        assert found.value == with_one
+        assert with_one or "the whole date of the relapse" in found.missing[0]
