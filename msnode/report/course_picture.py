@@ -107,3 +107,4 @@ def _notes(told: Timeline, say: Words) -> Iterator[str]:
     rough = any(first != last for first, last in told.relapses)
     if rough or not all(one.is_exact for one in told.treatments):
         yield say("course_about")
+    yield f"{say('banner')} · {say('research')}"

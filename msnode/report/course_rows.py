@@ -188,7 +188,7 @@ class Treatments:
                 self.canvas.polygon(
                     (right, y, right + 9, y + LANE / 2 - 2, right, y + LANE - 4), FAINT
                 )
-            words = span.name if span.is_exact else f"≈ {span.name}"
+            words = span.name if span.is_exact else f"~ {span.name}"
             self._name(words, left, right, y + LANE / 2 - 2)
 
     def _name(self, name: str, left: float, right: float, y: float) -> None:

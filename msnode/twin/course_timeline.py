@@ -1,6 +1,7 @@
 """A patient's course and what is expected of it, as it is drawn."""
 
 from collections.abc import Iterator
+from datetime import date
 
 from msnode.records.timeline import Ahead, ScanPoint, Timeline, TreatmentSpan
 from msnode.twin.clinical.course import Course
@@ -20,13 +21,14 @@ def timeline(course: Course, told: Forecast) -> Timeline:
     days = [told.on + AHEAD * step / STEPS for step in range(STEPS + 1)]
     ahead = what_if(told, days)
     rate = told.new_lesions
+    vague = course.vague_relapses(date.min, date.max)
     return Timeline(
         on=told.on,
         scans=tuple(_scans(course)),
         edss=tuple((one.day, one.value) for one in course.edss())
         if not course.contradicted("edss")
         else (),
-        relapses=tuple(one.span for one in course.relapses() if one.day is not None),
+        relapses=tuple(sorted(one.span for one in (*course.relapses(), *vague))),
         reviewed=course.reviewed(),
         treatments=tuple(_treatments(course)),
         load_ahead=_ahead(ahead.load) if told.load.used else (),

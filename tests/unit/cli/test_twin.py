@@ -12,6 +12,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from msnode.cli.main import main
 from msnode.store.database import (
@@ -235,6 +236,19 @@ def test_show_tells_what_to_expect_and_what_it_rests_on(node: Path) -> None:
     text = run(node, "show", "4711", "--on", "2021-02-01").stdout
     assert "expected by 2022-02-01" in text
     assert "no statement on any treatment" in text
+
+
+def test_the_course_is_drawn_and_nothing_is_an_error(node: Path) -> None:
+    given(node, RECORD + "4712,,,sex,F,,,,,\n")
+    with_study(node)
+    answer = run(node, "show", "4711", "--png", str(node / "course.png"), "--json")
+    assert answer.exit_code == 0, answer.output
+    with Image.open(node / "course.png") as drawn:
+        assert drawn.width == 2400
+    nothing = run(node, "show", "4712", "--png", str(node / "nothing.png"))
+    assert nothing.exit_code == 1
+    assert "nothing to draw" in nothing.output
+    assert not (node / "nothing.png").exists()
 
 
 def test_priors_that_are_wrong_are_told(node: Path) -> None:
