@@ -8,7 +8,15 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedSRStorage
 
-from msnode.report import codes, dicom_modules, lesion_tiles, lesion_wording, trend, wording
+from msnode.report import (
+    codes,
+    course_wording,
+    dicom_modules,
+    lesion_tiles,
+    lesion_wording,
+    trend,
+    wording,
+)
 from msnode.report.case import Case, peaks
 from msnode.report.measurement_sr import observer
 from msnode.report.sr_document import document, image, text
@@ -67,7 +75,7 @@ def _findings(case: Case) -> sr.ContainerContentItem:
 
 def _previous(case: Case) -> list[sr.ContainerContentItem]:
     """What earlier studies of the patient came to; no section where none is known."""
-    lines = trend.lines(case)
+    lines = [*trend.lines(case), *course_wording.lines(case)]
     return [_section(codes.PREVIOUS_FINDINGS, codes.PREVIOUS_FINDING, lines)] if lines else []
 
 

@@ -10,13 +10,13 @@ from PIL import Image
 
 from msnode.records.results import Report
 from msnode.records.timeline import Ahead, ScanPoint, Timeline, TreatmentSpan
-from msnode.report import pdf
+from msnode.report import course_wording, pdf, readable_sr
 from msnode.report.canvas import font
 from msnode.report.course_axis import LEFT, MOST_TICKS, RIGHT, WIDTH, Axis
 from msnode.report.course_picture import SCALE, _notes, picture
 from msnode.report.localised import LANGUAGES, Words
 from msnode.report.paper import EXPECTED, REGION
-from tests.unit.report.test_content import job
+from tests.unit.report.test_content import job, sentences
 
 ON = date(2026, 3, 1)
 YEAR = timedelta(days=365)
@@ -90,6 +90,20 @@ def test_the_axis_holds_everything_in_order_with_few_ticks(years: int) -> None:
     ticks = list(axis.ticks())
     assert 1 <= len(ticks) <= MOST_TICKS + 1
     assert len({axis.words(day) for day in ticks}) == len(ticks)
+
+
+def test_the_readable_report_tells_what_is_on_record(make_report: Callable[..., Report]) -> None:
+    made = replace(make_report(8), timeline=replace(WHOLE, on=date(2025, 1, 20)))
+    assert course_wording.lines(job(made, "en")) == [
+        "2021-03-01: lesion volume 5.2 ml",
+        "2022-04-01: lesion volume 6.4 ml, 3 new since 2021-03-01",
+        "EDSS 3.5 on 2025-02-01, the last on record",
+        "Relapses on record: 2",
+        "Treatment: ocrelizumab",
+    ]
+    said = sentences(readable_sr.build(job(made, "de")))
+    assert "2022-04-01: Läsionsvolumen 6,4 ml, 3 neu seit 2021-03-01" in said
+    assert course_wording.lines(job(make_report(8), "en")) == []
 
 
 def test_the_course_is_the_second_page_of_the_pdf(make_report: Callable[..., Report]) -> None:
