@@ -132,6 +132,17 @@ def test_the_same_scan_a_year_later_shows_no_change(hospital: Hospital) -> None:
     assert "Since 2023-01-15 (365 days): no new lesion" in hospital.text(hospital.studies[1])
 
 
+def test_the_later_report_tells_the_course_and_the_earlier_one_nothing_of_it(
+    hospital: Hospital,
+) -> None:
+    first, second = hospital.studies
+    ml = hospital.finding(first).ml
+    assert f"{DATES[0][:4]}-01-15: lesion volume {ml:.1f} ml" in hospital.text(second)
+    assert "lesion volume" not in hospital.text(first)
+    kept_regions = [json.loads(r["lesion_regions"]) for r in rows(hospital.database, results)]
+    assert [sum(one.values()) for one in kept_regions] == [pytest.approx(ml, abs=1e-3)] * 2
+
+
 def test_what_is_kept_reads_back_as_it_was(hospital: Hospital) -> None:
     study = hospital.studies[0]
     known = kept.known(hospital.data, study.key)
