@@ -49,7 +49,8 @@ def _footer(canvas: Canvas, case: Case) -> None:
     """What to be warned of, how good the model is, why this series."""
     analysed = case.report.finding is not None
     undecided = [case.say("undecided", why=doubt) for doubt in wording.doubts(case)]
-    doubted = [lesion_wording.disagreement(case)] if case.has_outlines else []
+    checks = (lesion_wording.doubtful, lesion_wording.disagreement)
+    doubted = [check(case) for check in checks] if case.has_outlines else []
     told = lesion_wording.remarks(case) if case.has_outlines else []
     lines = [
         (" · ".join(filter(None, [*doubted, *undecided, *wording.warnings(case)])), BANNER),
