@@ -51,6 +51,11 @@ LESION_ML = Histogram(
     "Volume of the lesions outlined in a study, ml.",
     buckets=(0, 0.5, 1, 2, 5, 10, 20, 50, 100),
 )
+LESION_DOUBTS = Counter(
+    "msnode_lesion_doubts_total",
+    "Outlined studies by what speaks against their outlines.",
+    ["reason"],
+)  # mass, void, unplaced, outside_age, outside_distance
 COMPARISONS = Counter(
     "msnode_comparisons_total",
     "Outlined studies by comparison with an earlier visit.",

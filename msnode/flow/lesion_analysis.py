@@ -163,6 +163,8 @@ def count(finding: LesionFinding) -> None:
         return
     metrics.LESIONS.observe(len(finding.lesions))
     metrics.LESION_ML.observe(finding.ml)
+    for doubt in finding.doubts:
+        metrics.LESION_DOUBTS.labels(doubt.code if isinstance(doubt, Sentence) else "").inc()
     code = told.reason.code if isinstance(told.reason, Sentence) else ""
     metrics.COMPARISONS.labels(told.status, code).inc()
     if told.likeness is not None:

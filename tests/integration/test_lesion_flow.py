@@ -139,7 +139,7 @@ def test_the_later_report_tells_the_course_and_the_earlier_one_nothing_of_it(
     ml = hospital.finding(first).ml
     assert f"{DATES[0][:4]}-01-15: lesion volume {ml:.1f} ml" in hospital.text(second)
     assert "lesion volume" not in hospital.text(first)
-    kept_regions = [json.loads(r["lesion_regions"]) for r in rows(hospital.database, results)]
+    kept_regions = [json.loads(str(r["lesion_regions"])) for r in rows(hospital.database, results)]
     assert [sum(one.values()) for one in kept_regions] == [pytest.approx(ml, abs=1e-3)] * 2
 
 

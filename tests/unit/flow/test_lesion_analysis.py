@@ -5,17 +5,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from msnode import lesions
-from msnode.flow.lesion_analysis import differences, most_comparable, outlined, outlined_again
+from msnode.flow.lesion_analysis import (
+    count,
+    differences,
+    model_of,
+    most_comparable,
+    outlined,
+    outlined_again,
+)
 from msnode.lesions import Bundle, Found, Visit
 from msnode.lesions.kept import Kept
 from msnode.lesions.lesion_bundle import Manifest
 from msnode.lesions.unet import Unet
 from msnode.records.images import SourceVolume
-from msnode.records.lesions import Lesion
+from msnode.records.lesions import Lesion, LesionFinding
 from msnode.records.population import Acquisition, Strata
 from tests import reports
+
+CHILDREN = ("msnode_lesion_doubts_total", {"reason": "outside_age"})
 
 
 def found(*places: int) -> Found:
@@ -51,6 +61,9 @@ def test_a_child_s_outlines_are_doubted(monkeypatch: pytest.MonkeyPatch, tmp_pat
         slices = replace(made, acquisition=Acquisition(age_years=age))
         told = outlined("study", slices, volume, bundle).finding.doubts
         assert list(map(str, told)) == doubts
+        before = REGISTRY.get_sample_value(*CHILDREN) or 0
+        count(LesionFinding(model_of(bundle), doubts=told))
+        assert (REGISTRY.get_sample_value(*CHILDREN) or 0) == before + len(doubts)
 
 
 def visit(date: str, acquisition: Acquisition, distance_mm: float = 6.0, digest: str = "d") -> Kept:
