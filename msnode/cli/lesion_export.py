@@ -56,6 +56,7 @@ def _rows(visit: Kept) -> Iterator[Row]:
         "model": visit.digest[:12],
     }
     changes = {one.number: one for one in told.changes if one.number}
+    axial = abs(visit.affine[2, 2]) > max(abs(visit.affine[:2, 2]))
     for lesion in visit.lesions:
         change = changes.get(lesion.number)
         yield every | {
@@ -64,7 +65,7 @@ def _rows(visit: Kept) -> Iterator[Row]:
             "region": lesion.region,
             "mm3": round(lesion.mm3, 1),
             "diameter": round(lesion.diameter_mm, 1),
-            "images": ";".join(str(n + 1) for n in lesion.slices),
+            "images": ";".join(str(n + 1) for n in lesion.slices) if axial else "",
             "probability": round(lesion.probability, 3),
             "change": change.change if change is not None else None,
             "mm3_before": round(change.mm3_before, 1) if change is not None else None,

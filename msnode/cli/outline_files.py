@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import re
 import tempfile
 import time
 from collections import Counter
@@ -33,6 +34,7 @@ CONTRACT = InputContract(("FLAIR",), 224, 224)
 """Any FLAIR of a head; rows and columns are the volume's own."""
 COLUMNS = ("volume", "id", "region", "mm3", "diameter", "images", "probability")
 WITH_PRIOR = ("change", "mm3_before")
+ENDING = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 WORDS = {"deep_white": "deep white"}
 
 
@@ -104,7 +106,7 @@ def _stems(studies: dict[str, tuple[Path, ...]]) -> dict[str, str]:
     for study, files in studies.items():
         first = files[0]
         is_file = study == str(first)
-        stems[study] = first.name.partition(".")[0] if is_file else first.parent.name
+        stems[study] = ENDING.sub("", first.name) if is_file else first.parent.name
     count = Counter(stems.values())
     return {s: n if count[n] == 1 else f"{n}_{uid_hash(s)[:8]}" for s, n in stems.items()}
 
@@ -131,6 +133,7 @@ def _one(
     grid, visit = _visit(files, reader, bundle)
     name = f"{stem}_lesions.nii.gz"
     nibabel.Nifti1Image(visit.found.labels, grid.affine).to_filename(out / name)
+    (out / f"{stem}_change.nii.gz").unlink(missing_ok=True)  # an earlier run's
     compared = lesions.compare(before, visit) if before is not None else None
     if compared is not None and compared.changes is not None:
         changes = nibabel.Nifti1Image(compared.changes, grid.affine)

@@ -97,6 +97,7 @@ def as_json(finding: LesionFinding | None) -> dict[str, Any]:
             "new": told.count("new") if is_compared else None,
             "enlarging": told.count("enlarging") if is_compared else None,
             "gone": told.count("gone") if is_compared else None,
+            "uncompared": finding.uncompared if is_compared else None,
             "ml_change": round(told.ml_change, 3) if told.ml_change is not None else None,
             "ml_error": round(told.ml_error, 3) if told.ml_error is not None else None,
             "differences": list(told.differences),

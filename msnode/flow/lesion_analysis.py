@@ -12,17 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from msnode import lesions, metrics
-from msnode.errors import Refused, TryLater
+from msnode.errors import NotAnalysable, Refused, TryLater
 from msnode.flow.analysis import FAULTS, failed, timed, unexpected
 from msnode.lesions import Bundle, Visit, kept
 from msnode.lesions.kept import Kept
 from msnode.records import population
 from msnode.records.images import Slices, SourceVolume
 from msnode.records.lesions import Comparison, Grade, LesionFinding, LesionMaps, LesionModel
+from msnode.records.population import Acquisition
 from msnode.records.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)
 
+ENOUGH_PUT = 15
+"""Lesions that a test of a scan needs, so that none found again says something."""
 SAME_DISTANCE = 0.25
 """Slice distances that differ by less than this part of the larger one are alike."""
 
@@ -79,10 +82,27 @@ def outlined(study_key: str, slices: Slices, volume: SourceVolume, bundle: Bundl
     visit = Visit(volume.voxels, volume.affine, replace(found, lesions=named))
     grades, grading = _graded(visit, bundle)
     strata, distance_mm = bundle.manifest.strata, slices.thickness_mm
-    doubts = (*found.doubts, *population.missed(strata, slices.acquisition, distance_mm))
+    doubts = (
+        *found.doubts,
+        *population.missed(strata, slices.acquisition, distance_mm),
+        *_acquired(slices.acquisition),
+        *_tested(grades),
+    )
     finding = LesionFinding(model, named, grades=grades, doubts=doubts)
     maps = LesionMaps(volume.voxels, found.labels, found.numbers)
     return Outlined(finding, maps, visit, seconds | grading)
+
+
+def _acquired(acquisition: Acquisition) -> tuple[Sentence, ...]:
+    """What no range of the bundle says."""
+    return (Sentence("with_agent"),) if acquisition.agent else ()
+
+
+def _tested(grades: Sequence[Grade]) -> tuple[Sentence, ...]:
+    """Whether the scan's test of itself failed altogether."""
+    put = sum(one.put for one in grades)
+    blind = put >= ENOUGH_PUT and not any(one.found for one in grades)
+    return (Sentence("blind", put=put),) if blind else ()
 
 
 def _graded(visit: Visit, bundle: Bundle) -> tuple[tuple[Grade, ...], dict[str, float]]:
@@ -114,6 +134,7 @@ def compared(
     assert now.maps is not None  # noqa: S101
     with timed("compare") as seconds:
         try:
+            _check_sight(now.finding)
             before = earlier()
             if known.digest != here.digest:
                 before = outlined_again(before, known.study_key, bundle)
@@ -134,6 +155,17 @@ def compared(
         replace(now.visit, found=found),
         now.seconds | seconds,
     )
+
+
+def _check_sight(finding: LesionFinding) -> None:
+    """Refuse to compare a scan that shows nothing: what it lost would be called a change.
+
+    Raises:
+        NotAnalysable: so it is.
+    """
+    for doubt in finding.doubts:
+        if isinstance(doubt, Sentence) and doubt.code == "blind":
+            raise NotAnalysable(doubt)
 
 
 def outlined_again(before: Visit, study_key: str, bundle: Bundle) -> Visit:
@@ -209,7 +241,10 @@ def _dated(told: Comparison, known: Kept, here: Kept) -> Comparison:
     """A comparison with dates and with what differs."""
     then, now = day(known.study_date), day(here.study_date)
     days = (now - then).days if then is not None and now is not None else None
-    return replace(told, prior_date=then, days=days, differences=differences(known, here))
+    later = (Sentence("prior_later", days=-days),) if days is not None and days < 0 else ()
+    return replace(
+        told, prior_date=then, days=days, differences=(*later, *differences(known, here))
+    )
 
 
 def day(study_date: str) -> date | None:

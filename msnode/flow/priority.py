@@ -48,6 +48,7 @@ def _routine(report: Report) -> Text:
     """Why a study can wait."""
     past = report.lesions.comparison if report.lesions is not None else None
     quiet = past is not None and not past.count("new") and not past.count("enlarging")
+    quiet = quiet and report.lesions is not None and not report.lesions.uncompared
     if past is not None and past.status == "compared" and quiet:  # the rule may not ask for them
         return Sentence("because_stable")
     return Sentence("because_nothing")

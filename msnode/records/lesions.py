@@ -170,6 +170,14 @@ class LesionFinding:
         """Volume of all lesions."""
         return sum(one.mm3 for one in self.lesions) / 1000
 
+    @property
+    def uncompared(self) -> int:
+        """Number of lesions where the earlier scan of a comparison shows nothing to compare."""
+        if self.comparison.status != "compared":
+            return 0
+        compared = {one.number for one in self.comparison.changes}
+        return sum(one.number not in compared for one in self.lesions)
+
     def ml_in(self, region: Region) -> float:
         """Volume of the lesions that a reader would count to a region."""
         return sum(one.mm3 for one in self.lesions if one.region == region) / 1000

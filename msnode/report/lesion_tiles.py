@@ -237,4 +237,6 @@ def label(case: Case, index: int) -> str:
 
 def legend(case: Case, name: str) -> str:
     """What an outline means."""
+    if name == "rest" and case.outlined.uncompared:
+        return case.say("legend_rest_some")
     return case.say(f"legend_{name}" if name in ("rest", "lesion") else f"lesion_{name}")

@@ -71,7 +71,9 @@ def comparison(case: Case) -> list[str]:
     since = date if past.days is None else say("after_days", date=date, days=past.days)
     text = say("since", since=since, changes=changed(case), volume=volume_change(case))
     differences = say("separator").join(past.differences)
-    return [text, *([say("scans_differ", differences=differences)] if differences else [])]
+    told = [say("scans_differ", differences=differences)] if differences else []
+    left_out = case.outlined.uncompared
+    return [text, *([say("uncompared", count=left_out)] if left_out else []), *told]
 
 
 def changed(case: Case) -> str:

@@ -9,6 +9,8 @@ from prometheus_client import REGISTRY
 
 from msnode import lesions
 from msnode.flow.lesion_analysis import (
+    _dated,
+    compared,
     count,
     differences,
     model_of,
@@ -21,7 +23,7 @@ from msnode.lesions.kept import Kept
 from msnode.lesions.lesion_bundle import Manifest
 from msnode.lesions.unet import Unet
 from msnode.records.images import SourceVolume
-from msnode.records.lesions import Lesion, LesionFinding
+from msnode.records.lesions import Comparison, Grade, Lesion, LesionFinding
 from msnode.records.population import Acquisition, Strata
 from tests import reports
 
@@ -96,3 +98,31 @@ def test_the_most_alike_earlier_scan_is_chosen_and_of_those_the_latest() -> None
     assert most_comparable([later, like, thin], now) == later
     assert most_comparable([thin], now) == thin
     assert most_comparable([], now) is None
+
+
+def test_a_scan_whose_test_found_nothing_is_doubted_and_not_compared(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(lesions, "find", lambda *_: found(2))
+    grades = [Grade(3, 5, 0, 10), Grade(5, 8, 0, 10)]
+    monkeypatch.setattr(lesions, "grade", lambda *_: tuple(grades))
+    monkeypatch.setattr(lesions, "compare", lambda *_: pytest.fail("nothing to compare"))
+    made = reports.synthetic(tmp_path, 1).slices
+    assert made is not None
+    bundle = Bundle(Manifest("n", "1"), Unet((4, 4)))
+    now = outlined("s", made, SourceVolume(np.ones((9, 1, 1), np.float32), np.eye(4)), bundle)
+    assert [getattr(one, "code", "") for one in now.finding.doubts] == ["blind"]
+    here = visit("20240115", THICK)
+    told = compared(now, lambda: pytest.fail("not read"), visit("20230115", THICK), here, bundle)
+    assert told.finding.comparison.status == "not_compared"
+    assert "of 20 lesions" in str(told.finding.comparison.reason)
+    grades[1] = Grade(5, 8, 1, 10)
+    again = outlined("s", made, SourceVolume(np.ones((9, 1, 1), np.float32), np.eye(4)), bundle)
+    assert again.finding.doubts == ()
+
+
+def test_a_prior_that_is_the_later_scan_is_said_to_be_so() -> None:
+    told = _dated(Comparison("compared"), visit("20240215", THICK), visit("20240115", THICK))
+    assert list(map(str, told.differences)) == [
+        "the scan compared with is the later one, by 31 days"
+    ]

@@ -11,7 +11,15 @@ from msnode.config import Describe
 from msnode.records.lesions import Comparison, Grade, Lesion, LesionFinding, Region
 from msnode.records.results import Report
 from msnode.records.sentences import Sentence
-from msnode.report import case, lesion_wording, localised, measurement_sr, pdf, readable_sr
+from msnode.report import (
+    case,
+    lesion_tiles,
+    lesion_wording,
+    localised,
+    measurement_sr,
+    pdf,
+    readable_sr,
+)
 from msnode.report.case import Case
 from tests import lesion_reports
 from tests.unit.report.test_content import job, printed, sentences
@@ -58,6 +66,23 @@ def test_what_is_doubtful_stands_right_behind_the_number(make_report: MakeReport
     )
     _, german, *_ = told(make_report(3), replace(FOUND, doubts=doubts), "de")
     assert german.startswith("Umrisse zweifelhaft: ein in allen Richtungen 26 mm")
+
+
+def test_lesions_that_were_not_compared_are_counted_and_never_called_unchanged(
+    make_report: MakeReport,
+) -> None:
+    made = lesion_reports.compared(lesion_reports.painted(make_report(8)))
+    assert made.lesions is not None
+    assert made.lesions.uncompared == 0
+    assert lesion_tiles.legend(job(made, "en"), "rest") == "unchanged or shrinking"
+    past = made.lesions.comparison
+    some = [one for one in past.changes if one.number != 1]
+    found = replace(made.lesions, comparison=replace(past, changes=tuple(some)))
+    part = job(replace(made, lesions=found), "en")
+    assert "1 lesion(s) lie where the earlier scan shows nothing" in " ".join(
+        lesion_wording.comparison(part)
+    )
+    assert lesion_tiles.legend(part, "rest") == "unchanged, shrinking or not compared"
 
 
 def test_what_changed_is_said_with_its_error(make_report: MakeReport) -> None:
