@@ -179,8 +179,8 @@ class LesionFinding:
         return sum(one.number not in compared for one in self.lesions)
 
     def ml_in(self, region: Region) -> float:
-        """Volume of the lesions that a reader would count to a region."""
-        return sum(one.mm3 for one in self.lesions if one.region == region) / 1000
+        """Volume of what lies in a region; a confluent lesion is divided among several."""
+        return sum(one.parts.get(region, 0.0) for one in self.lesions) / 1000
 
     def count(self, region: Region) -> int:
         """Number of lesions in a region."""

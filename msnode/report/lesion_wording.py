@@ -54,8 +54,9 @@ def doubtful(case: Case) -> str:
 
 def regions_seen(case: Case) -> str:
     """In how many regions of the brain; never whether that fulfils anything."""
-    if not case.outlined.lesions:
-        return ""
+    slices = case.report.slices
+    if not case.outlined.lesions or (slices is not None and slices.doubts):
+        return ""  # of a head that is cut, nobody knows which regions were imaged
     seen = sum(case.outlined.count(region) > 0 for region in MCDONALD)
     return case.say("regions_seen", count=seen)
 
