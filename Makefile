@@ -49,20 +49,23 @@ PACKAGES := \
 	ip=iproute2
 
 
-.PHONY: demo test test-long unit setup docs lint lock sbom licences soak bench clean
+.PHONY: demo test packages test-long unit setup docs lint lock sbom licences soak bench clean
 
 demo: setup
 	@$(BIN)/msnode demo
 
 setup: $(VENV)/.installed
 
-test: $(VENV)/.installed-dev
-	@.ci/packages $(PACKAGES)
-	@$(MAKE) lint
+# the system's packages and the Python ones, with lint, come at once: each waits for a network
+test:
+	@$(MAKE) -j2 packages lint
 	@$(COMPILE_SOURCES)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder || { \
 		echo "What failed beside other tests runs again, alone; what fails twice has failed"; \
 		$(BIN)/pytest --last-failed --last-failed-no-failures none; }
+
+packages: | $(BIN)/python
+	@.ci/packages $(PACKAGES)
 
 # what takes minutes for a promise that shorter tests hold in part: before a release
 test-long: $(VENV)/.installed-dev

@@ -79,9 +79,8 @@ class Clock:
         self._monkeypatch.delenv("LD_PRELOAD")
 
 
-@pytest.mark.parametrize("jump", ["-1h", "+13y"])
 def test_a_clock_that_jumps_costs_no_study(
-    tmp_path: Path, new_study: NewStudy, monkeypatch: pytest.MonkeyPatch, jump: str
+    tmp_path: Path, new_study: NewStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An hour back, and past January 2038, while a study is waited for."""
     clock = Clock(tmp_path, monkeypatch)
@@ -89,20 +88,21 @@ def test_a_clock_that_jumps_costs_no_study(
     with ExitStack() as stack:
         stack.callback(node.kill_if_alive)
         clock.only_for(node)
-        before, between, after = (new_study() for _ in range(3))
+        before = new_study()
         send(node, before)
         await_result(node, before)
-        send(node, between)
-        clock.set(jump)
-        await_result(node, between)
-        send(node, after)
-        assert len(await_result(node, after)) == 2
-        assert node.get("/healthz")[0] == 200
-        clock.set("+0")
-        last = new_study()
-        send(node, last)
-        await_result(node, last)
-        assert node.sum("msnode_studies_total") == 4
+        for jump in ("-1h", "+13y"):
+            between, after, last = (new_study() for _ in range(3))
+            send(node, between)
+            clock.set(jump)
+            await_result(node, between)
+            send(node, after)
+            assert len(await_result(node, after)) == 2
+            assert node.get("/healthz")[0] == 200
+            clock.set("+0")
+            send(node, last)
+            await_result(node, last)
+        assert node.sum("msnode_studies_total") == 7
 
 
 def test_a_study_of_any_date_gets_its_result(tmp_path: Path, new_study: NewStudy) -> None:

@@ -61,13 +61,13 @@ SERIES: list[dict[str, Any]] = [
     {
         "file": "lesions-sr",
         "name": "LESIONS urgent: Rev. 3 MS AI result (measurements)",
-        "expect": ["Number of lesions: 7.00", "NOT VERIFIED BY A PHYSICIAN"],
+        "expect": ["Number of lesions: 4.00", "NOT VERIFIED BY A PHYSICIAN"],
         "down": 7,
     },
     {
         "file": "lesions-readable",
         "name": "LESIONS urgent: Rev. 3 MS AI report",
-        "expect": ["White matter hyperintensities: 7", "2 new lesions", "1 enlarging"],
+        "expect": ["White matter hyperintensities: 4", "2 new lesions", "1 enlarging"],
     },
     {
         "file": "lesions-montage",
@@ -84,7 +84,7 @@ SERIES: list[dict[str, Any]] = [
         "file": "seg",
         "name": "LESIONS urgent: Rev. 3 MS AI lesions",
         "expect": ["Do you want to open this Segmentation?"],
-        "down": 12,
+        "down": 1,
     },
     {"file": "map", "name": "MS AI saliency map", "expect": ["W:\n100"], "up": 12},
     {"file": "pdf", "name": "MS AI report (PDF)", "expect": []},

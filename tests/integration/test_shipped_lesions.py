@@ -12,6 +12,7 @@ from nibabel.spatialimages import SpatialImage
 from msnode import lesions
 from msnode.lesions.brain import brain_mask
 from msnode.lesions.find import find, from_ras, to_ras
+from msnode.lesions.objects import Found
 from msnode.records.images import Float32Array, Float64Array
 from msnode.sample.known_studies import LJUBLJANA, TABRIZ, KnownStudy
 
@@ -26,6 +27,12 @@ def bundle() -> lesions.Bundle:
     return lesions.load(lesions.SHIPPED)
 
 
+@pytest.fixture(scope="module")
+def tabriz(bundle: lesions.Bundle) -> Found:
+    """What is found in the sample of Tabriz."""
+    return find(*scan(TABRIZ), bundle)
+
+
 def test_the_card_names_data_licence_and_the_naive_baseline(bundle: lesions.Bundle) -> None:
     card = (lesions.SHIPPED / "CARD.md").read_text()
     for said in ("MIT", "M. Bashiri", "naive", "95 % interval", "Not a medical device"):
@@ -34,14 +41,13 @@ def test_the_card_names_data_licence_and_the_naive_baseline(bundle: lesions.Bund
     assert "Research use only" in bundle.manifest.notice
 
 
-def test_what_a_person_outlined_is_found(bundle: lesions.Bundle) -> None:
+def test_what_a_person_outlined_is_found(tabriz: Found) -> None:
     """Not a measurement: the network has learned from this scan. It must not have unlearned."""
-    found = find(*scan(TABRIZ), bundle)
     drawn = TABRIZ.outlined
     assert drawn is not None
-    ours = found.labels == 1
+    ours = tabriz.labels == 1
     assert 2 * (ours & drawn).sum() / (ours.sum() + drawn.sum()) > 0.6
-    assert {"periventricular", "deep_white"} <= {lesion.region for lesion in found.lesions}
+    assert {"periventricular", "deep_white"} <= {lesion.region for lesion in tabriz.lesions}
 
 
 AGAIN = """
@@ -79,9 +85,11 @@ def test_what_is_no_head_has_no_lesions(bundle: lesions.Bundle) -> None:
         assert find(voxels, affine, bundle).lesions == ()
 
 
-def test_a_stripped_scan_in_other_units_has_the_same_lesions(bundle: lesions.Bundle) -> None:
+def test_a_stripped_scan_in_other_units_has_the_same_lesions(
+    bundle: lesions.Bundle, tabriz: Found
+) -> None:
     voxels, affine = scan(TABRIZ)
     brain = from_ras(brain_mask(to_ras(voxels, affine)), affine)
-    whole = find(voxels, affine, bundle).labels == 1
+    whole = tabriz.labels == 1
     stripped = find(voxels * brain * np.float32(1e-3), affine, bundle).labels == 1
     assert 2 * (whole & stripped).sum() / (whole.sum() + stripped.sum()) > 0.85
