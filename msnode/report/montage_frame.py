@@ -56,7 +56,7 @@ def _footer(canvas: Canvas, case: Case) -> None:
         (" · ".join(filter(None, [*doubted, *undecided, *wording.warnings(case)])), BANNER),
         (" ".join(told), TEXT),
         (case.say("limits"), TEXT),
-        (wording.performance(case) if analysed else "", FAINT),
+        (_performance(case) if analysed else "", FAINT),
         (wording.notice(case), FAINT),
     ]
     y, end, width = 886.0, 996.0, RIGHT - MARGIN
@@ -68,6 +68,12 @@ def _footer(canvas: Canvas, case: Case) -> None:
         most = int((end - y) / (1.4 * size) + 0.01)
         if line and most > 0:
             y = canvas.paragraph((MARGIN, y), line, size, width, most, colour)
+
+
+def _performance(case: Case) -> str:
+    """Below lesions, whose figures they are: the classifier's."""
+    told = wording.performance(case)
+    return case.say.label("pattern", told) if told and case.has_outlines else told
 
 
 def _last_line(canvas: Canvas, case: Case) -> None:
