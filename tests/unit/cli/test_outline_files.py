@@ -1,0 +1,14 @@
+"""Names of what `msnode lesions` writes."""
+
+from pathlib import Path
+
+from msnode.cli.outline_files import _stems
+
+
+def test_a_mask_is_named_as_its_scan_without_the_ending_only() -> None:
+    files = [Path("a/pa.tient.v1.nii.gz"), Path("b/SCAN.NII"), Path("c/x.nii"), Path("d/x.nii.gz")]
+    stems = _stems({str(one): (one,) for one in files})
+    assert [stems[str(one)] for one in files[:2]] == ["pa.tient.v1", "SCAN"]
+    assert len({*stems.values()}) == 4, "two scans of one name are told apart"
+    folder = Path("visit.1/IM0001")
+    assert _stems({"1.2.3": (folder,)}) == {"1.2.3": "visit.1"}
