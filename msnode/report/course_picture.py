@@ -1,6 +1,6 @@
 """A patient's course on one axis of time, drawn dark on white, legible in grey."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image
@@ -19,11 +19,11 @@ TOP, GAP, LINE = 54.0, 18.0, 18.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A part of the picture: its height in units, its title, and what draws it from its top."""
+    """A part of the picture, its title, and its height in units."""
 
     title: str
     height: float
-    draw: Callable[[float], None]
+    part: type[course_rows.Part]
 
 
 def picture(told: Timeline, say: Words) -> Image.Image:
@@ -36,20 +36,18 @@ def picture(told: Timeline, say: Words) -> Image.Image:
     Returns:
         RGB, 2400 pixels wide, as high as there is something to draw.
     """
-    notes = list(_notes(told, say))
-    # once to know how high it is, once to draw
-    rows = list(_rows(told, say, Canvas(Image.new("RGB", (1, 1))), Axis.of(told)))
-    height = TOP + sum(row.height + GAP for row in rows) + 30 + LINE * len(notes) + 12
-    image = Image.new("RGB", (round(WIDTH * SCALE), round(height * SCALE)), WHITE)
-    canvas, axis = Canvas(image, SCALE), Axis.of(told)
-    rows = list(_rows(told, say, canvas, axis))
-    canvas.text((20, 14), say("course_title"), 19, INK, bold=True)
+    axis = Axis.of(told)
+    rows, notes = list(_rows(told, say, axis)), list(_notes(told, say))
     bottom = TOP + sum(row.height + GAP for row in rows)
+    height = bottom + 30 + LINE * len(notes) + 12
+    image = Image.new("RGB", (round(WIDTH * SCALE), round(height * SCALE)), WHITE)
+    canvas = Canvas(image, SCALE)
+    canvas.text((20, 14), say("course_title"), 19, INK, bold=True)
     _ground(canvas, axis, say, bottom)
     y = TOP
     for row in rows:
         canvas.text((20, y), row.title, 14, INK, bold=True, width=LEFT - 40)
-        row.draw(y)
+        row.part(canvas, axis, told, say).draw(y)
         y += row.height + GAP
     _years(canvas, axis, y)
     for number, note in enumerate(notes):
@@ -57,21 +55,19 @@ def picture(told: Timeline, say: Words) -> Image.Image:
     return image
 
 
-def _rows(told: Timeline, say: Words, canvas: Canvas, axis: Axis) -> Iterator[Row]:
+def _rows(told: Timeline, say: Words, axis: Axis) -> Iterator[Row]:
     """What there is something to draw of."""
     if told.scans:
-        load = course_rows.Load(canvas, axis, told, say)
-        yield Row(say("course_load"), 210, load.draw)
+        yield Row(say("course_load"), 210, course_rows.Load)
     if any(one.new is not None for one in told.scans):
-        new = course_rows.New(canvas, axis, told, say)
-        yield Row(say("course_new"), 46, new.draw)
+        yield Row(say("course_new"), 46, course_rows.New)
     if told.edss:
-        yield Row(say("course_edss"), 130, course_rows.Edss(canvas, axis, told, say).draw)
+        yield Row(say("course_edss"), 130, course_rows.Edss)
     if told.relapses or told.reviewed:
-        yield Row(say("course_relapses"), 24, course_rows.Relapses(canvas, axis, told).draw)
+        yield Row(say("course_relapses"), 24, course_rows.Relapses)
     if told.treatments:
-        spans = course_rows.Treatments(canvas, axis, told)
-        yield Row(say("course_treatment"), spans.height, spans.draw)
+        height = course_rows.height_of_treatments(axis, told)
+        yield Row(say("course_treatment"), height, course_rows.Treatments)
 
 
 def _ground(canvas: Canvas, axis: Axis, say: Words, bottom: float) -> None:

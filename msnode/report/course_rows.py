@@ -1,5 +1,6 @@
 """The rows of the picture of a patient's course; each draws itself below a height."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,13 +20,21 @@ LANE = 22.0
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """The load of each scan by region, and what is expected."""
+class Part(ABC):
+    """A row of the picture."""
 
     canvas: Canvas
     axis: Axis
     told: Timeline
     say: Words
+
+    @abstractmethod
+    def draw(self, top: float) -> None:
+        """Draw it below a height."""
+
+
+class Load(Part):
+    """The load of each scan by region, and what is expected."""
 
     def draw(self, top: float) -> None:
         """Bars, their sums, the band; the legend under the title."""
@@ -75,14 +84,8 @@ class Load:
             self.canvas.text((38, y), self.say(f"region_{region}"), 12, GREY, width=LEFT - 60)
 
 
-@dataclass(frozen=True, slots=True)
-class New:
+class New(Part):
     """New lesions of each compared interval, on the line from the earlier scan to the later."""
-
-    canvas: Canvas
-    axis: Axis
-    told: Timeline
-    say: Words
 
     def draw(self, top: float) -> None:
         """A line and a number for each interval, what is expected behind it."""
@@ -110,14 +113,8 @@ class New:
             self.canvas.text((x, y + 10), more, 11, GREY, anchor="ma")
 
 
-@dataclass(frozen=True, slots=True)
-class Edss:
+class Edss(Part):
     """The EDSS, from score to score, and what is expected."""
-
-    canvas: Canvas
-    axis: Axis
-    told: Timeline
-    say: Words
 
     def draw(self, top: float) -> None:
         """Points, the line between them, the band."""
@@ -141,13 +138,8 @@ class Edss:
             self.canvas.text(at, words, 12, EDGE, anchor="rs")
 
 
-@dataclass(frozen=True, slots=True)
-class Relapses:
+class Relapses(Part):
     """The begins of relapses, over the time of which all are on record."""
-
-    canvas: Canvas
-    axis: Axis
-    told: Timeline
 
     def draw(self, top: float) -> None:
         """A line for each span, a mark for each relapse."""
@@ -162,22 +154,12 @@ class Relapses:
             self.canvas.polygon((x - 8, y - 14, x + 8, y - 14, x, y), MARK)
 
 
-@dataclass(frozen=True, slots=True)
-class Treatments:
+class Treatments(Part):
     """Treatments as bars; those at one time lie under one another."""
-
-    canvas: Canvas
-    axis: Axis
-    told: Timeline
-
-    @property
-    def height(self) -> float:
-        """Units that they take."""
-        return LANE * (1 + max(lane for lane, _ in self._lanes())) + 4
 
     def draw(self, top: float) -> None:
         """Open at the end where a treatment goes on."""
-        for lane, span in self._lanes():
+        for lane, span in lanes(self.axis, self.told):
             y = top + LANE * lane
             left, right = self._ends(span)
             self.canvas.rectangle((left, y, right, y + LANE - 4), FAINT)
@@ -203,14 +185,20 @@ class Treatments:
         begin = span.begin or self.axis.first
         return self.axis.x(begin), self.axis.x(span.end or max(self.axis.on, begin))
 
-    def _lanes(self) -> Iterator[tuple[int, TreatmentSpan]]:
-        """The first lane that is free when a treatment begins."""
-        free: list[date] = []
-        for span in sorted(self.told.treatments, key=lambda one: one.begin or self.axis.first):
-            begin, end = span.begin or self.axis.first, span.end or self.axis.last
-            lane = next((n for n, until in enumerate(free) if until <= begin), len(free))
-            free[lane : lane + 1] = [end]
-            yield lane, span
+
+def height_of_treatments(axis: Axis, told: Timeline) -> float:
+    """Units that `Treatments` takes."""
+    return LANE * (1 + max(lane for lane, _ in lanes(axis, told))) + 4
+
+
+def lanes(axis: Axis, told: Timeline) -> Iterator[tuple[int, TreatmentSpan]]:
+    """The first lane that is free when a treatment begins."""
+    free: list[date] = []
+    for span in sorted(told.treatments, key=lambda one: one.begin or axis.first):
+        begin, end = span.begin or axis.first, span.end or axis.last
+        lane = next((n for n, until in enumerate(free) if until <= begin), len(free))
+        free[lane : lane + 1] = [end]
+        yield lane, span
 
 
 def _scale(canvas: Canvas, bottom: float, room: float, most: float, say: Words) -> None:
