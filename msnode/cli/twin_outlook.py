@@ -11,13 +11,13 @@ from rich.table import Table
 from msnode.errors import MsnodeError
 from msnode.report.course_picture import picture
 from msnode.report.localised import Words
-from msnode.twin.clinical.course import Course
 from msnode.twin.course_timeline import timeline
 from msnode.twin.expect.forecast import Forecast, forecast
 from msnode.twin.expect.outlook import Expectation, Outlook, WhatIf, outlook, what_if
 from msnode.twin.expect.priors import Priors
 from msnode.twin.expect.scored_value import Interval
 from msnode.twin.patient_state import PatientState
+from msnode.twin.rules.activity import YEAR_DAYS
 
 AHEAD_YEARS = (1, 2, 3, 5)
 """Of the courses."""
@@ -25,13 +25,12 @@ AHEAD_YEARS = (1, 2, 3, 5)
 
 def forecast_of(found: PatientState, priors: Priors) -> Forecast:
     """What is believed of a patient in this state."""
-    course = Course(found.events, found.imaging, found.contradictions)
-    return forecast(course, priors, found.on)
+    return forecast(found.course, priors, found.on)
 
 
 def courses(told: Forecast, rate: float | None) -> list[WhatIf]:
     """Activity as it is believed to be, stopped, and at another rate if one is asked for."""
-    days = [told.on + timedelta(days=round(365.25 * years)) for years in AHEAD_YEARS]
+    days = [told.on + timedelta(days=round(YEAR_DAYS * years)) for years in AHEAD_YEARS]
     rates = [None, 0.0, *([rate] if rate else [])]
     return [what_if(told, days, one) for one in rates]
 
@@ -42,7 +41,7 @@ def draw(found: PatientState, told: Forecast, png: Path) -> None:
     Raises:
         MsnodeError: there is nothing to draw.
     """
-    shown = timeline(Course(found.events, found.imaging, found.contradictions), told)
+    shown = timeline(found.course, told)
     if not (shown.scans or shown.has_course):
         raise MsnodeError("there is nothing to draw: no scan with outlines, no dated event")
     picture(shown, Words("en")).save(png, "PNG")

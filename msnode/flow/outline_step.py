@@ -4,12 +4,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from msnode import prepare
 from msnode.flow import lesion_analysis
-from msnode.flow.analysis import unexpected
 from msnode.flow.lesion_analysis import Outlined
+from msnode.flow.past import spared
 from msnode.lesions import Bundle, cache, kept
 from msnode.lesions.kept import Kept
 from msnode.records.images import Study
@@ -63,12 +61,8 @@ class OutlineStep:
         day = lesion_analysis.day(here.study_date)
         if day is None:
             return
-        try:
-            self._expectations.record(here.study_key, day, here.digest)
-        except (OSError, sa.exc.SQLAlchemyError):
-            raise  # the disk, or the database: the step is tried again
-        except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions
-            unexpected(error, "telling what is expected")
+        record = partial(self._expectations.record, here.study_key, day, here.digest)
+        spared("telling what is expected", record)
 
     def _compared(self, now: Outlined, here: Kept) -> Outlined:
         """Compare with the most comparable earlier visit that is kept, reported yet or not."""

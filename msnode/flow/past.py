@@ -1,8 +1,10 @@
 """A result as the longitudinal record keeps it, and earlier ones as a report shows them."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -14,6 +16,8 @@ from msnode.records.results import Decision, Predecessor, Prior, Report
 from msnode.records.timeline import Timeline
 from msnode.twin import Entry
 from msnode.twin.expectations import Expectations
+
+Made = TypeVar("Made")
 
 
 def entry(made: Report, study: Study, outcome: str, study_date: str, folder: str) -> Entry:
@@ -78,15 +82,24 @@ def prior(kept: Entry) -> Prior:
     )
 
 
+def spared(doing: str, work: Callable[[], Made]) -> Made | None:
+    """What the record adds to a result; None where that goes wrong unforeseen: it costs no result.
+
+    Raises:
+        OSError: the disk; or, of SQLAlchemy, the database: the step is tried again.
+    """
+    try:
+        return work()
+    except (OSError, sa.exc.SQLAlchemyError):
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        unexpected(error, doing)
+    return None
+
+
 def timeline(expectations: Expectations, now: Entry) -> Timeline | None:
     """The patient's course up to a result; whatever is wrong with it costs no result."""
     on = day(now.study_date or "")
     if on is None:
         return None
-    try:
-        return expectations.timeline(now, on)
-    except (OSError, sa.exc.SQLAlchemyError):
-        raise  # the disk, or the database: the step is tried again
-    except Exception as error:  # noqa: BLE001 - it must not cost the study its result
-        unexpected(error, "drawing the course")
-    return None
+    return spared("drawing the course", partial(expectations.timeline, now, on))

@@ -75,7 +75,7 @@ def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
     labels[found > 0] = LESION
     areas = ndimage.find_objects(found)
     fit = fitted(volume, outlines.labels, brain)
-    where = place(volume, outlines.labels, fit)
+    where = place(volume, outlines.labels, fit) if count else np.zeros_like(labels)
     measured = [
         _measured(n, found, areas[n - 1], where, volume, probability)
         for n, probability in enumerate(rated.tolist(), 1)

@@ -74,7 +74,7 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         _check(connection, folder, study)  # an image may have come since
         whose = _identity(connection, folder, study)
         patient = _keys(connection, study)
-        keys = _keys_of_last(connection, study)
+        keys = _if_last(connection, study, patient)
         _delete_files(folder, study, keys, patient)
         event_store.delete(connection, keys)
         prediction_store.delete(connection, patient)
@@ -104,7 +104,7 @@ def kept(database: sa.Engine, folder: Path, uid: str) -> dict[str, int]:
             or 0
             for table in TABLES
         }
-        keys = _keys_of_last(connection, study)
+        keys = _if_last(connection, study, _keys(connection, study))
         rows[clinical_events.name] = event_store.number(connection, keys)
     places = _folders(folder, study)
     files = [path for place in places for path in place.rglob("*") if path.is_file()]
@@ -135,9 +135,8 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
     return count
 
 
-def _keys_of_last(connection: sa.Connection, study: str) -> list[str]:
+def _if_last(connection: sa.Connection, study: str, keys: list[str]) -> list[str]:
     """The patient's keys, if this is the last study of the patient; nothing otherwise."""
-    keys = _keys(connection, study)
     others = sa.select(studies.c.study_key).where(
         studies.c.patient_key.in_(keys), studies.c.study_key != study
     )

@@ -10,7 +10,7 @@ from msnode import metrics
 from msnode.records.timeline import Timeline
 from msnode.store.database import clinical_events, studies
 from msnode.store.patients import ID_DIGITS, keys_of
-from msnode.twin.clinical.course import course
+from msnode.twin.clinical.course import Course, course
 from msnode.twin.clinical.event_store import of_patient
 from msnode.twin.course_timeline import timeline
 from msnode.twin.expect import prediction_store
@@ -54,10 +54,7 @@ class Expectations:
         patient = self._twin.patient(study_key)
         if not patient:
             return False  # without an ID, nothing is known of the patient, nor ever will be
-        with self._twin.engine.connect() as connection:
-            events = [one.event for one in of_patient(connection, patient)]
-        entries = [one for one in self._twin.history(patient) if one.study_key != study_key]
-        known, _ = course(events, imaging(entries), day - timedelta(days=1))
+        known = self._course(patient, day - timedelta(days=1), study_key)
         told = forecast(known, self._priors, day, network)
         made = prediction(told, study_key, time.time(), self._priors.digest, network)
         with self._twin.engine.begin() as connection:
@@ -76,10 +73,7 @@ class Expectations:
         patient = self._twin.patient(now.study_key)
         if not patient:
             return None
-        with self._twin.engine.connect() as connection:
-            events = [one.event for one in of_patient(connection, patient)]
-        earlier = [one for one in self._twin.history(patient) if one.study_key != now.study_key]
-        known, _ = course(events, imaging([*earlier, now]), day)
+        known = self._course(patient, day, now.study_key, now)
         told = timeline(known, forecast(known, self._priors, day, now.lesion_digest))
         return told if told.has_course else None
 
@@ -87,10 +81,21 @@ class Expectations:
         """How right the predictions of a patient were, by all that is known by now."""
         with self._twin.engine.connect() as connection:
             made = prediction_store.of_patient(connection, patient_key)
-            events = [one.event for one in of_patient(connection, patient_key)]
-        entries = self._twin.history(patient_key)
-        known, _ = course(events, imaging(entries), date.max)
-        return list(scored(made, known))
+        return list(scored(made, self._course(patient_key, date.max)))
+
+    def _course(self, patient: str, until: date, without: str = "", *more: Entry) -> Course:
+        """A patient's course up to a day.
+
+        Args:
+            patient: key of the patient.
+            until: the day.
+            without: key of a study whose recorded results are left out.
+            more: results that are not recorded yet.
+        """
+        with self._twin.engine.connect() as connection:
+            events = [one.event for one in of_patient(connection, patient)]
+        entries = [one for one in self._twin.history(patient) if one.study_key != without]
+        return course(events, imaging([*entries, *more]), until)[0]
 
     def scored_everywhere(self, newest: int | None = None) -> Iterator[Scored]:
         """The same of all patients.

@@ -59,6 +59,11 @@ class PatientState:
     facts: Facts
     rules: tuple[RuleResult, ...]
 
+    @property
+    def course(self) -> Course:
+        """What the rules looked at."""
+        return Course(self.events, self.imaging, self.contradictions)
+
 
 def state(events: Iterable[Event], studies: Iterable[Imaging], on: date) -> PatientState:
     """A patient's state.
