@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from msnode.cli.twin_record import opened, record_of
 from msnode.store.patients import keys_of
 from msnode.twin.clinical.course import Course, course
 from msnode.twin.patient_state import imaging
-from msnode.twin.similar.features import Distance, Features, distance, timeline
+from msnode.twin.similar.features import Distance, Features, distance, feature_history
 from msnode.twin.similar.nearest import Match, Nearest, nearest
-from msnode.twin.similar.published import REGIONS, Person, Place, people, place
+from msnode.twin.similar.published import Person, Place, people, place
 
 SHOWN = 10
 """Matches of each source."""
@@ -58,7 +57,7 @@ def similar(config_file: Path, patient: str, issuer: str, *, as_json: bool) -> N
         found = course(events, imaging(record.entries), date.today())[0]
         with node.database.connect() as connection:
             keys = keys_of(connection, record.key)
-        told = _similar(node.database, settings.data, keys, found)
+        told = _similar(node.database, keys, found)
     if as_json:
         click.echo(json.dumps(asdict(told), default=str))
         return
@@ -68,8 +67,8 @@ def similar(config_file: Path, patient: str, issuer: str, *, as_json: bool) -> N
     console.print(_own(told.own.matches), _published(told.published))
 
 
-def _similar(database: sa.Engine, data: Path, keys: Sequence[str], found: Course) -> Similar:
-    known = replace(timeline(found).at(date.today()), regions=_regions(data, found))
+def _similar(database: sa.Engine, keys: Sequence[str], found: Course) -> Similar:
+    known = feature_history(found).at(date.today())
     apart = [(person, distance(known, person.known)) for person in people()]
     compared = [(person, there) for person, there in apart if there is not None]
     compared.sort(key=lambda one: one[1].value)
@@ -80,20 +79,6 @@ def _similar(database: sa.Engine, data: Path, keys: Sequence[str], found: Course
         published=tuple(compared[:SHOWN]),
         published_number=len(compared),
     )
-
-
-def _regions(data: Path, found: Course) -> tuple[float, ...] | None:
-    """Parts of the load by region, of the newest scan if the node still keeps it."""
-    from msnode.lesions import kept  # brings PyTorch, which nothing else here needs
-
-    scans = [scan for scan in found.imaging if scan.lesion_ml]
-    visit = None
-    with suppress(OSError, ValueError):  # a damaged one: the regions are not known
-        visit = kept.known(data, scans[-1].study_key) if scans else None
-    if visit is None:
-        return None
-    ml = [sum(one.mm3 for one in visit.lesions if one.region == region) for region in REGIONS]
-    return tuple(one / sum(ml) for one in ml) if sum(ml) else None
 
 
 def _lines(told: Similar) -> Iterable[str]:

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 
 from msnode.twin.clinical.course import Course
 from msnode.twin.expect.lesion_rate import disjoint
@@ -28,7 +29,9 @@ sex, and the logarithm of the activity: this program's choice."""
 LEAST_ML, LEAST_RATE = 0.5, 0.25
 """Are added before the logarithm: below, differences mean little."""
 
+REGIONS = ("periventricular", "deep_white", "juxtacortical", "infratentorial")
 Shares = tuple[float, ...]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Features:
         load: ml.
         activity: new lesions a year, in the compared intervals so far.
         edss: the latest.
-        regions: parts of the load by region, in the order of `published.REGIONS`.
+        regions: parts of the load by region, in the order of `REGIONS`.
     """
 
     age: float | None = None
@@ -100,7 +103,7 @@ def _log(value: float | None, least: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class FeatureHistory:
     """What is compared of a patient, at any time; what contradicts itself is left out.
 
     Attributes:
@@ -109,6 +112,7 @@ class Timeline:
         onset: day of the first symptom.
         scores: EDSS by day, oldest first.
         loads: ml by day, likewise.
+        regions: parts of the load by day, likewise.
         compared: intervals that do not overlap, likewise.
     """
 
@@ -117,6 +121,7 @@ class Timeline:
     onset: date | None
     scores: tuple[tuple[date, float], ...]
     loads: tuple[tuple[date, float], ...]
+    regions: tuple[tuple[date, Shares], ...]
     compared: tuple[Compared, ...]
 
     def at(self, on: date) -> Features:
@@ -131,15 +136,16 @@ class Timeline:
             load=_last(self.loads, on),
             activity=sum(one.new for one in used) / (days / YEAR_DAYS) if days else None,
             edss=_last(self.scores, on),
+            regions=_last(self.regions, on),
         )
 
 
-def timeline(course: Course) -> Timeline:
+def feature_history(course: Course) -> FeatureHistory:
     """What is compared of a patient."""
     birth, sex = _only(course, "birth_year"), _only(course, "sex")
     onsets = course.of("onset") if not course.contradicted("onset") else ()
     scores = course.of("edss") if not course.contradicted("edss") else ()
-    return Timeline(
+    return FeatureHistory(
         birth_year=int(birth) if birth else None,
         sex=sex,
         onset=onsets[0].about if onsets else None,
@@ -149,11 +155,21 @@ def timeline(course: Course) -> Timeline:
             for scan in course.imaging
             if scan.day and scan.lesion_ml is not None
         ),
+        regions=tuple(_shares(course)),
         compared=tuple(disjoint(compared_studies(course))),
     )
 
 
-def _last(values: tuple[tuple[date, float], ...], on: date) -> float | None:
+def _shares(course: Course) -> Iterator[tuple[date, Shares]]:
+    """Parts of the load by region, by day."""
+    for scan in course.imaging:
+        placed: dict[str, float] = dict(scan.regions)
+        ml = [placed.get(region, 0.0) for region in REGIONS]
+        if scan.day and sum(ml):
+            yield scan.day, tuple(one / sum(ml) for one in ml)
+
+
+def _last(values: tuple[tuple[date, Value], ...], on: date) -> Value | None:
     """The value of the last day that is not later."""
     known = bisect_right(values, on, key=lambda one: one[0])
     return values[known - 1][1] if known else None

@@ -4,19 +4,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from heapq import nsmallest
-from typing import Any
 
 import sqlalchemy as sa
 
 from msnode.store.database import clinical_events, results, studies
-from msnode.store.patients import ID_DIGITS, same_patient
+from msnode.store.patients import ID_DIGITS, merged_pairs, same_patient
 from msnode.twin.clinical.course import Course, course
 from msnode.twin.clinical.event_store import recorded
 from msnode.twin.expect.lesion_rate import disjoint
 from msnode.twin.history import Entry
 from msnode.twin.patient_state import imaging
 from msnode.twin.rules.activity import YEAR_DAYS, compared_studies
-from msnode.twin.similar.features import Distance, Features, distance, timeline
+from msnode.twin.similar.features import Distance, Features, distance, feature_history
 
 NAME_DIGITS = 8
 """Of the hash of an ID: enough to tell patients apart, too few to look one up by."""
@@ -104,7 +103,7 @@ def nearest(engine: sa.Engine, own: Iterable[str], known: Features, number: int)
 def _match(key: str, one: Course, known: Features) -> Match | None:
     """The day of a scan on which somebody was nearest."""
     best: tuple[float, date, Distance, Features] | None = None
-    told = timeline(one)
+    told = feature_history(one)
     for day in sorted({scan.day for scan in one.imaging if scan.day}):
         there = told.at(day)
         apart = distance(known, there)
@@ -142,6 +141,13 @@ def everybody(engine: sa.Engine) -> Iterator[tuple[str, Course]]:
 
     Some are read at a time: memory does not grow with their number, and nobody waits long.
     """
+    with engine.connect() as connection:
+        merges = merged_pairs(connection)
+    groups = _merged_ids(merges)
+    for group in groups:
+        with engine.connect() as connection:
+            yield from _courses(*_rows(connection, group), merges)
+    apart = frozenset().union(*groups)
     after = ""
     while True:
         of_id = sa.func.substr(studies.c.patient_key, 1, ID_DIGITS)
@@ -151,23 +157,37 @@ def everybody(engine: sa.Engine) -> Iterator[tuple[str, Course]]:
             ids = list(connection.scalars(page))
             if not ids:
                 return
-            after = ids[-1] + "g"  # the digits end at f
-            entries = connection.execute(_entries(ids[0], after)).mappings().all()
-            events = connection.execute(_events(ids[0], after)).mappings().all()
-        scanned, told = _by_id(entries), _by_id(events)
+            entries, events = (_by_id(rows) for rows in _rows(connection, (ids[0],), ids[-1]))
+        after = ids[-1] + "g"  # the digits end at f
         for digits in ids:
-            yield from _courses(scanned.get(digits, []), told.get(digits, []))
+            if digits not in apart:
+                yield from _courses(entries.get(digits, []), events.get(digits, []))
 
 
-def _entries(first: str, after: str) -> sa.Select[Any]:
-    column = studies.c.patient_key
-    joined = sa.select(column, results).join(studies, studies.c.study_key == results.c.study_key)
-    return joined.where(column >= first, column < after)
+def _merged_ids(merges: Iterable[tuple[str, str]]) -> list[frozenset[str]]:
+    """The digits of the IDs that merges bring together, patient by patient."""
+    ids = [tuple(key[:ID_DIGITS] for key in pair) for pair in merges]
+    groups: list[frozenset[str]] = []
+    for pair in ids:
+        touched = [group for group in groups if not group.isdisjoint(pair)]
+        groups = [group for group in groups if group not in touched]
+        groups.append(frozenset(pair).union(*touched))
+    return groups
 
 
-def _events(first: str, after: str) -> sa.Select[Any]:
-    column = clinical_events.c.patient_key
-    return sa.select(clinical_events).where(column >= first, column < after)
+def _rows(
+    connection: sa.Connection, ids: Iterable[str], last: str | None = None
+) -> tuple[list[sa.RowMapping], list[sa.RowMapping]]:
+    """Results and events of some IDs; with ``last``, of all from the first one to it."""
+
+    def mine(column: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        return sa.or_(*(sa.and_(column >= one, column < (last or one) + "g") for one in ids))
+
+    of_study, of_event = studies.c.patient_key, clinical_events.c.patient_key
+    joined = sa.select(of_study, results).join(studies, studies.c.study_key == results.c.study_key)
+    entries = connection.execute(joined.where(mine(of_study))).mappings()
+    events = connection.execute(sa.select(clinical_events).where(mine(of_event))).mappings()
+    return list(entries), list(events)
 
 
 def _by_id(rows: Iterable[sa.RowMapping]) -> dict[str, list[sa.RowMapping]]:
@@ -179,13 +199,15 @@ def _by_id(rows: Iterable[sa.RowMapping]) -> dict[str, list[sa.RowMapping]]:
 
 
 def _courses(
-    entries: list[sa.RowMapping], events: list[sa.RowMapping]
+    entries: list[sa.RowMapping],
+    events: list[sa.RowMapping],
+    merges: Iterable[tuple[str, str]] = (),
 ) -> Iterator[tuple[str, Course]]:
-    """The courses of those who have one ID, mostly one."""
+    """The courses of those who have these IDs: mostly one patient with one ID."""
     known = {row["patient_key"] for row in (*entries, *events)}
     seen: set[str] = set()
     for key in sorted(known):
-        keys = same_patient(key, known)
+        keys = same_patient(key, known, merges)
         if key in seen:
             continue
         seen |= keys

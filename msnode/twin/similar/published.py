@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from msnode.twin.similar.features import Features
+from msnode.twin.similar.features import REGIONS, Features
 
-REGIONS = ("periventricular", "deep_white", "juxtacortical", "infratentorial")
 MICROLITRES = (20.0, 26.0, 49.0)
 """What a unit of area of the cohort stands for: quartiles and median of 14 people."""
 ENOUGH = 30

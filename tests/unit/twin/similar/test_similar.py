@@ -9,13 +9,15 @@ import pytest
 import sqlalchemy as sa
 
 from msnode.store.database import open_database, studies
+from msnode.store.merges import merge
+from msnode.store.patients import keys_of
 from msnode.store.schema import migrate
 from msnode.twin import Entry, Twin
 from msnode.twin.clinical.course import Imaging, course
 from msnode.twin.clinical.event_store import add
 from msnode.twin.clinical.events import Event, Provenance, Recorded
 from msnode.twin.similar import nearest as module
-from msnode.twin.similar.features import SPREADS, Features, distance, timeline
+from msnode.twin.similar.features import SPREADS, Features, distance, feature_history
 from msnode.twin.similar.nearest import everybody, nearest
 from msnode.twin.similar.published import MICROLITRES, cohort, people, place
 
@@ -76,10 +78,10 @@ def test_what_contradicts_itself_or_is_later_is_not_known() -> None:
     events = [Event("sex", None, "F"), Event("sex", day, "M"), Event("birth_year", None, "1980"),
               Event("onset", date(2015, 1, 1)), Event("edss", date(2021, 1, 1), "6.0")]  # fmt: skip
     scans = [Imaging("a", day, None, 3, 4.0), Imaging("b", date(2021, 1, 1), day, 3, 9.0, 2)]
-    found = timeline(course(events, scans, date.max)[0]).at(day)
+    found = feature_history(course(events, scans, date.max)[0]).at(day)
     assert replace(found, duration=None) == Features(age=40, sex=None, load=4.0)
     assert found.duration == pytest.approx(5, abs=0.01)
-    later = timeline(course(events, scans, date.max)[0]).at(date(2022, 1, 1))
+    later = feature_history(course(events, scans, date.max)[0]).at(date(2022, 1, 1))
     assert (later.load, later.edss) == (9.0, 6.0)
     assert later.activity == pytest.approx(2, abs=0.01)
 
@@ -115,6 +117,33 @@ def test_everybody_comes_once_whatever_the_page(
         assert sorted(found) == expected
         assert len(found["b" * 32].imaging) == 2
         assert found["b" * 32].of("sex")
+
+
+def test_merged_ids_are_one_patient_to_find_and_to_compare_with(twin: Twin) -> None:
+    """Two IDs of one person, merged: one course; and no patient is like his own other ID."""
+    first, second, other = "a" * 32, "b" * 32, "c" * 32
+    visit(twin, first, 0, "20200101", 5.0)
+    person(twin, second, 5.0)
+    person(twin, other, 6.0)
+    with twin.engine.begin() as connection:
+        merge(connection, first, second, "somebody")
+        mine = keys_of(connection, first)
+    found = dict(everybody(twin.engine))
+    assert sorted(len(one.imaging) for one in found.values()) == [2, 3]
+    assert [match.name for match in nearest(twin.engine, mine, ME, 9).matches] == [other[:8]]
+
+
+def test_regions_count_as_they_were_on_the_day() -> None:
+    day, later = date(2020, 1, 1), date(2021, 1, 1)
+    scans = [
+        Imaging("a", day, None, 3, 4.0, regions=(("periventricular", 3.0), ("deep_white", 1.0))),
+        Imaging("b", later, day, 3, 4.0, 0, regions=(("infratentorial", 2.0), ("unknown", 2.0))),
+        Imaging("c", date(2022, 1, 1), later, 3, 4.0, 0),
+    ]
+    history = feature_history(course([], scans, date.max)[0])
+    assert history.at(day).regions == (0.75, 0.25, 0.0, 0.0)
+    assert history.at(date(2023, 1, 1)).regions == (0.0, 0.0, 0.0, 1.0)
+    assert history.at(date(2019, 1, 1)).regions is None
 
 
 def test_an_empty_node_has_nobody(twin: Twin) -> None:
