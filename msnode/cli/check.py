@@ -39,6 +39,7 @@ from msnode.store.database import open_database
 from msnode.store.schema import revisions
 from msnode.tls import ServerTls, client_context
 from msnode.twin.expect.priors import load_priors
+from msnode.twin.rules.severity_table import load_table
 
 GIGABYTE = 1024**3
 HEALTH_S = 2.0
@@ -58,6 +59,8 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
     if config.lesions.bundle is not None:
         yield "lesion bundle", _problem(partial(lesions.load, config.lesions.bundle))
     yield "priors", _problem(partial(load_priors, config.expect.priors))
+    for table in filter(None, (config.expect.msss, config.expect.armss)):
+        yield "severity table", _problem(partial(load_table, table))
     runs = _runs(config.http)
     yield "listener", _problem(partial(_listener, config.receive, runs=runs))
     http = config.http

@@ -20,6 +20,8 @@ from msnode.twin.clinical.events import IDENTITY_DIGITS, Event
 from msnode.twin.expect.priors import load_priors
 from msnode.twin.patient_state import PatientState, imaging, state
 from msnode.twin.rules.rule_result import RuleResult
+from msnode.twin.rules.severity import Tables
+from msnode.twin.rules.severity_table import load_table
 
 
 def show(
@@ -48,9 +50,11 @@ def show(
     """
     settings = config.load(config_file)
     priors = load_priors(settings.expect.priors)
+    known = Tables(load_table(settings.expect.msss), load_table(settings.expect.armss))
     with opened(settings) as node:
         record = record_of(node, patient, issuer)
-    found = state((one.event for one in record.events), imaging(record.entries), on or date.today())
+    events = (one.event for one in record.events)
+    found = state(events, imaging(record.entries), on or date.today(), known)
     told = forecast_of(found, priors)
     if png is not None:
         draw(found, told, png)

@@ -54,3 +54,8 @@ class Expect:
     priors: Path | None = None
     """YAML file with what is known of the population, each number with its source; a relative path
     counts from the configuration file. Null: the one that comes with the program."""
+    msss: Path | None = None
+    """CSV with the published table of the MSSS, or one of the site's own: the disability of people
+    whose disease lasted as long. Null: the score is unknown."""
+    armss: Path | None = None
+    """CSV with the table of the ARMSS, by age, likewise."""

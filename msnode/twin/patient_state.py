@@ -8,8 +8,9 @@ from datetime import date
 from msnode.twin.clinical.course import Contradiction, Course, Imaging, course
 from msnode.twin.clinical.events import Event, may_coincide
 from msnode.twin.history import Entry
-from msnode.twin.rules import all_rules
+from msnode.twin.rules import NO_TABLES, all_rules
 from msnode.twin.rules.rule_result import RuleResult
+from msnode.twin.rules.severity import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,16 @@ class PatientState:
         return Course(self.events, self.imaging, self.contradictions)
 
 
-def state(events: Iterable[Event], studies: Iterable[Imaging], on: date) -> PatientState:
+def state(
+    events: Iterable[Event], studies: Iterable[Imaging], on: date, tables: Tables = NO_TABLES
+) -> PatientState:
     """A patient's state.
 
     Args:
         events: as they came: in any order, twice, corrected.
         studies: likewise.
         on: the day that is asked for.
+        tables: of severity scores.
     """
     found, sifted = course(events, studies, on)
     return PatientState(
@@ -82,7 +86,7 @@ def state(events: Iterable[Event], studies: Iterable[Imaging], on: date) -> Pati
         contradictions=found.contradictions,
         imaging=found.imaging,
         facts=_facts(found),
-        rules=all_rules(found, on),
+        rules=all_rules(found, on, tables),
     )
 
 

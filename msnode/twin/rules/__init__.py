@@ -5,13 +5,18 @@ from datetime import date
 from msnode.twin.clinical.course import Course
 from msnode.twin.rules.activity import disease_duration, neda3, relapse_rate
 from msnode.twin.rules.disability import pira, raw, worsening
+from msnode.twin.rules.dissemination import in_space, in_time
 from msnode.twin.rules.rule_result import RuleResult
+from msnode.twin.rules.severity import Tables, severity
 from msnode.twin.rules.treatment_response import magnims, modified_rio
 
 __all__ = ["all_rules"]
 
 
-def all_rules(course: Course, on: date) -> tuple[RuleResult, ...]:
+NO_TABLES = Tables()
+
+
+def all_rules(course: Course, on: date, tables: Tables = NO_TABLES) -> tuple[RuleResult, ...]:
     """What every rule says of a patient on a day."""
     return (
         disease_duration(course, on),
@@ -23,4 +28,7 @@ def all_rules(course: Course, on: date) -> tuple[RuleResult, ...]:
         neda3(course),
         modified_rio(course, on),
         magnims(course, on),
+        in_space(course),
+        in_time(course),
+        *severity(course, tables),
     )
