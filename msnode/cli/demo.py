@@ -1,4 +1,4 @@
-"""`msnode demo`: a node and a PACS on this machine, two real studies, and what comes back."""
+"""`msnode demo`: a node and a PACS on this machine, real studies, a twin, and what comes back."""
 
 import shutil
 import signal
@@ -24,11 +24,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import report, sample
+from msnode.cli import demo_twin
 from msnode.cli.demo_page import Shown, held_against, render
 from msnode.deliver.c_store import send
 from msnode.deliver.peer import parse_peer
 from msnode.errors import MsnodeError
 from msnode.sample import KnownStudy
+from msnode.sample.invented_visits import PATIENT_ID, VISITS
 
 START_S = 300  # a cold start reads torch and the weights from a slow disk and warms up
 RESULT_S = 180  # quiet time and analysis on two slow cores
@@ -79,7 +81,7 @@ class Pacs:
 
 
 def run(folder: Path, model: Path, console: Console) -> None:
-    """Send two studies of which more is known through a node, and show what it says of them.
+    """Send studies of which more is known through a node, and show what it says of them.
 
     Args:
         folder: gets everything the demo makes; what an earlier demo left there is deleted.
@@ -101,10 +103,12 @@ def run(folder: Path, model: Path, console: Console) -> None:
                 for study in (sample.TABRIZ, sample.LJUBLJANA)
             ]
             timings |= {f"{stage}, both": seconds for stage, seconds in _stages(http).items()}
+            course = _followed(folder, port, pacs, tell, timings)
     for one in shown:
         _show(console, one, model)
+    _show_course(console, course)
     page = folder / "index.html"
-    page.write_text(render(shown, model), encoding="utf-8")
+    page.write_text(render(shown, course, model), encoding="utf-8")
     _timing(console, timings)
     _farewell(console, folder, page)
 
@@ -138,6 +142,29 @@ def _through(
     timings[f"receive {len(files)} images ({study.name})"] = sent - began
     timings[f"last image to result in the PACS ({study.name})"] = time.perf_counter() - sent
     return _kept(study, files, objects, folder)
+
+
+def _followed(
+    folder: Path, port: int, pacs: Pacs, tell: Tell, timings: dict[str, float]
+) -> demo_twin.Followed:
+    """Send the visits of an invented patient, one after the other as they would come."""
+    settings = folder / "msnode.yaml"
+    demo_twin.tell(settings)
+    began = time.perf_counter()
+    for visit in VISITS:
+        last = _through(visit, folder / "invented" / visit.name, port, pacs, tell, {})
+    timings["three invented visits, one after the other"] = time.perf_counter() - began
+    shutil.copy(last.montage, folder / "invented" / "montage.png")
+    return demo_twin.follow(settings, folder / "invented" / "course.png")
+
+
+def _show_course(console: Console, course: demo_twin.Followed) -> None:
+    """The twin in a few lines."""
+    console.rule("[bold]A patient's course: invented[/]", align="left")
+    console.print(f"[dim]{demo_twin.INVENTED}[/]")
+    console.print(course.table())
+    for line in course.sentences():
+        console.print(line)
 
 
 def _kept(study: KnownStudy, files: list[Path], objects: list[Path], folder: Path) -> Shown:
@@ -231,12 +258,18 @@ def _farewell(console: Console, folder: Path, page: Path) -> None:
     console.rule("[bold]What lies where[/]", align="left")
     for path, what in (
         (page, "open it in a browser: both results beside what is known"),
+        (folder / "invented" / "course.png", "the course of the invented patient"),
         (folder / "pacs", "the objects as the PACS got them (DICOM SR, Secondary Capture)"),
         (folder / "msnode.yaml", "the node's configuration"),
         (folder / "node.log", "what the node logged"),
     ):
         console.print(f"{path}  [dim]{what}[/]", soft_wrap=True)
     console.rule("[bold]What to do next[/]", align="left")
+    settings = folder / "msnode.yaml"
+    console.print(
+        f"msnode twin show {PATIENT_ID} --config {settings}   [dim]all of the invented patient's "
+        "twin[/]", soft_wrap=True,
+    )  # fmt: skip
     console.print("msnode predict FOLDER   [dim]a result for your own DICOM or NIfTI files[/]")
     console.print("docs/install.md         [dim]a node beside your PACS[/]")
     console.print("[dim]AI results, not verified; for research, not a medical device[/]")

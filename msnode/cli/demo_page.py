@@ -9,6 +9,7 @@ import numpy as np
 from pydicom import dcmread
 
 from msnode import report
+from msnode.cli import demo_twin
 from msnode.report import sr_html
 from msnode.sample import KnownStudy
 from msnode.store import yaml_files
@@ -33,6 +34,10 @@ article { border: 1px solid var(--line); border-radius: .7rem; padding: 1.4rem 1
 dl { display: grid; grid-template-columns: 9rem 1fr; gap: .5rem 1rem; margin: .9rem 0 1.2rem; }
 dt { color: var(--dim); } dd { margin: 0; } dd p { margin: 0 0 .25rem; }
 img { width: 100%; border-radius: .4rem; display: block; }
+.paper { background: #fff; margin: 1rem 0; }
+table { border-collapse: collapse; margin: .5rem 0 1rem; } th { color: var(--dim);
+  font-weight: 500; text-align: left; }
+th, td { padding: .2rem 1.6rem .2rem 0; font-variant-numeric: tabular-nums; }
 details { margin-top: 1rem; font-size: .9rem; } summary { cursor: pointer; color: var(--dim); }
 @media (max-width: 34rem) {
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .6rem; }
@@ -104,21 +109,23 @@ def _hits(shown: Shown, found: report.Summary) -> tuple[int, int]:
     return sum(hits), sum(outlined)
 
 
-def render(results: Sequence[Shown], model: Path) -> str:
+def render(results: Sequence[Shown], course: demo_twin.Followed, model: Path) -> str:
     """A complete HTML page; the pictures lie beside it, nothing comes from elsewhere.
 
     Args:
         results: in the order to show.
+        course: of the invented patient.
         model: folder of the bundle.
     """
-    articles = "".join(_article(shown, model) for shown in results)
+    articles = "".join(_article(shown, model) for shown in results) + _course(course)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><title>msnode demo</title>'
         f"<style>{STYLE}{sr_html.TREE_STYLE}</style><h1>What the node says, and what is known</h1>"
         '<p class="lead">Two real FLAIR studies of people with multiple sclerosis went through a '
         "node on this machine, as they would in a hospital: received, analysed, and answered with "
-        "a DICOM Structured Report and a picture in the PACS.</p>"
+        "a DICOM Structured Report and a picture in the PACS. Below them, an invented patient "
+        "shows how the node follows somebody over time.</p>"
         '<p class="banner">AI results, not verified by a physician. For research; not a medical '
         f"device.</p>{articles}</html>"
     )
@@ -145,4 +152,26 @@ def _article(shown: Shown, model: Path) -> str:
         f'<img src="{picture}" alt="The picture that the PACS got">'
         f"<details><summary>All that the Structured Report holds</summary>"
         f"{sr_html.tree(dcmread(shown.document))}</details></article>"
+    )
+
+
+def _course(course: demo_twin.Followed) -> str:
+    """The invented patient: the course, what is expected, and the last result."""
+    rows = "".join(
+        f"<tr><td>{one.day}</td><td>{one.lesion_count}</td><td>{one.lesion_ml or 0:.1f}</td>"
+        f"<td>{'' if one.new is None else one.new}</td></tr>"
+        for one in course.found.imaging
+    )
+    told = "".join(f"<p>{escape(line)}</p>" for line in course.sentences())
+    folder = course.picture.parent.name
+    return (
+        "<article><h2>How a patient goes on: three visits</h2>"
+        f'<p class="banner">Invented. {escape(demo_twin.INVENTED)}</p>'
+        f'<img class="paper" src="{folder}/{course.picture.name}" alt="Lesion load, new lesions, '
+        'EDSS, relapse and treatments over time, and what is expected">'
+        "<table><thead><tr><th>visit</th><th>lesions</th><th>ml</th><th>new since the visit before"
+        f"</th></tr></thead><tbody>{rows}</tbody></table>{told}"
+        f"<details><summary>The picture that the PACS got of the last visit</summary>"
+        f'<img src="{folder}/montage.png" alt="The last visit beside the one before"></details>'
+        "</article>"
     )

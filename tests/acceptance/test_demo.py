@@ -53,11 +53,19 @@ def test_the_demo_says_what_is_known_and_whether_the_node_was_right(tmp_path: Pa
     other = report.read(tmp_path / "demo/ljubljana/report.dcm")
     assert other.decision != "absent"
     assert "manufacturer msnode" not in said
+    assert "Within the next twelve months, in 80 of 100 such patients" in said
     page = Page((tmp_path / "demo/index.html").read_text())
     text = " ".join(" ".join(page.words).split())
-    for words in ("What is known", "27 lesions, 3.5 ml", "not verified by a physician"):
+    for words in (
+        "What is known",
+        "27 lesions, 3.5 ml",
+        "not verified by a physician",
+        "All of this patient is invented",
+        "2023-01-12 18 3.6 3",
+        "2024-01-15 20 3.9 2",
+    ):
         assert words in text
-    assert len(page.pictures) == 2
+    assert len(page.pictures) == 4
     for picture in page.pictures:
         with Image.open(tmp_path / "demo" / picture) as montage:
             assert montage.width > 500
