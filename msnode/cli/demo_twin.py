@@ -15,6 +15,7 @@ from msnode.errors import MsnodeError
 from msnode.sample.invented_visits import EVENTS, PATIENT_ID, VISITS
 from msnode.twin import Twin
 from msnode.twin.clinical.event_csv import RefusedRow
+from msnode.twin.clinical.event_hl7 import MergeRow
 from msnode.twin.clinical.event_import import import_events
 from msnode.twin.expect.outlook import Expectation, outlook
 from msnode.twin.expect.priors import load_priors
@@ -81,10 +82,10 @@ def tell(config_file: Path) -> None:
         MsnodeError: the file of the package was refused.
     """
     with opened(config.load(config_file)) as node:
-        import_events(node.database, node.secret, EVENTS, account(), _refuse)
+        import_events(node.database, node.secret, EVENTS, account(), _refuse, _refuse)
 
 
-def _refuse(row: RefusedRow) -> None:
+def _refuse(row: RefusedRow | MergeRow) -> None:
     raise MsnodeError(f"line {row.line} of the invented events was refused")
 
 

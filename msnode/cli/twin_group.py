@@ -24,7 +24,7 @@ def twin() -> None:
 def import_(file: Path, config_file: Path) -> None:
     """Add the clinical events of a FILE; the same file again adds nothing (docs/twin.md).
 
-    FILE is a CSV, or a FHIR R4 Bundle if its name ends in .json.
+    FILE is a CSV, a FHIR R4 Bundle if its name ends in .json, or HL7 v2 messages (.hl7).
 
     A row that is wrong is named with its line, column and the fix, and left out; then the exit
     status is 1.

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from msnode import config
-from msnode.cli.twin_record import account, opened
+from msnode import audit, config
+from msnode.cli.twin_record import Opened, account, opened
 from msnode.twin.clinical.event_csv import RefusedRow
-from msnode.twin.clinical.event_import import import_events, is_bundle
+from msnode.twin.clinical.event_hl7 import MergeRow
+from msnode.twin.clinical.event_import import import_events, reader_of
 
 
 def import_file(config_file: Path, file: Path) -> None:
@@ -19,14 +20,21 @@ def import_file(config_file: Path, file: Path) -> None:
         MsnodeError: see `import_events`.
     """
     settings = config.load(config_file)
-    unit = "entry" if is_bundle(file) else "line"
+    _, _, unit = reader_of(file)
     with opened(settings) as node:
         who = account()
         node.trail.imported(who, file.name)  # before the first row: it may be stopped
-        done = import_events(node.database, node.secret, file, who, partial(_tell, unit))
+        heard = partial(_heard, node, who)
+        done = import_events(node.database, node.secret, file, who, partial(_tell, unit), heard)
     click.echo(f"{done.added} event(s) added, {done.known} known before, {done.refused} refused")
     if done.refused:
         raise SystemExit(1)
+
+
+def _heard(node: Opened, who: str, pair: MergeRow) -> None:
+    """The audit trail hears whose records became one."""
+    for patient in pair.patients:
+        node.trail.patient_record(who, audit.Access.UPDATED, patient)
 
 
 def _tell(unit: str, row: RefusedRow) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from msnode import audit, config
 from msnode.errors import MsnodeError
 from msnode.store.database import open_database
-from msnode.store.patients import ID_DIGITS, keys_of, known_keys, patient_key, patient_secret
+from msnode.store.patients import ID_DIGITS, is_ambiguous, keys_of, patient_key, patient_secret
 from msnode.store.schema import migrate
 from msnode.twin.clinical.event_store import of_patient
 from msnode.twin.clinical.events import Recorded
@@ -97,6 +97,5 @@ def check_unambiguous(connection: sa.Connection, key: str) -> None:
     Raises:
         MsnodeError: so it is.
     """
-    whole = [one for one in known_keys(connection, key) if len(one) > ID_DIGITS]
-    if len(key) == ID_DIGITS and not {key, *whole}.issubset(keys_of(connection, key) or [key]):
+    if is_ambiguous(connection, key):
         raise MsnodeError("this ID is known from several issuers: name one with --issuer")

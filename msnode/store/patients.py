@@ -110,6 +110,14 @@ def are_one(connection: sa.Connection, one: str, other: str) -> bool:
     return not set(keys_of(connection, one)).isdisjoint(keys_of(connection, other))
 
 
+def is_ambiguous(connection: sa.Connection, key: str) -> bool:
+    """Whether this is an ID without its issuer, and several patients of that ID are known."""
+    if len(key) != ID_DIGITS:
+        return False
+    whole = {one for one in known_keys(connection, key) if len(one) > ID_DIGITS}
+    return not {key, *whole}.issubset(keys_of(connection, key))
+
+
 def merged_pairs(connection: sa.Connection) -> list[tuple[str, str]]:
     """The pairs of keys that were merged and not taken apart again."""
     columns = patient_merges.c

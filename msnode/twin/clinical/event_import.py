@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache, partial
@@ -13,9 +13,11 @@ import sqlalchemy as sa
 
 from msnode.errors import TryLater
 from msnode.store.database import is_away
-from msnode.store.patients import ID_DIGITS, patient_key
-from msnode.twin.clinical.event_csv import Flaw, RefusedRow, Row, read
+from msnode.store.merges import merge
+from msnode.store.patients import ID_DIGITS, are_one, is_ambiguous, patient_key
+from msnode.twin.clinical.event_csv import Flaw, KeyOf, RefusedRow, Row, read
 from msnode.twin.clinical.event_fhir import read_bundle
+from msnode.twin.clinical.event_hl7 import MergeRow, read_messages
 from msnode.twin.clinical.event_store import add, birth_years
 from msnode.twin.clinical.events import Provenance, Recorded
 
@@ -24,6 +26,13 @@ log = logging.getLogger(__name__)
 BATCH = 2000
 """Rows of a transaction: long enough that its fsync costs little, short enough that a running node
 waits some 0.1 s at most for the database."""
+Read = Row | RefusedRow | MergeRow
+Reader = Callable[[Path, KeyOf, date], Iterator[Read]]
+READERS: dict[str, tuple[str, Reader, str]] = {
+    ".json": ("fhir", read_bundle, "entry"),
+    ".hl7": ("hl7", read_messages, "message"),
+}
+"""By suffix: see `reader_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +61,18 @@ def import_events(
     path: Path,
     account: str,
     refuse: Callable[[RefusedRow], None],
+    heard: Callable[[MergeRow], None],
 ) -> Imported:
     """Add the events of a file; whatever stops it, the same file again adds the rest.
 
     Args:
         database: migrated.
         secret: see `patients.patient_secret`.
-        path: NAME.json is a Bundle (`event_fhir.read_bundle`), else CSV (`event_csv.read`).
+        path: NAME.json is a Bundle (`event_fhir.read_bundle`), NAME.hl7 messages
+            (`event_hl7.read_messages`), else CSV (`event_csv.read`).
         account: who imports.
         refuse: hears of each row that is left out, in the order of the file within a batch.
+        heard: hears of each two IDs that have become one patient.
 
     Raises:
         Refused: it is no such file.
@@ -68,52 +80,75 @@ def import_events(
         OSError: the file cannot be read.
     """
     key_of = lru_cache(maxsize=4096)(partial(patient_key, secret))
-    source, reader = ("fhir", read_bundle) if is_bundle(path) else ("csv", read)
+    source, reader, _ = reader_of(path)
     rows = reader(path, key_of, date.today())
     origin = partial(Provenance, source, path.name, imported_at=time.time(), imported_by=account)
     total = Imported()
     while batch := list(islice(rows, BATCH)):
-        total += _add(database, batch, origin, refuse)
+        total += _add(database, batch, account, origin, refuse, heard)
     log.info("events imported added=%d known=%d refused=%d", total.added, total.known,
              total.refused)  # fmt: skip
     return total
 
 
-def is_bundle(path: Path) -> bool:
-    """Whether a file is read as a FHIR Bundle."""
-    return path.suffix.lower() == ".json"
+def reader_of(path: Path) -> tuple[str, Reader, str]:
+    """By a file's name: the source that goes on record, its reader, and what it calls a part."""
+    return READERS.get(path.suffix.lower(), ("csv", read, "line"))
 
 
 def _add(
     database: sa.Engine,
-    batch: list[Row | RefusedRow],
+    batch: list[Read],
+    account: str,
     origin: Callable[..., Provenance],
     refuse: Callable[[RefusedRow], None],
+    heard: Callable[[MergeRow], None],
 ) -> Imported:
     """Add a batch in one transaction."""
     try:
         with database.begin() as connection:
-            checked = list(_after_birth(connection, batch))
+            checked = list(_unambiguous(connection, _after_birth(connection, batch)))
             good = [row for row in checked if isinstance(row, Row)]
             added = add(
                 connection,
                 (Recorded(row.patient_key, row.event, origin(line=row.line)) for row in good),
             )
+            pairs = (row for row in checked if isinstance(row, MergeRow))
+            merged = [pair for pair in pairs if _merged(connection, pair, account)]
     except sa.exc.SQLAlchemyError as error:
         if is_away(error):
             raise TryLater(
                 "the database cannot be used now: import the file again later; nothing is doubled"
             ) from error
         raise
-    for row in checked:
-        if isinstance(row, RefusedRow):
-            refuse(row)
-    return Imported(added, len(good) - added, len(checked) - len(good))
+    refused = [row for row in checked if isinstance(row, RefusedRow)]
+    for row in refused:
+        refuse(row)
+    for pair in merged:
+        heard(pair)
+    taken = added + len(merged)
+    return Imported(taken, len(checked) - len(refused) - taken, len(refused))
 
 
-def _after_birth(
-    connection: sa.Connection, batch: list[Row | RefusedRow]
-) -> Iterator[Row | RefusedRow]:
+def _merged(connection: sa.Connection, pair: MergeRow, account: str) -> bool:
+    """Make two IDs one patient; returns whether they were not yet."""
+    if are_one(connection, pair.old_key, pair.into_key):
+        return False
+    merge(connection, pair.old_key, pair.into_key, account)
+    return True
+
+
+def _unambiguous(connection: sa.Connection, batch: Iterable[Read]) -> Iterator[Read]:
+    """Refuse a merge of an ID without its issuer that may be of several patients."""
+    for one in batch:
+        keys = (one.old_key, one.into_key) if isinstance(one, MergeRow) else ()
+        if any(is_ambiguous(connection, key) for key in keys):
+            yield RefusedRow(one.line, (Flaw("", "an ID is known from several issuers: name it"),))
+        else:
+            yield one
+
+
+def _after_birth(connection: sa.Connection, batch: list[Read]) -> Iterator[Read]:
     """Refuse what is dated before the patient's birth, as far as the record or the batch has it.
 
     A year of birth that comes in later is compared when the state is computed.

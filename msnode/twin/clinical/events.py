@@ -8,6 +8,9 @@ from datetime import date
 
 IDENTITY_DIGITS = 32
 """Hex digits of `Event.identity`: 128 bits of SHA-256."""
+VERSION = "@"
+"""NAME@TIME is a version of what is called NAME: who replaces NAME by a version of it, replaces all
+earlier versions, too, whichever of them has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Provenance:
     """Where an event came from; no part of what it says.
 
     Attributes:
-        source: csv or fhir.
+        source: csv, fhir or hl7.
         file: its name, without the folder.
         line: in it, or number of the entry, from 1.
         imported_at: unix s.
@@ -140,9 +143,12 @@ def sift(events: Iterable[Event]) -> Sifted:
     distinct = sorted({event.identity: event for event in events}.values(), key=order)
     named = _by_name(distinct)
     targets = {
-        event.identity: [t for t in named.get(event.replaces, ()) if t != event.identity]
+        event.identity: [
+            t.identity for t in named.get(event.replaces, ())
+            if t.identity != event.identity and not _is_later(t, event)
+        ]
         for event in distinct
-    }
+    }  # fmt: skip
     gone = {target for of_one in targets.values() for target in of_one}
     circular = {start for start in gone if _reaches(start, start, targets)}
     return Sifted(
@@ -153,13 +159,24 @@ def sift(events: Iterable[Event]) -> Sifted:
     )
 
 
-def _by_name(events: Iterable[Event]) -> dict[str, list[str]]:
-    """Identities by each name under which a correction may call them."""
-    named: dict[str, list[str]] = {}
+def _by_name(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """Events by each name under which a correction may call them."""
+    named: dict[str, list[Event]] = {}
     for event in events:
-        for name in filter(None, {event.identity, event.identifier}):
-            named.setdefault(name, []).append(event.identity)
+        version_of = event.identifier.rpartition(VERSION)[0] if event.replaces else ""
+        for name in filter(None, {event.identity, event.identifier, version_of}):
+            named.setdefault(name, []).append(event)
     return named
+
+
+def _is_later(one: Event, other: Event) -> bool:
+    """Whether one is a later version, or as late, of what the other is a version of, too."""
+    if one.replaces != other.replaces or one.identifier == one.replaces:
+        return False
+    return one.identifier.startswith(f"{one.replaces}{VERSION}") and (
+        one.identifier,
+        one.identity,
+    ) >= (other.identifier, other.identity)
 
 
 def _reaches(start: str, end: str, targets: dict[str, list[str]]) -> bool:

@@ -35,6 +35,23 @@ def test_bad_rows_are_named_and_the_rest_goes_in(node: Path) -> None:
     assert "SECRET" not in answer.output
 
 
+def test_messages_are_added_merges_are_audited_and_bad_ones_named(node: Path) -> None:
+    head = "MSH|^~\\&|EHR|CLINIC|MSNODE|RAD|20240115||{}|1|P|2.5.1\rPID|1||SECRET^^^CLINIC^MR\r"
+    obx = "OBR|1||F1||||20240115\rOBX|1|NM|edss^^99MSNODE||{}||||||F\r"
+    feed = head.format("ADT^A40") + "MRG|OLD^^^CLINIC\r"
+    feed += "".join(head.format("ORU^R01") + obx.format(score) for score in ("2.0", "0.5"))
+    (node / "feed.hl7").write_text(feed, newline="")
+    answer = run(node, "import", str(node / "feed.hl7"))
+    assert answer.exit_code == 1
+    assert "message 3, segment 4, OBX-5: there is no such EDSS" in answer.output
+    assert "2 event(s) added, 0 known before, 1 refused" in answer.output
+    assert "SECRET" not in answer.output
+    shown = json.loads(run(node, "show", "OLD", "--issuer", "CLINIC", "--json").output)
+    assert shown["facts"]["edss"] == 2.0
+    assert shown["merged_ids"] == 1
+    assert {row["source"] for row in rows(node)} == {"hl7"}
+
+
 def test_what_is_before_birth_is_refused_wherever_the_birth_stands(node: Path) -> None:
     late = "1,,1979-12-31,onset,,,,,,\n1,,,birth_year,1980,,,,,\n1,A,1979-01-01,relapse,,,,,,\n"
     answer = given(node, late)
