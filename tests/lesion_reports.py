@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.uid import ComprehensiveSRStorage
 from scipy import ndimage
 
 from msnode import lesions, prepare
@@ -27,8 +28,9 @@ from msnode.records.lesions import (
     LesionMaps,
     LesionModel,
 )
-from msnode.records.results import Prior, Priority, Report
+from msnode.records.results import DocumentReference, Prior, Priority, Report
 from msnode.records.sentences import Sentence
+from msnode.report.uids import uid
 from msnode.sample import KnownStudy
 from tests import reports
 
@@ -163,6 +165,10 @@ def _changed_maps(maps: LesionMaps, changes: dict[int, Change]) -> LesionMaps:
 
 
 def _prior(day: date, ml: float) -> Prior:
+    regions = (("periventricular", 0.75 * ml), ("deep_white", 0.25 * ml), ("unknown", 0.0))
+    study, series, document = (uid("earlier", day, what) for what in ("study", "series", "sr"))
+    reference = DocumentReference(study, series, ComprehensiveSRStorage, document)
     return Prior(
-        day, "present", 0.9, 0.5, "hybrid 1.0.0", reports.MODEL.digest, 20, ml, MODEL.digest
-    )
+        day, "present", 0.9, 0.5, "hybrid 1.0.0", reports.MODEL.digest, 20, ml, MODEL.digest,
+        regions, (reference,),  # type: ignore[arg-type]
+    )  # fmt: skip

@@ -176,7 +176,8 @@ class Flow:
         with timed("report"):
             made = self._files.write(replace(made, timeline=course))
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
-        self._twin.record(entry(made, study, outcome, study_date, folder))
+        documents = self._files.documents(study)
+        self._twin.record(entry(made, study, outcome, study_date, folder, documents))
         count(outcome, made.reason)
         if made.lesions is not None:
             count_lesions(made.lesions)

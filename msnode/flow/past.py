@@ -1,7 +1,8 @@
 """A result as the longitudinal record keeps it, and earlier ones as a report shows them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -12,7 +13,7 @@ from msnode.flow.analysis import unexpected
 from msnode.flow.lesion_analysis import day
 from msnode.records.images import Study
 from msnode.records.lesions import REGIONS, LesionFinding
-from msnode.records.results import Decision, Predecessor, Prior, Report
+from msnode.records.results import Decision, DocumentReference, Predecessor, Prior, Report
 from msnode.records.timeline import Timeline
 from msnode.twin import Entry
 from msnode.twin.expectations import Expectations
@@ -20,7 +21,14 @@ from msnode.twin.expectations import Expectations
 Made = TypeVar("Made")
 
 
-def entry(made: Report, study: Study, outcome: str, study_date: str, folder: str) -> Entry:
+def entry(
+    made: Report,
+    study: Study,
+    outcome: str,
+    study_date: str,
+    folder: str,
+    documents: Sequence[DocumentReference] = (),
+) -> Entry:
     """The result as the longitudinal record keeps it."""
     finding = made.finding
     return Entry(
@@ -36,6 +44,7 @@ def entry(made: Report, study: Study, outcome: str, study_date: str, folder: str
         study_date=study_date or None,
         model=f"{made.model.name} {made.model.version}",
         threshold=made.model.threshold,
+        documents=json.dumps([astuple(one) for one in documents]),
         **_lesions(made.lesions),
     )
 
@@ -79,6 +88,8 @@ def prior(kept: Entry) -> Prior:
         lesion_count=kept.lesion_count,
         lesion_ml=kept.lesion_ml,
         lesion_digest=kept.lesion_digest or "",
+        lesion_regions=tuple(json.loads(kept.lesion_regions or "{}").items()),
+        documents=tuple(DocumentReference(*one) for one in json.loads(kept.documents or "[]")),
     )
 
 

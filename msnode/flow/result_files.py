@@ -15,7 +15,7 @@ from msnode.errors import Refused, Unforeseen
 from msnode.flow.steps import work_folder
 from msnode.records.images import Study
 from msnode.records.lesions import LesionFinding
-from msnode.records.results import Report
+from msnode.records.results import DocumentReference, Report
 from msnode.records.sentences import Sentence
 from msnode.records.uid_hash import uid_hash
 from msnode.store.files import replacing
@@ -111,6 +111,11 @@ class ResultFiles:
         if not sent or not all(one.is_dir() for one in folders):
             return made
         return replace(made, predecessor=replace(before, folders=tuple(folders)))
+
+    def documents(self, study: Study) -> list[DocumentReference]:
+        """The measurement SRs of a result, one for each form in use."""
+        made = sorted(self._folder(study.key, study.generation).glob("*/sr.dcm"))
+        return list(dict.fromkeys(map(report.document_reference, made)))
 
     def of(self, study: Study, destination: Destination) -> list[Path]:
         """All files of a result that go to a destination.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from msnode.records.images import Float32Array, SeriesChoice, Slices, SourceFrame, SourcePoint
-from msnode.records.lesions import LesionFinding, LesionMaps
+from msnode.records.lesions import LesionFinding, LesionMaps, Region
 from msnode.records.population import Strata
 from msnode.records.sentences import Text
 from msnode.records.timeline import Timeline
@@ -118,6 +118,16 @@ class Predecessor:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentReference:
+    """An SR that this node made of another study, as others refer to it (PS3.3 C.17.2.1)."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prior:
     """The result of an earlier study of the same patient.
 
@@ -130,6 +140,8 @@ class Prior:
         lesion_count: number of lesions outlined; None where none were looked for.
         lesion_ml: their volume, likewise.
         lesion_digest: of the network that outlined them; volumes of different ones do not compare.
+        lesion_regions: ml by region; () where that is not on record.
+        documents: the measurement SRs of its latest result; () likewise.
     """
 
     study_date: date
@@ -141,6 +153,8 @@ class Prior:
     lesion_count: int | None = None
     lesion_ml: float | None = None
     lesion_digest: str = ""
+    lesion_regions: tuple[tuple[Region, float], ...] = ()
+    documents: tuple[DocumentReference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,15 @@ from msnode.config import Describe
 from msnode.records.results import Report
 from msnode.report import case, montage, pdf
 from msnode.report.profiles import PROFILES, write
+from msnode.report.sr_document import document_reference
 from msnode.report.sr_reader import Summary, read
 from msnode.report.study_header import study_date
 from msnode.report.webhook_body import write_signal
 
-__all__ = ["PROFILES", "Summary", "montage", "page", "read", "study_date", "write", "write_signal"]
+__all__ = [
+    "PROFILES", "Summary", "document_reference", "montage", "page", "read", "study_date", "write",
+    "write_signal",
+]  # fmt: skip
 
 
 def page(report: Report, describe: Describe) -> bytes:

@@ -7,6 +7,7 @@ from highdicom import sr
 from pydicom.uid import SegmentationStorage
 
 from msnode.records.lesions import REGIONS, Lesion, Region
+from msnode.records.results import Prior
 from msnode.report import codes, lesion_wording
 from msnode.report.case import PROGRAM, Case
 from msnode.report.lesion_groups import Place, changes, group, matter, places, segments
@@ -14,6 +15,9 @@ from msnode.report.localised import per_cent
 from msnode.report.sr_document import text
 from msnode.report.sr_numbers import At, inferred, measured, point
 from msnode.report.uids import uid
+
+MOST_EARLIER = 10
+"""Earlier studies, at most: the latest."""
 
 Numbers = list[sr.Measurement]
 Group = (
@@ -81,6 +85,46 @@ def remarks(case: Case) -> list[sr.ContentItem]:
             sr.DateContentItem(codes.COMPARED_WITH, date, sr.RelationshipTypeValues.CONTAINS)
         )
     return items
+
+
+def earlier(case: Case, at: At) -> list[Group]:
+    """What this node measured in earlier studies: a group (TID 1501) each, at its time point.
+
+    The values are of other images. The coordinates that viewers want are those of the anchor
+    beside the head; label and comment say of which study a group is.
+    """
+    outlined = [one for one in case.report.priors if one.lesion_count is not None]
+    shown = outlined[-MOST_EARLIER:]
+    return [_earlier(case, one, number, at) for number, one in enumerate(shown)]
+
+
+def _earlier(case: Case, prior: Prior, number: int, at: At) -> Group:
+    """Number and volume of the lesions of an earlier study (TID 1502: its date)."""
+    date = prior.study_date.isoformat()
+    label = case.say("earlier_study", date=date)
+    lesions, same = case.report.lesions, False
+    if lesions is not None:
+        same = lesions.model.digest == prior.lesion_digest
+    numbers = [_count(case, at, prior.lesion_count or 0)]
+    if prior.lesion_ml is not None:
+        numbers.append(_ml(case, at, codes.VOLUME, prior.lesion_ml))
+    for region, ml in prior.lesion_regions:
+        if region in codes.REGIONS:
+            numbers.append(_ml(case, at, codes.VOLUME, ml, region))
+    made = sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=sr.TrackingIdentifier(
+            uid=uid("tracking", case.uid("sr"), f"earlier {number}"),
+            identifier=label,
+        ),
+        time_point_context=sr.TimePointContext(time_point=date),
+        finding_type=codes.HYPERINTENSITY,
+        finding_sites=[_site(case, "unknown")],
+        algorithm_id=_algorithm(case) if same else None,
+        measurements=numbers,
+    )
+    said = [label] if same else [label, case.say("earlier_other")]
+    made[0].ContentSequence.extend(text(codes.COMMENT, one) for one in said)
+    return made
 
 
 def groups(case: Case) -> list[Group]:

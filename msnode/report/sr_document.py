@@ -1,12 +1,18 @@
 """What the SR documents have in common: SR Document General and Content (PS3.3 C.17)."""
 
+from pathlib import Path
+
 from highdicom import sr
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from msnode.records.images import SourceFrame
+from msnode.records.results import DocumentReference
 from msnode.report import codes, dicom_modules, wording
 from msnode.report.case import Case
+
+REFERENCE = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
+"""In the order of `DocumentReference`."""
 
 
 def document(dataset: Dataset, case: Case, root: Dataset, kind: str) -> None:
@@ -27,9 +33,26 @@ def document(dataset: Dataset, case: Case, root: Dataset, kind: str) -> None:
         dataset.ReferencedRequestSequence = list(case.header.requests)
     if found := dicom_modules.evidence(case):
         dataset.CurrentRequestedProcedureEvidenceSequence = found
+    if priors := _priors(case):
+        dataset.PertinentOtherEvidenceSequence = priors
     if earlier := _predecessors(dataset, case, kind):
         uid = case.report.study_instance_uid
         dataset.PredecessorDocumentsSequence = dicom_modules.references(uid, earlier)
+
+
+def _priors(case: Case) -> list[Dataset]:
+    """The reports of earlier studies, by study (PS3.3 C.17.2)."""
+    by_study: dict[str, list[tuple[str, str, str]]] = {}
+    for one in (document for prior in case.report.priors for document in prior.documents):
+        uids = one.series_instance_uid, one.sop_class_uid, one.sop_instance_uid
+        by_study.setdefault(one.study_instance_uid, []).append(uids)
+    return [item for uid, uids in by_study.items() for item in dicom_modules.references(uid, uids)]
+
+
+def document_reference(path: Path) -> DocumentReference:
+    """How other documents refer to one that was written."""
+    one = dcmread(path, specific_tags=[*REFERENCE])
+    return DocumentReference(*(str(one[name].value) for name in REFERENCE))
 
 
 def _predecessors(dataset: Dataset, case: Case, kind: str) -> list[tuple[str, str, str]]:

@@ -140,6 +140,7 @@ results = sa.Table(
     Column("enlarging_lesions", Integer),
     Column("lesion_regions", Text),  # JSON, ml by region; null in results of older versions
     Column("prior_date", String(8)),  # DA of the scan it was compared with; null where unknown
+    Column("documents", Text),  # JSON, UIDs of its measurement SRs; null in older versions' results
 )
 
 clinical_events = sa.Table(

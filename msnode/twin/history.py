@@ -31,6 +31,7 @@ class Entry:
         prior_date: DA of that earlier visit; None where it has none, and in entries of older
             versions.
         lesion_regions: JSON, ml by region; None likewise.
+        documents: JSON, a list of `records.results.DocumentReference` as lists; None likewise.
     """
 
     study_key: str
@@ -53,6 +54,7 @@ class Entry:
     enlarging_lesions: int | None = None
     prior_date: str | None = None
     lesion_regions: str | None = None
+    documents: str | None = None
 
 
 class Twin:

@@ -77,6 +77,62 @@ def test_the_study_has_counts_volumes_and_what_changed(compared: Report, tmp_pat
     assert value(study, "COMPARED_WITH", "Date") == "20230115"
 
 
+def earlier(sr: Dataset) -> list[Dataset]:
+    """The groups with a time point (126071 to 126074 of TID 1502)."""
+    return [one for one in groups(sr) if "C2348792" in set(map(name, one.ContentSequence))]
+
+
+def test_earlier_studies_are_coded_with_their_dates_and_are_not_this_one(
+    compared: Report, tmp_path: Path
+) -> None:
+    document = written(compared, "standard", tmp_path)[0]
+    found = earlier(document)
+    assert [value(one, "C2348792", "TextValue") for one in found] == ["2021-06-01", "2023-01-15"]
+    for one, prior in zip(found, compared.priors, strict=True):
+        assert numbers(one, "246206008") == [prior.lesion_count]
+        assert prior.lesion_ml is not None
+        assert numbers(one, "118565006") == [
+            pytest.approx(ml, abs=1e-3)
+            for ml in (prior.lesion_ml, 0.75 * prior.lesion_ml, 0.25 * prior.lesion_ml)
+        ]
+        assert f"Earlier study of {prior.study_date}" in value(one, "112039", "TextValue")
+        assert "111001" in set(map(name, one.ContentSequence)), "the same network"
+    assert groups(document)[0] not in found, "the first group is this study's"
+    read = report.read(tmp_path / "sr.dcm")
+    assert compared.finding is not None
+    assert read.probability == pytest.approx(compared.finding.probability, abs=0.01)
+
+
+def test_an_earlier_study_of_another_network_says_so_and_names_none(
+    compared: Report, tmp_path: Path
+) -> None:
+    others = tuple(replace(one, lesion_digest="0" * 64) for one in compared.priors)
+    unmeasured = replace(others[0], lesion_count=None, lesion_ml=None)
+    made = replace(compared, priors=(unmeasured, others[1]))
+    (found,) = earlier(written(made, "standard", tmp_path)[0])
+    assert "111001" not in set(map(name, found.ContentSequence))
+    said = [one.TextValue for one in found.ContentSequence if name(one) == "121106"]
+    assert any("does not compare" in line for line in said)
+
+
+def test_reports_of_earlier_studies_are_other_evidence(compared: Report, tmp_path: Path) -> None:
+    document = written(compared, "standard", tmp_path / "a")[0]
+    wanted = [one.documents[0] for one in compared.priors]
+    studies = document.PertinentOtherEvidenceSequence
+    assert [one.StudyInstanceUID for one in studies] == [one.study_instance_uid for one in wanted]
+    references = [one.ReferencedSeriesSequence[0].ReferencedSOPSequence[0] for one in studies]
+    assert [one.ReferencedSOPInstanceUID for one in references] == [
+        one.sop_instance_uid for one in wanted
+    ]
+    alone = written(replace(compared, priors=()), "standard", tmp_path / "b")[0]
+    assert "PertinentOtherEvidenceSequence" not in alone
+    assert earlier(alone) == []
+    reference = report.document_reference(tmp_path / "a" / "sr.dcm")
+    assert (reference.sop_instance_uid, reference.sop_class_uid) == (
+        document.SOPInstanceUID, document.SOPClassUID,
+    )  # fmt: skip
+
+
 def test_each_lesion_refers_to_its_segment(compared: Report, tmp_path: Path) -> None:
     assert compared.lesions is not None
     sr, seg = written(compared, "standard", tmp_path)

@@ -20,7 +20,7 @@ from msnode.twin.history import Entry
 from msnode.twin.patient_state import imaging, state
 
 ON = date(2026, 1, 1)
-NAMES = st.sampled_from(["", "", "", "a", "b", "c"])
+NAMES = st.sampled_from(["", "", "", "a", "b", "c", "a@1", "a@2"])
 DAYS = st.integers(0, 400).map(lambda n: date(2020, 1, 1) + timedelta(days=7 * n))
 VALUES = {
     "edss": ["0.0", "2.0", "3.0", "6.0", "6.5"],
