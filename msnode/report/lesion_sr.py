@@ -6,6 +6,7 @@ from typing import Any
 from highdicom import sr
 from pydicom.uid import SegmentationStorage
 
+from msnode.records.images import SourceFrame
 from msnode.records.lesions import REGIONS, Lesion, Region
 from msnode.records.results import Prior
 from msnode.report import codes, lesion_wording
@@ -13,7 +14,7 @@ from msnode.report.case import PROGRAM, Case
 from msnode.report.lesion_groups import Place, changes, group, matter, places, segments
 from msnode.report.localised import per_cent
 from msnode.report.sr_document import text
-from msnode.report.sr_numbers import At, inferred, measured, point
+from msnode.report.sr_numbers import At, anchor, inferred, measured, point
 from msnode.report.uids import uid
 
 MOST_EARLIER = 10
@@ -87,15 +88,21 @@ def remarks(case: Case) -> list[sr.ContentItem]:
     return items
 
 
-def earlier(case: Case, at: At) -> list[Group]:
+def earlier(case: Case, taken: SourceFrame) -> list[Group]:
     """What this node measured in earlier studies: a group (TID 1501) each, at its time point.
 
-    The values are of other images. The coordinates that viewers want are those of the anchor
-    beside the head; label and comment say of which study a group is.
+    The values are of other images; label and comment say of which study. The coordinates that
+    viewers want are beside the head, each on a slice of its own, as viewers would write one group
+    over the other.
+
+    Args:
+        case: of the study.
+        taken: where the numbers of the whole study stand.
     """
     outlined = [one for one in case.report.priors if one.lesion_count is not None]
-    shown = outlined[-MOST_EARLIER:]
-    return [_earlier(case, one, number, at) for number, one in enumerate(shown)]
+    free = [one for one in case.slices.frames if one != taken]
+    shown = zip(free, outlined[-MOST_EARLIER:], strict=False)
+    return [_earlier(case, one, n, anchor(frame)) for n, (frame, one) in enumerate(shown)]
 
 
 def _earlier(case: Case, prior: Prior, number: int, at: At) -> Group:

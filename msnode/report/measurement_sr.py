@@ -25,7 +25,7 @@ def build(case: Case) -> Dataset:
     if case.report.finding is not None:
         groups += lesion_sr.groups(case)
         groups += [_slice_group(case, found) for found in matter(case)]
-        groups += lesion_sr.earlier(case, anchor(matter(case, 1)[0].source))
+        groups += lesion_sr.earlier(case, matter(case, 1)[0].source)
     content = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=observer(case)),
         procedure_reported=codes.concept(case.report.words.procedure),

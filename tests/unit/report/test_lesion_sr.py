@@ -98,6 +98,13 @@ def test_earlier_studies_are_coded_with_their_dates_and_are_not_this_one(
         assert f"Earlier study of {prior.study_date}" in value(one, "112039", "TextValue")
         assert "111001" in set(map(name, one.ContentSequence)), "the same network"
     assert groups(document)[0] not in found, "the first group is this study's"
+    images = [
+        str(below_number.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
+        for one in (groups(document)[0], *found)
+        for below_number in list(below(one))
+        if "ReferencedSOPSequence" in below_number
+    ]
+    assert len(set(images)) == 3, "viewers would write one group over the other"
     read = report.read(tmp_path / "sr.dcm")
     assert compared.finding is not None
     assert read.probability == pytest.approx(compared.finding.probability, abs=0.01)
