@@ -24,6 +24,7 @@ SERIES = {
     "gsps": (9006, "PR", "MS AI saliency marks"),
     "pdf": (9007, "DOC", "MS AI report (PDF)"),
     "seg": (9008, "SEG", "MS AI lesions"),
+    "course": (9009, "OT", "MS AI course of the patient"),
 }
 """Kind of object -> SeriesNumber, Modality, SeriesDescription; behind the images (9000 and up),
 one series each, as some viewers load only one object of an SR series."""

@@ -15,6 +15,7 @@ from msnode.records.results import Report
 from msnode.records.uid_hash import uid_hash
 from msnode.report import case as cases
 from msnode.report import (
+    course_capture,
     key_objects,
     measurement_sr,
     montage,
@@ -33,8 +34,8 @@ Builder = Callable[[cases.Case], Iterator[tuple[str, Dataset]]]
 
 PROFILES: dict[str, tuple[str, ...]] = {
     "minimal": ("sr", "montage"),
-    "standard": ("sr", "montage", "readable", "overlay", "seg"),
-    "full": ("sr", "montage", "readable", "overlay", "seg", "kos", "map", "gsps", "pdf"),
+    "standard": ("sr", "montage", "readable", "overlay", "seg", "course"),
+    "full": ("sr", "montage", "readable", "overlay", "seg", "course", "kos", "map", "gsps", "pdf"),
 }
 """Kinds of objects by output profile, in the order to send."""
 
@@ -46,6 +47,9 @@ OF_A_FINDING = {"overlay", "kos", "map", "gsps"}
 
 OF_LESIONS = {"seg"}
 """Kinds that a study without an outlined lesion has not."""
+
+OF_A_COURSE = {"course"}
+"""Kinds that a study has not of whose patient nothing else is on record."""
 
 
 def write(
@@ -92,6 +96,7 @@ def _kinds(report: Report, profile: str) -> list[str]:
     """The kinds of a profile that there is something to say in."""
     missing = set() if report.finding is not None else OF_A_FINDING
     missing = missing if cases.has_lesions(report) else missing | OF_LESIONS
+    missing = missing if report.timeline is not None else missing | OF_A_COURSE
     return [kind for kind in PROFILES[profile] if kind not in missing]
 
 
@@ -143,6 +148,7 @@ BUILDERS: dict[str, Builder] = {
     "readable": _one("readable", readable_sr.build),
     "overlay": overlay.build,
     "seg": _one("seg", segmentation.build),
+    "course": _one("course", course_capture.build),
     "kos": _one("kos", key_objects.build),
     "map": _one("map", saliency_map.build),
     "gsps": _one("gsps", presentation_state.build),

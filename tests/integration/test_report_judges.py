@@ -17,6 +17,7 @@ import pytest
 from msnode import report
 from msnode.config import Describe, Form
 from msnode.records.results import Predecessor, Prior, Report
+from msnode.records.timeline import ScanPoint, Timeline
 from msnode.sample import TABRIZ
 from tests import lesion_reports, reports
 from tests.acceptance import peers
@@ -92,7 +93,9 @@ def _case(source: Report, outlined: Report, name: str) -> tuple[Report, str]:
     if name == "outlined":
         return outlined, "nl"
     if name == "compared":
-        return lesion_reports.compared(outlined), "fr"
+        scans = (ScanPoint(date(2021, 2, 1), 4.0), ScanPoint(date(2022, 2, 1), 5.0))
+        course = Timeline(on=date(2022, 2, 1), scans=scans, edss=((date(2021, 3, 1), 2.0),))
+        return replace(lesion_reports.compared(outlined), timeline=course), "fr"
     if name == "not_analysed":
         return reports.not_analysed(source, "no FLAIR: RepetitionTime is 500 ms"), "nl"
     if name == "revised":

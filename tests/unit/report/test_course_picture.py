@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
+from msnode import report
+from msnode.config import Describe
 from msnode.records.results import Report
 from msnode.records.timeline import Ahead, ScanPoint, Timeline, TreatmentSpan
 from msnode.report import course_wording, pdf, readable_sr
@@ -15,6 +19,7 @@ from msnode.report.canvas import font
 from msnode.report.course_axis import LEFT, MOST_TICKS, RIGHT, WIDTH, Axis
 from msnode.report.course_picture import SCALE, _notes, picture
 from msnode.report.localised import LANGUAGES, Words
+from msnode.report.palette import BANNER
 from msnode.report.paper import EXPECTED, REGION
 from tests.unit.report.test_content import job, sentences
 
@@ -112,3 +117,22 @@ def test_the_course_is_the_second_page_of_the_pdf(make_report: Callable[..., Rep
     both = pdf.page(job(replace(made, timeline=WHOLE), "en"))
     assert both.count(b"/Type /Page\n") == 2
     assert both == pdf.page(job(replace(made, timeline=WHOLE), "en"))
+
+
+def test_the_pacs_gets_the_course_as_a_picture_with_the_banner(
+    make_report: Callable[..., Report], tmp_path: Path
+) -> None:
+    made = make_report(8)
+    told = replace(made, timeline=WHOLE)
+    alone, both, again = (
+        {path.stem: path for path in report.write(one, Describe(), "standard", tmp_path / name)}
+        for one, name in ((made, "a"), (told, "b"), (told, "c"))
+    )
+    assert "course" not in alone
+    assert both["course"].read_bytes() == again["course"].read_bytes()
+    shown = pydicom.dcmread(both["course"])
+    assert shown.BurnedInAnnotation == "YES"
+    pixels = shown.pixel_array
+    assert pixels.shape[1] == 2400
+    assert tuple(pixels[4, 4]) == BANNER
+    assert pixels[200:].mean() < 60, "a reading room is dark"
