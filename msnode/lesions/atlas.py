@@ -34,6 +34,9 @@ STRIDE = 3
 BLUR_MM = 1.6
 BRIGHTEST = 1.25
 """Times the median; lesions must not steer the fit."""
+SHORTEST_MM = 100.0
+"""Of a volume that may hold a whole brain, along any axis: no adult's is shorter, and the shortest
+of the 33 scans of `oddities` had 128."""
 LEAST_ALIKE = 0.55
 """A fit below this places nothing: of 33 scans of three sites the least had 0.66 and looked right;
 a fit that went astray had 0.28."""
@@ -77,10 +80,17 @@ class Fit:
     Attributes:
         matrix: (4, 4) from the volume's patient coordinates to those of the atlas, RAS mm.
         likeness: correlation of the two, in [-1, 1].
+        is_whole: whether a whole brain has room in the volume; half of one may look like the atlas.
     """
 
     matrix: Float64Array
     likeness: float
+    is_whole: bool = True
+
+    @property
+    def holds(self) -> bool:
+        """Whether it tells where anything is."""
+        return self.is_whole and self.likeness >= LEAST_ALIKE
 
 
 def fit(volume: RasVolume, start: Float64Array, brain: NDArray[np.bool_] | None = None) -> Fit:
@@ -97,7 +107,8 @@ def fit(volume: RasVolume, start: Float64Array, brain: NDArray[np.bool_] | None 
     _, best = min(tries, key=lambda one: one[0])
     lowest, found = _search(cost, best, 6, 0.02, 1e-4)
     matrix = np.asarray(np.linalg.inv(_from_atlas(found, start)), np.float64)
-    return Fit(matrix, 1 - lowest + _oddity(found))
+    extent = volume.spacing_mm * volume.voxels.shape
+    return Fit(matrix, 1 - lowest + _oddity(found), bool(extent.min() >= SHORTEST_MM))
 
 
 def _search(

@@ -146,9 +146,7 @@ def place(volume: RasVolume, labels: NDArray[np.uint8], fit: atlas.Fit) -> NDArr
     parts, mm = atlas.place(volume, fit.matrix), volume.spacing_mm
     lateral = ventricles & (parts != atlas.INFRATENTORIAL)
     near: dict[Region, NDArray[np.bool_]]
-    if (
-        fit.likeness < atlas.LEAST_ALIKE
-    ):  # where the atlas is elsewhere, only the ventricles are known
+    if not fit.holds:  # where the atlas is elsewhere, only the ventricles are known
         near = {"unknown": np.ones_like(ventricles), "periventricular": _near(ventricles, mm)}
     else:
         near = {

@@ -39,7 +39,7 @@ def oddities(volume: RasVolume, brain: NDArray[np.bool_], fit: atlas.Fit) -> Ite
         brain: (x, y, z) bool, its `brain.brain_mask`.
         fit: how the atlas lies in it.
     """
-    if fit.likeness < atlas.LEAST_ALIKE:
+    if not fit.holds:
         yield Sentence("unplaced")
         return
     mm = volume.spacing_mm

@@ -1,16 +1,23 @@
 """What is odd about a scan is said: a mass, a void, a head that the atlas does not fit."""
 
+from dataclasses import replace
+from typing import cast
+
+import nibabel
 import numpy as np
 import pytest
+from nibabel.spatialimages import SpatialImage
 
 from msnode.lesions import atlas, objects
 from msnode.lesions.brain import below_surface, brain_mask
+from msnode.lesions.find import to_ras
 from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.oddities import oddities
 from msnode.lesions.outline import LESION
 from msnode.records.images import Float64Array
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
+from msnode.sample.known_studies import TABRIZ
 from tests.unit.lesions.heads import Drawn, head
 
 AS_DRAWN = atlas.Fit(np.eye(4), 1.0)
@@ -68,6 +75,18 @@ def test_half_a_head_is_outlined_and_told() -> None:
     half = Drawn(RasVolume(drawn.volume.voxels[:90], drawn.volume.affine), drawn.labels[:90].copy())
     found = objects.lesions(half.volume, half.outlines, Rating())
     assert found.doubts == (Sentence("unplaced"),)
+
+
+def test_the_upper_half_of_a_real_head_is_told_however_well_the_atlas_fits() -> None:
+    """Ten of twenty slices: half a brain looks like a whole one that is flat."""
+    scan = cast(SpatialImage, nibabel.load(TABRIZ.nifti))
+    whole = to_ras(np.asanyarray(scan.dataobj).astype(np.float32), scan.affine)
+    half = RasVolume(whole.voxels[..., 10:], whole.affine)
+    start = (half.affine @ [*(np.array(half.voxels.shape) / 2), 1])[:3]
+    brain = brain_mask(half)
+    found = atlas.fit(half, start, brain)
+    assert not replace(found, likeness=0.9).holds, "a good fit would not tell"
+    assert [one.code for one in oddities(half, brain, found)] == ["unplaced"]
 
 
 def test_what_lies_in_the_slice_of_the_vertex_only_is_no_lesion(
