@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel
@@ -34,6 +34,8 @@ CONTRACT = InputContract(("FLAIR",), 224, 224)
 """Any FLAIR of a head; rows and columns are the volume's own."""
 COLUMNS = ("volume", "id", "region", "mm3", "diameter", "images", "probability")
 WITH_PRIOR = ("change", "mm3_before")
+LAST = "doubts"
+"""What speaks against all outlines of the scan, as codes."""
 ENDING = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 WORDS = {"deep_white": "deep white"}
 
@@ -117,7 +119,9 @@ def _visit(files: tuple[Path, ...], reader: Confined, bundle: Bundle) -> tuple[S
         file = Path(folder) / "voxels.npy"
         grid = reader.call(SourceGrid, prepare.save_source, files, CONTRACT, file)
         voxels = np.load(file, allow_pickle=False)
-    return grid, Visit(voxels, grid.affine, lesions.find(voxels, grid.affine, bundle))
+    found = lesions.find(voxels, grid.affine, bundle)
+    doubts = (*found.doubts, *bundle.doubts(grid.acquisition, grid.distance_mm))
+    return grid, Visit(voxels, grid.affine, replace(found, doubts=doubts))
 
 
 def _one(
@@ -145,8 +149,10 @@ def _write_csv(file: Path, done: Sequence[Outlined], has_prior: bool) -> None:
     """A row a lesion, of all scans."""
     with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
-        writer.writerow((*COLUMNS, *WITH_PRIOR) if has_prior else COLUMNS)
-        writer.writerows(row for one in done for row in _rows(one))
+        writer.writerow((*COLUMNS, *(WITH_PRIOR if has_prior else ()), LAST))
+        for one in done:
+            doubts = ";".join(doubt.code for doubt in one.visit.found.doubts)
+            writer.writerows((*row, doubts) for row in _rows(one))
 
 
 def _rows(one: Outlined) -> Iterator[tuple[object, ...]]:

@@ -16,10 +16,8 @@ from msnode.errors import NotAnalysable, Refused, TryLater
 from msnode.flow.analysis import FAULTS, failed, timed, unexpected
 from msnode.lesions import Bundle, Visit, kept
 from msnode.lesions.kept import Kept
-from msnode.records import population
 from msnode.records.images import Slices, SourceVolume
 from msnode.records.lesions import Comparison, Grade, LesionFinding, LesionMaps, LesionModel
-from msnode.records.population import Acquisition
 from msnode.records.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)
@@ -81,21 +79,11 @@ def outlined(study_key: str, slices: Slices, volume: SourceVolume, bundle: Bundl
     named = tuple(replace(one, identity=f"{study_key}/{one.number}") for one in found.lesions)
     visit = Visit(volume.voxels, volume.affine, replace(found, lesions=named))
     grades, grading = _graded(visit, bundle)
-    strata, distance_mm = bundle.manifest.strata, slices.thickness_mm
-    doubts = (
-        *found.doubts,
-        *population.missed(strata, slices.acquisition, distance_mm),
-        *_acquired(slices.acquisition),
-        *_tested(grades),
-    )
+    acquired = bundle.doubts(slices.acquisition, slices.thickness_mm)
+    doubts = (*found.doubts, *acquired, *_tested(grades))
     finding = LesionFinding(model, named, grades=grades, doubts=doubts)
     maps = LesionMaps(volume.voxels, found.labels, found.numbers)
     return Outlined(finding, maps, visit, seconds | grading)
-
-
-def _acquired(acquisition: Acquisition) -> tuple[Sentence, ...]:
-    """What no range of the bundle says."""
-    return (Sentence("with_agent"),) if acquisition.agent else ()
 
 
 def _tested(grades: Sequence[Grade]) -> tuple[Sentence, ...]:

@@ -10,8 +10,10 @@ from scipy.special import expit, logit
 from msnode.config import LESIONS
 from msnode.errors import ConfigError
 from msnode.lesions.unet import WIDTHS, Unet
+from msnode.records import population
 from msnode.records.images import Float64Array
-from msnode.records.population import Strata
+from msnode.records.population import Acquisition, Strata
+from msnode.records.sentences import Sentence
 from msnode.store import bundle_files
 from msnode.store.bundle_files import DataSource
 
@@ -85,6 +87,16 @@ class Bundle:
     def on(self, device: str) -> "Bundle":
         """The same, computing on a device of torch's."""
         return replace(self, model=self.model.to(device))
+
+    def doubts(self, found: Acquisition, distance_mm: float) -> tuple[Sentence, ...]:
+        """What in whom and how was scanned speaks against the outlines.
+
+        Args:
+            found: what the headers say.
+            distance_mm: between neighbouring slices.
+        """
+        agent = (Sentence("with_agent"),) if found.agent else ()  # which no stratum tells
+        return (*population.missed(self.manifest.strata, found, distance_mm), *agent)
 
 
 def save(folder: Path, model: Unet, manifest: Manifest, card: str) -> Manifest:

@@ -17,7 +17,7 @@ from msnode.lesions.outline import LESION, RIM, VENTRICLE, Outlines
 from msnode.records.images import Float32Array
 from msnode.records.lesions import REGIONS, Lesion, Region
 from msnode.records.ras_volume import RasVolume
-from msnode.records.sentences import Text
+from msnode.records.sentences import Sentence
 
 LEAST_MM = 3.0
 """Shorter ones are none (MAGNIMS, Filippi et al., Brain 2019: at least 3 mm in the long axis)."""
@@ -54,7 +54,7 @@ class Found:
     probability: Float32Array
     lesions: tuple[Lesion, ...]
     fit: atlas.Fit | None = None
-    doubts: tuple[Text, ...] = ()
+    doubts: tuple[Sentence, ...] = ()
 
 
 def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:

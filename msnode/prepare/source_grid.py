@@ -1,7 +1,7 @@
 """A study's best series as a volume on its own grid, for what outlines whole volumes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +13,13 @@ from msnode.prepare.head_check import admit
 from msnode.prepare.nifti import is_nifti
 from msnode.prepare.series_choice import Candidate
 from msnode.prepare.study import first_usable
-from msnode.records.images import Float32Array, Float64Array, InputContract, SeriesChoice
+from msnode.records.images import (
+    Float32Array,
+    Float64Array,
+    InputContract,
+    SeriesChoice,
+)
+from msnode.records.population import Acquisition
 from msnode.records.sentences import Text
 
 
@@ -25,11 +31,15 @@ class SourceGrid:
         affine: (4, 4) from indices of (columns, rows, slices) to RAS mm.
         series: every series with why it was chosen or not.
         warnings: what the reader of a result should know.
+        acquisition: of whom and how, as far as the headers say.
+        distance_mm: between neighbouring slices.
     """
 
     affine: Float64Array
     series: tuple[SeriesChoice, ...]
     warnings: tuple[Text, ...]
+    acquisition: Acquisition
+    distance_mm: float
 
 
 def save_source(paths: Sequence[Path], contract: InputContract, file: Path) -> SourceGrid:
@@ -44,22 +54,22 @@ def save_source(paths: Sequence[Path], contract: InputContract, file: Path) -> S
         NotAnalysable: with the reason for each series in ``series``.
     """
     loaded, series, _ = first_usable(paths, contract, lambda one: _loaded(one, contract))
-    voxels, affine, warnings = loaded
+    voxels, grid = loaded
     np.save(file, voxels)
-    return SourceGrid(affine, series, warnings)
+    return replace(grid, series=series)
 
 
-def _loaded(
-    candidate: Candidate, contract: InputContract
-) -> tuple[Float32Array, Float64Array, tuple[Text, ...]]:
-    """Voxels and affine on the source's grid, and warnings."""
+def _loaded(candidate: Candidate, contract: InputContract) -> tuple[Float32Array, SourceGrid]:
+    """Voxels on the source's grid, and what is known of it but for the other series."""
     volume = candidate.load()
     head, _ = admit(volume, contract.gate)
-    warnings = (*volume.warnings, *head.cuts)
     if is_nifti(candidate.paths[0]):
-        return (*_nifti(candidate.paths[0]), warnings)
-    source = volume.on_own_grid
-    return source.voxels, source.affine, warnings
+        voxels, affine = _nifti(candidate.paths[0])
+    else:
+        source = volume.on_own_grid
+        voxels, affine = source.voxels, source.affine
+    warnings = (*volume.warnings, *head.cuts)
+    return voxels, SourceGrid(affine, (), warnings, candidate.acquisition(), volume.thickness_mm)
 
 
 def _nifti(path: Path) -> tuple[Float32Array, Float64Array]:
