@@ -9,8 +9,8 @@ from datetime import date
 IDENTITY_DIGITS = 32
 """Hex digits of `Event.identity`: 128 bits of SHA-256."""
 VERSION = "@"
-"""NAME@TIME is a version of what is called NAME: who replaces NAME by a version of it, replaces all
-earlier versions, too, whichever of them has arrived."""
+"""What is called NAME@TIME and replaces NAME is a version of it, and replaces all earlier versions,
+too, whichever of them has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +143,12 @@ def sift(events: Iterable[Event]) -> Sifted:
     distinct = sorted({event.identity: event for event in events}.values(), key=order)
     named = _by_name(distinct)
     targets = {
-        event.identity: [
-            t.identity for t in named.get(event.replaces, ())
-            if t.identity != event.identity and not _is_later(t, event)
-        ]
+        event.identity: [t for t in named.get(event.replaces, ()) if t != event.identity]
         for event in distinct
-    }  # fmt: skip
+    }
+    for versions in _versions(distinct).values():
+        for number, identity in enumerate(versions):
+            targets[identity] += versions[:number]
     gone = {target for of_one in targets.values() for target in of_one}
     circular = {start for start in gone if _reaches(start, start, targets)}
     return Sifted(
@@ -159,24 +159,22 @@ def sift(events: Iterable[Event]) -> Sifted:
     )
 
 
-def _by_name(events: Iterable[Event]) -> dict[str, list[Event]]:
-    """Events by each name under which a correction may call them."""
-    named: dict[str, list[Event]] = {}
+def _by_name(events: Iterable[Event]) -> dict[str, list[str]]:
+    """Identities by each name under which a correction may call them."""
+    named: dict[str, list[str]] = {}
     for event in events:
-        version_of = event.identifier.rpartition(VERSION)[0] if event.replaces else ""
-        for name in filter(None, {event.identity, event.identifier, version_of}):
-            named.setdefault(name, []).append(event)
+        for name in filter(None, {event.identity, event.identifier}):
+            named.setdefault(name, []).append(event.identity)
     return named
 
 
-def _is_later(one: Event, other: Event) -> bool:
-    """Whether one is a later version, or as late, of what the other is a version of, too."""
-    if one.replaces != other.replaces or one.identifier == one.replaces:
-        return False
-    return one.identifier.startswith(f"{one.replaces}{VERSION}") and (
-        one.identifier,
-        one.identity,
-    ) >= (other.identifier, other.identity)
+def _versions(events: Iterable[Event]) -> dict[str, list[str]]:
+    """Identities of the versions of what has one name, the earliest first."""
+    found: dict[str, list[str]] = {}
+    for event in sorted(events, key=lambda e: (e.identifier, e.identity)):
+        if event.replaces and event.identifier.startswith(event.replaces + VERSION):
+            found.setdefault(event.replaces, []).append(event.identity)
+    return found
 
 
 def _reaches(start: str, end: str, targets: dict[str, list[str]]) -> bool:
