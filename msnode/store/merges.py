@@ -38,6 +38,14 @@ def undo(connection: sa.Connection, old_key: str, into_key: str, account: str) -
     _record(connection, old_key, into_key, account, undone=True)
 
 
+def was_undone(connection: sa.Connection, one: str, other: str) -> bool:
+    """Whether the last that somebody said of these two keys is that they are not one patient."""
+    columns = patient_merges.c
+    pair = sa.and_(columns.old_key.in_((one, other)), columns.into_key.in_((one, other)))
+    query = sa.select(columns.undone).where(pair).order_by(columns.number.desc()).limit(1)
+    return bool(connection.scalar(query))
+
+
 def _record(
     connection: sa.Connection, old_key: str, into_key: str, account: str, *, undone: bool
 ) -> None:

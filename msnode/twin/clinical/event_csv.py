@@ -130,7 +130,7 @@ def _cells(line: str, header: list[str], separator: str) -> dict[str, str] | Fla
     return dict(zip(header, (cell.strip() for cell in cells), strict=False))
 
 
-def _clean(cell: str) -> str:
+def clean(cell: str) -> str:
     """Without spaces around, and in the composed form, whichever the writer's system prefers."""
     cell = cell.strip()
     return cell if cell.isascii() else unicodedata.normalize("NFC", cell)
@@ -145,9 +145,9 @@ def row_of(line: int, cells: dict[str, str], key_of: KeyOf, today: date) -> Row 
         key_of: makes the patient's key.
         today: no event is later.
     """
-    cells = dict.fromkeys(COLUMNS, "") | {name: _clean(cell) for name, cell in cells.items()}
+    cells = dict.fromkeys(COLUMNS, "") | {name: clean(cell) for name, cell in cells.items()}
     flaws = [
-        Flaw(name, fix) for name, cell in cells.items() if (fix := _unfit(name, cell)) is not None
+        Flaw(name, fix) for name, cell in cells.items() if (fix := unfit(name, cell)) is not None
     ]
     event = _event(cells, today, flaws) if not flaws else None
     if not cells["patient"]:
@@ -157,7 +157,7 @@ def row_of(line: int, cells: dict[str, str], key_of: KeyOf, today: date) -> Row 
     return Row(line, key_of(cells["patient"], cells["issuer"]), event)
 
 
-def _unfit(column: str, cell: str) -> str | None:
+def unfit(column: str, cell: str) -> str | None:
     """What is wrong with a cell, whatever its meaning; None where nothing is."""
     longest = LONGEST.get(column, LONGEST_NAME)
     if len(cell) > longest:

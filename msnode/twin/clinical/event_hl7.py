@@ -5,18 +5,28 @@ HL7 v2.5.1: 3.3.40 (A40), 7.3.1 (ORU^R01), 7.4.1 (OBR), 7.4.2 (OBX).
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from msnode.errors import Refused
-from msnode.twin.clinical.event_csv import LONGEST_NAME, Flaw, KeyOf, RefusedRow, Row, row_of
+from msnode.twin.clinical.event_csv import (
+    LONGEST_NAME,
+    Flaw,
+    KeyOf,
+    RefusedRow,
+    Row,
+    clean,
+    row_of,
+    unfit,
+)
 from msnode.twin.clinical.event_kinds import KINDS, nothing
 from msnode.twin.clinical.events import VERSION
 from msnode.twin.clinical.hl7_message import Segment, Unreadable, cut, segments
 
-LARGEST = 256 * 1024**2
+LARGEST = 64 * 1024**2
 """Bytes: a file is read as a whole, and shall not fill the memory."""
 SYSTEM = "99MSNODE"
 """Coding system (OBX-3.3) of the kinds of the CSV."""
@@ -108,23 +118,24 @@ def _merge(found: list[Segment], number: int, key_of: KeyOf) -> MergeRow:
 
 def _who(segment: Segment, field: int) -> tuple[str, str]:
     """PatientID and issuer: the only identifier, or the only one of type MR (CX, 2.A.14)."""
-    every = [segment.parts(one) + [""] * 5 for one in segment.repetitions(field) if one]
-    records = [one for one in every if one[4] == "MR"] or every
-    if len(records) != 1 or not records[0][0].strip():
-        fix = "give one identifier, or one of type MR"
-        raise Unreadable(segment.place(field), fix)
-    authority = _authority(segment, field, records[0][0])
-    return records[0][0].strip(), authority
+    every = [one for one in segment.repetitions(field) if one]
+    records = [one for one in every if segment.parts(one)[4:5] == ["MR"]] or every
+    who = ("", "")
+    if len(records) == 1:
+        who = clean(segment.parts(records[0])[0]), clean(_authority(segment, records[0]))
+    if not who[0]:
+        raise Unreadable(segment.place(field), "give one identifier, or one of type MR")
+    for column, text in zip(("patient", "issuer"), who, strict=True):
+        if fix := unfit(column, text):
+            raise Unreadable(segment.place(field), fix)
+    return who
 
 
-def _authority(segment: Segment, field: int, patient: str) -> str:
-    """CX-4: its namespace, or else its universal ID."""
-    for one in segment.repetitions(field):
-        components = segment.components(one)
-        if segment.parts(one)[0] == patient and len(components) > 3:
-            names = [segment.plain(part) for part in components[3].split(segment.separators[2])]
-            return next((name.strip() for name in names[:2] if name.strip()), "")
-    return ""
+def _authority(segment: Segment, identifier: str) -> str:
+    """CX-4 (HD): its namespace, or else its universal ID."""
+    components = segment.components(identifier)
+    found = components[3].split(segment.separators[2]) if len(components) > 3 else []
+    return next((name for name in map(segment.plain, found[:2]) if name.strip()), "")
 
 
 def _results(
@@ -191,7 +202,7 @@ def _result(one: Segment, order: Segment, sent: str) -> Cells:
         fix = f"give a code of the system {SYSTEM}: {', '.join(KINDS)}"
         raise Unreadable(one.place(3), fix)
     cells = {"kind": kind, "unit": one.only(6), "date": _day(one.only(14) or order.only(7))}
-    value = one.only(5)
+    value = one.only(5) or one.only(5, 2)
     if KINDS[kind].spell is nothing:
         cells["date"] = _day(value)
     else:
@@ -199,9 +210,9 @@ def _result(one: Segment, order: Segment, sent: str) -> Cells:
     name = _name(one, order)
     if status in HOLDS:
         return cells | {"identifier": name}
-    if not sent.isascii() or not sent[:8].isdigit():
+    if not (sent[:14].isascii() and sent[:8].isdigit()):
         raise Unreadable("MSH-7", "a correction wants the time of the message")
-    versioned = {"identifier": f"{name}{VERSION}{sent[:14]:0<14}", "replaces": name}
+    versioned = {"identifier": f"{name}{VERSION}{_second(sent)}", "replaces": name}
     if status in WITHDRAWN:
         return {"kind": "withdrawn", "date": _day(sent[:8])} | versioned
     return cells | versioned
@@ -209,16 +220,25 @@ def _result(one: Segment, order: Segment, sent: str) -> Cells:
 
 def _name(one: Segment, order: Segment) -> str:
     """What this result is called in every message: order, code and sub-ID; "" without an order."""
-    filler = order.only(3) or order.only(2)
-    if not filler:
+    # with its namespace: laboratories count alike
+    filler = ["^".join(filter(None, (order.only(n), order.only(n, 2)))) for n in (3, 2)]
+    if not any(filler):
         if one.only(11) not in HOLDS:
             raise Unreadable(order.place(3), "a correction wants the number of the order")
         return ""
-    name = "/".join((filler, one.only(3).casefold(), one.only(4) or "1"))
+    name = "/".join(
+        (filler[0] or f"placer {filler[1]}", one.only(3).casefold(), one.only(4) or "1")
+    )
     room = LONGEST_NAME - len(VERSION) - 14
     if len(name) > room:
         return "hl7/" + hashlib.sha256(name.encode()).hexdigest()[:32]
     return name
+
+
+def _second(when: str) -> str:
+    """A time in 14 digits; what it does not tell is 0, and its zone and fraction are left out."""
+    digits = re.match("[0-9]*", when[:14])
+    return f"{digits.group() if digits else '':0<14}"
 
 
 def _day(when: str) -> str:

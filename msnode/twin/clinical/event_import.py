@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from msnode.errors import TryLater
 from msnode.store.database import is_away
-from msnode.store.merges import merge
+from msnode.store.merges import merge, was_undone
 from msnode.store.patients import ID_DIGITS, are_one, is_ambiguous, patient_key
 from msnode.twin.clinical.event_csv import Flaw, KeyOf, RefusedRow, Row, read
 from msnode.twin.clinical.event_fhir import read_bundle
@@ -115,6 +115,8 @@ def _add(
             )
             pairs = (row for row in checked if isinstance(row, MergeRow))
             merged = [pair for pair in pairs if _merged(connection, pair, account)]
+            for pair in merged:  # before it is so: a merge that nobody heard of must not be
+                heard(pair)
     except sa.exc.SQLAlchemyError as error:
         if is_away(error):
             raise TryLater(
@@ -124,8 +126,6 @@ def _add(
     refused = [row for row in checked if isinstance(row, RefusedRow)]
     for row in refused:
         refuse(row)
-    for pair in merged:
-        heard(pair)
     taken = added + len(merged)
     return Imported(taken, len(checked) - len(refused) - taken, len(refused))
 
@@ -144,6 +144,9 @@ def _unambiguous(connection: sa.Connection, batch: Iterable[Read]) -> Iterator[R
         keys = (one.old_key, one.into_key) if isinstance(one, MergeRow) else ()
         if any(is_ambiguous(connection, key) for key in keys):
             yield RefusedRow(one.line, (Flaw("", "an ID is known from several issuers: name it"),))
+        elif keys and was_undone(connection, *keys):
+            fix = "somebody took this merge back: if it is right, use msnode twin merge"
+            yield RefusedRow(one.line, (Flaw("", fix),))
         else:
             yield one
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +10,7 @@ from datetime import date
 IDENTITY_DIGITS = 32
 """Hex digits of `Event.identity`: 128 bits of SHA-256."""
 VERSION = "@"
+TIME = re.compile("[0-9]{14}")
 """What is called NAME@TIME and replaces NAME is a version of it, and replaces all earlier versions,
 too, whichever of them has arrived."""
 
@@ -172,7 +174,8 @@ def _versions(events: Iterable[Event]) -> dict[str, list[str]]:
     """Identities of the versions of what has one name, the earliest first."""
     found: dict[str, list[str]] = {}
     for event in sorted(events, key=lambda e: (e.identifier, e.identity)):
-        if event.replaces and event.identifier.startswith(event.replaces + VERSION):
+        name, _, when = event.identifier.rpartition(VERSION)
+        if name and name == event.replaces and TIME.fullmatch(when):
             found.setdefault(event.replaces, []).append(event.identity)
     return found
 

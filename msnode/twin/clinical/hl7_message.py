@@ -41,13 +41,16 @@ class Segment:
         number: in the message, from 1.
         name: its three letters.
         fields: as written, by their number in the standard; () before the first.
-        separators: between components, repetitions and subcomponents, and the escape character.
+        separators: between components, repetitions and subcomponents, the escape character, and
+            between fields.
+        codec: of the message's characters.
     """
 
     number: int
     name: str
     fields: tuple[str, ...]
-    separators: tuple[str, str, str, str]
+    separators: tuple[str, str, str, str, str]
+    codec: str
 
     def place(self, field: int) -> str:
         """Where that is, for people."""
@@ -86,16 +89,16 @@ class Segment:
         Raises:
             Unreadable: a sequence is not known.
         """
-        component, repetition, sub, escape = self.separators
-        known = {"F": self.fields[1] if self.name == "MSH" else "|", "S": component,
-                 "T": sub, "R": repetition, "E": escape, ".br": " ", "H": "", "N": ""}  # fmt: skip
+        component, repetition, sub, escape, field = self.separators
+        known = {"F": field, "S": component, "T": sub, "R": repetition, "E": escape,
+                 ".br": " ", "H": "", "N": ""}  # fmt: skip
         pieces = text.split(escape) if escape else [text]
         if len(pieces) % 2 == 0:
             raise Unreadable(f"segment {self.number}", "an escape sequence has no end")
         for index in range(1, len(pieces), 2):
             code = pieces[index]
             if re.fullmatch("X([0-9A-Fa-f]{2})+", code):
-                pieces[index] = bytes.fromhex(code[1:]).decode("latin-1")
+                pieces[index] = bytes.fromhex(code[1:]).decode(self.codec, "replace")
             elif code in known:
                 pieces[index] = known[code]
             else:
@@ -146,8 +149,8 @@ def segments(message: bytes) -> list[Segment]:
     except (hl7.HL7Exception, IndexError, ValueError):
         raise Unreadable("", "it cannot be cut into segments and fields") from None
     given = str(parsed[0][2])
-    marks = (given[0], given[1], given[3], given[2])
+    marks = (given[0], given[1], given[3], given[2], between.decode("latin-1"))
     return [
-        Segment(number, str(one[0]), tuple(str(field) for field in one), marks)
+        Segment(number, str(one[0]), tuple(str(field) for field in one), marks, CHARSETS[name])
         for number, one in enumerate(parsed, 1)
     ]

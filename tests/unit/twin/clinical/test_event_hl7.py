@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from msnode.errors import Refused
 from msnode.store.database import open_database
+from msnode.store.merges import undo
 from msnode.store.patients import are_one
 from msnode.store.schema import migrate
 from msnode.twin.clinical.event_csv import RefusedRow, Row
@@ -143,6 +144,41 @@ def test_characters_are_those_that_the_message_names(charset: str, codec: str, f
     assert isinstance(wrong, RefusedRow)
 
 
+@pytest.mark.parametrize(
+    ("note", "wanted"),
+    [("a\\F\\b", "a|b"), ("m\\XC3BC\\de", "müde"), ("a\\.br\\b", "a b"), ("a\\E\\b", "a\\b")],
+)
+def test_escapes_are_undone(note: str, wanted: str, file: Path) -> None:
+    text = message(msh(), "PID|1||1", OBR, EDSS, f"NTE|1||{note}")
+    (found,) = read(file, text)
+    assert isinstance(found, Row)
+    assert found.event.note == wanted
+    (other,) = read(file, text.replace("|", "#"))
+    assert isinstance(other, Row)
+    assert other.event.note == wanted.replace("|", "#")
+
+
+def test_the_issuer_is_that_of_the_chosen_identifier(file: Path) -> None:
+    pid = "PID|1||4711^^^STATE^NI~4711^^^CLINIC&1.2&ISO^MR"
+    (found,) = read(file, message(msh(), pid, OBR, EDSS))
+    assert isinstance(found, Row)
+    assert found.patient_key == "4711|CLINIC"
+
+
+def test_orders_of_two_laboratories_are_two(file: Path) -> None:
+    orders = (OBR.replace("F1", f"F1^{name}") for name in ("LAB", "EHR"))
+    found = read(file, "".join(message(msh(), "PID|1||1", one, EDSS) for one in orders))
+    names = [one.event.identifier for one in found if isinstance(one, Row)]
+    assert names == ["F1^LAB/edss/1", "F1^EHR/edss/1"]
+
+
+@pytest.mark.parametrize("old", ["1\\X0A\\2", "1" * 65])
+def test_an_id_that_cannot_be_is_merged_with_nobody(old: str, file: Path) -> None:
+    (found,) = read(file, message(msh("ADT^A40"), PID, f"MRG|{old}"))
+    assert isinstance(found, RefusedRow)
+    assert "MRG-1" in found.flaws[0].column
+
+
 def test_batches_frames_line_ends_and_separators_do_not_matter(file: Path) -> None:
     plain = message(msh(), PID, OBR, EDSS)
     wanted = read(file, plain)
@@ -191,7 +227,8 @@ def test_bytes_that_went_wrong_are_refused_and_never_quoted(file: Path) -> None:
         data[:3] = b"MSH"  # else there is no message at all
         found = read(file, bytes(data))
         told = [flaw.fix for one in found if isinstance(one, RefusedRow) for flaw in one.flaws]
-        assert all("DOE" not in fix and "SECRET" not in fix for fix in told)
+        told += [flaw.column for one in found if isinstance(one, RefusedRow) for flaw in one.flaws]
+        assert all("DOE" not in text and "SECRET" not in text for text in told)
 
 
 @pytest.fixture
@@ -215,6 +252,11 @@ def test_a_merge_is_made_once_and_heard_once(database: sa.Engine, file: Path) ->
     with database.connect() as connection:
         assert are_one(connection, heard[0].old_key, heard[0].into_key)
     assert not refused
+    with database.begin() as connection:
+        undo(connection, heard[0].old_key, heard[0].into_key, "a person")
+    assert take() == Imported(refused=1), "what somebody took back is not merged again"
+    with database.connect() as connection:
+        assert not are_one(connection, heard[0].old_key, heard[0].into_key)
 
 
 def test_the_same_file_twice_adds_nothing(database: sa.Engine, file: Path) -> None:
