@@ -98,7 +98,7 @@ class Segment:
         for index in range(1, len(pieces), 2):
             code = pieces[index]
             if re.fullmatch("X([0-9A-Fa-f]{2})+", code):
-                pieces[index] = bytes.fromhex(code[1:]).decode(self.codec, "replace")
+                pieces[index] = self._characters(code[1:])
             elif code in known:
                 pieces[index] = known[code]
             else:
@@ -106,6 +106,13 @@ class Segment:
                     f"segment {self.number}", "an escape sequence is not one of F S T R E X .br"
                 )
         return "".join(pieces)
+
+    def _characters(self, digits: str) -> str:
+        try:
+            return bytes.fromhex(digits).decode(self.codec)
+        except UnicodeDecodeError:
+            fix = "an escape sequence X is no character of the message's set"
+            raise Unreadable(f"segment {self.number}", fix) from None
 
 
 def cut(data: bytes) -> Iterator[bytes]:

@@ -93,6 +93,7 @@ def test_every_kind_has_its_place(obx: str, when: str, value: str, unit: str, fi
         (EDSS.replace("20240115093000", "yesterday"), "OBX-14"),
         (EDSS.replace("2.0", "\\X0\\"), "segment 4"),
         (EDSS.replace("2.0", "\\"), "segment 4"),
+        (EDSS.replace("2.0", "\\XFF\\"), "segment 4"),
         ("OBX", "OBX-11"),
     ],
 )
