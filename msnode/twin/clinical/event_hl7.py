@@ -32,6 +32,8 @@ SYSTEM = "99MSNODE"
 """Coding system (OBX-3.3) of the kinds of the CSV."""
 HOLDS, CORRECTS, WITHDRAWN = ("F",), ("C",), ("D", "W")
 """Of OBX-11 (HL7 table 0085)."""
+PLAIN, CODED = ("NM", "ST", "TX", "DT", "TS", "DTM"), ("CE", "CWE")
+"""Of OBX-2 (HL7 table 0125): what is one value. Others, as SN, would be read wrongly."""
 FIELDS = {
     "patient": "PID-3", "issuer": "PID-3", "date": "OBX-14", "kind": "OBX-3", "value": "OBX-5",
     "unit": "OBX-6", "note": "NTE-3", "identifier": "OBR-3", "replaces": "OBR-3",
@@ -145,6 +147,7 @@ def _results(
     sent = found[0].only(7)
     who: tuple[str, str] | None = None
     order: Segment | None = None
+    named: set[tuple[str, str, str]] = set()
     if not any(one.name == "OBX" for one in found):
         yield RefusedRow(number, (Flaw("", "there is no result (OBX) in it"),))
     for index, one in enumerate(found):
@@ -160,6 +163,9 @@ def _results(
                     missing = "PID" if who is None else "OBR"
                     raise Unreadable(f"segment {one.number}", f"no {missing} that fits before it")
                 cells = _result(one, order, sent) | {"note": _notes(found[index + 1 :])}
+                if (name := (*who, cells["identifier"])) in named and name[2]:
+                    raise Unreadable(one.place(4), "a result before has this name: give a sub-ID")
+                named.add(name)
                 yield _row(number, cells, who, one, key_of, today)
         except Unreadable as error:
             yield _refused(number, error)
@@ -202,7 +208,9 @@ def _result(one: Segment, order: Segment, sent: str) -> Cells:
         fix = f"give a code of the system {SYSTEM}: {', '.join(KINDS)}"
         raise Unreadable(one.place(3), fix)
     cells = {"kind": kind, "unit": one.only(6), "date": _day(one.only(14) or order.only(7))}
-    value = one.only(5) or one.only(5, 2)
+    if (data_type := one.only(2)) not in (*PLAIN, *CODED):
+        raise Unreadable(one.place(2), f"give one of {', '.join((*PLAIN, *CODED))}")
+    value = one.only(5) or (one.only(5, 2) if data_type in CODED else "")
     if KINDS[kind].spell is nothing:
         cells["date"] = _day(value)
     else:
@@ -210,8 +218,8 @@ def _result(one: Segment, order: Segment, sent: str) -> Cells:
     name = _name(one, order)
     if status in HOLDS:
         return cells | {"identifier": name}
-    if not (sent[:14].isascii() and sent[:8].isdigit()):
-        raise Unreadable("MSH-7", "a correction wants the time of the message")
+    if not re.match("[0-9]{12}", sent):
+        raise Unreadable("MSH-7", "a correction wants the time of the message, to the minute")
     versioned = {"identifier": f"{name}{VERSION}{_second(sent)}", "replaces": name}
     if status in WITHDRAWN:
         return {"kind": "withdrawn", "date": _day(sent[:8])} | versioned
@@ -221,7 +229,10 @@ def _result(one: Segment, order: Segment, sent: str) -> Cells:
 def _name(one: Segment, order: Segment) -> str:
     """What this result is called in every message: order, code and sub-ID; "" without an order."""
     # with its namespace: laboratories count alike
-    filler = ["^".join(filter(None, (order.only(n), order.only(n, 2)))) for n in (3, 2)]
+    filler = [
+        "^".join(filter(None, (order.only(n), order.only(n, 2) or order.only(n, 3))))
+        for n in (3, 2)
+    ]
     if not any(filler):
         if one.only(11) not in HOLDS:
             raise Unreadable(order.place(3), "a correction wants the number of the order")

@@ -107,12 +107,13 @@ def _add(
     """Add a batch in one transaction."""
     try:
         with database.begin() as connection:
-            checked = list(_unambiguous(connection, _after_birth(connection, batch)))
+            checked = list(_after_birth(connection, batch))
             good = [row for row in checked if isinstance(row, Row)]
             added = add(
                 connection,
                 (Recorded(row.patient_key, row.event, origin(line=row.line)) for row in good),
             )
+            checked = list(_unambiguous(connection, checked))  # now that all IDs are known
             pairs = (row for row in checked if isinstance(row, MergeRow))
             merged = [pair for pair in pairs if _merged(connection, pair, account)]
             for pair in merged:  # before it is so: a merge that nobody heard of must not be

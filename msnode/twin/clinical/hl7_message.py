@@ -121,9 +121,10 @@ def cut(data: bytes) -> Iterator[bytes]:
     Raises:
         Refused: there is none.
     """
-    lines = re.split(rb"[\r\n]+", data.translate(None, FRAMING).removeprefix(b"\xef\xbb\xbf"))
+    split = re.split(rb"[\r\n]+", data.removeprefix(b"\xef\xbb\xbf"))
+    stripped = (line.strip(FRAMING) for line in split)
     message: list[bytes] = []
-    lines = [line for line in lines if line.strip() and not line.startswith(BATCH)]
+    lines = [line for line in stripped if line.strip() and not line.startswith(BATCH)]
     if not any(line.startswith(b"MSH") for line in lines):
         raise Refused("it holds no HL7 v2 message: none of its lines begins with MSH")
     for line in lines:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msnode.errors import Refused
 from msnode.store.database import open_database
 from msnode.store.merges import undo
-from msnode.store.patients import are_one
+from msnode.store.patients import are_one, patient_key
 from msnode.store.schema import migrate
 from msnode.twin.clinical.event_csv import RefusedRow, Row
 from msnode.twin.clinical.event_hl7 import MergeRow, read_messages
@@ -93,6 +93,8 @@ def test_every_kind_has_its_place(obx: str, when: str, value: str, unit: str, fi
         (EDSS.replace("20240115093000", "yesterday"), "OBX-14"),
         (EDSS.replace("2.0", "\\X0\\"), "segment 4"),
         (EDSS.replace("2.0", "\\"), "segment 4"),
+        (EDSS.replace("|NM|", "|SN|").replace("2.0", "^1^:^8"), "OBX-2"),
+        (EDSS.replace("2.0", "2\x1c.0"), "OBX-5"),
         (EDSS.replace("2.0", "\\XFF\\"), "segment 4"),
         ("OBX", "OBX-11"),
     ],
@@ -164,6 +166,15 @@ def test_the_issuer_is_that_of_the_chosen_identifier(file: Path) -> None:
     (found,) = read(file, message(msh(), pid, OBR, EDSS))
     assert isinstance(found, Row)
     assert found.patient_key == "4711|CLINIC"
+
+
+def test_two_results_of_one_name_in_a_message_want_a_sub_id(file: Path) -> None:
+    relapse = "OBX|1|DT|relapse^^99MSNODE||{}||||||F"
+    two = (relapse.format(day) for day in ("20200101", "20220101"))
+    found = read(file, message(msh(), "PID|1||1", OBR, *two))
+    assert [isinstance(one, Row) for one in found] == [True, False]
+    assert isinstance(found[1], RefusedRow)
+    assert "OBX-4" in found[1].flaws[0].column
 
 
 def test_orders_of_two_laboratories_are_two(file: Path) -> None:
@@ -265,7 +276,18 @@ def test_the_same_file_twice_adds_nothing(database: sa.Engine, file: Path) -> No
     refused: list[RefusedRow] = []
     done = [import_events(database, b"k" * 32, file, "me", refused.append, print) for _ in "ab"]
     assert done == [Imported(added=3), Imported(known=3)]
-    (row,) = read(file, message(msh(), "PID|1||1", OBR, EDSS))
-    assert isinstance(row, Row)
     with database.connect() as connection:
-        assert of_patient(connection, row.patient_key) == []
+        found = of_patient(connection, patient_key(b"k" * 32, "4711", "CLINIC"))
+    assert sorted(one.event.kind for one in found) == ["birth_year", "edss", "sex"]
+
+
+def test_an_id_of_two_issuers_is_merged_by_neither_also_within_a_file(
+    database: sa.Engine, file: Path
+) -> None:
+    of_two = "".join(message(msh(), f"PID|1||4711^^^{issuer}", OBR, EDSS) for issuer in ("A", "B"))
+    merge = message(msh("ADT^A40"), "PID|1||4711", "MRG|12^^^A")
+    file.write_text(merge + of_two, newline="")
+    refused: list[RefusedRow] = []
+    done = import_events(database, b"k" * 32, file, "me", refused.append, print)
+    assert done == Imported(added=2, refused=1)
+    assert [one.line for one in refused] == [1]
