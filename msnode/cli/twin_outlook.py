@@ -1,8 +1,9 @@
 """What `msnode twin show` prints of what is to be expected."""
 
+from calendar import monthrange
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import date
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -17,7 +18,6 @@ from msnode.twin.expect.outlook import Expectation, Outlook, WhatIf, outlook, wh
 from msnode.twin.expect.priors import Priors
 from msnode.twin.expect.scored_value import Interval
 from msnode.twin.patient_state import PatientState
-from msnode.twin.rules.activity import YEAR_DAYS
 
 AHEAD_YEARS = (1, 2, 3, 5)
 """Of the courses."""
@@ -30,7 +30,7 @@ def forecast_of(found: PatientState, priors: Priors) -> Forecast:
 
 def courses(told: Forecast, rate: float | None) -> list[WhatIf]:
     """Activity as it is believed to be, stopped, and at another rate if one is asked for."""
-    days = [told.on + timedelta(days=round(YEAR_DAYS * years)) for years in AHEAD_YEARS]
+    days = [_anniversary(told.on, years) for years in AHEAD_YEARS]
     rates = [None, 0.0, *([rate] if rate else [])]
     return [what_if(told, days, one) for one in rates]
 
@@ -53,6 +53,12 @@ def as_objects(told: Forecast, rate: float | None) -> dict[str, object]:
         "expected": asdict(outlook(told)),
         "what_if": [asdict(one) for one in courses(told, rate)],
     }
+
+
+def _anniversary(day: date, years: int) -> date:
+    """The same day of a later year; of 29 February, which few have, the day before March."""
+    last = min(day.day, monthrange(day.year + years, day.month)[1])
+    return day.replace(year=day.year + years, day=last)
 
 
 def tables(told: Forecast, rate: float | None) -> Iterator[Table]:

@@ -56,7 +56,7 @@ def relapse_rate(course: Course) -> RuleResult:
     low, high = sum(count.low for count in counts), sum(count.high for count in counts)
     if low != high:
         return RELAPSE_RATE.unknown((why for count in counts for why in count.missing), used)
-    words = f"{low} in {years:.1f} years of which all are on record"
+    words = f"{low} in {years:.2f} years of which all are on record"
     return RELAPSE_RATE.known(round(low / years, 3), words, used)
 
 
