@@ -101,8 +101,9 @@ def earlier(case: Case, taken: SourceFrame) -> list[Group]:
     """
     outlined = [one for one in case.report.priors if one.lesion_count is not None]
     free = [one for one in case.slices.frames if one != taken]
-    shown = zip(free, outlined[-MOST_EARLIER:], strict=False)
-    return [_earlier(case, one, n, anchor(frame)) for n, (frame, one) in enumerate(shown)]
+    newest = zip(reversed(outlined[-MOST_EARLIER:]), free, strict=False)
+    shown = reversed(list(newest))
+    return [_earlier(case, one, n, anchor(frame)) for n, (one, frame) in enumerate(shown)]
 
 
 def _earlier(case: Case, prior: Prior, number: int, at: At) -> Group:
@@ -129,7 +130,8 @@ def _earlier(case: Case, prior: Prior, number: int, at: At) -> Group:
         algorithm_id=_algorithm(case) if same else None,
         measurements=numbers,
     )
-    said = [label] if same else [label, case.say("earlier_other")]
+    other = bool(prior.lesion_digest) and lesions is not None and not same
+    said = [label, case.say("earlier_other")] if other else [label]
     made[0].ContentSequence.extend(text(codes.COMMENT, one) for one in said)
     return made
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pydicom
@@ -120,6 +121,18 @@ def test_an_earlier_study_of_another_network_says_so_and_names_none(
     assert "111001" not in set(map(name, found.ContentSequence))
     said = [one.TextValue for one in found.ContentSequence if name(one) == "121106"]
     assert any("does not compare" in line for line in said)
+
+
+def test_where_slices_are_few_the_newest_earlier_studies_are_told(
+    compared: Report, tmp_path: Path
+) -> None:
+    days = [date(2000 + n, 5, 1) for n in range(12)]
+    priors = tuple(replace(compared.priors[0], study_date=day) for day in days)
+    found = earlier(written(replace(compared, priors=priors), "standard", tmp_path)[0])
+    told = [value(one, "C2348792", "TextValue") for one in found]
+    assert compared.slices is not None
+    room = min(10, len(compared.slices.frames) - 1)
+    assert told == [day.isoformat() for day in days[-room:]]
 
 
 def test_reports_of_earlier_studies_are_other_evidence(compared: Report, tmp_path: Path) -> None:
