@@ -100,7 +100,8 @@ def earlier(case: Case, taken: SourceFrame) -> list[Group]:
         taken: where the numbers of the whole study stand.
     """
     outlined = [one for one in case.report.priors if one.lesion_count is not None]
-    free = [one for one in case.slices.frames if one != taken]
+    there = taken.sop_instance_uid, taken.frame  # frames hold arrays, which do not compare
+    free = [one for one in case.slices.frames if (one.sop_instance_uid, one.frame) != there]
     newest = zip(reversed(outlined[-MOST_EARLIER:]), free, strict=False)
     shown = reversed(list(newest))
     return [_earlier(case, one, n, anchor(frame)) for n, (one, frame) in enumerate(shown)]

@@ -1,5 +1,6 @@
 """Lesions in the measurement SR: numbers, tracking, and what they refer to."""
 
+import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
@@ -86,7 +87,8 @@ def earlier(sr: Dataset) -> list[Dataset]:
 def test_earlier_studies_are_coded_with_their_dates_and_are_not_this_one(
     compared: Report, tmp_path: Path
 ) -> None:
-    document = written(compared, "standard", tmp_path)[0]
+    sent = pickle.loads(pickle.dumps(compared))  # as the process that writes gets it
+    document = written(sent, "standard", tmp_path)[0]
     found = earlier(document)
     assert [value(one, "C2348792", "TextValue") for one in found] == ["2021-06-01", "2023-01-15"]
     for one, prior in zip(found, compared.priors, strict=True):
