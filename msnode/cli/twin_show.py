@@ -1,6 +1,7 @@
 """What `msnode twin show` prints: a patient's state."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date
@@ -15,6 +16,7 @@ from rich.table import Table
 from msnode import config
 from msnode.cli.twin_outlook import as_objects, draw, forecast_of, tables
 from msnode.cli.twin_record import opened, record_of
+from msnode.errors import MsnodeError
 from msnode.twin.clinical.event_kinds import KINDS
 from msnode.twin.clinical.events import IDENTITY_DIGITS, Event
 from msnode.twin.expect.priors import load_priors
@@ -48,6 +50,8 @@ def show(
     Raises:
         MsnodeError: there is nothing to draw, or see `opened`.
     """
+    if rate is not None and not math.isfinite(rate):
+        raise MsnodeError("--rate: give a number")
     settings = config.load(config_file)
     priors = load_priors(settings.expect.priors)
     known = Tables(load_table(settings.expect.msss), load_table(settings.expect.armss))

@@ -3,14 +3,18 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from msnode.twin.clinical.course import Contradiction, Course, Imaging, course
 from msnode.twin.clinical.events import Event, may_coincide
+from msnode.twin.clinical.relapse_count import count_relapses
 from msnode.twin.history import Entry
 from msnode.twin.rules import NO_TABLES, all_rules
 from msnode.twin.rules.rule_result import RuleResult
 from msnode.twin.rules.severity import Tables
+
+YEAR = timedelta(days=366)
+"""From the ends of all dates, so that days before and after can be counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,8 @@ class Facts:
         edss: the latest.
         edss_day: its day.
         treatments: begun and not stopped; None where dates in part leave that open.
-        relapses: number on record, which need not be all.
+        relapses: number on record, which need not be all; "1 to 2" where dates in part leave it
+            open whether two are one.
     """
 
     birth_year: int | None
@@ -33,7 +38,7 @@ class Facts:
     edss: float | None
     edss_day: date | None
     treatments: tuple[str, ...] | None
-    relapses: int
+    relapses: int | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +133,14 @@ def _facts(found: Course) -> Facts:
         edss=float(score.value) if score else None,
         edss_day=score.day if score else None,
         treatments=_treatments(found),
-        relapses=len(found.relapses()),
+        relapses=_relapses(found),
     )
+
+
+def _relapses(found: Course) -> int | str:
+    """How many relapses are on record."""
+    count = count_relapses(found, date.min + YEAR, date.max - YEAR)
+    return count.low if count.low == count.high else f"{count.low} to {count.high}"
 
 
 def _latest(found: Course, kind: str) -> Event | None:

@@ -12,7 +12,9 @@ RELAPSES_APART = timedelta(days=30)
 2001)."""
 ONCE = ("birth_year", "sex", "onset")
 """Kinds of which one value, or day, is true for life."""
-ONCE_A_DAY = ("edss", "diagnosis", "enhancing_lesions")
+ONCE_A_DAY = (
+    "edss", "diagnosis", "enhancing_lesions", "ocb", "spinal_cord_lesion", "optic_nerve_lesion",
+)  # fmt: skip
 """Kinds of which one value is true on a day."""
 
 SYMPTOMATIC = ("CIS", "RRMS", "SPMS", "PPMS")
@@ -154,11 +156,13 @@ def course(events: Iterable[Event], imaging: Iterable[Imaging], on: date) -> tup
 
     Corrections hold whatever their own day. The order of arrival makes no difference.
     """
-    sifted = sift(events)
+    told = {event.identity: event for event in events}
+    sifted = sift(told.values())
     valid = tuple(event for event in sifted.valid if event.day is None or event.day <= on)
     seen = {study for study in imaging if study.day is None or study.day <= on}
     studies = sorted(seen, key=lambda one: (str(one.day or ""), one.study_key))
-    contradictions = tuple(_contradictions(valid, sifted.circular))
+    unclear = _unclear(sorted(told.values(), key=order))
+    contradictions = (*_contradictions(valid, sifted.circular), *unclear)
     return Course(valid, tuple(studies), contradictions), sifted
 
 
@@ -204,6 +208,19 @@ def _of_one_name(events: tuple[Event, ...]) -> Iterator[Contradiction]:
         if len(mine) > 1:
             for kind in sorted({event.kind for event in mine}):
                 yield _told(kind, f"two events have one identifier ({kind})", mine)
+
+
+def _unclear(events: list[Event]) -> Iterator[Contradiction]:
+    """Corrections by an identifier that several events have: which of them was meant?
+
+    To correct or withdraw all but one of these by their identities settles it.
+    """
+    settled = {event.replaces for event in events}
+    for name in sorted(settled - {""}):
+        mine = [e for e in events if e.identifier == name and e.identity not in settled]
+        if len(mine) > 1:
+            for kind in sorted({event.kind for event in mine}):
+                yield _told(kind, f"a correction names two events at once ({kind})", mine)
 
 
 def _before_birth(events: tuple[Event, ...]) -> Iterator[Contradiction]:

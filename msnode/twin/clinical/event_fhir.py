@@ -119,6 +119,9 @@ def _reference(entry: Resource) -> str:
 
 def _cells(resource: Resource) -> Iterator[Cells | Flaw]:
     """What a resource says, as rows."""
+    if "modifierExtension" in resource:  # it may turn the meaning round (R4, 2.4.2)
+        yield Flaw("modifierExtension", "this reads none, and may not pass over it")
+        return
     kind = resource["resourceType"]
     if kind == "Patient":
         yield from _of_patient(resource)
@@ -146,6 +149,8 @@ def _of_observation(resource: Resource) -> Cells | Flaw:
     if resource["status"] not in STATUSES:
         return Flaw("status", "only what is final, amended or corrected goes on record")
     quantity = resource.get("valueQuantity", {})
+    if "comparator" in quantity or "dataAbsentReason" in resource:
+        return Flaw("value", "give a value, no bound of it (comparator)")
     value = resource.get("valueString", quantity.get("value", ""))
     when = _day(resource.get("effectiveDateTime", ""))
     return {"date": when, "kind": kind, "value": str(value), "unit": quantity.get("code", "")} | (
@@ -161,8 +166,8 @@ def _of_condition(resource: Resource) -> Iterator[Cells | Flaw]:
         yield Flaw("code", f"give one of {codes} of SNOMED CT, or one of the system {LOCAL}")
         return
     wrong = _code(resource.get("verificationStatus", {}))
-    if wrong in ("refuted", "entered-in-error"):
-        yield Flaw("verificationStatus", "what is refuted or an error does not go on record")
+    if wrong not in ("", "confirmed"):
+        yield Flaw("verificationStatus", "only what is confirmed goes on record")
         return
     if "onsetDateTime" not in resource and "recordedDate" not in resource:
         yield Flaw("recordedDate", "give it, or onsetDateTime")
@@ -183,6 +188,9 @@ def _of_medication(resource: Resource) -> Iterator[Cells | Flaw]:
     period = resource.get("effectivePeriod", {})
     if not {"start", "end"} & period.keys():
         yield Flaw("effectivePeriod", "give its start, its end, or both")
+    if resource["status"] != "active" and "end" not in period:
+        yield Flaw("effectivePeriod", "of what is completed or stopped give the end")
+        return
     for edge, kind in (("start", "treatment_begun"), ("end", "treatment_stopped")):
         if edge in period:
             yield {"date": _day(period[edge]), "kind": kind, "value": name} | _common(resource)

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from msnode.errors import Refused
@@ -247,9 +247,19 @@ def _name(one: Segment, order: Segment) -> str:
 
 
 def _second(when: str) -> str:
-    """A time in 14 digits; what it does not tell is 0, and its zone and fraction are left out."""
-    digits = re.match("[0-9]*", when[:14])
-    return f"{digits.group() if digits else '':0<14}"
+    """A time in 14 digits; in UTC, where it names its zone (DTM, 2.A.22).
+
+    Raises:
+        Unreadable: there is no such time.
+    """
+    told = re.match(r"([0-9]{12,14})(?:\.[0-9]*)?([+-][0-9]{4})?", when)
+    digits, zone = told.groups() if told else ("", None)
+    try:
+        at = datetime.strptime(f"{digits:0<14}{zone or ''}", "%Y%m%d%H%M%S%z" if zone else
+                               "%Y%m%d%H%M%S")  # fmt: skip
+    except ValueError:
+        raise Unreadable("MSH-7", "there is no such time") from None
+    return f"{at.astimezone(UTC) if zone else at:%Y%m%d%H%M%S}"
 
 
 def _day(when: str) -> str:

@@ -139,18 +139,23 @@ class Sifted:
 def sift(events: Iterable[Event]) -> Sifted:
     """Which of a patient's events hold, whatever order they came in, and however often.
 
-    An event that another one names in ``replaces`` holds no more, also where the correction was
-    corrected in its turn.
+    An event that another one of its kind, or a withdrawal, names in ``replaces`` holds no more,
+    also where the correction was corrected in its turn.
     """
     distinct = sorted({event.identity: event for event in events}.values(), key=order)
     named = _by_name(distinct)
+    kinds = {event.identity: event.kind for event in distinct}
     targets = {
-        event.identity: [t for t in named.get(event.replaces, ()) if t != event.identity]
+        event.identity: [
+            t
+            for t in named.get(event.replaces, ())
+            if t != event.identity and event.kind in (kinds[t], "withdrawn")
+        ]
         for event in distinct
     }
     for versions in _versions(distinct).values():
-        for number, identity in enumerate(versions):
-            targets[identity] += versions[:number]
+        for when, identity in versions:  # of two at one time neither is the later: they contradict
+            targets[identity] += [other for before, other in versions if before < when]
     gone = {target for of_one in targets.values() for target in of_one}
     circular = {start for start in gone if _reaches(start, start, targets)}
     return Sifted(
@@ -170,13 +175,13 @@ def _by_name(events: Iterable[Event]) -> dict[str, list[str]]:
     return named
 
 
-def _versions(events: Iterable[Event]) -> dict[str, list[str]]:
-    """Identities of the versions of what has one name, the earliest first."""
-    found: dict[str, list[str]] = {}
-    for event in sorted(events, key=lambda e: (e.identifier, e.identity)):
+def _versions(events: Iterable[Event]) -> dict[str, list[tuple[str, str]]]:
+    """Times and identities of the versions of what has one name."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for event in events:
         name, _, when = event.identifier.rpartition(VERSION)
         if name and name == event.replaces and TIME.fullmatch(when):
-            found.setdefault(event.replaces, []).append(event.identity)
+            found.setdefault(event.replaces, []).append((when, event.identity))
     return found
 
 

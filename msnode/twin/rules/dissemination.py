@@ -35,6 +35,8 @@ TIME = Rule(
 
 def in_space(course: Course) -> RuleResult:
     """In how many of five regions lesions are on record."""
+    if problems := course.contradicted(*ELSEWHERE):
+        return SPACE.unknown(problems)
     scan = _newest(course)
     if scan is None:
         return SPACE.unknown(["a scan in which the node outlined and placed lesions"])

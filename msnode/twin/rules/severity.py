@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from msnode.twin.clinical.course import Course, Measure
-from msnode.twin.rules.activity import YEAR_DAYS
 from msnode.twin.rules.rule_result import Rule, RuleResult
 from msnode.twin.rules.severity_table import SeverityTable
 
@@ -115,7 +114,8 @@ def _births(course: Course) -> Iterator[str]:
 
 
 def _years(onset: date, day: date) -> int:
-    return int((day - onset).days / YEAR_DAYS)
+    """Whole years."""
+    return day.year - onset.year - ((day.month, day.day) < (onset.month, onset.day))
 
 
 def _range(years: list[int]) -> str:

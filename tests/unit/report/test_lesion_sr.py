@@ -1,7 +1,7 @@
 """Lesions in the measurement SR: numbers, tracking, and what they refer to."""
 
-import pickle
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -87,7 +87,7 @@ def earlier(sr: Dataset) -> list[Dataset]:
 def test_earlier_studies_are_coded_with_their_dates_and_are_not_this_one(
     compared: Report, tmp_path: Path
 ) -> None:
-    sent = pickle.loads(pickle.dumps(compared))  # as the process that writes gets it
+    sent = deepcopy(compared)  # as it is for the process that writes: nothing is the same object
     document = written(sent, "standard", tmp_path)[0]
     found = earlier(document)
     assert [value(one, "C2348792", "TextValue") for one in found] == ["2021-06-01", "2023-01-15"]

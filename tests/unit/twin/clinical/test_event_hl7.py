@@ -14,6 +14,7 @@ from msnode.store.database import open_database
 from msnode.store.merges import undo
 from msnode.store.patients import are_one, patient_key
 from msnode.store.schema import migrate
+from msnode.twin.clinical.course import course
 from msnode.twin.clinical.event_csv import RefusedRow, Row
 from msnode.twin.clinical.event_hl7 import MergeRow, read_messages
 from msnode.twin.clinical.event_import import Imported, import_events
@@ -291,3 +292,31 @@ def test_an_id_of_two_issuers_is_merged_by_neither_also_within_a_file(
     done = import_events(database, b"k" * 32, file, "me", refused.append, print)
     assert done == Imported(added=2, refused=1)
     assert [one.line for one in refused] == [1]
+
+
+def values(file: Path, *texts: str) -> tuple[list[str], bool]:
+    """The EDSS that hold after some messages, and whether they contradict each other."""
+    rows = read(file, "".join(texts))
+    assert all(isinstance(row, Row) for row in rows)
+    found = course([row.event for row in rows if isinstance(row, Row)], [], TODAY)[0]
+    return sorted(event.value for event in found.of("edss")), bool(found.contradicted("edss"))
+
+
+def test_two_corrections_of_one_second_contradict_each_other(file: Path) -> None:
+    first = corrected("F", "2.0", "20240115101500")
+    same = (corrected("C", value, "20240116100000") for value in ("3.0", "4.0"))
+    assert values(file, first, *same) == (["3.0", "4.0"], True)
+
+
+def test_a_final_result_sent_again_with_another_value_is_not_passed_over(file: Path) -> None:
+    texts = (corrected("F", "2.0", "20240115101500"), corrected("C", "3.0", "20240116101500"),
+             corrected("F", "3.5", "20240118101500"))  # fmt: skip
+    assert values(file, *texts) == (["3.0"], True)
+
+
+def test_corrections_are_ordered_across_time_zones(file: Path) -> None:
+    earlier = corrected("C", "3.0", "20240116100000+0100")
+    later = corrected("C", "4.0", "20240116093000+0000")
+    assert values(file, later, earlier) == (["4.0"], False)
+    (wrong,) = read(file, corrected("C", "3.0", "20240230101500"))
+    assert isinstance(wrong, RefusedRow)

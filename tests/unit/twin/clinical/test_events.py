@@ -3,7 +3,9 @@
 from datetime import date
 
 from msnode.twin.clinical.course import Course, Imaging, course
+from msnode.twin.clinical.event_kinds import days_of
 from msnode.twin.clinical.events import Event, sift
+from msnode.twin.patient_state import state
 
 DAY = date(2020, 1, 1)
 ON = date(2026, 1, 1)
@@ -112,3 +114,22 @@ def test_a_year_is_another_event_than_its_first_day() -> None:
     month = Event("relapse", DAY, last=date(2020, 1, 31))
     assert (year.when, month.when) == ("2020", "2020-01")
     assert len({year.identity, month.identity, Event("relapse", DAY).identity}) == 3
+
+
+def test_a_correction_reaches_its_kind_only_and_no_two_events_at_once() -> None:
+    first = Event("edss", DAY, "2.0", identifier="a")
+    other = Event("t25fw", DAY, "5.0", "s", replaces="a")
+    assert set(sift([first, other]).valid) == {first, other}
+    second = Event("edss", date(2020, 6, 1), "4.0", identifier="a")
+    fix = Event("edss", date(2020, 6, 1), "3.0", identifier="b", replaces="a")
+    assert made(first, second, fix).contradicted("edss")
+    settled = made(first, second, fix, Event("withdrawn", None, replaces=first.identity))
+    assert not settled.contradicted("edss")
+    assert [event.value for event in settled.of("edss")] == ["3.0"]
+
+
+def test_a_relapse_of_which_the_year_is_known_is_on_record() -> None:
+    first, last = days_of("2020")
+    vague, exact = Event("relapse", first, last=last), Event("relapse", date(2020, 11, 1))
+    assert state([vague], [], ON).facts.relapses == 1
+    assert state([vague, exact], [], ON).facts.relapses == "1 to 2"

@@ -162,3 +162,13 @@ def test_time_is_yes_or_unknown_but_never_no() -> None:
     assert in_time(made(scans=(SCAN, later))).value is None
     found = in_time(made(scans=(SCAN, replace(later, new=2))))
     assert (found.value, found.inputs) == ("yes", ("s2",))
+
+
+def test_an_anniversary_is_a_whole_year(tables: Tables) -> None:
+    onset = Event("onset", date(2019, 6, 1))
+    found = scores(made(onset, EDSS), tables)["MSSS"]
+    assert found.words == "EDSS 2.0 after 2 years"
+
+
+def test_a_cord_that_is_present_and_absent_on_one_day_is_unknown() -> None:
+    assert in_space(made(CORD, NO_CORD, scans=(placed("periventricular"),))).value is None
