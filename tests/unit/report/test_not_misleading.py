@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from msnode import classify, report
 from msnode.config import Describe
 from msnode.records.results import Priority, Report
 from msnode.records.sentences import Sentence
+from msnode.records.timeline import Timeline
 from msnode.report import (
     canvas,
     case,
@@ -25,7 +27,7 @@ from msnode.report import (
     wording,
 )
 from msnode.report.case import Case, matter
-from msnode.report.profiles import BUILDERS, OF_LESIONS
+from msnode.report.profiles import BUILDERS, OF_A_COURSE, OF_LESIONS
 from tests import lesion_reports
 from tests.acceptance.peers import ROOT
 from tests.unit.report.test_content import job, printed, sentences
@@ -118,10 +120,12 @@ def test_every_object_says_that_other_causes_look_alike(
 ) -> None:
     made = make_report(3)
     one = job(made, language)
-    outlined = job(lesion_reports.painted(made), language)
+    others = dict.fromkeys(OF_LESIONS, job(lesion_reports.painted(made), language))
+    course = Timeline(date(2024, 1, 15), edss=((date(2023, 1, 15), 2.0),))
+    others |= dict.fromkeys(OF_A_COURSE, job(replace(made, timeline=course), language))
     say = localised.Words(language)
     for kind, build in BUILDERS.items():
-        _, first = next(iter(build(outlined if kind in OF_LESIONS else one)))
+        _, first = next(iter(build(others.get(kind, one))))
         said = " ".join(sentences(first) + [str(first.get(name, "")) for name in DESCRIPTIONS])
         if kind == "pdf":
             said = " ".join(printed(one, monkeypatch))
