@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from msnode import sample
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 from tests.dicom import secondary_capture
 
 
@@ -18,6 +21,15 @@ def _logging() -> Iterator[None]:
     level = logger.level
     yield
     logger.setLevel(level)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[sa.Engine]:
+    """An empty database of today's schema."""
+    engine = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
+    migrate(engine)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -157,10 +157,9 @@ def _article(shown: Shown, model: Path) -> str:
 
 def _course(course: demo_twin.Followed) -> str:
     """The invented patient: the course, what is expected, and the last result."""
+    heading = "".join(f"<th>{name}</th>" for name in demo_twin.COLUMNS)
     rows = "".join(
-        f"<tr><td>{one.day}</td><td>{one.lesion_count}</td><td>{one.lesion_ml or 0:.1f}</td>"
-        f"<td>{'' if one.new is None else one.new}</td></tr>"
-        for one in course.found.imaging
+        f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in course.rows()
     )
     told = "".join(f"<p>{escape(line)}</p>" for line in course.sentences())
     folder = course.picture.parent.name
@@ -169,8 +168,7 @@ def _course(course: demo_twin.Followed) -> str:
         f'<p class="banner">Invented. {escape(demo_twin.INVENTED)}</p>'
         f'<img class="paper" src="{folder}/{course.picture.name}" alt="Lesion load, new lesions, '
         'EDSS, relapse and treatments over time, and what is expected">'
-        "<table><thead><tr><th>visit</th><th>lesions</th><th>ml</th><th>new since the visit before"
-        f"</th></tr></thead><tbody>{rows}</tbody></table>{told}"
+        f"<table><thead><tr>{heading}</tr></thead><tbody>{rows}</tbody></table>{told}"
         f"<details><summary>The picture that the PACS got of the last visit</summary>"
         f'<img src="{folder}/montage.png" alt="The last visit beside the one before"></details>'
         "</article>"

@@ -30,6 +30,8 @@ INVENTED = (
     "nothing."
 )
 
+COLUMNS = ("visit", "lesions", "ml", "new since the visit before")
+
 
 @dataclass(frozen=True)
 class Followed:
@@ -47,15 +49,20 @@ class Followed:
     scored: tuple[Scored, ...]
     picture: Path
 
-    def table(self) -> Table:
-        """The visits, a row each."""
-        table = Table(box=SIMPLE, pad_edge=False)
-        for name in ("visit", "lesions", "ml", "new since the visit before"):
-            table.add_column(name, overflow="fold")
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """The visits, in the order of `COLUMNS`."""
         for one in self.found.imaging:
             new = "" if one.new is None else str(one.new)
             ml = "" if one.lesion_ml is None else f"{one.lesion_ml:.1f}"
-            table.add_row(str(one.day), str(one.lesion_count), ml, new)
+            yield str(one.day), str(one.lesion_count), ml, new
+
+    def table(self) -> Table:
+        """The visits at a terminal."""
+        table = Table(box=SIMPLE, pad_edge=False)
+        for name in COLUMNS:
+            table.add_column(name, overflow="fold")
+        for row in self.rows():
+            table.add_row(*row)
         return table
 
     def sentences(self) -> Iterator[str]:

@@ -13,12 +13,7 @@ from msnode.prepare.head_check import admit
 from msnode.prepare.nifti import is_nifti
 from msnode.prepare.series_choice import Candidate
 from msnode.prepare.study import first_usable
-from msnode.records.images import (
-    Float32Array,
-    Float64Array,
-    InputContract,
-    SeriesChoice,
-)
+from msnode.records.images import Float32Array, Float64Array, InputContract, SeriesChoice
 from msnode.records.population import Acquisition
 from msnode.records.sentences import Text
 

@@ -111,9 +111,9 @@ def _earlier(case: Case, prior: Prior, number: int, at: At) -> Group:
     """Number and volume of the lesions of an earlier study (TID 1502: its date)."""
     date = prior.study_date.isoformat()
     label = case.say("earlier_study", date=date)
-    lesions, same = case.report.lesions, False
-    if lesions is not None:
-        same = lesions.model.digest == prior.lesion_digest
+    lesions = case.report.lesions
+    mine = lesions.model.digest if lesions is not None else None
+    same = mine == prior.lesion_digest
     numbers = [_count(case, at, prior.lesion_count or 0)]
     if prior.lesion_ml is not None:
         numbers.append(_ml(case, at, codes.VOLUME, prior.lesion_ml))
@@ -131,7 +131,7 @@ def _earlier(case: Case, prior: Prior, number: int, at: At) -> Group:
         algorithm_id=_algorithm(case) if same else None,
         measurements=numbers,
     )
-    other = bool(prior.lesion_digest) and lesions is not None and not same
+    other = bool(mine and prior.lesion_digest) and not same
     said = [label, case.say("earlier_other")] if other else [label]
     made[0].ContentSequence.extend(text(codes.COMMENT, one) for one in said)
     return made

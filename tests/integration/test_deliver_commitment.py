@@ -20,9 +20,7 @@ from msnode.deliver.verification import Delivery, negotiate
 from msnode.errors import Refused
 from msnode.records.receipt import Receipt
 from msnode.store.commitments import Commitments, State, read_report
-from msnode.store.database import open_database
 from msnode.store.receipts import Receipts
-from msnode.store.schema import migrate
 from tests.acceptance import peers
 from tests.integration import committing
 from tests.integration.committing import NO_SUCH_INSTANCE, Pacs, on_same_association, outcome
@@ -77,14 +75,6 @@ def _state(receipt: Receipt) -> str:
     if receipt.sent:
         return "sent"
     return "missing" if receipt.retry else "dead"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

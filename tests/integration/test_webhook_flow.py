@@ -18,9 +18,7 @@ from msnode.deliver.deliveries import Deliveries
 from msnode.flow import Flow
 from msnode.records.images import Study
 from msnode.records.receipt import Receipt
-from msnode.store.database import open_database
 from msnode.store.receipts import Receipts
-from msnode.store.schema import migrate
 from msnode.twin import Twin
 from tests import reports
 from tests.flows import leave, register
@@ -57,14 +55,6 @@ def ris() -> Iterator[Ris]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 @dataclass

@@ -218,8 +218,6 @@ def _result(one: Segment, order: Segment, sent: str) -> Cells:
     name = _name(one, order)
     if status in HOLDS:
         return cells | {"identifier": name}
-    if not re.match("[0-9]{12}", sent):
-        raise Unreadable("MSH-7", "a correction wants the time of the message, to the minute")
     versioned = {"identifier": f"{name}{VERSION}{_second(sent)}", "replaces": name}
     if status in WITHDRAWN:
         return {"kind": "withdrawn", "date": _day(sent[:8])} | versioned
@@ -250,10 +248,12 @@ def _second(when: str) -> str:
     """A time in 14 digits; in UTC, where it names its zone (DTM, 2.A.22).
 
     Raises:
-        Unreadable: there is no such time.
+        Unreadable: it is none, or not told to the minute.
     """
     told = re.match(r"([0-9]{12,14})(?:\.[0-9]*)?([+-][0-9]{4})?", when)
-    digits, zone = told.groups() if told else ("", None)
+    if told is None:
+        raise Unreadable("MSH-7", "a correction wants the time of the message, to the minute")
+    digits, zone = told.groups()
     try:
         at = datetime.strptime(f"{digits:0<14}{zone or ''}", "%Y%m%d%H%M%S%z" if zone else
                                "%Y%m%d%H%M%S")  # fmt: skip

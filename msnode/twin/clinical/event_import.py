@@ -113,7 +113,7 @@ def _add(
                 connection,
                 (Recorded(row.patient_key, row.event, origin(line=row.line)) for row in good),
             )
-            checked = list(_unambiguous(connection, checked))  # now that all IDs are known
+            checked = list(_mergeable(connection, checked))  # now that all IDs are known
             pairs = (row for row in checked if isinstance(row, MergeRow))
             merged = [pair for pair in pairs if _merged(connection, pair, account)]
             for pair in merged:  # before it is so: a merge that nobody heard of must not be
@@ -139,8 +139,8 @@ def _merged(connection: sa.Connection, pair: MergeRow, account: str) -> bool:
     return True
 
 
-def _unambiguous(connection: sa.Connection, batch: Iterable[Read]) -> Iterator[Read]:
-    """Refuse a merge of an ID without its issuer that may be of several patients."""
+def _mergeable(connection: sa.Connection, batch: Iterable[Read]) -> Iterator[Read]:
+    """Refuse a merge of an ID that may be of several patients, or that somebody took back."""
     for one in batch:
         keys = (one.old_key, one.into_key) if isinstance(one, MergeRow) else ()
         if any(is_ambiguous(connection, key) for key in keys):

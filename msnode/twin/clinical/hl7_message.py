@@ -90,9 +90,11 @@ class Segment:
             Unreadable: a sequence is not known.
         """
         component, repetition, sub, escape, field = self.separators
+        if escape not in text:
+            return text
         known = {"F": field, "S": component, "T": sub, "R": repetition, "E": escape,
                  ".br": " ", "H": "", "N": ""}  # fmt: skip
-        pieces = text.split(escape) if escape else [text]
+        pieces = text.split(escape)
         if len(pieces) % 2 == 0:
             raise Unreadable(f"segment {self.number}", "an escape sequence has no end")
         for index in range(1, len(pieces), 2):

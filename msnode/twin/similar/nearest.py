@@ -146,7 +146,8 @@ def everybody(engine: sa.Engine) -> Iterator[tuple[str, Course]]:
     groups = _merged_ids(merges)
     for group in groups:
         with engine.connect() as connection:
-            yield from _courses(*_rows(connection, group), merges)
+            rows = _rows(connection, group)
+        yield from _courses(*rows, merges)
     apart = frozenset().union(*groups)
     after = ""
     while True:
@@ -157,7 +158,7 @@ def everybody(engine: sa.Engine) -> Iterator[tuple[str, Course]]:
             ids = list(connection.scalars(page))
             if not ids:
                 return
-            entries, events = (_by_id(rows) for rows in _rows(connection, (ids[0],), ids[-1]))
+            entries, events = map(_by_id, _rows(connection, (ids[0],), ids[-1]))
         after = ids[-1] + "g"  # the digits end at f
         for digits in ids:
             if digits not in apart:

@@ -1,7 +1,6 @@
 """HL7 v2 messages: what is taken, what is refused with its place, and corrections in any order."""
 
 import random
-from collections.abc import Iterator
 from datetime import date
 from itertools import permutations
 from pathlib import Path
@@ -10,10 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from msnode.errors import Refused
-from msnode.store.database import open_database
 from msnode.store.merges import undo
 from msnode.store.patients import are_one, patient_key
-from msnode.store.schema import migrate
 from msnode.twin.clinical.course import course
 from msnode.twin.clinical.event_csv import RefusedRow, Row
 from msnode.twin.clinical.event_hl7 import MergeRow, read_messages
@@ -242,14 +239,6 @@ def test_bytes_that_went_wrong_are_refused_and_never_quoted(file: Path) -> None:
         told = [flaw.fix for one in found if isinstance(one, RefusedRow) for flaw in one.flaws]
         told += [flaw.column for one in found if isinstance(one, RefusedRow) for flaw in one.flaws]
         assert all("DOE" not in text and "SECRET" not in text for text in told)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 def test_a_merge_is_made_once_and_heard_once(database: sa.Engine, file: Path) -> None:

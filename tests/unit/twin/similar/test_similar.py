@@ -1,17 +1,14 @@
 """Who is like a patient: distances, the node's own record, the published people, the cohort."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from msnode.store.database import open_database, studies
+from msnode.store.database import studies
 from msnode.store.merges import merge
 from msnode.store.patients import keys_of
-from msnode.store.schema import migrate
 from msnode.twin import Entry, Twin
 from msnode.twin.clinical.course import Imaging, course
 from msnode.twin.clinical.event_store import add
@@ -25,11 +22,8 @@ ME = Features(age=40.0, sex="F", load=5.0, edss=2.0)
 
 
 @pytest.fixture
-def twin(tmp_path: Path) -> Iterator[Twin]:
-    engine = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
-    migrate(engine)
-    yield Twin(engine)
-    engine.dispose()
+def twin(database: sa.Engine) -> Twin:
+    return Twin(database)
 
 
 def visit(twin: Twin, key: str, number: int, day: str, ml: float, **more: object) -> None:
