@@ -132,6 +132,22 @@ def test_the_same_scan_a_year_later_shows_no_change(hospital: Hospital) -> None:
     assert "Since 2023-01-15 (365 days): no new lesion" in hospital.text(hospital.studies[1])
 
 
+def test_the_later_report_refers_to_the_earlier_one_as_it_was_written(hospital: Hospital) -> None:
+    folders = [hospital.work(study) / "standard" for study in hospital.studies]
+    for name in ("sr", "readable"):
+        first, second = (pydicom.dcmread(folder / f"{name}.dcm") for folder in folders)
+        assert "PertinentOtherEvidenceSequence" not in first
+        [study] = second.PertinentOtherEvidenceSequence
+        [series] = study.ReferencedSeriesSequence
+        [reference] = series.ReferencedSOPSequence
+        document = pydicom.dcmread(folders[0] / "sr.dcm")
+        assert study.StudyInstanceUID == document.StudyInstanceUID
+        assert series.SeriesInstanceUID == document.SeriesInstanceUID
+        assert reference.ReferencedSOPInstanceUID == document.SOPInstanceUID
+    assert not (folders[0] / "course.dcm").exists()
+    assert (folders[1] / "course.dcm").exists()
+
+
 def test_the_later_report_tells_the_course_and_the_earlier_one_nothing_of_it(
     hospital: Hospital,
 ) -> None:
