@@ -20,7 +20,7 @@ from msnode import sample
 from msnode.cli.demo import OBJECTS, QUIET_S, Pacs, node
 from msnode.config import BUNDLE
 from msnode.deliver.c_store import send
-from msnode.deliver.peer import parse_peer
+from msnode.requestor.peer import parse_peer
 
 
 def measure(folder: Path, pacs: Pacs, port: int, number: int) -> float:

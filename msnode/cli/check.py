@@ -31,10 +31,10 @@ from msnode.config import (
 from msnode.config.overlaps import EVERYWHERE, is_listened_on, itself
 from msnode.config.tls_files import unreadable_of
 from msnode.deliver import webhook
-from msnode.deliver.peer import echo
 from msnode.deliver.verification import negotiate
 from msnode.deliver.webhook import reach
 from msnode.errors import ConfigError, MsnodeError
+from msnode.requestor.peer import echo
 from msnode.store.database import open_database
 from msnode.store.schema import revisions
 from msnode.tls import ServerTls, client_context

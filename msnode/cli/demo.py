@@ -27,8 +27,8 @@ from msnode import report, sample
 from msnode.cli import demo_twin
 from msnode.cli.demo_page import Shown, held_against, render
 from msnode.deliver.c_store import send
-from msnode.deliver.peer import parse_peer
 from msnode.errors import MsnodeError
+from msnode.requestor.peer import parse_peer
 from msnode.sample import KnownStudy
 from msnode.sample.invented_visits import PATIENT_ID, VISITS
 

@@ -11,8 +11,8 @@ from rich.markup import escape
 from msnode import config
 from msnode.cli.progress import progress
 from msnode.config import Config, DicomPeer, Tls
-from msnode.deliver import peer
 from msnode.errors import ConfigError
+from msnode.requestor import peer
 
 
 @dataclass(frozen=True, slots=True)

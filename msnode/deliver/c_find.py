@@ -1,26 +1,14 @@
 """C-FIND (PS3.4 C): which objects a peer shows, and how many images of a series it has."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.uid import UID
 from pynetdicom.association import Association
-from pynetdicom.sop_class import (  # type: ignore[attr-defined]
-    StudyRootQueryRetrieveInformationModelFind,
-)
 
 from msnode.config import DicomPeer
-from msnode.deliver.peer import offering
-from msnode.errors import Refused, TryLater
-
-FIND = UID(StudyRootQueryRetrieveInformationModelFind)
-
-PENDING = (0xFF00, 0xFF01)
-"""A match, with more to come (PS3.4 C.4.1.1.4)."""
-
-NEVER = (0x0122, 0xA900)
-"""SOP Class Not Supported; Identifier Does Not Match SOP Class."""
+from msnode.requestor.peer import offering
+from msnode.requestor.query import FIND, matches
 
 _COUNT = "NumberOfSeriesRelatedInstances"
 
@@ -73,7 +61,7 @@ def _images(association: Association, series: Series, name: str) -> set[str]:
     query.QueryRetrieveLevel = "IMAGE"
     query.StudyInstanceUID, query.SeriesInstanceUID = series
     query.SOPInstanceUID = ""
-    return {str(match.get("SOPInstanceUID", "")) for match in _ask(association, query, name)}
+    return {str(match.get("SOPInstanceUID", "")) for match in matches(association, query, name)}
 
 
 def count_images(
@@ -95,23 +83,10 @@ def count_images(
     query.NumberOfSeriesRelatedInstances = None
     with offering(FIND, peer, calling_ae_title) as association:
         found = {
-            str(m.SeriesInstanceUID): m.get(_COUNT) for m in _ask(association, query, peer.name)
+            str(m.SeriesInstanceUID): m.get(_COUNT) for m in matches(association, query, peer.name)
         }
         unsaid = [uid for uid, count in found.items() if count is None]
         counted = {
             uid: len(_images(association, (study_instance_uid, uid), peer.name)) for uid in unsaid
         }
     return {uid: int(count) for uid, count in found.items() if count is not None} | counted
-
-
-def _ask(association: Association, query: Dataset, name: str) -> Iterator[Dataset]:
-    """The matches of a query."""
-    for answer, match in association.send_c_find(query, FIND):
-        status = answer.get("Status")
-        if status in PENDING and match is not None:
-            yield match
-        elif status in NEVER:
-            raise Refused(f"{name} answered a C-FIND with status 0x{status:04X}")
-        elif status != 0x0000:
-            said = "nothing" if status is None else f"status 0x{status:04X}"
-            raise TryLater(f"{name} answered a C-FIND with {said}")

@@ -23,11 +23,11 @@ from pynetdicom.association import Association
 from pynetdicom.dsutils import split_dataset
 
 from msnode.config import DicomPeer
-from msnode.deliver import peer
-from msnode.deliver.association_answer import Course
 from msnode.deliver.peer_answers import describe, outcome
 from msnode.errors import Refused, TryLater
 from msnode.records.receipt import Receipt
+from msnode.requestor import peer
+from msnode.requestor.association_answer import Course
 
 # Send a file's bytes as they are, without reading it as a whole or decoding anything; a library
 # switch without a parameter.

@@ -17,9 +17,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from msnode.config import DicomPeer
 from msnode.deliver.c_store import read_item
-from msnode.deliver.peer import offering
 from msnode.errors import Refused, TryLater
 from msnode.records.receipt import Commitment
+from msnode.requestor.peer import offering
 from msnode.store.commitments import read_report
 
 COMMITMENT = UID(StorageCommitmentPushModel)

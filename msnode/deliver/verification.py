@@ -11,11 +11,12 @@ from pydicom.uid import generate_uid
 from msnode import metrics
 from msnode.config import Destination, DicomPeer, Retry
 from msnode.deliver.backoff import pause, steady_pause
-from msnode.deliver.c_find import FIND, find
+from msnode.deliver.c_find import find
 from msnode.deliver.commitment import COMMITMENT, request_commitment
-from msnode.deliver.peer import offering
 from msnode.errors import Refused, TryLater
 from msnode.records.receipt import Commitment, Receipt
+from msnode.requestor.peer import offering
+from msnode.requestor.query import FIND
 from msnode.store.commitments import Commitments, Request, State
 from msnode.store.receipts import Receipts, count, proven
 

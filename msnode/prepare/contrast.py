@@ -1,10 +1,10 @@
 """Which kind of image a series is: FLAIR, T1, T2, PD or something else, and by what."""
 
-import re
 from typing import NamedTuple
 
 from msnode.prepare.series_header import MR_IMAGES, Header
 from msnode.records.sentences import Sentence, Value
+from msnode.records.series_words import is_other_body_part, kind_in, refused_in
 
 
 class Contrast(NamedTuple):
@@ -13,18 +13,6 @@ class Contrast(NamedTuple):
     kind: str
     by: Sentence
 
-
-#: Words of scanners, protocols and technologists in several languages, the first match wins. A
-#: letter or digit beside "t1", "t2" makes another word of it (PAT2), but for "2d" and "3d".
-_WORDS = (
-    ("DIR", r"\bdir\b|double ?inv"),
-    ("FLAIR", r"flair|dark ?-?fl(uid)?\b|fluid ?-?att|\bda ?-?fl\b|压水|水抑制|フレア|флаир|флэир"),
-    ("STIR", r"\bstir\b|\btirm"),
-    ("T2*", r"(?<![a-z0-9])t2 ?(\*|star)|\bswi|\bswan\b|venobold|\bhemo\b|\bhaemo\b|\bmedic\b"),
-    ("T1", r"(?<![a-z0-9])([23]d ?-?)?t1(?![0-9])|mp2?rage|bravo|fspgr|\btfl|vibe|\b3d ?tfe"),
-    ("PD", r"\bpd|\bproton|\bdp\b"),
-    ("T2", r"(?<![a-z0-9])([23]d ?-?)?t2(?![0-9])|\bciss\b|fiesta|\bdrive\b"),
-)
 
 #: Terms of ImageType (PS3.3 C.8.3.1.1.1 and vendors' habits) that a classifier never wants, with a
 #: phrase for each.
@@ -53,32 +41,6 @@ _REFUSED_TYPES = {
     "SPECTROSCOPY": "spectroscopy",
 }
 
-#: Whole words that a classifier never wants in a series' description.
-_REFUSED_WORDS = (
-    (r"locali[sz]er?s?|localisateur|lokali[sz]er|loc|scout|survey|smartbrain|aahead|3 ?-?plane",
-     "localizer"),
-    (r"(ep2d ?)?dwi ?\d*|diff?(usion(en)?|usión|usie)?|adc ?(map)?|tracew|dti ?\d*|dki|b ?1000",
-     "diffusion"),
-    (r"(ce ?-?)?mra|tofs?( ?3d)?|angio(graphy|graphie|grafia|gramm?)?|venogra(m|phy|phie)|pca|mrv",
-     "angiography"),
-    (r"m(in)?ips?|proje[ck]tions?|projektion(en)?", "projection"),
-    (r"perf|perfusion(en)?|perfusión|perfusie|dsc|p?c?asl|r?cb[fv]", "perfusion"),
-    (r"(rs ?-?)?fmri|bold|resting( ?state)?", "functional"),
-    (r"csi|svs|spectro(scop(y|ie|ia))?", "spectroscopy"),
-    (r"calibration|kalibrierung|calib|cal scan|(b0 ?)?field ?map(ping)?|b[01] ?map(ping)?",
-     "calibration"),
-    (r"subtra[ck]t(ion|ed)?|subtr", "subtraction"),
-)  # fmt: skip
-
-_NEGATION = r"(?<!no )(?<!non )(?<!w/o )(?<!without )(?<!sans )(?<!ohne )(?<!sin )(?<!zonder )"
-
-_OTHER_BODY_PARTS = re.compile(
-    r"^(?!.*(?:HEAD|BRAIN|SKULL)).*\b(?:[CTLS]{0,2}SPINE|NECK|CHEST|THORAX|ABDOMEN|PELVIS|HEART"
-    r"|BREASTS?|LIVER|PROSTATE|SHOULDERS?|ELBOW|WRIST|HANDS?|HIPS?|KNEES?|ANKLE|(?:FORE)?FOOT|FEET"
-    r"|(?:UPPER|LOWER)?LEGS?|(?:UPPER|LOWER|FORE)?ARMS?|(?:LOW|UP)?EXM|EXTREMIT(?:Y|IES)|UTERUS"
-    r"|KIDNEYS?|PANCREAS|THIGH|CALF)\b"
-)
-
 
 def unsuitable(header: Header) -> Sentence | None:
     """Why a series can be no head image for a classifier, whatever its kind; None if it can."""
@@ -90,16 +52,14 @@ def unsuitable(header: Header) -> Sentence | None:
         return Sentence("sop_class")
     if header.animal:
         return Sentence("animal")
-    if _OTHER_BODY_PARTS.search(header.body_part.replace("_", " ")):
+    if is_other_body_part(header.body_part):
         return Sentence("body_part", part=header.body_part)
     if (term := refused_type(header)) is not None:
         return Sentence("by_image_type", what=Sentence(_REFUSED_TYPES[term]), term=term)
     if header.component != "MAGNITUDE":
         return Sentence("component", component=header.component)
-    for pattern, what in _REFUSED_WORDS:
-        whole = rf"(?<![^\W\d_]){_NEGATION}(?:{pattern})(?![^\W\d_])"
-        if found := re.search(whole, header.words):
-            return Sentence("by_words", what=Sentence(what), word=found[0])
+    if (refused := refused_in(header.words)) is not None:
+        return Sentence("by_words", what=Sentence(refused[0]), word=refused[1])
     return None
 
 
@@ -127,10 +87,8 @@ def contrast(header: Header) -> Contrast:
 
 def by_words(words: str) -> Contrast | None:
     """The kind of image that free text speaks of, None where it does not."""
-    for kind, pattern in _WORDS:
-        if found := re.search(pattern, words.lower()):
-            return Contrast(kind, Sentence("described", word=found[0]))
-    return None
+    found = kind_in(words)
+    return Contrast(found[0], Sentence("described", word=found[1])) if found else None
 
 
 def _by_times(header: Header, words: str) -> str:

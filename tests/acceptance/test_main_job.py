@@ -13,8 +13,8 @@ from pydicom import Dataset
 from pydicom.uid import RTPlanStorage
 
 from msnode.deliver.c_store import send
-from msnode.deliver.peer import parse_peer
 from msnode.records.uid_hash import uid_hash
+from msnode.requestor.peer import parse_peer
 from tests.acceptance import peers
 from tests.acceptance.conftest import Hospital, Sent
 from tests.dicom import secondary_capture

@@ -25,12 +25,12 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from msnode import report
 from msnode.config import Describe, DicomPeer, Form
-from msnode.deliver import peer
 from msnode.deliver.c_store import send
 from msnode.deliver.deliveries import deliver
-from msnode.deliver.peer import echo, parse_peer
 from msnode.errors import TryLater
 from msnode.records.receipt import Receipt
+from msnode.requestor import peer
+from msnode.requestor.peer import echo, parse_peer
 from tests import reports
 from tests.acceptance import peers
 

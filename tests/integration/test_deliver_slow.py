@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from msnode.deliver import peer
 from msnode.deliver.c_store import send
-from msnode.deliver.peer import parse_peer
+from msnode.requestor import peer
+from msnode.requestor.peer import parse_peer
 from tests.acceptance import peers
 
 RATE = 100_000

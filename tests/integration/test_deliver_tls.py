@@ -8,10 +8,10 @@ import pytest
 import trustme
 
 from msnode.config import DicomPeer, Tls
-from msnode.deliver import peer
 from msnode.deliver.deliveries import deliver
-from msnode.deliver.peer import echo, parse_peer
 from msnode.errors import TryLater
+from msnode.requestor import peer
+from msnode.requestor.peer import echo, parse_peer
 from tests.acceptance import peers
 
 Save = Callable[..., Path]

@@ -24,10 +24,10 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from msnode.association_items import item, items
 from msnode.config import DicomPeer
-from msnode.deliver import peer
 from msnode.deliver.c_store import send
-from msnode.deliver.peer import echo, parse_peer
 from msnode.errors import TryLater
+from msnode.requestor import peer
+from msnode.requestor.peer import echo, parse_peer
 from tests.integration.listening import Receiver, pause_reactor, write
 from tests.unit.receive.datasets import encode, mr
 

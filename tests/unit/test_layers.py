@@ -14,10 +14,12 @@ import msnode
 PACKAGE = Path(msnode.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-STAGES = {"receive", "prepare", "classify", "lesions", "report", "deliver", "twin", "learn"}
+STAGES = {"receive", "prepare", "classify", "lesions", "report", "deliver", "fetch"}
+STAGES |= {"twin", "learn"}
+BASE = {"association_items", "audit", "tls", "config", "metrics", "requestor", "server_socket"}
 LAYERS = (
     {"errors", "records"},
-    {"association_items", "audit", "tls", "config", "metrics", "server_socket", "store", "sample"},
+    BASE | {"store", "sample"},
     {"confined", "web"},
     STAGES,
     {"analysis"},

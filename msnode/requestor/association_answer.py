@@ -22,6 +22,7 @@ from msnode.association_items import (
     MAXIMUM_LENGTH,
     NO_REASON,
     NO_TRANSFER_SYNTAX,
+    ROLE_SELECTION,
     TRANSFER_SYNTAX,
     USER_INFORMATION,
     Answer,
@@ -59,13 +60,16 @@ def _acceptance(body: bytes) -> bytes:
     """What follows the length of an A-ASSOCIATE-AC."""
     answers: dict[int, Answer] = {}
     information: dict[int, bytes] = {MAXIMUM_LENGTH: bytes(4)}  # any length, where none is said
+    roles: list[bytes] = []
     for kind, content in items(body[FIXED:]):
         # an ID that is even we have not asked for
         if kind == ANSWERED_CONTEXT and len(content) >= 4 and content[0] % 2:
             answers.setdefault(content[0], _answer(content))
         elif kind == USER_INFORMATION:
             information |= _useful(content)
+            roles += _roles(content)
     encoded = b"".join(item(kind, value) for kind, value in sorted(information.items()))
+    encoded += b"".join(item(ROLE_SELECTION, role) for role in roles)
     return acceptance(BLANK, answers.values(), encoded)
 
 
@@ -85,7 +89,7 @@ def _answer(content: bytes) -> Answer:
 
 
 def _useful(content: bytes) -> dict[int, bytes]:
-    """Of the user information what pynetdicom needs; we propose nothing else to be answered."""
+    """Of the user information what pynetdicom needs; what else we propose are roles."""
     found: dict[int, bytes] = {}
     for kind, value in user_information(content):
         if kind == MAXIMUM_LENGTH and len(value) == 4:
@@ -93,6 +97,19 @@ def _useful(content: bytes) -> dict[int, bytes]:
         elif kind == IMPLEMENTATION_CLASS and (name := uid(value)):
             found[kind] = name.encode()
     return found
+
+
+def _roles(content: bytes) -> list[bytes]:
+    """Answers to the roles that we propose for C-GET (PS3.7 D.3.3.4): UID, and two bytes."""
+    return [
+        value
+        for kind, value in user_information(content)
+        if kind == ROLE_SELECTION
+        and len(value) >= 4
+        and len(value) == int.from_bytes(value[:2], "big") + 4
+        and uid(value[2:-2])
+        and max(value[-2:]) <= 1
+    ]
 
 
 def _rejection(result: int, source: int, reason: int) -> bytes:

@@ -15,8 +15,8 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from msnode.config import DicomPeer
-from msnode.deliver.association_answer import Course
 from msnode.errors import ConfigError, Refused, TryLater
+from msnode.requestor.association_answer import Course
 from msnode.tls import client_context
 
 CONNECT_S = 10.0

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from msnode.config import Tls
-from msnode.deliver.peer import parse_peer
 from msnode.errors import ConfigError
+from msnode.requestor.peer import parse_peer
 from msnode.tls import client_context
 
 
