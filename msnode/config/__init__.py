@@ -13,6 +13,7 @@ from msnode.config.destinations import (
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
 from msnode.config.models import BUNDLE, LESIONS, Classify, Expect, Outline, Priority, Urgent
+from msnode.config.prior_sources import NamedSource, PeerSource, PriorSource, peer_of
 from msnode.config.settings import (
     Audit,
     Caller,
@@ -44,8 +45,11 @@ __all__ = [
     "Folder",
     "Form",
     "Http",
+    "NamedSource",
     "ObjectDestination",
     "Outline",
+    "PeerSource",
+    "PriorSource",
     "Priority",
     "Receive",
     "Retention",
@@ -57,4 +61,5 @@ __all__ = [
     "load",
     "masked",
     "parse",
+    "peer_of",
 ]

@@ -138,6 +138,15 @@ def shared_secret(value: str) -> str | None:
     return "is shorter than 16 characters; take `openssl rand -hex 32`"
 
 
+def hours(value: str) -> str | None:
+    """From when to when, in local time; over midnight where the second is the earlier one."""
+    moment = r"(?:[01]\d|2[0-3]):[0-5]\d"
+    match = re.fullmatch(f"({moment})-({moment})", value, re.ASCII)
+    if match is not None and match[1] != match[2]:
+        return None
+    return f'{value!r} are no hours; write them like "18:00-07:00", or delete the line for any time'
+
+
 def is_address(text: str) -> bool:
     """Whether a text is an IP address."""
     try:
@@ -174,6 +183,7 @@ BytesOrNone = Annotated[int, Within(0)]
 Count = Annotated[int, Within(1)]
 Days = Annotated[float, days]
 Host = Annotated[str, host]
+Hours = Annotated[str, hours]
 Label = Annotated[str, label]
 ListeningPort = Annotated[int, Within(0, 65535)]
 """0 takes a free port."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from msnode.config.constraints import is_loopback
 from msnode.config.destinations import Destination, DicomPeer, Folder
+from msnode.config.prior_sources import PeerSource, PriorSource, peer_of
 
 if TYPE_CHECKING:
     from msnode.config.settings import Caller, Http, Receive
@@ -50,6 +51,13 @@ def wrong_destinations(receive: "Receive", destinations: Sequence[Destination]) 
                 f"{where}: brings to where {twin!r} brings already, so each result would be there "
                 "twice; delete one of them"
             )
+
+
+def own_sources(receive: "Receive", sources: Sequence[PriorSource]) -> Iterator[str]:
+    """Sources of earlier studies that are this node."""
+    for i, one in enumerate(sources):
+        if isinstance(one, PeerSource) and (peer := peer_of(one, ())) and _is_us(receive, peer):
+            yield f"priors.{i}.host: {itself(peer)}"
 
 
 def itself(peer: DicomPeer) -> str:

@@ -12,15 +12,39 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from msnode.config.constraints import hint
 from msnode.config.destinations import KEYS, Destination, DicomPeer, Folder
+from msnode.config.prior_sources import SOURCE_KEYS, PeerSource, PriorSource
 
 WRONG = (TypeError, ValueError, OverflowError)
 """What a value of the wrong kind provokes."""
 
 _numbers = itertools.count()
+
+
+class Kinds(NamedTuple):
+    """The kinds of one thing, told apart by the key that only one has.
+
+    Attributes:
+        by_key: which kind a key makes it.
+        usual: the kind that stands in where that is not told.
+        give: what the file should have.
+    """
+
+    by_key: dict[str, Any]
+    usual: Any
+    give: str
+
+
+UNIONS: tuple[tuple[Any, Kinds], ...] = (
+    (
+        Destination,
+        Kinds(KEYS, DicomPeer, "either ae_title, host and port, or folder, or url and secret"),
+    ),
+    (PriorSource, Kinds(SOURCE_KEYS, PeerSource, "either source, or ae_title, host and port")),
+)
 
 
 class Reader:
@@ -57,8 +81,8 @@ class Reader:
 
     def _way(self, kind: Any) -> Callable[[Any, Any, str], Any]:
         """The method that reads this kind."""
-        if kind == Destination:
-            return self._destination
+        if _kinds(kind) is not None:
+            return self._one_of
         if is_dataclass(kind):
             return self._section
         ways: dict[Any, Callable[[Any, Any, str], Any]] = {
@@ -114,23 +138,27 @@ class Reader:
             return self._stand_in(hinted)
         return default
 
-    def _destination(self, _: Any, value: Any, where: str) -> Any:
-        """One of the kinds of destination, told by the key that only it has."""
+    def _one_of(self, union: Any, value: Any, where: str) -> Any:
+        """One of several kinds, told by the key that only it has."""
+        kinds = _kinds(union)
+        assert kinds is not None  # noqa: S101 - as `_way` has seen
         if not isinstance(value, dict):
-            return self._section(DicomPeer, value or [], where)  # which says what it should be
+            return self._section(kinds.usual, value or [], where)  # which says what it should be
         given = {key: known for key, known in value.items() if known is not None}
-        kinds = [kind for key, kind in KEYS.items() if key in given]
-        if len(kinds) == 1:
-            return self._section(kinds[0], given, where)
-        self._tell(where, "give either ae_title, host and port, or folder, or url and secret")
-        rest = {key: known for key, known in given.items() if key not in KEYS}
-        return self._section(DicomPeer, {"ae_title": "ANY", **rest, "host": _any()}, where)
+        found = [kind for key, kind in kinds.by_key.items() if key in given]
+        if len(found) == 1:
+            return self._section(found[0], given, where)
+        self._tell(where, f"give {kinds.give}")
+        rest = {key: known for key, known in given.items() if key not in kinds.by_key}
+        return self._section(kinds.usual, {"ae_title": "ANY", **rest, "host": _any()}, where)
 
     def _stand_in(self, kind: Any) -> Any:
         """Something that is in order and like nothing else in the file."""
         origin = get_origin(kind)
         if kind == Destination:
             return Folder(_any(), folder=self._base / _any())
+        if kind == PriorSource:
+            return PeerSource(_any(), "ANY", _any())
         if is_dataclass(kind):
             return Reader(self._base).read(kind, {}, "")
         if origin is Annotated:
@@ -138,6 +166,11 @@ class Reader:
         if origin is Literal:
             return get_args(kind)[0]
         return self._base / _any() if kind is Path else _any()
+
+
+def _kinds(kind: Any) -> Kinds | None:
+    """The kinds of a union; None for any other annotation."""
+    return next((kinds for union, kinds in UNIONS if kind == union), None)
 
 
 @cache
@@ -193,8 +226,9 @@ def _choice(kind: Any, value: Any, _: str) -> Any:
 
 
 def _odd(name: str, kind: Any) -> str:
-    """Why a section has no such key: it is another kind of destination's, or nobody's."""
-    others = {field.name for each in KEYS.values() for field in fields(each)}
-    if kind in KEYS.values() and name in others:
-        return f"does nothing for {kind.WHAT}; delete it"
+    """Why a section has no such key: it is another kind's, or nobody's."""
+    for _, kinds in UNIONS:
+        others = {field.name for each in kinds.by_key.values() for field in fields(each)}
+        if kind in kinds.by_key.values() and name in others:
+            return f"does nothing for {kind.WHAT}; delete it"
     return f"unknown key; {hint(name, [field.name for field in fields(kind)])}"

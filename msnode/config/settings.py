@@ -27,11 +27,12 @@ from msnode.config.constraints import (
 )
 from msnode.config.destinations import Destination, DicomPeer, Folder, Tls
 from msnode.config.models import Classify, Expect, Outline, Priority
-from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
+from msnode.config.overlaps import equal_ports, idle_callers, own_sources, wrong_destinations
+from msnode.config.prior_sources import PriorSource, wrong_sources
 
 Conflicts = Literal["keep", "refuse", "replace"]
 
-OURS = ("incoming", "instances", "work", "quarantine", "audit", "visits")
+OURS = ("incoming", "instances", "work", "quarantine", "audit", "visits", "fetched")
 """Folders in the data folder whose files the node takes in, moves and deletes."""
 
 
@@ -249,6 +250,8 @@ class Config:
     expect: Expect = field(default_factory=Expect)
     report: Describe = field(default_factory=Describe)
     destinations: tuple[Destination, ...] = ()
+    priors: tuple[PriorSource, ...] = ()
+    """Where earlier studies are fetched from that the node has never seen; empty: nowhere."""
     http: Http = field(default_factory=Http)
     retention: Retention = field(default_factory=Retention)
     audit: Audit = field(default_factory=Audit)
@@ -274,6 +277,13 @@ class Config:
             yield (
                 f"complete.source: no DICOM destination is called {self.complete.source!r}; "
                 "give the name of the PACS under destinations"
+            )
+        yield from wrong_sources(self.priors, self.destinations)
+        yield from own_sources(self.receive, self.priors)
+        if self.priors and self.lesions.bundle is None:
+            yield (
+                "priors: do nothing without lesions.bundle, as nothing is compared; delete "
+                "one of the two settings"
             )
         for i, destination in enumerate(self.destinations):
             if isinstance(destination, Folder) and self._is_ours(destination.folder):

@@ -5,19 +5,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msnode.config.destinations import Folder, Tls, Webhook
+from msnode.config.prior_sources import PeerSource
 
 if TYPE_CHECKING:
     from msnode.config.settings import Config
 
 
 def unreadable(config: "Config") -> Iterator[str]:
-    """Every file that cannot be read, of the listener, the destinations and the syslog server."""
+    """Every file that cannot be read, of the listener, of peers and of the syslog server."""
     yield from unreadable_of("receive.tls", config.receive.tls)
     for i, destination in enumerate(config.destinations):
         if not isinstance(destination, Folder):
             yield from unreadable_of(f"destinations.{i}.tls", destination.tls)
         if isinstance(destination, Webhook) and destination.ca is not None:
             yield from _unreadable(f"destinations.{i}.ca", destination.ca)
+    for i, source in enumerate(config.priors):
+        if isinstance(source, PeerSource):
+            yield from unreadable_of(f"priors.{i}.tls", source.tls)
     if config.audit.syslog is not None:
         yield from unreadable_of("audit.syslog.tls", config.audit.syslog.tls)
 
