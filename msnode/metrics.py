@@ -4,7 +4,8 @@ from prometheus_client import Counter, Gauge, Histogram, Info
 
 INSTANCES = Counter(
     "msnode_instances_total", "C-STORE requests by answer.", ["outcome"]
-)  # stored, duplicate, own (our result coming back), refused, failed
+)  # stored, fetched (an earlier study that we asked for), duplicate, own (our result coming back),
+# refused, failed
 CONFLICTS = Counter(
     "msnode_conflicts_total", "Instances stored whose UID was here already with other content."
 )
@@ -25,7 +26,7 @@ FAULTS = Counter(
     ["reason"],
 )  # as in analysis.FAULTS
 COMPLETIONS = Counter("msnode_completions_total", "Studies taken as complete.", ["reason"])
-# evidence, idle, interrupted, fewer, cap
+# evidence, idle, interrupted, fewer, cap; priors: for earlier studies that came later
 QUEUE_DEPTH = Gauge("msnode_queue_depth", "Studies by state.", ["state"])
 STOPPED_JOBS = Gauge("msnode_stopped_jobs", "Jobs that wait for an administrator.", ["state"])
 # dead, cancelled
@@ -102,13 +103,21 @@ DECODER_DEATHS = Counter(
     "Processes lost while they read a study, by what they did and why.",
     ["function", "reason"],
 )  # has_wanted, prepare_into, study_date, write; crashed, memory, late
+PRIOR_SEARCHES = Counter(
+    "msnode_prior_searches_total",
+    "Attempts to get earlier studies, by source and outcome.",
+    ["source", "outcome"],
+)  # done, retried, given_up, postponed (hours, rate)
+PRIORS = Counter(
+    "msnode_priors_total", "Earlier studies by source and outcome.", ["source", "outcome"]
+)  # kept, unusable, failed (an attempt to fetch it)
 FREE_BYTES = Gauge("msnode_data_free_bytes", "Free space on the data disk.")
 WATERMARK_BYTES = Gauge(
     "msnode_data_watermark_bytes", "Free space below which it is low or refused.", ["level"]
 )  # warn, refuse
 DELETED_BYTES = Counter(
     "msnode_deleted_bytes_total", "Bytes deleted by the rules of retention.", ["kind"]
-)  # images, results, visits, quarantine, backups
+)  # images, results, visits, quarantine, backups, fetched
 PERIODIC_SECONDS = Histogram(
     "msnode_periodic_seconds",
     "Time of one run of a periodic task.",

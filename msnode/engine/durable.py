@@ -22,7 +22,8 @@ from msnode.engine.common import (
     study_of,
 )
 from msnode.engine.workflows import register
-from msnode.store.database import hosts, unix_now
+from msnode.store.database import hosts
+from msnode.store.database_clock import unix_now
 
 if TYPE_CHECKING:  # as in workflows.py
     from msnode.flow import Flow

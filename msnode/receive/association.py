@@ -39,7 +39,8 @@ from msnode.records.uid_hash import uid_hash
 log = logging.getLogger(__name__)
 
 OVERDUE = {"timeout": "network_timeout_s", "expired": "max_association_s"}
-COSTS = {"stored": -1.0, "duplicate": 0.0, "own": 0.0, "refused": 1.0, "failed": 1.0}
+COSTS = {"stored": -1.0, "fetched": -1.0, "duplicate": 0.0, "own": 0.0, "refused": 1.0,
+         "failed": 1.0}  # fmt: skip
 HERE = (Taken.STORED, Taken.DUPLICATE)
 CHEAP_REQUEST = 1 << 13  # bytes; few contexts take hundreds of bytes; 256 kB decode in 0.4 s
 LONGEST_COMMAND = 1 << 16  # bytes; a C-STORE-RQ takes some 200

@@ -137,9 +137,14 @@ class CStore:
         if self._spool.has_other_pixels(syntax):
             raise StoreRefused(NOT_UNDERSTOOD, "PixelData is not in the context's transfer syntax")
         study_key = uid_hash(header.study_instance_uid)
+        whose = patient_key(self._inbox.secret, header.patient_id, header.issuer)
+        if self._is_answer() and self._inbox.fetched.is_asked(header, whose):
+            self._inbox.fetched.store(header, self._spool, self._limits.max_study_instances)
+            metrics.RECEIVED_BYTES.inc(self._spool.dataset_size)
+            return "fetched"
         arrival = Arrival(
             header=header,
-            patient_key=patient_key(self._inbox.secret, header.patient_id, header.issuer),
+            patient_key=whose,
             transfer_syntax_uid=syntax,
             size=self._spool.size,
             sha256=self._spool.sha256,
@@ -155,6 +160,10 @@ class CStore:
         if outcome == "stored":
             metrics.RECEIVED_BYTES.inc(self._spool.dataset_size)
         return outcome
+
+    def _is_answer(self) -> bool:
+        """Whether it says that we asked for it, which alone proves nothing."""
+        return self._command.move_originator == self._limits.ae_title.strip()
 
     @property
     def limit(self) -> str:

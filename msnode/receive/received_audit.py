@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from msnode.audit import Node, Trail, Transfer
 from msnode.receive.inbox.identity import Header
 
-GROUPS = {"stored": "new", "duplicate": "held", "own": "held"}
+GROUPS = {"stored": "new", "fetched": "new", "duplicate": "held", "own": "held"}
 """Outcomes as in ``metrics.INSTANCES``; the others are failures."""
 
 

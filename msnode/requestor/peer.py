@@ -11,6 +11,7 @@ from pydicom.uid import UID
 from pynetdicom import AE, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
@@ -54,6 +55,7 @@ def associate(
     contexts: Sequence[PresentationContext],
     handlers: Sequence[EventHandlerType] = (),
     course: Course | None = None,
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
 ) -> Iterator[Association]:
     """An association (PS3.8 7.1) with a peer for the time of a ``with`` block.
 
@@ -63,6 +65,7 @@ def associate(
         contexts: the presentation contexts to propose.
         handlers: what pynetdicom has to call.
         course: gets to know how the association ends.
+        roles: that we propose (PS3.7 D.3.3.4).
 
     Yields:
         The association; without accepted contexts (and then not established) where the peer
@@ -74,7 +77,7 @@ def associate(
     """
     course = course or Course()
     watching = [*course.handlers(), *handlers]
-    association = _request(destination, calling_ae_title, contexts, watching)
+    association = _request(destination, calling_ae_title, contexts, watching, roles)
     try:
         if not association.is_established and not association.rejected_contexts:
             raise TryLater(f"{destination.name} {_why(destination, association, course)}")
@@ -109,6 +112,7 @@ def _request(
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
     handlers: Sequence[EventHandlerType],
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation],
 ) -> Association:
     """Ask for an association, which may not come about."""
     try:
@@ -118,6 +122,7 @@ def _request(
             contexts=list(contexts),
             ae_title=destination.ae_title,
             tls_args=_tls_args(destination),
+            ext_neg=list(roles),
             evt_handlers=[(evt.EVT_CONN_OPEN, _opened), *handlers],
         )
     except socket.gaierror as error:

@@ -12,8 +12,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Text
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from msnode.store.private import make_private_file
 
@@ -218,29 +216,44 @@ commitments = sa.Table(
     Column("report", Text),  # what the peer said, as JSON
 )
 
+prior_searches = sa.Table(
+    "prior_searches",
+    metadata,
+    # that a source is asked for earlier studies of a study's patient (store.prior_searches)
+    Column("study_key", String(16), primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("generation", Integer, nullable=False),  # of the study, when it began
+    Column("began_at", Float, nullable=False),  # unix s
+    Column("wait_until", Float, nullable=False),  # the result waits until then at most, unix s
+    Column("state", String(16), nullable=False, index=True),  # as in prior_searches.State
+    Column("failures", Integer, nullable=False),  # attempts that left something to do
+    Column("missed", Integer, nullable=False),  # generation that was compared meanwhile; 0: none
+    Column("news", Boolean, nullable=False),  # something came that it was compared without
+    Column("detail", Text, nullable=False),  # what went wrong the last time
+)
+
+prior_studies = sa.Table(
+    "prior_studies",
+    metadata,
+    # what a source has of the patient, and what became of it
+    Column("study_key", String(16), primary_key=True),  # for which it was looked for
+    Column("prior_key", String(16), primary_key=True, index=True),
+    Column("source", Text, primary_key=True),
+    Column("study_instance_uid", String(64), nullable=False, index=True),  # of the earlier study
+    Column("study_date", String(8), nullable=False),  # DA, as the source says
+    Column("state", String(16), nullable=False),  # as in prior_searches.Fate
+    Column("reason", Text, nullable=False),  # why it was chosen or not
+    Column("series", Text, nullable=False),  # JSON, images by SeriesInstanceUID; of the chosen ones
+    Column("asked_at", Float),  # when it was last asked for, unix s
+    Column("kept_at", Float),  # when its visit was kept, unix s
+)
+
 hosts = sa.Table(
     "hosts",
     metadata,
     Column("name", Text, primary_key=True),  # config.Config.name
     Column("seen_at", Float, nullable=False),  # its last heartbeat, by the database's clock, unix s
 )
-
-
-class unix_now(FunctionElement[float]):  # noqa: N801 - reads as the SQL function that it is
-    """The database's clock, unix s: hosts' own clocks may differ."""
-
-    type = Float()
-    inherit_cache = True
-
-
-@compiles(unix_now, "postgresql")
-def _unix_now_postgresql(element: Any, compiler: Any, **options: Any) -> str:
-    return "extract(epoch from clock_timestamp())::float8"
-
-
-@compiles(unix_now, "sqlite")
-def _unix_now_sqlite(element: Any, compiler: Any, **options: Any) -> str:
-    return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
 def open_database(url: str) -> sa.Engine:

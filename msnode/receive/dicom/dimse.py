@@ -24,6 +24,7 @@ _STATUS = 0x0900
 _ERROR_COMMENT = 0x0902
 _AFFECTED_SOP_INSTANCE_UID = 0x1000
 _EVENT_TYPE_ID = 0x1002
+_MOVE_ORIGINATOR = 0x1030
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Command:
     """A request: C-ECHO-RQ, C-STORE-RQ, N-EVENT-REPORT-RQ; of others only ``field`` matters.
 
     ``priority`` is a C-STORE-RQ's: low, medium or ``HIGH`` (PS3.7 9.3.1.1). ``event_type`` is an
-    N-EVENT-REPORT-RQ's (PS3.7 10.3.1.1).
+    N-EVENT-REPORT-RQ's (PS3.7 10.3.1.1). ``move_originator`` is of a C-STORE-RQ
+    that a C-MOVE caused the AE title that asked for it (PS3.7 9.3.1.1), else "".
     """
 
     field: int
@@ -41,6 +43,7 @@ class Command:
     has_dataset: bool
     priority: int = 0
     event_type: int = 0
+    move_originator: str = ""
 
 
 def decode(encoded: bytes) -> Command:
@@ -68,6 +71,7 @@ def decode(encoded: bytes) -> Command:
         has_dataset=_number(values, _DATA_SET_TYPE) != NO_DATASET,
         priority=int.from_bytes(values.get(_PRIORITY, b""), "little"),
         event_type=int.from_bytes(values.get(_EVENT_TYPE_ID, b""), "little"),
+        move_originator=_text(values, _MOVE_ORIGINATOR).strip(),
     )
 
 

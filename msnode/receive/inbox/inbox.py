@@ -24,6 +24,7 @@ from msnode import config, metrics
 from msnode.errors import TryLater
 from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, StoreRefused
 from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.receive.inbox.fetched import Fetched
 from msnode.receive.inbox.folders import Folders
 from msnode.receive.inbox.incoming import own_folder, remove_abandoned
 from msnode.receive.inbox.part10 import Spool, read_arrival
@@ -68,6 +69,7 @@ class Inbox:
     Attributes:
         studies: what the instances belong to, and when it is complete.
         senders: the associations that they come on.
+        fetched: what we asked for ourselves.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Inbox:
         for name in ("incoming", "instances", "quarantine"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         make_private(folder)
+        self.fetched = Fetched(engine, folder)
         self._incoming, self._lock_file = own_folder(folder / "incoming")
         self.senders = Senders(engine, self._incoming.name)
         self._numbers = itertools.count()

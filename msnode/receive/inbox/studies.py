@@ -229,6 +229,12 @@ class Studies:
             conflicts=conflicts or 0,
         )
 
+    def firsts(self, study_key: str, generation: int) -> list[Path]:
+        """One file of each series of a generation."""
+        files = self._files(study_key, generation)
+        firsts = {row.series_instance_uid: row.path for row in reversed(files)}
+        return [self._folder / path for path in firsts.values()]
+
     def queued(self, after: str = "", limit: int | None = None) -> list[tuple[str, int]]:
         """Key and generation of studies handed out but not finished, by key.
 
