@@ -14,6 +14,7 @@ class Code(Enum):
     APPLICATION_ACTIVITY = "110100", "Application Activity"
     BEGIN_TRANSFERRING = "110102", "Begin Transferring DICOM Instances"
     IMPORT = "110107", "Import"
+    QUERY = "110112", "Query"
     INSTANCES_TRANSFERRED = "110104", "DICOM Instances Transferred"
     STUDY_DELETED = "110105", "DICOM Study Deleted"
     PATIENT_RECORD = "110110", "Patient Record"
@@ -23,6 +24,7 @@ class Code(Enum):
     APPLICATION = "110150", "Application"
     DESTINATION = "110152", "Destination Role ID"
     SOURCE = "110153", "Source Role ID"
+    SOP_CLASS = "110181", "SOP Class UID"
     STUDY = "110180", "Study Instance UID"
     NODE = "110182", "Node ID"
     PATIENT = "2", "Patient Number"
@@ -103,6 +105,26 @@ def transferred(transfer: Transfer, *, succeeded: bool, new: bool) -> Element:
     outcome = SUCCESS if succeeded else MINOR_FAILURE
     message = _event(Code.INSTANCES_TRANSFERRED, "C" if new else "R", outcome)
     _sides(message, transfer)
+    return message
+
+
+def queried(us: Node, other: Node, sop_class_uid: str, query: bytes) -> Element:
+    """Query (PS3.15 A.5.3.10): we asked another node for studies.
+
+    Args:
+        us: who asked.
+        other: who was asked.
+        sop_class_uid: of the query.
+        query: its identifier, in Implicit VR Little Endian.
+    """
+    message = _event(Code.QUERY, "E", SUCCESS)
+    _participant(message, us, Code.SOURCE, requests=True)
+    _participant(message, other, Code.DESTINATION, requests=False)
+    item = _object(message, Code.SOP_CLASS, sop_class_uid, kind="2", role="3")
+    item.remove(item[-1])  # either a name or a query
+    SubElement(item, "ParticipantObjectQuery").text = b64encode(query).decode()
+    syntax = b64encode(b"1.2.840.10008.1.2").decode()
+    SubElement(item, "ParticipantObjectDetail", type="TransferSyntax", value=syntax)
     return message
 
 

@@ -63,6 +63,10 @@ class Trail:
         """
         self._say(messages.transferred(transfer, succeeded=succeeded, new=new))
 
+    def queried(self, other: Node, sop_class_uid: str, query: bytes) -> None:
+        """We asked another node for studies; ``query`` is the encoded identifier."""
+        self._say(messages.queried(self.us, other, sop_class_uid, query))
+
     def deleted(self, study_instance_uid: str, patient_id: str) -> None:
         """A study and its results were deleted here."""
         self._say(messages.deleted(self.us, study_instance_uid, patient_id))

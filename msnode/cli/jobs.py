@@ -138,7 +138,7 @@ def retry(config_file: Path, job_id: str) -> None:
     database = opened(config.load(config_file))
     queue = Jobs(database)
     job = queue.get(job_id)
-    if job.state == "waiting" and job.destination is not None:
+    if job.state == "waiting" and job.kind == "deliver" and job.destination is not None:
         commitments = Commitments(database)
         asked = commitments.of(job.destination, job.study, job.generation)
         commitments.expire(request.transaction_uid for request in asked)

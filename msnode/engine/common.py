@@ -36,7 +36,12 @@ def study_of(workflow_id: str) -> str:
 
 def queue(destination: str) -> str:
     """The queue of a destination; each has its own, so that a slow one delays no other."""
-    return f"deliver.{destination}"
+    return queue_of("deliver", destination)
+
+
+def queue_of(kind: str, name: str) -> str:
+    """The queue of a kind of job at a destination, or at a source of earlier studies."""
+    return f"{kind}.{name}"
 
 
 def connections(database: sa.Engine) -> sa.Engine:

@@ -19,14 +19,17 @@ from msnode.engine.common import (
     VERSION,
     connections,
     queue,
+    queue_of,
     study_of,
 )
+from msnode.engine.prior_workflow import register_priors
 from msnode.engine.workflows import register
 from msnode.store.database import hosts
 from msnode.store.database_clock import unix_now
 
 if TYPE_CHECKING:  # as in workflows.py
     from msnode.flow import Flow
+    from msnode.flow.prior_step import PriorStep
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class Engine:
         flow: the steps.
         silent_s: seconds without a heartbeat after which another host counts as dead.
         keep_s: seconds for which the records of jobs that ended well are kept.
+        priors: fetches earlier studies; None where nothing does.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class Engine:
         flow: "Flow",
         silent_s: float = SILENT_S,
         keep_s: float = KEEP_S,
+        priors: "PriorStep | None" = None,
     ) -> None:
         self._flow = flow
         self._database = database
@@ -84,6 +89,8 @@ class Engine:
         }
         DBOS(config=config)
         self._study = register(flow)
+        self._sources = tuple(priors.sources) if priors is not None else ()
+        self._search = register_priors(priors) if priors is not None else None
 
     def launch(self) -> None:
         """Start the queues and go on with what the last stop or crash interrupted."""
@@ -91,9 +98,18 @@ class Engine:
         DBOS.register_queue(STUDIES, worker_concurrency=2, polling_interval_sec=POLL_S)
         for name in self._flow.destinations:
             DBOS.register_queue(queue(name), worker_concurrency=2, polling_interval_sec=POLL_S)
+        for name in self._sources:
+            place = queue_of("priors", name)
+            DBOS.register_queue(place, worker_concurrency=2, polling_interval_sec=POLL_S)
 
     def submit(
-        self, study_key: str, generation: int, *, since: float = EPOCH, stat: bool = False
+        self,
+        study_key: str,
+        generation: int,
+        *,
+        since: float = EPOCH,
+        stat: bool = False,
+        wait_s: float = 0.0,
     ) -> bool:
         """Analyse a study; submitting the same generation again does nothing.
 
@@ -102,14 +118,31 @@ class Engine:
             generation: of its images.
             since: unix time in seconds from which it waits.
             stat: it goes before routine studies, except those that have waited LEAD_S longer.
+            wait_s: seconds that it waits for earlier studies, unless `release` ends that.
 
         Returns:
             False where its job has died or was cancelled: it will not finish by itself.
         """
-        turn = SetEnqueueOptions(priority=place(since, stat))
+        turn = SetEnqueueOptions(priority=place(since, stat), delay_seconds=wait_s or None)
         with SetWorkflowID(f"study.{study_key}.{generation}"), turn:
             job = DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
         return STATES[job.get_status().status] not in ("dead", "cancelled")
+
+    def search(self, study_key: str, generation: int, source: str) -> None:
+        """Ask a source for earlier studies; beginning the same search again does nothing."""
+        if self._search is not None and source in self._sources:
+            self._search(study_key, generation, source)
+
+    def waiting(self) -> dict[str, str]:
+        """The studies whose analysis waits for earlier studies: job by key."""
+        found = DBOS.list_workflows(
+            workflow_id_prefix="study.", status="DELAYED", load_input=False, load_output=False
+        )
+        return {study_of(job.workflow_id): job.workflow_id for job in found}
+
+    def release(self, job_id: str) -> None:
+        """Let a study that waits be analysed now."""
+        DBOS.set_workflow_delay(job_id, delay_seconds=0.0)
 
     def unworked(
         self, generations: Sequence[tuple[str, int]]
@@ -133,14 +166,15 @@ class Engine:
         """Whether an attempt at a destination runs, or is about to."""
         return bool(_deliveries(study_key, generation, destination, "PENDING", "ENQUEUED"))
 
-    def lost(self) -> list[tuple[str, str]]:
+    def lost(self, kind: str = "deliver") -> list[tuple[str, str]]:
         """Study and destination of deliveries given up because the node crashed in every attempt.
 
-        Each is returned once and is then cancelled; `msnode jobs retry` takes it up again.
+        Of ``priors``: study and source of searches. Each is returned once and is then cancelled;
+        `msnode jobs retry` takes it up again.
         """
         found = DBOS.list_workflows(
             status="MAX_RECOVERY_ATTEMPTS_EXCEEDED",
-            workflow_id_prefix="deliver.",
+            workflow_id_prefix=f"{kind}.",
             load_output=False,
         )
         for job in found:

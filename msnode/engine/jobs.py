@@ -15,6 +15,7 @@ from msnode.engine.common import (
     VERSION,
     connections,
     queue,
+    queue_of,
     study_of,
 )
 from msnode.errors import MsnodeError
@@ -28,10 +29,10 @@ class Job:
     """A workflow as an administrator sees it.
 
     Attributes:
-        kind: ``study`` (prepare, classify, report) or ``deliver``.
+        kind: ``study`` (prepare, classify, report), ``deliver``, or ``priors`` (fetch them).
         study: the study's key, as in logs and file names.
-        destination: of a delivery, else None.
-        attempt: of a delivery, counted from 1, else None.
+        destination: of a delivery, or the source of earlier studies; else None.
+        attempt: likewise, counted from 1; else None.
         state: waiting (for its next attempt), queued, running, done, dead or cancelled.
         due_at: when a waiting job's attempt is due, unix time in seconds; else None.
         updated_at: unix time in seconds.
@@ -101,7 +102,7 @@ class Jobs:
             MsnodeError: it is queued, running or done.
         """
         job = self.get(job_id)
-        place = STUDIES if job.destination is None else queue(job.destination)
+        place = STUDIES if job.destination is None else queue_of(job.kind, job.destination)
         if job.state == "waiting":
             self._client.set_workflow_delay(job_id, delay_seconds=0)
         elif job.state == "cancelled":
@@ -156,7 +157,7 @@ class Jobs:
         Raises:
             MsnodeError: one is not done.
         """
-        prefixes = [f"{kind}.{study}." for kind in ("study", "deliver")]
+        prefixes = [f"{kind}.{study}." for kind in ("study", "deliver", "priors")]
         found = self._client.list_workflows(workflow_id_prefix=prefixes, load_output=False)
         left = [job.workflow_id for job in found if STATES[job.status] in OPEN]
         if left:

@@ -75,7 +75,7 @@ def _delivering(flow: "Flow") -> Enqueue:
     @DBOS.workflow(name="deliver.v1", max_recovery_attempts=RECOVERIES)
     def deliver(study_key: str, generation: int, name: str, attempt: int) -> bool:
         """Make one attempt; if it fails, enqueue the next with a delay, so that no thread waits."""
-        result = _step("deliver", flow.deliver, study_key, generation, name, attempt)
+        result = durable_step("deliver", flow.deliver, study_key, generation, name, attempt)
         if result["pause_s"] is not None:
             series = str(DBOS.workflow_id).rpartition(".")[0]  # a manual retry has its own
             enqueue(series, study_key, generation, name, attempt + 1, result["pause_s"])
@@ -103,18 +103,20 @@ def _finishing(
         if stage["reason"] is None:
             stage = _stage("classify", flow.classify, study_key, generation)
             seconds["classify"] = stage["seconds"]
-        now = _step("now", time.time)
+        now = durable_step("now", time.time)
         reason = stage["reason"]
         try:
-            outcome = _step("report", flow.report, study_key, generation, reason, seconds, now)
+            outcome = durable_step(
+                "report", flow.report, study_key, generation, reason, seconds, now
+            )
         except Exception:
-            _step("fail", flow.fail, study_key, generation)
+            durable_step("fail", flow.fail, study_key, generation)
             raise
         # recorded, so that a changed configuration cannot change a workflow that has begun
-        for name in _step("destinations", lambda: sorted(flow.destinations)):
+        for name in durable_step("destinations", lambda: sorted(flow.destinations)):
             series = f"deliver.{study_key}.{generation}.{name}"
             enqueue(series, study_key, generation, name, 1, 0.0)
-        _step("finish", flow.finish, study_key, generation)
+        durable_step("finish", flow.finish, study_key, generation)
         return outcome
 
     return finish
@@ -123,7 +125,7 @@ def _finishing(
 def _outlining(flow: "Flow", study_key: str, generation: int) -> dict[str, float]:
     """Run the step that outlines; if it fails for good, the result says so."""
     try:
-        return _step("outline", flow.outline, study_key, generation)["seconds"]
+        return durable_step("outline", flow.outline, study_key, generation)["seconds"]
     except Exception as error:  # noqa: BLE001 - recorded by DBOS; the result must come
         log.error("job=%s outlining given up error=%s", DBOS.workflow_id, type(error).__name__)
         return {"outline": 0.0}  # by which the report knows that there should have been one
@@ -132,13 +134,13 @@ def _outlining(flow: "Flow", study_key: str, generation: int) -> dict[str, float
 def _stage(name: str, function: Callable[[str, int], "Stage"], study_key: str, n: int) -> "Stage":
     """Run a step; if it fails for good, that becomes the reason in a "not analysed" result."""
     try:
-        return _step(name, function, study_key, n)
+        return durable_step(name, function, study_key, n)
     except Exception as error:  # noqa: BLE001 - recorded by DBOS; a study must never end in silence
         reason = Sentence("step_failed", step=Sentence(name), error=type(error).__name__)
         return {"reason": to_json(reason), "seconds": 0.0}
 
 
-def _step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def durable_step(name: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run one durable step; a transient fault is retried for some minutes before it fails."""
     options: StepOptions = {
         "name": name,

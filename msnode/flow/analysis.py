@@ -153,6 +153,7 @@ def compose(
         seconds=analysis.seconds,
         predecessor=predecessor,
         is_redone=study.completion == "redo",
+        is_compared_anew=study.completion == "priors",
         lesions=analysis.lesions,
         maps=analysis.maps,
     )

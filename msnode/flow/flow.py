@@ -11,17 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
+import sqlalchemy as sa
+
 from msnode import classify, metrics, prepare
+from msnode.audit import Trail
 from msnode.config import Config, Destination
 from msnode.confined import Confined
 from msnode.deliver.backoff import pause
 from msnode.deliver.deliveries import Attempt, Deliveries, identify
 from msnode.deliver.verification import Delivery
+from msnode.fetch.retrieve import Take
 from msnode.flow import steps
 from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
 from msnode.flow.lesion_analysis import count as count_lesions
 from msnode.flow.outline_step import OutlineStep
-from msnode.flow.past import entry, predecessor, prior, timeline
+from msnode.flow.past import awaited, entry, predecessor, prior, timeline
+from msnode.flow.prior_step import PriorStep, Reading
+from msnode.flow.prior_visit import PriorVisits
 from msnode.flow.priority import suggested
 from msnode.flow.result_files import ResultFiles
 from msnode.flow.routes import BRAIN_MRI, Route
@@ -119,6 +125,28 @@ class Flow:
         """
         return self._glance.call(bool, self._route.has_wanted, paths, self._runner.contract)
 
+    def priors(self, database: sa.Engine, take: Take, trail: Trail) -> PriorStep | None:
+        """What fetches earlier studies; None where nothing asks for them.
+
+        Args:
+            database: migrated.
+            take: keeps an image that a source sends on our own association.
+            trail: the audit trail.
+        """
+        if not self._config.priors or self._outline is None:
+            return None
+        visits = PriorVisits(
+            self._config.data,
+            database,
+            self._reader,
+            self._files,
+            self._route,
+            self._runner.contract,
+            self._outline.bundle,
+        )
+        reading = Reading(self._glance, self.has_wanted, self._runner.contract.sequences)
+        return PriorStep(self._config, database, self._studies, reading, visits, take, trail)
+
     def prepare(self, study_key: str, generation: int) -> Stage:
         """Choose the series and turn it into slices."""
         study = self._studies.study(study_key, generation)
@@ -166,6 +194,8 @@ class Flow:
         analysis = replace(self._load(study, reason, "outline" in seconds), seconds=seconds)
         info = classify.load_info(self._folder(study_key, generation)) or self._runner.info
         made = compose(study, analysis, info, now, predecessor(before))
+        if self._outline is not None and self._outline.is_awaited(study_key, generation):
+            made = awaited(made)
         made = replace(made, words=self._route.words)
         made, study_date = self._files.dated(made)
         priors = self._twin.priors(study_key, study_date)

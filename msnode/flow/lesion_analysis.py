@@ -51,7 +51,9 @@ def model_of(bundle: Bundle) -> LesionModel:
     return LesionModel(m.name, m.version, m.digest, m.threshold, m.measured_on, m.notice)
 
 
-def outlined(study_key: str, slices: Slices, volume: SourceVolume, bundle: Bundle) -> Outlined:
+def outlined(
+    study_key: str, slices: Slices, volume: SourceVolume, bundle: Bundle, *, graded: bool = True
+) -> Outlined:
     """Outline a study's lesions, and let the scan grade itself.
 
     Args:
@@ -59,6 +61,7 @@ def outlined(study_key: str, slices: Slices, volume: SourceVolume, bundle: Bundl
         slices: of the chosen series; says how it was acquired.
         volume: the chosen series.
         bundle: the network.
+        graded: whether the scan is tested, which takes longer than all else.
 
     Raises:
         TryLater: the device cannot do this now.
@@ -78,7 +81,7 @@ def outlined(study_key: str, slices: Slices, volume: SourceVolume, bundle: Bundl
         return Outlined(LesionFinding(model, reason=reason), seconds=seconds)
     named = tuple(replace(one, identity=f"{study_key}/{one.number}") for one in found.lesions)
     visit = Visit(volume.voxels, volume.affine, replace(found, lesions=named))
-    grades, grading = _graded(visit, bundle)
+    grades, grading = _graded(visit, bundle) if graded else ((), {})
     acquired = bundle.doubts(slices.acquisition, slices.thickness_mm)
     doubts = (*found.doubts, *acquired, *_tested(grades))
     finding = LesionFinding(model, named, grades=grades, doubts=doubts)

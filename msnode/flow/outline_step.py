@@ -13,6 +13,7 @@ from msnode.lesions.kept import Kept
 from msnode.records.images import Study
 from msnode.records.lesions import LesionFinding, LesionMaps
 from msnode.records.sentences import Sentence
+from msnode.store.prior_searches import PriorSearches
 from msnode.twin import Twin
 from msnode.twin.expectations import Expectations
 
@@ -25,13 +26,17 @@ class OutlineStep:
         bundle: the network.
         twin: knows the patient's earlier studies.
         expectations: are told before a study is compared.
+
+    Attributes:
+        bundle: the network.
     """
 
     def __init__(self, data: Path, bundle: Bundle, twin: Twin, expectations: Expectations) -> None:
         self._data = data
-        self._bundle = bundle
+        self.bundle = self._bundle = bundle
         self._twin = twin
         self._expectations = expectations
+        self._searches = PriorSearches(twin.engine)
 
     def run(self, study: Study, study_date: str, folder: Path) -> dict[str, float]:
         """Outline a study, compare it, keep the visit.
@@ -49,7 +54,7 @@ class OutlineStep:
         if now.visit is not None:
             here = lesion_analysis.about(study.key, study_date, slices, now)
             self._expect(here)
-            now = self._compared(now, here)
+            now = self._compared(now, here, study.generation)
             assert now.visit is not None  # noqa: S101 - comparing keeps it
             here = replace(here, comparison=now.finding.comparison)
             kept.keep(self._data, study.generation, here, now.visit)
@@ -64,16 +69,22 @@ class OutlineStep:
         record = partial(self._expectations.record, here.study_key, day, here.digest)
         spared("telling what is expected", record)
 
-    def _compared(self, now: Outlined, here: Kept) -> Outlined:
+    def _compared(self, now: Outlined, here: Kept, generation: int) -> Outlined:
         """Compare with the most comparable earlier visit that is kept, reported yet or not."""
-        known = lesion_analysis.candidates(self._data, self._twin.others(here.study_key))
+        read = partial(self._twin.others, study_key=here.study_key)
+        others = self._searches.looked(here.study_key, generation, read)
+        known = lesion_analysis.candidates(self._data, others)
         # of two studies of one day nobody knows here which was the earlier one
         earlier = [one for one in known if one.study_date and one.study_date < here.study_date]
         chosen = lesion_analysis.most_comparable(earlier, here)
         if chosen is None:
             return now
-        read = partial(kept.load, self._data, chosen)
-        return lesion_analysis.compared(now, read, chosen, here, self._bundle)
+        load = partial(kept.load, self._data, chosen)
+        return lesion_analysis.compared(now, load, chosen, here, self._bundle)
+
+    def is_awaited(self, study_key: str, generation: int) -> bool:
+        """Whether a generation was compared while earlier studies were being looked for."""
+        return self._searches.is_awaited(study_key, generation)
 
     def load(self, folder: Path) -> tuple[LesionFinding, LesionMaps | None]:
         """What `run` left, or that it did not end."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -14,6 +14,7 @@ from msnode.flow.lesion_analysis import day
 from msnode.records.images import Study
 from msnode.records.lesions import REGIONS, LesionFinding
 from msnode.records.results import Decision, DocumentReference, Predecessor, Prior, Report
+from msnode.records.sentences import Sentence
 from msnode.records.timeline import Timeline
 from msnode.twin import Entry
 from msnode.twin.expectations import Expectations
@@ -91,6 +92,14 @@ def prior(kept: Entry) -> Prior:
         lesion_regions=tuple(json.loads(kept.lesion_regions or "{}").items()),
         documents=tuple(DocumentReference(*one) for one in json.loads(kept.documents or "[]")),
     )
+
+
+def awaited(made: Report) -> Report:
+    """A result that was made while earlier studies were being looked for says so."""
+    if made.slices is None or made.lesions is None:  # nothing would be compared
+        return made
+    warnings = (*made.slices.warnings, Sentence("priors_awaited"))
+    return replace(made, slices=replace(made.slices, warnings=warnings))
 
 
 def spared(doing: str, work: Callable[[], Made]) -> Made | None:

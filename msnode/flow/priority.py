@@ -39,9 +39,10 @@ def _changed(report: Report, change: str) -> Text | None:
 
 
 def _new_pattern(report: Report) -> Text | None:
-    """A pattern in somebody of whom no earlier study is known."""
+    """A pattern in somebody of whom no earlier study is known, nor was fetched."""
     present = report.finding is not None and report.finding.decision == "present"
-    return Sentence("because_pattern") if present and not report.priors else None
+    is_known = report.lesions is not None and report.lesions.comparison.status != "no_prior"
+    return Sentence("because_pattern") if present and not (report.priors or is_known) else None
 
 
 def _routine(report: Report) -> Text:

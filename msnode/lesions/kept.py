@@ -2,7 +2,8 @@
 
 ``visits/<study key>/<generation>/`` holds ``visit.npz`` (the FLAIR as 16 bit, labels, numbers,
 probabilities as 8 bit, compressed) and ``visit.json`` (all else), the second only when the first is
-there. The latest generation counts.
+there. The latest generation counts; that of a study that was fetched (flow/prior_step.py)
+is 0.
 """
 
 import shutil
@@ -81,7 +82,7 @@ def keep(data: Path, generation: int, known: Kept, visit: Visit) -> None:
     with replacing(folder / RECORD) as file:
         file.write(encode(record))
     for other in folder.parent.iterdir():
-        if other != folder:
+        if int(other.name) < generation:
             shutil.rmtree(other)
     for place in (folder.parent, folder.parent.parent, data):  # new names in them, too
         fsync(place)

@@ -185,6 +185,7 @@ class Report:
         priors: of earlier studies, as far as the node knows them, oldest first.
         words: of the route that the study went.
         is_redone: somebody asked for it; no image has come since the result before.
+        is_compared_anew: earlier studies of the patient have come since.
         lesions: what was outlined; None where no network outlines.
         maps: of it, voxel by voxel; None where nothing was outlined.
         priority: by the site's rule; None where the study was not analysed.
@@ -207,6 +208,7 @@ class Report:
     priors: tuple[Prior, ...] = ()
     words: Vocabulary = BRAIN
     is_redone: bool = False
+    is_compared_anew: bool = False
     lesions: LesionFinding | None = None
     maps: LesionMaps | None = None
     priority: Priority | None = None

@@ -110,6 +110,8 @@ def revision(case: Case, before: Predecessor) -> str:
     if before.probability is not None:
         result += f", {say.percent(before.probability, case.report.model.threshold)}"
     cause = "redone" if case.report.is_redone else "new_images"
+    if case.report.is_compared_anew:
+        cause = "new_priors"
     if before.digest != case.report.model.digest:
         cause = "new_model"
     return say("replaces", number=before.generation, result=result, cause=say(cause))

@@ -14,9 +14,11 @@ from msnode.deliver.image_counts import ImageCounts
 from msnode.engine.durable import Engine
 from msnode.flow import Flow
 from msnode.receive import Inbox
+from msnode.receive.inbox.redo import PRIORS, REDO, revise
 from msnode.records.images import Study
 from msnode.retention.expiry import Retention
 from msnode.service.periodic import Periodic, Task
+from msnode.store.prior_searches import PriorSearches, State
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +39,21 @@ class Upkeep:
     """
 
     def __init__(
-        self, config: Config, inbox: Inbox, engine: Engine, flow: Flow, retention: Retention
+        self,
+        config: Config,
+        inbox: Inbox,
+        engine: Engine,
+        flow: Flow,
+        retention: Retention,
+        searches: PriorSearches | None = None,
     ) -> None:
         self._config = config
         self._inbox = inbox
         self._engine = engine
         self._flow = flow
         self._retention = retention
+        self._searches = searches if config.priors else None
+        self._waits = {one.name: one.wait_s for one in config.priors}
         source, title = config.source, config.receive.ae_title
         self._has_all = ImageCounts(source, title).has_all if source else None
         self._next_beat = 0.0
@@ -58,10 +68,35 @@ class Upkeep:
             Task("submit_queued", BEAT_S, self._submit_queued),
             Task("bury_lost", BEAT_S, self._bury_lost),
             Task("settle_reports", 0.0, self._settle_reports),
+            *self._for_priors(),
             Task("count_stopped", COUNT_S, self._count_stopped),
             Task("delete_old", CLEAN_S, self._delete_old),
             Task("measure_twins", CLEAN_S, self._measure_twins),
         )
+
+    def _for_priors(self) -> tuple[Task, ...]:
+        """Tasks of a node that fetches earlier studies."""
+        if self._searches is None:
+            return ()
+        return (
+            Task("release_waiting", 0.0, self._release_waiting),
+            Task("revise_compared", BEAT_S, self._revise_compared),
+        )
+
+    def _release_waiting(self) -> None:
+        """Let studies be analysed that need not wait for earlier ones any longer."""
+        waiting = self._engine.waiting()
+        assert self._searches is not None  # noqa: S101 - else it is no task
+        held = self._searches.holds(waiting.keys()) if waiting else {}
+        for key in waiting.keys() - held.keys():
+            self._engine.release(waiting[key])
+
+    def _revise_compared(self) -> None:
+        """Begin a new generation of studies for which earlier ones came too late."""
+        for key, generation in revise(self._inbox.engine):
+            metrics.COMPLETIONS.labels(PRIORS).inc()
+            log.info("study=%s generation=%d earlier studies came", key, generation)
+            self._submit(self._inbox.studies.study(key, generation))
 
     def _take_complete(self) -> None:
         """Give complete studies their place in the engine's queue."""
@@ -87,10 +122,16 @@ class Upkeep:
         return len(page) == PAGE
 
     def _bury_lost(self) -> None:
-        """Log and count deliveries given up because the node crashed in every attempt."""
+        """Log and count jobs given up because the node crashed in every attempt."""
         for key, destination in self._engine.lost():
             log.error("study=%s destination=%s given up: no attempt survived", key, destination)
             metrics.DELIVERIES.labels(destination, "dead").inc()
+        if self._searches is None:
+            return
+        for key, source in self._engine.lost("priors"):
+            log.error("study=%s source=%s given up: no attempt survived", key, source)
+            self._searches.told(key, source, state=State.GIVEN_UP, detail="no attempt survived")
+            metrics.PRIOR_SEARCHES.labels(source, State.GIVEN_UP).inc()
 
     def _beat(self) -> None:
         """Say that this host is alive."""
@@ -129,9 +170,15 @@ class Upkeep:
         self._flow.expectations.measure()
 
     def _submit(self, study: Study) -> None:
-        """Give a study its place in the engine's queue."""
-        since, stat = study.last_instance_at, study.stat
-        self._engine.submit(study.key, study.generation, since=since, stat=stat)
+        """Give a study its place in the engine's queue, behind the search for earlier ones."""
+        since, stat, wait_s = study.last_instance_at, study.stat, 0.0
+        if self._searches is not None and study.completion != PRIORS:
+            anew = study.completion == REDO
+            self._searches.begin(study.key, study.generation, self._waits, anew=anew)
+            for source, generation in self._searches.open_of(study.key).items():
+                self._engine.search(study.key, generation, source)
+            wait_s = self._searches.holds([study.key]).get(study.key, 0.0)
+        self._engine.submit(study.key, study.generation, since=since, stat=stat, wait_s=wait_s)
 
     def _has_wanted(self, paths: Sequence[Path]) -> bool:
         """Whether the wanted series is there; a slow file does not count as a standstill."""

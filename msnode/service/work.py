@@ -13,10 +13,12 @@ from msnode.deliver.deliveries import Deliveries
 from msnode.engine.durable import Engine
 from msnode.flow import Flow
 from msnode.receive import Inbox
+from msnode.receive.c_get_scu import receiver
 from msnode.records.results import ModelInfo
 from msnode.retention.expiry import DAY_S, Retention
 from msnode.service.periodic import Periodic
 from msnode.service.upkeep import Upkeep
+from msnode.store.prior_searches import PriorSearches
 from msnode.twin import Twin
 
 
@@ -61,11 +63,15 @@ def start(
     flow.warm_up()
     go_on()
     rules = config.retention
-    engine = Engine(database, config.name, flow, keep_s=rules.jobs_days * DAY_S)
+    priors = flow.priors(database, receiver(config.receive, inbox), trail)
+    searches = PriorSearches(database)
+    searches.abandon([one.name for one in config.priors])
+    keep_s = rules.jobs_days * DAY_S
+    engine = Engine(database, config.name, flow, keep_s=keep_s, priors=priors)
     stack.callback(engine.stop)
     engine.launch()
     retention = Retention(database, config.data, rules, engine.unsettled, trail)
-    periodic = Upkeep(config, inbox, engine, flow, retention).periodic
+    periodic = Upkeep(config, inbox, engine, flow, retention, searches).periodic
     stack.callback(periodic.stop)
     periodic.start()
     _describe(runner.info)

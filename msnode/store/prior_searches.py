@@ -3,20 +3,22 @@
 A search is one source that is asked for earlier studies of one study's patient. What it finds is in
 ``prior_studies``, chosen or not, with the reason. Whether a result was made without what comes
 later is decided by one row on which both sides write: the comparison notes which searches are open
-(`looked`), the search what came (`told`).
+(`looked`), the search what came (`came`).
 """
 
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from msnode.records.uid_hash import uid_hash
 from msnode.store.database import prior_searches, prior_studies, studies
+
+Found = TypeVar("Found")
 
 OPEN_S = 21600.0
 """So long after it was asked for, what a source sends in our name is an answer: six hours."""
@@ -96,8 +98,12 @@ class PriorSearches:
         now = time.time()
         with self._engine.begin() as connection:
             self._lock(connection, study_key)
-            known = dict(connection.execute(_STATES.where(_of(study_key))).tuples().all())
-            gone = [name for name, state in known.items() if anew and state != State.OPEN]
+            known = {row.source: row for row in connection.execute(_ROWS.where(_of(study_key)))}
+            gone = [
+                name
+                for name, row in known.items()
+                if anew and row.state != State.OPEN and row.generation < generation
+            ]
             mine = sa.and_(_of(study_key), prior_searches.c.source.in_(gone))
             connection.execute(prior_searches.delete().where(mine))
             rows = [
@@ -179,20 +185,20 @@ class PriorSearches:
 
     def came(self, study_key: str, source: str, prior_key: str, reason: str | None) -> None:
         """A study came; its visit is kept, or there is a reason why it is of no use."""
-        values: dict[str, Any] = {"state": Fate.KEPT, "kept_at": time.time()}
         if reason is not None:
-            values = {"state": Fate.UNUSABLE, "reason": reason}
-        self._update(study_key, source, prior_key, **values)
+            self._update(study_key, source, prior_key, state=Fate.UNUSABLE, reason=reason)
+            return
+        search = prior_searches.c
+        mine = sa.and_(_of(study_key), search.source == source)
+        is_news = sa.or_(search.news, search.missed > 0)
+        with self._engine.begin() as connection:  # the search first, as `looked` does
+            connection.execute(prior_searches.update().where(mine).values(news=is_news))
+            values = {"state": Fate.KEPT, "kept_at": time.time()}
+            connection.execute(_prior(study_key, source, prior_key).values(values))
 
     def _update(self, study_key: str, source: str, prior_key: str, **values: Any) -> None:
-        columns = prior_studies.c
-        mine = sa.and_(
-            columns.study_key == study_key,
-            columns.source == source,
-            columns.prior_key == prior_key,
-        )
         with self._engine.begin() as connection:
-            connection.execute(prior_studies.update().where(mine).values(**values))
+            connection.execute(_prior(study_key, source, prior_key).values(**values))
 
     def whose(self, study_instance_uid: str) -> set[str]:
         """Keys of the patients for whom a study was asked for of late; mostly none, or one."""
@@ -223,7 +229,6 @@ class PriorSearches:
         source: str,
         *,
         state: State,
-        news: bool,
         due_at: float = 0.0,
         failed: bool = False,
         detail: str = "",
@@ -234,7 +239,6 @@ class PriorSearches:
             study_key: for which.
             source: that was asked.
             state: of the search now.
-            news: whether a visit was kept.
             due_at: of an open one when it is asked again, unix s; where that is after the result
                 has waited enough, it need not wait at all.
             failed: whether the attempt counts as a failure.
@@ -249,8 +253,6 @@ class PriorSearches:
             "failures": columns.failures + failed,
             "detail": detail,
         }
-        if news:
-            values["news"] = sa.case((columns.missed > 0, sa.true()), else_=sa.false())
         with self._engine.begin() as connection:
             connection.execute(prior_searches.update().where(mine).values(values))
 
@@ -262,12 +264,23 @@ class PriorSearches:
         with self._engine.connect() as connection:
             return connection.scalar(query) or 0
 
-    def looked(self, study_key: str, generation: int) -> None:
-        """A generation of a study is about to be compared with what is here now."""
+    def looked(
+        self, study_key: str, generation: int, read: Callable[[sa.Connection], Found]
+    ) -> Found:
+        """Read what a generation of a study is compared with, and note which searches are open.
+
+        What comes afterwards is news, for which the study gets a revised result.
+
+        Args:
+            study_key: of the study.
+            generation: of it.
+            read: reads it, within the same transaction.
+        """
         missed = sa.case((_IS_OPEN, generation), else_=0)
         values = {"missed": missed, "news": sa.false()}
         with self._engine.begin() as connection:
             connection.execute(prior_searches.update().where(_of(study_key)).values(values))
+            return read(connection)
 
     def is_awaited(self, study_key: str, generation: int) -> bool:
         """Whether this generation was compared while a search was open."""
@@ -283,8 +296,16 @@ class PriorSearches:
             connection.execute(prior_searches.update().where(others).values(values))
 
 
-_STATES = sa.select(prior_searches.c.source, prior_searches.c.state)
+_ROWS = sa.select(prior_searches)
 _IS_OPEN = prior_searches.c.state == State.OPEN
+
+
+def _prior(study_key: str, source: str, prior_key: str) -> sa.Update:
+    """An update of one study that a source has."""
+    columns = prior_studies.c
+    return prior_studies.update().where(
+        columns.study_key == study_key, columns.source == source, columns.prior_key == prior_key
+    )
 
 
 def _of(study_key: str) -> sa.ColumnElement[bool]:

@@ -4,8 +4,12 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from msnode.store.database import results, studies
+from msnode.store.database import prior_studies, results, studies
 from msnode.store.patients import keys_of
+from msnode.store.prior_searches import Fate
+
+_SENT = studies.alias()
+"""Studies that were sent here, beside those of a patient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +108,25 @@ class Twin:
         dated = [entry for entry in found.values() if str(entry.study_date) <= study_date]
         return sorted(dated, key=lambda entry: str(entry.study_date))
 
-    def others(self, study_key: str) -> list[str]:
-        """Keys of the same patient's other studies, whether they are reported yet or not."""
-        patient = self.patient(study_key)
-        with self.engine.connect() as connection:
-            keys = keys_of(connection, patient) if patient else []
-            query = sa.select(studies.c.study_key).where(studies.c.patient_key.in_(keys))
-            return sorted(set(connection.scalars(query)) - {study_key})
+    def others(self, connection: sa.Connection, study_key: str) -> list[str]:
+        """Keys of the same patient's other studies, whether they are reported yet or not.
+
+        Those that were fetched for one of them are among them, unless they were sent here later:
+        then they are whose they say.
+        """
+        known = sa.select(studies.c.study_key)
+        mine = sa.select(studies.c.patient_key).where(studies.c.study_key == study_key)
+        patient = connection.scalar(mine)
+        keys = keys_of(connection, patient) if patient else []
+        of_patient = studies.c.patient_key.in_(keys)
+        fetched = (
+            sa.select(prior_studies.c.prior_key)
+            .join(studies, studies.c.study_key == prior_studies.c.study_key)
+            .where(of_patient, prior_studies.c.state == Fate.KEPT)
+            .where(~sa.exists().where(_SENT.c.study_key == prior_studies.c.prior_key))
+        )
+        sent = connection.scalars(known.where(of_patient))
+        return sorted({*sent, *connection.scalars(fetched)} - {study_key})
 
     def patient(self, study_key: str) -> str | None:
         """Key of a study's patient; "" where it has no ID, None where there is no such study."""
