@@ -117,7 +117,7 @@ WATERMARK_BYTES = Gauge(
 )  # warn, refuse
 DELETED_BYTES = Counter(
     "msnode_deleted_bytes_total", "Bytes deleted by the rules of retention.", ["kind"]
-)  # images, results, visits, quarantine, backups, fetched
+)  # images, results, visits, quarantine, backups, fetched, fetched_visits
 PERIODIC_SECONDS = Histogram(
     "msnode_periodic_seconds",
     "Time of one run of a periodic task.",

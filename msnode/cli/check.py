@@ -23,10 +23,12 @@ from msnode.config import (
     DicomPeer,
     Folder,
     Http,
+    PriorSource,
     Receive,
     Syslog,
     Tls,
     Webhook,
+    peer_of,
 )
 from msnode.config.overlaps import EVERYWHERE, is_listened_on, itself
 from msnode.config.tls_files import unreadable_of
@@ -34,7 +36,9 @@ from msnode.deliver import webhook
 from msnode.deliver.verification import negotiate
 from msnode.deliver.webhook import reach
 from msnode.errors import ConfigError, MsnodeError
-from msnode.requestor.peer import echo
+from msnode.fetch.retrieve import GET, MOVE
+from msnode.requestor.peer import echo, offering
+from msnode.requestor.query import FIND
 from msnode.store.database import open_database
 from msnode.store.schema import revisions
 from msnode.tls import ServerTls, client_context
@@ -76,6 +80,15 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
             f"destination {destination.name}",
             _problem(partial(_prepare, destination, config.receive))
             or (_problem(partial(_reach, destination, config.receive)) if peers else None),
+        )
+
+    for source in config.priors:
+        peer = peer_of(source, config.destinations)
+        assert peer is not None  # noqa: S101 - the configuration was checked
+        yield (
+            f"prior source {source.name}",
+            _problem(partial(_prepare_source, source, peer, config.receive))
+            or (_problem(partial(_reach_source, source, peer, config.receive)) if peers else None),
         )
 
 
@@ -198,6 +211,28 @@ def _may_report(peer: DicomPeer, receive: Receive) -> None:
             f"verify: {title} is not among receive.callers, so its report on storage "
             "commitment would be turned away; list it there"
         )
+
+
+def _prepare_source(source: PriorSource, peer: DicomPeer, receive: Receive) -> None:
+    """What a source of earlier studies needs of this host: TLS files, or leave to send to us."""
+    _tls(peer.tls)
+    titles = {one.ae_title.strip() for one in receive.callers if "store" in one.rights}
+    title = peer.ae_title.strip()
+    if source.by == "c-move" and receive.callers and title not in titles:
+        raise MsnodeError(
+            f"by: {title} is not among receive.callers with the right to store, so what it sends "
+            "by C-MOVE would be turned away; list it there, or take c-get"
+        )
+
+
+def _reach_source(source: PriorSource, peer: DicomPeer, receive: Receive) -> None:
+    """C-ECHO a source, and negotiate what is asked of it."""
+    _is_another(peer, receive)
+    echo(peer, receive.ae_title)
+    with offering(FIND, peer, receive.ae_title):
+        pass
+    with offering(MOVE if source.by == "c-move" else GET, peer, receive.ae_title):
+        pass
 
 
 def _reach(destination: Destination, receive: Receive) -> None:

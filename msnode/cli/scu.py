@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from msnode import config
 from msnode.cli.progress import progress
-from msnode.config import Config, DicomPeer, Tls
+from msnode.config import Config, Destination, DicomPeer, Tls
 from msnode.errors import ConfigError
 from msnode.requestor import peer
 
@@ -20,7 +20,8 @@ class Call:
     """Who calls whom, and how.
 
     Attributes:
-        peer: ``AET@HOST:PORT``, or with a configuration the name of one of its destinations.
+        peer: ``AET@HOST:PORT``, or with a configuration the name of one of its destinations, or of
+            its sources of earlier studies.
         config_file: of a node whose destinations, AE title and TLS files are used; or None.
         calling_ae_title: ours; None: the configuration's.
         tls: certificate, key and CA by option; all or none.
@@ -52,10 +53,16 @@ class Call:
         return None if self.config_file is None else config.load(self.config_file)
 
     def _named(self) -> DicomPeer | None:
-        """A destination of the configuration; None where the peer is spelt out."""
-        if self._node is None:
+        """A destination, or source, of the configuration; None where the peer is spelt out."""
+        node = self._node
+        if node is None:
             return None
-        names = {destination.name: destination for destination in self._node.destinations}
+        names: dict[str, Destination] = {
+            one.name: peer
+            for one in node.priors
+            if (peer := config.peer_of(one, node.destinations)) is not None
+        }
+        names |= {destination.name: destination for destination in node.destinations}
         found = names.get(self.peer)
         if found is None and "@" not in self.peer:
             known = f"known: {', '.join(names)}" if names else "it has none"

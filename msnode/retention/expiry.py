@@ -22,6 +22,7 @@ from msnode import audit, metrics
 from msnode.config import Retention as Rules
 from msnode.receive.dicom.dimse_status import StoreRefused
 from msnode.receive.inbox.part10 import read_arrival
+from msnode.retention.fetched import IMAGES, VISITS, delete_visit, idle_images, old_visits, remove
 from msnode.store.database import StudyState, instances, receipts, results, studies
 from msnode.store.files import fsync
 
@@ -37,7 +38,7 @@ class Item:
     """Something that is to be deleted.
 
     Attributes:
-        kind: images, results, visits, quarantine or backups.
+        kind: images, results, visits, fetched, fetched_visits, quarantine or backups.
         name: key of the study, or path in the data folder.
         size: bytes.
         since: when it was last wanted, unix s.
@@ -86,6 +87,7 @@ class Retention:
             for row in rows:
                 if row.study_key not in unsettled and self._is_there(kind, row.study_key):
                     yield Item(kind, row.study_key, self._size(kind, row.study_key), row.since)
+        yield from self._of_fetched()
         yield from self._old("quarantine", "quarantine/**/*", self._rules.quarantine_days)
         yield from self._old("backups", "*.bak", self._rules.backups_days)
 
@@ -114,6 +116,13 @@ class Retention:
         """Delete a thing, durably; False if it is wanted again."""
         if item.kind in FOLDERS:
             return self._delete_of_study(item.kind, item.name)
+        if item.kind == "fetched":
+            remove(self._folder / IMAGES / item.name)
+            return True
+        if item.kind == "fetched_visits":
+            with self._database.begin() as connection:
+                delete_visit(connection, self._folder, item.name)
+            return True
         path = self._folder / item.name
         path.unlink(missing_ok=True)
         if path.parent not in (self._folder, self._folder / "quarantine"):
@@ -159,8 +168,19 @@ class Retention:
 
     def _size(self, kind: str, study: str) -> int:
         """Bytes that a study's images or results take."""
-        files = (self._folder / FOLDERS[kind] / study).rglob("*")
-        return sum(path.lstat().st_size for path in files if path.is_file())
+        return _bytes(self._folder / FOLDERS[kind] / study)
+
+    def _of_fetched(self) -> Iterator[Item]:
+        """Images that were fetched and nobody took; visits that were fetched, when they are old."""
+        for key, since in idle_images(self._folder):
+            yield Item("fetched", key, _bytes(self._folder / IMAGES / key), since)
+        days = self._rules.visits_days
+        if days is None:
+            return
+        with self._database.connect() as connection:
+            old = old_visits(connection, days)
+        for key, since in old:
+            yield Item("fetched_visits", key, _bytes(self._folder / VISITS / key), since)
 
     def _old(self, kind: str, pattern: str, days: float | None) -> Iterator[Item]:
         """Files that have been where they are for so many days."""
@@ -227,6 +247,11 @@ def patient_id(path: Path) -> str:
     with contextlib.suppress(OSError, StoreRefused):
         return read_arrival(path, b"").header.patient_id  # takes no more memory than at reception
     return ""
+
+
+def _bytes(folder: Path) -> int:
+    """That its files take."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _remove_if_empty(folder: Path) -> None:

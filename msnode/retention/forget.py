@@ -14,6 +14,7 @@ from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
 from msnode.records.uid_hash import study_key
 from msnode.retention.expiry import patient_id
+from msnode.retention.fetched import only_for
 from msnode.store.database import (
     StudyState,
     clinical_events,
@@ -21,6 +22,8 @@ from msnode.store.database import (
     expectations,
     instances,
     patient_merges,
+    prior_searches,
+    prior_studies,
     receipts,
     results,
     senders,
@@ -34,8 +37,13 @@ from msnode.twin.expect import prediction_store
 
 log = logging.getLogger(__name__)
 
-TABLES = (senders, commitments, receipts, expectations, results, instances, studies)
+TABLES = (
+    *(senders, commitments, receipts, expectations, prior_studies, prior_searches, results),
+    *(instances, studies),
+)
 """With rows of a study; the others refer to the last."""
+KINDS = ("instances", "work", "quarantine", "visits", "fetched")
+"""Folders with files of a study."""
 PREDICTIONS = (
     "DELETE FROM expectations WHERE study_key IN "
     "(SELECT study_key FROM studies WHERE patient_key = ?)"
@@ -46,8 +54,9 @@ PREDICTIONS = (
 def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = audit.SILENT) -> int:
     """Delete what a node keeps of a study, beside a running node or without.
 
-    With it go all predictions of the patient, which were made from it or may have been; with the
-    patient's last study go his clinical events: what nobody finds any more is not kept.
+    With it go earlier studies that were fetched for it, unless they serve another one, and all
+    predictions of the patient, which were made from it or may have been; with the patient's last
+    study go his clinical events: what nobody finds any more is not kept.
 
     Files go first: rows that a crash leaves are deleted by the next call, while files without rows
     would be taken in again at the node's next start.
@@ -76,6 +85,11 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         patient = _keys(connection, study)
         keys = _if_last(connection, study, patient)
         _delete_files(folder, study, keys, patient)
+        fetched = only_for(connection, study)
+        for prior in fetched:
+            _delete_files(folder, prior, (), ())
+        of_them = prior_studies.c.prior_key.in_([study, *fetched])
+        connection.execute(prior_studies.delete().where(of_them))
         event_store.delete(connection, keys)
         prediction_store.delete(connection, patient)
         forget_merges(connection, keys)
@@ -151,7 +165,7 @@ def _keys(connection: sa.Connection, study: str) -> list[str]:
 
 def _folders(folder: Path, study: str) -> list[Path]:
     """Where files of a study are."""
-    return [folder / kind / study for kind in ("instances", "work", "quarantine", "visits")]
+    return [folder / kind / study for kind in KINDS]
 
 
 def _identity(connection: sa.Connection, folder: Path, study: str) -> tuple[str, str]:
@@ -235,6 +249,8 @@ def _forget_in_copy(
                 continue
             elif "study_key" in columns:
                 copy.execute(f"DELETE FROM {table} WHERE study_key = ?", (study,))  # noqa: S608
+                if "prior_key" in columns:
+                    copy.execute(f"DELETE FROM {table} WHERE prior_key = ?", (study,))  # noqa: S608
             elif "workflow_uuid" in columns:  # of the engine; its IDs hold the study's key
                 like = f"%.{study}.%"
                 copy.execute(f"DELETE FROM {table} WHERE workflow_uuid LIKE ?", (like,))  # noqa: S608

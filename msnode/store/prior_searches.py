@@ -46,6 +46,8 @@ class Fate(StrEnum):
     """It came, and its visit can be compared with."""
     UNUSABLE = "unusable"
     """It came, and nothing can be made of it."""
+    DELETED = "deleted"
+    """Its visit was kept, until retention deleted it."""
 
 
 ENDS = (Fate.KEPT, Fate.UNUSABLE)
@@ -126,7 +128,7 @@ class PriorSearches:
         columns = prior_searches.c
         query = sa.select(columns.source, columns.generation).where(_of(study_key), _IS_OPEN)
         with self._engine.connect() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {row.source: row.generation for row in connection.execute(query)}
 
     def holds(self, study_keys: Collection[str]) -> dict[str, float]:
         """Seconds for which the results of these studies still have to wait, of those that do."""
@@ -135,7 +137,7 @@ class PriorSearches:
         query = sa.select(columns.study_key, until).where(columns.study_key.in_(study_keys))
         query = query.where(_IS_OPEN).group_by(columns.study_key)
         with self._engine.connect() as connection:
-            found = connection.execute(query).tuples().all()
+            found = connection.execute(query).all()
         now = time.time()
         return {key: end - now for key, end in found if end > now}
 

@@ -48,17 +48,22 @@ def _keys(keys: list[str]) -> list[str]:
 
 
 @contextmanager
-def dcmqrscp(folder: Path) -> Iterator[Archive]:
+def dcmqrscp(folder: Path, node_port: int = 0) -> Iterator[Archive]:
     """dcmtk's image database, which keeps what it gets as it came.
 
     Its C-MOVE proposes no Parametric Map, so its files are looked at where they lie.
+
+    Args:
+        folder: for its files.
+        node_port: where `ASKER` listens, to whom it moves.
     """
     port, storage = peers.free_port(), folder / "storage"
     archive = Archive("QRSCP", port, lambda _, __: list(storage.glob("*.dcm")))
     storage.mkdir(parents=True)
     (folder / "dcmqrscp.cfg").write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 131072\nMaxAssociations = 16\n"
-        "HostTable BEGIN\nHostTable END\nVendorTable BEGIN\nVendorTable END\n"
+        f"HostTable BEGIN\nasker = ({ASKER}, localhost, {node_port or port})\nHostTable END\n"
+        "VendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\n{archive.ae_title} {storage} RW (100, 1024mb) ANY\nAETable END\n"
     )
     command = [peers.tool("dcmqrscp", "dcmtk"), "+B", "+xv", "-c", str(folder / "dcmqrscp.cfg")]

@@ -16,7 +16,7 @@ def small_node(folder: Path, data: Path, **more: Any) -> Node:
         data: its data folder.
         more: settings that replace its own, section by section.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "data": str(data),
         "receive": {"address": "127.0.0.1", "port": peers.free_port()},
         "complete": {"quiet_s": 2.0, "idle_s": 2.0, "cap_s": 60.0},
@@ -25,6 +25,7 @@ def small_node(folder: Path, data: Path, **more: Any) -> Node:
         "destinations": [{"name": "archive", "folder": str(folder / "archive")}],
         "http": {"port": peers.free_port()},
     }
+    settings = {name: settings.get(name) for name in settings | more}
     return Node({name: _merged(of, more.get(name)) for name, of in settings.items()}, folder)
 
 

@@ -89,7 +89,20 @@ WORKING = {
     "receipt": Call("msnode.store.receipts:Receipts", "save"),
     "finish": Call("msnode.flow:Flow", "finish"),
 }
-CALLS = RECEIVING | WORKING
+FETCHING = {
+    "found": Call("msnode.store.prior_searches:PriorSearches", "found"),
+    "asks": Call("msnode.store.prior_searches:PriorSearches", "asks"),
+    "fetched": Call("msnode.receive.inbox.fetched:Fetched", "store"),
+    "came": Call("msnode.store.prior_searches:PriorSearches", "came"),
+    "told": Call("msnode.store.prior_searches:PriorSearches", "told"),
+    "looked": Call("msnode.store.prior_searches:PriorSearches", "looked"),
+    "search": Call("msnode.engine.durable:Engine", "search"),
+    "submit": Call("msnode.engine.durable:Engine", "submit"),
+    "release": Call("msnode.engine.durable:Engine", "release"),
+    "revise": Call("msnode.service.upkeep", "revise"),
+    "again": Call("dbos:DBOS", "enqueue_workflow"),
+}
+CALLS = RECEIVING | WORKING | FETCHING
 POINTS = (*(f"{when} {name}" for name in RECEIVING for when in ("before", "after")), "torn write")
 """Where the receive path can be stopped."""
 
