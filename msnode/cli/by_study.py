@@ -66,6 +66,20 @@ def explain(paths: tuple[Path, ...], model: Path) -> None:
 @click.command()
 @click.argument("study")
 @config_option
+@plain_errors
+def priors(study: str, config_file: Path) -> None:
+    """Say which earlier studies sources have of a study's patient, and why each was fetched or not.
+
+    STUDY is the study's key, as `msnode studies` prints it, or its StudyInstanceUID.
+    """
+    from msnode.cli import prior_list
+
+    prior_list.show(config_file, study)
+
+
+@click.command()
+@click.argument("study")
+@config_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
 @plain_errors

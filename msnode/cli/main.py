@@ -8,7 +8,16 @@ from msnode import __version__
 
 COMMANDS = {
     "serve": ("serve", "receive", "work", "check", "demo"),
-    "by_study": ("predict", "explain", "studies", "redo", "resend", "forget", "retention"),
+    "by_study": (
+        "predict",
+        "explain",
+        "studies",
+        "priors",
+        "redo",
+        "resend",
+        "forget",
+        "retention",
+    ),
     "peers": ("send", "echo"),
     "jobs_group": ("jobs",),
     "lesions_group": ("lesions",),

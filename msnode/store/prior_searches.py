@@ -130,6 +130,14 @@ class PriorSearches:
         with self._engine.connect() as connection:
             return {row.source: row.generation for row in connection.execute(query)}
 
+    def states(self, study_key: str) -> list[tuple[str, str, str]]:
+        """The searches for a study: source, state, what went wrong the last time."""
+        columns = prior_searches.c
+        query = sa.select(columns.source, columns.state, columns.detail).where(_of(study_key))
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(columns.source)).all()
+        return [(row.source, row.state, row.detail) for row in rows]
+
     def holds(self, study_keys: Collection[str]) -> dict[str, float]:
         """Seconds for which the results of these studies still have to wait, of those that do."""
         columns = prior_searches.c
