@@ -1,4 +1,4 @@
-"""What `msnode priors` prints: earlier studies that sources have, and why each was fetched or not."""
+"""What `msnode priors` prints: what sources have of a patient, and why it was fetched or not."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -22,7 +22,14 @@ from msnode import audit, metrics
 from msnode.config import Retention as Rules
 from msnode.receive.dicom.dimse_status import StoreRefused
 from msnode.receive.inbox.part10 import read_arrival
-from msnode.retention.fetched import IMAGES, VISITS, delete_visit, idle_images, old_visits, remove
+from msnode.retention.fetched_expiry import (
+    IMAGES,
+    VISITS,
+    delete_visit,
+    idle_images,
+    old_visits,
+    remove,
+)
 from msnode.store.database import StudyState, instances, receipts, results, studies
 from msnode.store.files import fsync
 

@@ -14,7 +14,7 @@ from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
 from msnode.records.uid_hash import study_key
 from msnode.retention.expiry import patient_id
-from msnode.retention.fetched import only_for
+from msnode.retention.fetched_expiry import only_for
 from msnode.store.database import (
     StudyState,
     clinical_events,

@@ -67,7 +67,24 @@ def conclude(inbox: Inbox, study: Study) -> None:
         told = {"study_key": study.key, "made_at": 0.0, "told": "{}"}
         connection.execute(database.expectations.insert(), told)
         connection.execute(database.receipts.insert(), same | receipt)
+        search = same | {"source": "pacs", "began_at": 0.0, "wait_until": 0.0, "state": "done",
+                         "failures": 0, "missed": 0, "news": False, "detail": ""}  # fmt: skip
+        connection.execute(database.prior_searches.insert(), search)
+    fetched(inbox, study.key, study.key[::-1])
     inbox.studies.finish(study.key, study.generation)
+
+
+def fetched(inbox: Inbox, study: str, prior: str) -> None:
+    """An earlier study was fetched for a study, and its visit is kept."""
+    row = {"study_key": study, "prior_key": prior, "source": "pacs", "state": "kept",
+           "study_instance_uid": f"1.{int(prior, 16)}", "study_date": "20200101", "reason": "",
+           "series": "{}", "asked_at": 1.0, "kept_at": 1.0}  # fmt: skip
+    with inbox.engine.begin() as connection:
+        connection.execute(database.prior_studies.insert(), row)
+    for kind in ("visits/%s/0", "fetched/%s"):
+        place = inbox.folder / (kind % prior)
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "left.dcm").write_bytes(b"an image")
 
 
 def forget(inbox: Inbox, uid: str = STUDY, *options: str) -> Result:
@@ -105,6 +122,33 @@ def test_a_study_is_forgotten_and_no_other(inbox: Inbox) -> None:
     assert left(inbox, uid_hash(OTHER)) == before | gone
     assert not (inbox.folder / "instances" / KEY).exists()
     assert inbox.rebuild() == 0
+
+
+def test_what_was_fetched_for_it_goes_unless_it_serves_another(inbox: Inbox) -> None:
+    mine, shared, other = KEY[::-1], "ab" * 8, uid_hash(OTHER)
+    fetched(inbox, KEY, shared)
+    fetched(inbox, other, shared)
+    assert forget(inbox).exit_code == 0
+    for kind in ("visits", "fetched"):
+        names = {path.name for path in (inbox.folder / kind).iterdir()}
+        assert names == {shared, other[::-1]}
+    with inbox.engine.connect() as connection:
+        rows = connection.execute(sa.select(database.prior_studies)).all()
+    assert {(row.study_key, row.prior_key) for row in rows} == {
+        (other, shared), (other, other[::-1]),
+    }  # fmt: skip
+    assert forget(inbox, OTHER).exit_code == 0
+    assert not list((inbox.folder / "visits").iterdir())
+    assert mine not in {row.prior_key for row in rows}
+
+
+def test_a_study_that_was_fetched_is_forgotten_by_itself(inbox: Inbox) -> None:
+    prior = uid_hash(OTHER)[::-1]
+    assert forget(inbox, prior).exit_code == 0
+    assert not (inbox.folder / "visits" / prior).exists()
+    with inbox.engine.connect() as connection:
+        kept = connection.scalars(sa.select(database.prior_studies.c.prior_key)).all()
+    assert kept == [KEY[::-1]]
 
 
 def test_a_study_is_forgotten_by_its_key(inbox: Inbox) -> None:
