@@ -2,54 +2,102 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
+from msnode.cli.main import main
+from msnode.lesions import SHIPPED
 from msnode.records.uid_hash import uid_hash
 from msnode.sample import LJUBLJANA
-from msnode.store.database import open_database, prior_searches, prior_studies, results, studies
+from msnode.store.database import open_database, prior_studies, results, studies
 from tests.acceptance import peers
 from tests.acceptance.node import Node
 from tests.acceptance.small_node import small_node
 from tests.integration.lesion_node import NOW, THEN, with_a_lesion, write
 
 pytestmark = pytest.mark.timeout(300)
+NOW_2, THEN_2 = f"{NOW}2", f"{THEN}2"
 AWAITED = "Earlier scans were being looked for"
 
 
+PACS = {"first_s": 1.0, "longest_s": 2.0}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A PACS that has the earlier studies of two patients and is switched off, and a node.
+
+    Attributes:
+        later: the present study of each patient, by StudyInstanceUID.
+    """
+
+    folder: Path
+    node: Node
+    pacs: peers.Orthanc
+    later: dict[str, tuple[Path, ...]]
+    stack: ExitStack
+
+    def switch_on(self) -> None:
+        """Start the PACS, unless it runs."""
+        if not self.pacs.answers():
+            self.stack.enter_context(peers.program(self.pacs.command, self.folder / "pacs.log"))
+            peers.wait(self.pacs.answers, 20, "Orthanc to answer")
+
+
+def of_another(paths: Sequence[Path], folder: Path, uid: str) -> tuple[Path, ...]:
+    """The same images as those of another patient."""
+    folder.mkdir()
+    made = []
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.PatientID, dataset.StudyInstanceUID = "another", uid
+        for name in ("SeriesInstanceUID", "SOPInstanceUID"):
+            setattr(dataset, name, f"{getattr(dataset, name)[:60]}.9")
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.save_as(folder / path.name)
+        made.append(folder / path.name)
+    return tuple(made)
+
+
 @pytest.fixture(scope="module")
-def studies_of_one(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, ...]]:
-    """The sample, and a year later with a lesion more."""
-    folder = tmp_path_factory.mktemp("studies")
-    return {
-        THEN: write(LJUBLJANA.nifti, folder / "then", THEN, "20230115"),
-        NOW: write(with_a_lesion(folder), folder / "now", NOW, "20240115"),
-    }
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder, port = tmp_path_factory.mktemp("site"), peers.free_port()
+    then = write(LJUBLJANA.nifti, folder / "then", THEN, "20230115")
+    now = write(with_a_lesion(folder), folder / "now", NOW, "20240115")
+    later = {NOW: now, NOW_2: of_another(now, folder / "now-2", NOW_2)}
+    pacs = peers.configure_orthanc(folder / "pacs", node_port=port)
+    with peers.program(pacs.command, folder / "pacs.log"):
+        peers.wait(pacs.answers, 20, "Orthanc to answer")
+        pacs.upload([*then, *of_another(then, folder / "then-2", THEN_2)])
+    with ExitStack() as stack:
+        node = node_at(folder, port, pacs)
+        node.start()
+        stack.callback(node.kill_if_alive)
+        yield Site(folder, node, pacs, later, stack)
 
 
-def node_at(folder: Path, port: int, pacs: peers.Orthanc, **source: Any) -> Node:
+def node_at(folder: Path, port: int, pacs: peers.Orthanc) -> Node:
     """A node that fetches earlier studies from a PACS, and writes into a folder."""
-    prior = peers.destination("pacs", pacs.ae_title, pacs.port) | source
+    source = peers.destination("pacs", pacs.ae_title, pacs.port)
     return small_node(
         folder,
         folder / "data",
-        receive={"port": port, "callers": [
-            {"ae_title": "ORTHANC", "address": "127.0.0.1"},
-            {"ae_title": "STORESCU", "address": "127.0.0.1"},
-        ]},
-        lesions={"bundle": str(Path(__file__).parents[2] / "models" / "lesions")},
+        receive={"port": port},
+        lesions={"bundle": str(SHIPPED)},
         destinations=[
-            {"name": "archive", "folder": str(folder / "archive")},
+            {"name": "archive", "folder": str(folder / "archive"), "profile": "standard"},
             {"name": "ris", "url": "http://127.0.0.1:9/", "secret": "0123456789abcdef"},
         ],
-        priors=[prior],
-    )  # fmt: skip
+        priors=[source | {"wait_s": 8.0, "retry": PACS}],
+    )
 
 
 def send(node: Node, paths: tuple[Path, ...]) -> None:
@@ -79,60 +127,45 @@ def rows(folder: Path, table: sa.Table) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as stack:
-        yield stack
-
-
-def test_a_study_is_compared_with_one_that_only_the_pacs_has(
-    studies_of_one: dict[str, tuple[Path, ...]], tmp_path: Path, stack: ExitStack
+def test_a_source_that_is_down_delays_a_result_by_its_time_and_revises_it_later(
+    site: Site,
 ) -> None:
-    port = peers.free_port()
-    pacs = stack.enter_context(peers.orthanc(tmp_path / "pacs", node_port=port))
-    pacs.upload(studies_of_one[THEN])
-    node = node_at(tmp_path, port, pacs)
-    node.start()
-    stack.callback(node.kill_if_alive)
-    send(node, studies_of_one[NOW])
-    began = time.monotonic()
-    result = reported(tmp_path, NOW, 1)
-    print("seconds", time.monotonic() - began)
+    send(site.node, site.later[NOW])
+    first = reported(site.folder, NOW, 1)
+    assert first["lesions"]["comparison"]["status"] == "no_prior"
+    assert any(AWAITED in warning for warning in first["warnings"])
+    site.switch_on()
+    second = reported(site.folder, NOW, 2)
+    assert second["lesions"]["comparison"]["status"] == "compared"
+    assert AWAITED not in json.dumps(second)
+    peers.wait(lambda: "earlier scans that came since" in delivered(site), 20, "why it is revised")
+
+
+def delivered(site: Site) -> str:
+    """All text of the results in the archive."""
+    found = [pydicom.dcmread(path) for path in (site.folder / "archive").glob("*.dcm")]
+    values = (item.value for one in found for item in one.iterall() if item.keyword == "TextValue")
+    return "\n".join(map(str, values))
+
+
+def test_a_study_is_compared_with_one_that_only_the_pacs_has(site: Site) -> None:
+    site.switch_on()
+    send(site.node, site.later[NOW_2])
+    result = reported(site.folder, NOW_2, 1)
     assert result["lesions"]["comparison"]["status"] == "compared"
     assert result["lesions"]["comparison"]["prior_date"] == "2023-01-15"
     assert AWAITED not in json.dumps(result)
-    assert [row["study_key"] for row in rows(tmp_path, results)] == [uid_hash(NOW)]
-    assert [row["study_key"] for row in rows(tmp_path, studies)] == [uid_hash(NOW)]
-    [prior] = rows(tmp_path, prior_studies)
-    assert (prior["prior_key"], prior["state"]) == (uid_hash(THEN), "kept")
-    [search] = rows(tmp_path, prior_searches)
-    assert (search["state"], search["news"], search["missed"]) == ("done", False, 0)
-    assert not list((tmp_path / "data" / "fetched").rglob("*.dcm"))
-    assert node.metric('msnode_priors_total{outcome="kept",source="pacs"}') == 1
+    for table in (results, studies):
+        of_patients = {row["study_key"] for row in rows(site.folder, table)}
+        assert of_patients <= {uid_hash(NOW), uid_hash(NOW_2)}, "none of an earlier study"
+    mine = [row for row in rows(site.folder, prior_studies) if row["study_key"] == uid_hash(NOW_2)]
+    assert [(row["prior_key"], row["state"]) for row in mine] == [(uid_hash(THEN_2), "kept")]
+    assert not list((site.folder / "data" / "fetched").rglob("*.dcm"))
+    assert site.node.metric('msnode_priors_total{outcome="kept",source="pacs"}') >= 1
+    listed = CliRunner().invoke(
+        main, ["priors", NOW_2, "--config", str(site.folder / "msnode.yaml")]
+    )
+    assert "kept" in listed.output, listed.output
     time.sleep(6)  # for what must not come
-    assert len(signals(tmp_path, NOW)) == 1
-
-
-def test_a_source_that_is_down_delays_a_result_by_its_time_and_revises_it_later(
-    studies_of_one: dict[str, tuple[Path, ...]], tmp_path: Path, stack: ExitStack
-) -> None:
-    port = peers.free_port()
-    pacs = peers.configure_orthanc(tmp_path / "pacs", node_port=port)
-    retry = {"first_s": 2.0, "longest_s": 2.0}
-    node = node_at(tmp_path, port, pacs, by="c-get", wait_s=5.0, retry=retry)
-    node.start()
-    stack.callback(node.kill_if_alive)
-    send(node, studies_of_one[NOW])
-    first = reported(tmp_path, NOW, 1)
-    assert first["lesions"]["comparison"]["status"] == "no_prior"
-    assert any(AWAITED in warning for warning in first["warnings"])
-    stack.enter_context(peers.program(pacs.command, tmp_path / "orthanc.log"))
-    peers.wait(pacs.answers, 20, "Orthanc to answer")
-    pacs.upload(studies_of_one[THEN])
-    second = reported(tmp_path, NOW, 2)
-    assert second["lesions"]["comparison"]["status"] == "compared"
-    assert AWAITED not in json.dumps(second)
-    found = [pydicom.dcmread(path) for path in (tmp_path / "archive").glob("*.dcm")]
-    assert any("earlier scans that came since" in str(one) for one in found)
-    time.sleep(6)  # for what must not come
-    assert len(signals(tmp_path, NOW)) == 2
+    assert len(signals(site.folder, NOW_2)) == 1
+    assert len(signals(site.folder, NOW)) <= 2

@@ -103,3 +103,11 @@ def test_what_could_not_be_compared_is_no_news_but_the_patient_is_known(made: Re
 
 def test_what_was_not_analysed_has_none(made: Report, tmp_path: Path) -> None:
     assert suggested(reports.not_analysed(made, "no FLAIR"), Rule().urgent_if) is None
+
+
+def test_a_pattern_is_no_news_in_somebody_whose_earlier_scan_was_fetched(made: Report) -> None:
+    """It has no result here, but the patient is not new."""
+    quiet = replace(decided(made, "present"), lesions=compared("unchanged"))
+    found = suggested(quiet, Rule().urgent_if)
+    assert found is not None
+    assert not found.is_urgent
