@@ -209,8 +209,9 @@ class Deliveries:
         found = self._receipts.at(*delivery.place)
         missing = [receipt for receipt in found if not receipt.delivered]
         if not missing:
-            waited = time.time() - delivery.last_instance_at
-            metrics.RESULT_SECONDS.labels(delivery.destination.name).observe(max(waited, 0.0))
+            if delivery.last_instance_at is not None:
+                waited = time.time() - delivery.last_instance_at
+                metrics.RESULT_SECONDS.labels(delivery.destination.name).observe(max(waited, 0.0))
             log.info(
                 "study=%s destination=%s generation=%d delivered objects=%d attempts=%d",
                 delivery.study_key, delivery.destination.name, delivery.generation, len(found),

@@ -46,7 +46,8 @@ class Delivery:
     Attributes:
         files: the result objects by SOPInstanceUID; for a webhook, the signal by its identifier.
         calling: our AE title.
-        last_instance_at: unix time in seconds of the study's last instance.
+        last_instance_at: unix time in seconds of the study's last instance; None where the result
+            was made anew without one, so that the time since then says nothing.
     """
 
     destination: Destination
@@ -54,7 +55,7 @@ class Delivery:
     generation: int
     files: Mapping[str, Path]
     calling: str
-    last_instance_at: float
+    last_instance_at: float | None
 
     def paths(self, receipts: Sequence[Receipt]) -> list[Path]:
         """The files of these objects, as far as they are still there."""

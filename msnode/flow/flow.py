@@ -33,6 +33,7 @@ from msnode.flow.result_files import ResultFiles
 from msnode.flow.routes import BRAIN_MRI, Route
 from msnode.lesions import Bundle
 from msnode.receive import Studies
+from msnode.receive.inbox.redo import PRIORS, REDO
 from msnode.records.images import Study
 from msnode.records.sentences import Sentence, from_json, to_json
 from msnode.twin import Twin
@@ -255,7 +256,7 @@ class Flow:
             generation,
             files,
             self._config.receive.ae_title,
-            study.last_instance_at,
+            None if study.completion in (REDO, PRIORS) else study.last_instance_at,
         )
         return self.deliveries.attempt(delivery, attempt)
 

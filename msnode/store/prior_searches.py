@@ -260,7 +260,7 @@ class PriorSearches:
         values = {
             "state": state,
             "wait_until": in_vain if state == State.OPEN else 0.0,
-            "failures": columns.failures + failed,
+            "failures": columns.failures + int(failed),
             "detail": detail,
         }
         with self._engine.begin() as connection:

@@ -19,8 +19,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from msnode.config import DicomPeer, PeerSource, Retry
+from msnode.cli import check
+from msnode.config import DicomPeer, PeerSource, Receive, Retry
 from msnode.deliver.c_store import send
+from msnode.errors import Refused
 from msnode.store.prior_searches import Fate, PriorStudy, State
 from tests.acceptance import archives, peers
 from tests.acceptance.archives import ASKER
@@ -71,6 +73,8 @@ def test_what_is_comparable_is_fetched_from_an_archive(
         peer = DicomPeer("pacs", title, "127.0.0.1", archive_port)
         assert all(receipt.delivered for receipt in send(paths, peer, ASKER))
         source = PeerSource("pacs", title, "127.0.0.1", archive_port, by=by)
+        receive = Receive(address="127.0.0.1", port=port)
+        check._reach_source(source, peer, receive)
         with site(tmp_path / "node", source, port) as made:
             assert made.attempt()["state"] == State.DONE
             assert {uid: state for uid, (state, _) in made.rows().items()} == {
@@ -225,6 +229,17 @@ def test_a_source_that_never_answers_lets_the_result_go(tmp_path: Path) -> None:
             made.step.searches.begin("f" * 16, 1, {"liar": 0.2})
             assert 0 < made.step.searches.holds(["f" * 16])["f" * 16] <= 0.2
             peers.wait(lambda: not made.step.searches.holds(["f" * 16]), 2, "the time to be over")
+
+
+def test_a_source_that_does_not_retrieve_is_named_before_the_start() -> None:
+    entity, port = AE(ae_title="LIAR"), peers.free_port()
+    for one in (StudyRootQueryRetrieveInformationModelFind, Verification):
+        entity.add_supported_context(one)
+    peer = DicomPeer("liar", "LIAR", "127.0.0.1", port)
+    with peers.serving(entity, port, []):
+        for by in ("c-move", "c-get"):
+            with pytest.raises(Refused, match="does not support"):
+                check._reach_source(source_at(port, by=by), peer, Receive(port=1))
 
 
 def test_what_was_not_asked_for_is_an_ordinary_study(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from msnode.config import (
     DicomPeer,
     Folder,
     Http,
+    PeerSource,
     Receive,
     Syslog,
     Tls,
@@ -78,6 +79,16 @@ def test_a_peer_that_must_call_back_has_to_be_let_in(sound: Config) -> None:
     other = replace(sound.receive, callers=(Caller("SCANNER"),))
     found = wrong(replace(sound, destinations=(pacs,), receive=other))
     assert "PACS is not among receive.callers" in found["destination pacs"]
+
+
+def test_a_source_that_sends_to_us_has_to_be_let_in(sound: Config) -> None:
+    pacs = PeerSource("archive", "PACS", "localhost")
+    assert wrong(replace(sound, priors=(pacs,))) == {}
+    for caller in (Caller("SCANNER"), Caller("PACS", rights=("echo",))):
+        other = replace(sound, receive=replace(sound.receive, callers=(caller,)))
+        found = wrong(replace(other, priors=(pacs,)))
+        assert "PACS is not among receive.callers" in found["prior source archive"]
+        assert wrong(replace(other, priors=(replace(pacs, by="c-get"),))) == {}
 
 
 @pytest.mark.parametrize("name", ["certificate", "key", "ca"])

@@ -1,8 +1,7 @@
-"""Who has to wait, who missed something, and what is an answer."""
+"""Searches on SQLite and PostgreSQL: who has to wait, who missed what, and what is an answer."""
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +22,8 @@ def nobody(_: sa.Connection) -> list[str]:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    engine = open_database(database_url)
     migrate(engine)
     row = {"study_key": KEY, "study_instance_uid": "1.9", "patient_key": "p" * 32,
            "generation": 1, "state": "done", "first_at": 0.0, "last_at": 0.0}  # fmt: skip
