@@ -217,7 +217,9 @@ class PriorStep:
         order = Order(one.study_instance_uid, tuple(one.series), TRANSFER_SYNTAXES, self._take)
         way = move if source.by == "c-move" else get
         title = self._config.receive.ae_title
-        retrieval_audit.begun(self._trail, peer, one.study_instance_uid, patient.patient_id)
+        whose = one.study_instance_uid, patient.patient_id
+        if source.by == "c-get":  # what comes at the listener is audited there
+            retrieval_audit.begun(self._trail, peer, *whose)
         said = way(order, peer, title)
         expected = sum(one.series.values()) or said
         deadline = time.monotonic() + ARRIVE_S
@@ -229,8 +231,7 @@ class PriorStep:
                     " Originator?"
                 )
             time.sleep(0.2)
-        if source.by == "c-get":  # what comes at the listener is audited there
-            whose = one.study_instance_uid, patient.patient_id
+        if source.by == "c-get":
             retrieval_audit.ended(self._trail, peer, *whose, self._visits.files(one.key))
 
     def outline(self, study_key: str, name: str, prior_key: str) -> None:

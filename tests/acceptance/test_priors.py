@@ -28,7 +28,8 @@ NOW_2, THEN_2 = f"{NOW}2", f"{THEN}2"
 AWAITED = "Earlier scans were being looked for"
 
 
-PACS = {"first_s": 1.0, "longest_s": 2.0}
+WAIT_S, RETRY = 20.0, {"first_s": 8.0, "longest_s": 16.0}
+"""The third attempt would come after the time: the result goes out after the second."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def node_at(folder: Path, port: int, pacs: peers.Orthanc) -> Node:
             {"name": "archive", "folder": str(folder / "archive"), "profile": "standard"},
             {"name": "ris", "url": "http://127.0.0.1:9/", "secret": "0123456789abcdef"},
         ],
-        priors=[source | {"wait_s": 8.0, "retry": PACS}],
+        priors=[source | {"wait_s": WAIT_S, "retry": RETRY}],
     )
 
 
@@ -148,6 +149,7 @@ def delivered(site: Site) -> str:
     return "\n".join(map(str, values))
 
 
+@pytest.mark.long
 def test_a_study_is_compared_with_one_that_only_the_pacs_has(site: Site) -> None:
     site.switch_on()
     send(site.node, site.later[NOW_2])
