@@ -342,36 +342,3 @@ def test_a_round_has_an_end(node: Node, delivered: Study) -> None:
     node.now += 31 * DAY
     assert list(node.rules().apply(limit_s=-1)) == []
     assert len(kept(node.folder)) == 2
-
-
-def test_images_that_were_fetched_and_nobody_took_go_after_a_day(node: Node) -> None:
-    place = node.folder / "fetched" / KEY
-    place.mkdir()
-    (place / "late.dcm").write_bytes(b"an image")
-    node.now = place.stat().st_ctime + 0.9 * DAY
-    assert node.apply() == []
-    node.now += 0.2 * DAY
-    assert node.apply() == ["fetched"]
-    assert not place.exists()
-
-
-@pytest.mark.parametrize("is_sent", [False, True])
-def test_visits_that_were_fetched_go_like_those_of_studies(node: Node, is_sent: bool) -> None:
-    """Unless the study was sent here as well: then by the rule for its own results."""
-    if is_sent:
-        node.send(mr())
-    row = {"study_key": "a" * 16, "prior_key": KEY, "source": "pacs", "state": "kept",
-           "study_instance_uid": STUDY, "study_date": "20200101", "reason": "", "series": "{}",
-           "asked_at": NOW, "kept_at": NOW}  # fmt: skip
-    with node.engine.begin() as connection:
-        connection.execute(database.prior_studies.insert(), row)
-    place = node.folder / "visits" / KEY / "0"
-    place.mkdir(parents=True)
-    node.now = NOW + 400 * DAY
-    assert node.apply(visits_days=None) == []
-    assert node.apply(visits_days=500.0) == []
-    assert node.apply(visits_days=300.0) == ([] if is_sent else ["fetched_visits"])
-    assert place.exists() == is_sent
-    [known] = rows(node.engine, database.prior_studies)
-    assert known["state"] == ("kept" if is_sent else "deleted")
-    assert node.apply(visits_days=300.0) == []
