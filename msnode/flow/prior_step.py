@@ -22,7 +22,7 @@ from msnode.deliver.backoff import pause
 from msnode.errors import MsnodeError, Refused, TryLater
 from msnode.fetch import retrieval_audit
 from msnode.fetch.ask import asking
-from msnode.fetch.choice import Wanted, choose, is_day
+from msnode.fetch.choice import OTHER_PATIENT, Wanted, choose, is_day
 from msnode.fetch.limits import HOUR_S, until_allowed, until_open
 from msnode.fetch.patient import Patient, read_patient
 from msnode.fetch.retrieve import Order, Take, get, move
@@ -174,7 +174,12 @@ class PriorStep:
         with asking(peer, self._config.receive.ae_title) as asked:
             found = asked.studies(patient, source.years)
             retrieval_audit.queried(self._trail, peer, asked.asked)
-            return choose(found, patient, wanted, asked.series)
+            listed = choose(found, patient, wanted, asked.series)
+        others = [one for one in listed if one.reason == OTHER_PATIENT]
+        if others:  # whose studies are no business of this patient's record
+            log.warning("study=%s source=%s named studies of other patients: %d", study_key,
+                        source.name, len(others))  # fmt: skip
+        return [one for one in listed if one not in others]
 
     def _fetched(
         self,
