@@ -15,7 +15,7 @@ from msnode.engine.common import queue_of
 from msnode.engine.workflows import RECOVERIES, durable_step
 
 if TYPE_CHECKING:  # as in workflows.py
-    from msnode.flow.prior_step import PriorStep
+    from msnode.flow.prior_step import Fetching, PriorStep
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def register_priors(priors: "PriorStep") -> Search:
     @DBOS.workflow(name="priors.v1", max_recovery_attempts=RECOVERIES)
     def search(study_key: str, generation: int, name: str, attempt: int) -> str:
         """Make one attempt; if there is to be another, enqueue it with a delay."""
-        made = durable_step("fetch", priors.fetch, study_key, generation, name)
+        made = _fetched(priors, study_key, generation, name)
         for prior in made["arrived"]:
             _outlined(priors, study_key, name, prior)
         durable_step("settle", priors.settle, study_key, name, made)
@@ -50,6 +50,18 @@ def register_priors(priors: "PriorStep") -> Search:
         enqueue(f"priors.{study_key}.{generation}.{name}", study_key, generation, name, 1, 0.0)
 
     return begin
+
+
+def _fetched(priors: "PriorStep", study_key: str, generation: int, name: str) -> "Fetching":
+    """Make one attempt; if that fails for good, there is no other."""
+    try:
+        return durable_step("fetch", priors.fetch, study_key, generation, name)
+    except Exception as error:  # noqa: BLE001 - recorded by DBOS; the search must have an end
+        kind = type(error).__name__
+        log.error("job=%s search given up error=%s", DBOS.workflow_id, kind)
+        detail = f"asking failed: {kind}"
+        return {"arrived": [], "pause_s": None, "state": "given_up", "failed": True,
+                "detail": detail}  # fmt: skip
 
 
 def _outlined(priors: "PriorStep", study_key: str, name: str, prior: str) -> None:

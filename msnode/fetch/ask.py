@@ -141,7 +141,8 @@ def date_range(study_date: str, years: int) -> str:
 
 def first_day(study_date: str, years: int) -> str:
     """DA of the oldest study that is wanted."""
-    return f"{max(int(study_date[:4]) - years, 1):04}{study_date[4:]}"
+    day = "0228" if study_date[4:] == "0229" else study_date[4:]
+    return f"{max(int(study_date[:4]) - years, 1):04}{day}"
 
 
 def study_of(match: Dataset) -> FoundStudy | None:

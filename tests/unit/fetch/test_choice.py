@@ -148,7 +148,7 @@ def test_the_query_asks_for_the_days_before_by_id_and_issuer() -> None:
     assert (query.StudyDate, query.IssuerOfPatientID) == ("20190115-20240114", "KH")
     assert query.SpecificCharacterSet == "ISO_IR 192"
     assert date_range("20240301", 1) == "20230301-20240229"
-    assert first_day("20240229", 1) == "20230229", "no day, but a bound of a comparison"
+    assert first_day("20240229", 1) == "20230228"
 
 
 def test_nothing_is_asked_of_a_study_that_is_out_of_the_question() -> None:
