@@ -13,6 +13,7 @@ from msnode.config.destinations import (
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
 from msnode.config.models import BUNDLE, LESIONS, Classify, Expect, Outline, Priority, Urgent
+from msnode.config.notices import Chat, Mail, Notices
 from msnode.config.settings import (
     Audit,
     Caller,
@@ -32,6 +33,7 @@ __all__ = [
     "LESIONS",
     "Audit",
     "Caller",
+    "Chat",
     "Classify",
     "Complete",
     "Config",
@@ -44,6 +46,8 @@ __all__ = [
     "Folder",
     "Form",
     "Http",
+    "Mail",
+    "Notices",
     "ObjectDestination",
     "Outline",
     "Priority",

@@ -27,6 +27,7 @@ from msnode.config.constraints import (
 )
 from msnode.config.destinations import Destination, DicomPeer, Folder, Tls
 from msnode.config.models import Classify, Expect, Outline, Priority
+from msnode.config.notices import Notices
 from msnode.config.overlaps import equal_ports, idle_callers, wrong_destinations
 
 Conflicts = Literal["keep", "refuse", "replace"]
@@ -250,6 +251,7 @@ class Config:
     report: Describe = field(default_factory=Describe)
     destinations: tuple[Destination, ...] = ()
     http: Http = field(default_factory=Http)
+    notices: Notices = field(default_factory=Notices)
     retention: Retention = field(default_factory=Retention)
     audit: Audit = field(default_factory=Audit)
     log: Literal["text", "json"] = "text"

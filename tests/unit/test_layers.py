@@ -18,7 +18,7 @@ STAGES = {"receive", "prepare", "classify", "lesions", "report", "deliver", "twi
 LAYERS = (
     {"errors", "records"},
     {"association_items", "audit", "tls", "config", "metrics", "server_socket", "store", "sample"},
-    {"confined", "web"},
+    {"confined", "notices", "web"},
     STAGES,
     {"analysis"},
     {"flow"},
