@@ -145,7 +145,9 @@ licences: $(VENV)/.installed-dev
 		--packages $$(grep -ohE '^[a-z][a-z0-9-]+' requirements.lock requirements-torch.lock)
 
 bench: setup
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+	@for script in $(filter-out bench/lesion_%,$(wildcard bench/*.py)); do \
+		echo "== $$script"; $(BIN)/python "$$script"; done; \
+		echo "bench/lesion_*.py need a folder of scans: each says which"
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -127,5 +127,8 @@ PERIODIC_SECONDS = Histogram(
 PERIODIC_FAILURES = Counter(
     "msnode_periodic_failures_total", "Runs of a periodic task that failed.", ["task"]
 )
+NOTICES = Counter(
+    "msnode_notices_total", "Notices by mail server or chat.", ["receiver", "outcome"]
+)  # sent, failed
 READY = Gauge("msnode_ready", "1 while /readyz answers 200.")
 BUILD = Info("msnode_build", "Version of the program and of the model it serves.")

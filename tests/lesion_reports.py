@@ -120,7 +120,7 @@ def compared(made: Report, invented: dict[int, Change] | None = None) -> Report:
         for one, change in zip(made.lesions.lesions, changes, strict=True)
     )
     changes.append(LesionChange(0, "gone", 64.0, 0.0, "deep_white", (20.0, 5.0, 30.0), "old/9"))
-    before = sum(change.mm3_before for change in changes) / 1000
+    before = sum(change.mm3_before or 0 for change in changes) / 1000
     comparison = Comparison(
         "compared", None, PRIOR_DATE, 365, tuple(changes), before, made.lesions.ml, 0.3, 0.93, 0.4,
         (Sentence("outside_field", value=3.0, known=Sentence("exactly", low=1.5)),),

@@ -37,6 +37,9 @@ from msnode.deliver.verification import negotiate
 from msnode.deliver.webhook import reach
 from msnode.errors import ConfigError, MsnodeError
 from msnode.fetch.retrieve import GET, MOVE
+from msnode.notices.notice import trial
+from msnode.notices.trust import trusting
+from msnode.notices.watch import senders
 from msnode.requestor.peer import echo, offering
 from msnode.requestor.query import FIND
 from msnode.store.database import open_database
@@ -50,12 +53,15 @@ HEALTH_S = 2.0
 """A node that runs says within so long that it does."""
 
 
-def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]:
+def problems(
+    config: Config, *, peers: bool, notices: bool = False
+) -> Iterator[tuple[str, str | None]]:
     """Yield each thing that was looked at, and what is wrong with it or None.
 
     Args:
         config: already validated for itself.
         peers: also C-ECHO every peer, and connect to every webhook and to the syslog server.
+        notices: also send a test notice to every mail server and chat.
     """
     yield "data folder", _problem(partial(_room, config))
     yield "database", _problem(partial(_database, config))
@@ -81,6 +87,11 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
             _problem(partial(_prepare, destination, config.receive))
             or (_problem(partial(_reach, destination, config.receive)) if peers else None),
         )
+    for ca in {one.ca for one in config.notices.mail} | {one.ca for one in config.notices.chat}:
+        yield "notices", _problem(partial(trusting, ca))
+    if notices:
+        for name, send in senders(config.notices).items():
+            yield f"test notice {name}", _problem(partial(send, trial(config.name)))
 
     for source in config.priors:
         peer = peer_of(source, config.destinations)

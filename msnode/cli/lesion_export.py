@@ -68,7 +68,7 @@ def _rows(visit: Kept) -> Iterator[Row]:
             "images": ";".join(str(n + 1) for n in lesion.slices) if axial else "",
             "probability": round(lesion.probability, 3),
             "change": change.change if change is not None else None,
-            "mm3_before": round(change.mm3_before, 1) if change is not None else None,
+            "mm3_before": _before(change) if change is not None else None,
         }
     yield from (every | _gone(one) for one in told.changes if not one.number)
 
@@ -78,5 +78,10 @@ def _gone(one: LesionChange) -> Row:
     return {
         "id": None, "identity": one.identity, "region": one.region, "mm3": 0.0, "diameter": None,
         "images": "", "probability": None, "change": one.change,
-        "mm3_before": round(one.mm3_before, 1),
+        "mm3_before": _before(one),
     }  # fmt: skip
+
+
+def _before(change: LesionChange) -> float | None:
+    """Volume in the earlier scan, mm3; None where it was too faint to be outlined."""
+    return None if change.mm3_before is None else round(change.mm3_before, 1)

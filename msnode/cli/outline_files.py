@@ -25,7 +25,7 @@ from msnode.errors import MsnodeError
 from msnode.lesions import Bundle, Compared, Visit
 from msnode.prepare import SourceGrid
 from msnode.records.images import InputContract
-from msnode.records.lesions import REGIONS, Lesion
+from msnode.records.lesions import REGIONS, Lesion, LesionChange
 from msnode.records.uid_hash import uid_hash
 
 log = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ def _write_csv(file: Path, done: Sequence[Outlined], has_prior: bool) -> None:
 def _rows(one: Outlined) -> Iterator[tuple[object, ...]]:
     """Images are counted along the scan's third axis, from 1; a lesion that is gone has no id."""
     changes = one.compared.comparison.changes if one.compared is not None else ()
-    known = {change.number: (change.change, f"{change.mm3_before:.1f}") for change in changes}
+    known = {change.number: (change.change, _before(change)) for change in changes}
     for lesion in one.lesions:
         mine = (one.visit.found.numbers == lesion.number).any(axis=(0, 1))
         images = ";".join(str(n) for n in np.flatnonzero(mine) + 1)
@@ -170,17 +170,13 @@ def _rows(one: Outlined) -> Iterator[tuple[object, ...]]:
         )  # fmt: skip
     for change in changes:
         if change.change == "gone":
-            yield (
-                one.name,
-                "",
-                change.region,
-                "0.0",
-                "",
-                "",
-                "",
-                "gone",
-                f"{change.mm3_before:.1f}",
-            )
+            missing = "", change.region, "0.0", "", "", ""
+            yield one.name, *missing, "gone", _before(change)
+
+
+def _before(change: LesionChange) -> str:
+    """Volume in the earlier scan, mm3; nothing where it was too faint to be outlined."""
+    return "" if change.mm3_before is None else f"{change.mm3_before:.1f}"
 
 
 def _show(done: Sequence[Outlined], bundle: Bundle, out: Path) -> None:

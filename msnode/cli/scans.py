@@ -39,7 +39,8 @@ def since(told: Comparison) -> str:
     if told.status != "compared":
         return f"[yellow]not compared with the earlier scan: {escape(str(told.reason))}[/]"
     counts = ", ".join(f"{told.count(change)} {change}" for change in CHANGES if told.count(change))
+    differing = "".join(f"\n[yellow]{escape(str(one))}[/]" for one in told.differences)
     return (
         f"since the earlier scan: {counts or 'no lesion in either'}; {told.ml_before:.1f} ml then, "
-        f"{told.ml_now:.1f} ml now (error ±{told.ml_error:.1f} ml)"
+        f"{told.ml_now:.1f} ml now (error ±{told.ml_error:.1f} ml){differing}"
     )

@@ -86,8 +86,9 @@ class _Start:
 @click.command()
 @config_option
 @click.option("--peers/--no-peers", default=True, help="Reach every destination.")
+@click.option("--notices", is_flag=True, help="Send a test notice to each mail server and chat.")
 @plain_errors
-def check(config_file: Path, peers: bool) -> None:
+def check(config_file: Path, peers: bool, notices: bool) -> None:
     """Validate a configuration: keys, model bundle, data folder, destinations."""
     config = configuration.load(config_file, files=True)
     import yaml
@@ -96,7 +97,7 @@ def check(config_file: Path, peers: bool) -> None:
 
     click.echo(yaml.safe_dump(configuration.masked(config), sort_keys=False, allow_unicode=True))
     found = 0
-    for name, problem in problems(config, peers=peers):
+    for name, problem in problems(config, peers=peers, notices=notices):
         found += problem is not None
         click.secho(
             f"{'FAIL' if problem else 'ok':>4}  {name}{': ' + problem if problem else ''}",

@@ -13,6 +13,7 @@ from msnode.config.destinations import (
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
 from msnode.config.models import BUNDLE, LESIONS, Classify, Expect, Outline, Priority, Urgent
+from msnode.config.notices import Chat, Mail, Notices
 from msnode.config.prior_sources import NamedSource, PeerSource, PriorSource, peer_of
 from msnode.config.settings import (
     Audit,
@@ -33,6 +34,7 @@ __all__ = [
     "LESIONS",
     "Audit",
     "Caller",
+    "Chat",
     "Classify",
     "Complete",
     "Config",
@@ -45,7 +47,9 @@ __all__ = [
     "Folder",
     "Form",
     "Http",
+    "Mail",
     "NamedSource",
+    "Notices",
     "ObjectDestination",
     "Outline",
     "PeerSource",

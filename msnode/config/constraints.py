@@ -92,6 +92,15 @@ def host(value: str) -> str | None:
     return f"{value!r} is no host; give a name or address alone, without port"
 
 
+def mail_address(value: str) -> str | None:
+    """An address of RFC 5321 4.1.2, as far as it is in use: no quotes, no domain in brackets."""
+    if re.fullmatch(
+        r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", value
+    ):
+        return None
+    return f"{value!r} is no mail address; write NAME@DOMAIN alone"
+
+
 def storage_class(value: str) -> str | None:
     """Keyword of a storage SOP class (PS3.6 Annex A)."""
     from pydicom import uid  # takes a while, for a setting that few have

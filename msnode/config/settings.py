@@ -27,6 +27,7 @@ from msnode.config.constraints import (
 )
 from msnode.config.destinations import Destination, DicomPeer, Folder, Tls
 from msnode.config.models import Classify, Expect, Outline, Priority
+from msnode.config.notices import Notices
 from msnode.config.overlaps import equal_ports, idle_callers, own_sources, wrong_destinations
 from msnode.config.prior_sources import PriorSource, wrong_sources
 
@@ -253,6 +254,7 @@ class Config:
     priors: tuple[PriorSource, ...] = ()
     """Where earlier studies are fetched from that the node has never seen; empty: nowhere."""
     http: Http = field(default_factory=Http)
+    notices: Notices = field(default_factory=Notices)
     retention: Retention = field(default_factory=Retention)
     audit: Audit = field(default_factory=Audit)
     log: Literal["text", "json"] = "text"

@@ -233,9 +233,8 @@ def _dated(told: Comparison, known: Kept, here: Kept) -> Comparison:
     then, now = day(known.study_date), day(here.study_date)
     days = (now - then).days if then is not None and now is not None else None
     later = (Sentence("prior_later", days=-days),) if days is not None and days < 0 else ()
-    return replace(
-        told, prior_date=then, days=days, differences=(*later, *differences(known, here))
-    )
+    differing = (*later, *told.differences, *differences(known, here))
+    return replace(told, prior_date=then, days=days, differences=differing)
 
 
 def day(study_date: str) -> date | None:

@@ -174,13 +174,13 @@ def _change(lesion: Lesion, now: Side, was: float, growth: float) -> LesionChang
     """
     change: Change = "unchanged"
     if now.is_alone(lesion):
-        change, was = ("new", 0.0) if now.is_clear(lesion) else ("unchanged", lesion.mm3)
+        change, was = "new" if now.is_clear(lesion) else "unchanged", 0.0
     elif abs(growth) >= max(GROWN_MM3, GROWN * was) and (growth > 0) == (lesion.mm3 > was):
         change = "enlarging" if growth > 0 else "shrinking"
-    # seen then, but too faint to be outlined
-    was = was if was > 0 or change == "new" else lesion.mm3
+    # what was there, but too faint to be outlined, has no volume then
+    before = was if was > 0 or change == "new" else None
     return LesionChange(
-        lesion.number, change, was, lesion.mm3, lesion.region, lesion.centroid, lesion.identity
+        lesion.number, change, before, lesion.mm3, lesion.region, lesion.centroid, lesion.identity
     )
 
 

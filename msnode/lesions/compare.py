@@ -12,6 +12,7 @@ from msnode.lesions.halfway import Halfway, halfway, sampled
 from msnode.lesions.objects import Found, fitted
 from msnode.lesions.pairs import both
 from msnode.lesions.registration import Registration, register
+from msnode.lesions.sharpness import less_sharp
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import CHANGES, Comparison, Lesion, LesionChange
 from msnode.records.ras_volume import RasVolume
@@ -78,6 +79,9 @@ def compare(before: Visit, now: Visit) -> Compared:
     if (reason := _refusal(found, half)) is not None:
         told = replace(told, status="not_compared", reason=reason)
         return Compared(told, now.found.lesions)
+    coarser = np.maximum(heads[0].volume.spacing_mm, heads[1].volume.spacing_mm)
+    blurred = less_sharp(*heads, coarser)
+    told = replace(told, differences=(blurred,) if blurred is not None else ())
     return _compared(before, now, heads, half, told)
 
 

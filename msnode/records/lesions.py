@@ -59,7 +59,8 @@ class LesionChange:
     Attributes:
         number: of the lesion in this scan; 0 where it is gone.
         change: what became of it.
-        mm3_before: volume at its place in the earlier scan, 0.0 where it is new.
+        mm3_before: volume at its place in the earlier scan, 0.0 where it is new; None where it was
+            there, but too faint to be outlined.
         mm3_now: volume in this scan, 0.0 where it is gone.
         region: of this scan; where it is gone, of the earlier one.
         centroid: RAS mm in this scan's patient coordinates.
@@ -68,7 +69,7 @@ class LesionChange:
 
     number: int
     change: Change
-    mm3_before: float
+    mm3_before: float | None
     mm3_now: float
     region: Region
     centroid: tuple[float, float, float]

@@ -30,6 +30,9 @@ SERIES = {
 one series each, as some viewers load only one object of an SR series."""
 
 
+IMPLEMENTATION = UID(uid("implementation")), f"MSNODE_{VERSION}"[:16]
+"""Class UID and version name (PS3.10 7.1) of what writes the objects."""
+
 OUTLINED = {"overlay": "MS AI lesion outlines"}
 """SeriesDescription of what shows something else where lesions were outlined."""
 
@@ -133,8 +136,7 @@ def _file_meta(dataset: Dataset) -> None:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(uid("implementation"))
-    meta.ImplementationVersionName = f"MSNODE_{VERSION}"[:16]
+    meta.ImplementationClassUID, meta.ImplementationVersionName = IMPLEMENTATION
 
 
 def evidence(case: Case) -> list[Dataset]:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from msnode.audit import open_trail
 from msnode.config import Config
 from msnode.errors import Stopped
+from msnode.notices import watch
 from msnode.receive import Inbox, Listener, Reports
 from msnode.store.commitments import Commitments
 from msnode.store.database import open_database
@@ -98,6 +99,8 @@ class Service:
         monitor.start(self._sockets.get("http"))
         stack.callback(monitor.stop)
         inbox = self._open_inbox(stack)
+        if (notices := watch.start(config, self._role)) is not None:
+            stack.callback(notices.stop)
         words = [f"http={monitor.port}", f"destinations={len(config.destinations)}"]
         if self._receive:
             words += self._listen(stack, inbox)

@@ -97,7 +97,8 @@ class Twin:
 
         Args:
             study_key: of the study that is being reported.
-            study_date: its date (DA); studies without a date, or of a later one, are no priors.
+            study_date: its date (DA); studies without a date, or of a later one, are no priors, nor
+                are those of the same day: nobody knows here which of the two came first.
         """
         patient = self.patient(study_key)
         found = {
@@ -105,7 +106,7 @@ class Twin:
             for entry in (self.history(patient) if patient else [])
             if entry.study_key != study_key and entry.study_date
         }
-        dated = [entry for entry in found.values() if str(entry.study_date) <= study_date]
+        dated = [entry for entry in found.values() if str(entry.study_date) < study_date]
         return sorted(dated, key=lambda entry: str(entry.study_date))
 
     def others(self, connection: sa.Connection, study_key: str) -> list[str]:

@@ -20,7 +20,7 @@ BASE = {"association_items", "audit", "tls", "config", "metrics", "requestor", "
 LAYERS = (
     {"errors", "records"},
     BASE | {"store", "sample"},
-    {"confined", "web"},
+    {"confined", "notices", "web"},
     STAGES,
     {"analysis"},
     {"flow"},

@@ -40,8 +40,9 @@ def test_shipped_configuration_is_the_default() -> None:
 
 
 def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MSNODE_WEBHOOK_SECRET", "MSNODE_DB_PASSWORD"):
+    for name in ("MSNODE_WEBHOOK_SECRET", "MSNODE_DB_PASSWORD", "MSNODE_SMTP_PASSWORD"):
         monkeypatch.setenv(name, "0123456789abcdef")
+    monkeypatch.setenv("MSNODE_CHAT_URL", "https://chat.example.org/hooks/0123")
     full = uncommented()
     assert replace(full.receive, callers=(), tls=None) == config.Receive()
     assert full.complete == config.Complete(source="pacs")
@@ -50,6 +51,8 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
     assert full.report == config.Describe()
     assert full.destinations[0].retry == config.Retry()
     assert full.http == config.Http()
+    assert replace(full.notices, mail=(), chat=()) == config.Notices()
+    assert full.notices.mail[0].security == "starttls"
     assert full.retention == config.Retention()
     assert replace(full.audit, syslog=None) == config.Audit()
     assert full.audit.syslog is not None

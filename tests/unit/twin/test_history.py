@@ -68,6 +68,7 @@ def test_priors_are_the_latest_results_of_the_patients_earlier_studies(engine: s
         (before, 0.9)
     ]
     assert twin.priors(now, "20221231") == [], "a later study is no prior"
+    assert twin.priors(now, "20230101") == [], "of one day nobody knows which was first"
     assert twin.priors(now, "") == [], "without a date nothing is known to be earlier"
     assert twin.priors(other, "20240101") == []
 

@@ -1,0 +1,1 @@
+"""Tells administrators by mail and chat what is wrong, where nobody watches Prometheus."""
