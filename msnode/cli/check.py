@@ -21,6 +21,7 @@ from msnode.config import (
     Config,
     Destination,
     DicomPeer,
+    Dicomweb,
     Folder,
     Http,
     Receive,
@@ -35,6 +36,7 @@ from msnode.deliver.peer import echo
 from msnode.deliver.verification import negotiate
 from msnode.deliver.webhook import reach
 from msnode.errors import ConfigError, MsnodeError
+from msnode.receive.dicomweb.web_listener import server_tls
 from msnode.store.database import open_database
 from msnode.store.schema import revisions
 from msnode.tls import ServerTls, client_context
@@ -63,6 +65,8 @@ def problems(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]
         yield "severity table", _problem(partial(load_table, table))
     runs = _runs(config.http)
     yield "listener", _problem(partial(_listener, config.receive, runs=runs))
+    if (web := config.receive.dicomweb) is not None:
+        yield "dicomweb", _problem(partial(_web_listener, web, runs=runs))
     http = config.http
     yield "http", _problem(partial(_port, "http", http.address, http.port, runs=runs))
     if config.audit.syslog is not None:
@@ -127,6 +131,14 @@ def _listener(receive: Receive, *, runs: bool) -> None:
         _readable("receive.tls", receive.tls)
         ServerTls(receive.tls)
     _port("receive", receive.address, receive.port, runs=runs)
+
+
+def _web_listener(web: Dicomweb, *, runs: bool) -> None:
+    """All that the STOW-RS listener is made of."""
+    if web.tls is not None:
+        _readable("receive.dicomweb.tls", web.tls)
+        server_tls(web)
+    _port("receive.dicomweb", web.address, web.port, runs=runs)
 
 
 def _syslog(syslog: Syslog, *, peers: bool) -> None:

@@ -26,6 +26,7 @@ from msnode.config.settings import (
     Retention,
     Syslog,
 )
+from msnode.config.web_receive import Dicomweb, WebCaller
 
 __all__ = [
     "BUNDLE",
@@ -40,6 +41,7 @@ __all__ = [
     "Describe",
     "Destination",
     "DicomPeer",
+    "Dicomweb",
     "Expect",
     "Folder",
     "Form",
@@ -53,6 +55,7 @@ __all__ = [
     "Syslog",
     "Tls",
     "Urgent",
+    "WebCaller",
     "Webhook",
     "load",
     "masked",

@@ -138,6 +138,17 @@ def shared_secret(value: str) -> str | None:
     return "is shorter than 16 characters; take `openssl rand -hex 32`"
 
 
+def bearer_token(value: str) -> str | None:
+    """RFC 6750 2.1: a token, or the hash of one; it is not repeated."""
+    if re.fullmatch(r"sha256:[0-9a-fA-F]{64}", value):
+        return None
+    if value.startswith("sha256:"):
+        return "is no SHA-256; take `printf %s TOKEN | sha256sum`, 64 hex digits"
+    if re.fullmatch(r"[A-Za-z0-9._~+/-]{16,512}=*", value):
+        return None
+    return "is no bearer token of 16 characters or more; take `openssl rand -hex 32`"
+
+
 def is_address(text: str) -> bool:
     """Whether a text is an IP address."""
     try:

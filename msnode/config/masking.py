@@ -8,7 +8,7 @@ import cattrs
 
 from msnode.config.settings import Config
 
-SECRETS = frozenset({"secret", "database"})
+SECRETS = frozenset({"secret", "database", "token", "password", "client_secret"})
 
 
 def masked(config: Config) -> dict[str, Any]:

@@ -89,9 +89,14 @@ WORKING = {
     "receipt": Call("msnode.store.receipts:Receipts", "save"),
     "finish": Call("msnode.flow:Flow", "finish"),
 }
-CALLS = RECEIVING | WORKING
+STOWING = {
+    "answer-http": Call("msnode.receive.dicomweb.http_connection:HttpConnection", "answer"),
+}
+CALLS = RECEIVING | WORKING | STOWING
 POINTS = (*(f"{when} {name}" for name in RECEIVING for when in ("before", "after")), "torn write")
 """Where the receive path can be stopped."""
+STOW_POINTS = tuple(point.replace("answer", "answer-http") for point in POINTS)
+"""The same, where instances come by HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
