@@ -20,6 +20,7 @@ from pydicom.uid import MPEG2MPML, CTImageStorage
 
 from msnode import config
 from msnode.store.database import SenderState, instances, senders
+from tests.faults import FULL, Faults, every_point, installed
 from tests.integration.listening import Receiver, send, statuses, write
 from tests.integration.stowing import BOUNDARY, multipart, part10, post, store
 from tests.integration.test_deliver_tls import issue
@@ -334,3 +335,27 @@ def test_too_many_requests_at_once_are_told_to_come_again(start: Start) -> None:
     first.join()
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
     assert store(port, [mr()]).status == 200
+
+
+def test_a_disk_that_fails_anywhere_acknowledges_nothing_that_is_not_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "faulty"
+    folder.mkdir()
+    faults = Faults(folder, FULL)
+    receiver = Receiver(f"sqlite:///{folder / 'msnode.sqlite'}", folder, replace(OPEN, port=0))
+    answers = set()
+
+    def scenario(point: int) -> None:
+        image = mr(StudyInstanceUID=f"1.2.{point}", SOPInstanceUID=f"1.2.{point}.1")
+        answer = store(port_of(receiver), [image])
+        faults.clear()
+        answers.add(answer.status)
+        is_kept = image.SOPInstanceUID in {row[0] for row in receiver.rows()}
+        assert answer.status != 200 or is_kept, f"lost at {faults.fired}"
+        assert store(port_of(receiver), [image]).status == 200, f"refused after {faults.fired}"
+
+    try:
+        with installed(faults):
+            every_point(faults, scenario, lasts=False)
+    finally:
+        receiver.close()
+    assert answers >= {200, 503}

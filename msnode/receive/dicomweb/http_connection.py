@@ -6,6 +6,7 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
+from http import HTTPStatus
 
 import h11
 
@@ -113,7 +114,11 @@ class HttpConnection:
         is_whole = self._protocol.their_state is h11.DONE
         if not is_whole:
             listed.append(("Connection", "close"))
-        start = self._protocol.send(h11.Response(status_code=status, headers=listed))
+        start = self._protocol.send(
+            h11.Response(
+                status_code=status, headers=listed, reason=HTTPStatus(status).phrase.encode()
+            )
+        )
         rest = self._protocol.send(h11.Data(data=body)), self._protocol.send(h11.EndOfMessage())
         self._send(b"".join(part or b"" for part in (start, *rest)))
         if not is_whole:

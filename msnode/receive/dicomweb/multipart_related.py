@@ -6,7 +6,7 @@ from typing import Protocol
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
-LONGEST_BOUNDARY = 70  # characters (RFC 2046 5.1.1)
+LONGEST_BOUNDARY = 200  # characters; RFC 2046 5.1.1 allows 70, Orthanc takes 73
 LONGEST_HEADER = 4096  # bytes of one header of a part
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # quotes what came
 
