@@ -1,7 +1,7 @@
 """STOW-RS requests as tests make them: bodies, connections, answers."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -11,8 +11,16 @@ from typing import Any
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from msnode import config
+from tests.integration.listening import Receiver
+
 BOUNDARY = "the-boundary"
 RELATED = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+OPEN = config.Receive(
+    address="127.0.0.1", port=0, min_free_bytes=0, dicomweb=config.Dicomweb(port=0)
+)
+Start = Callable[..., Receiver]
+"""Starts a receiver with other settings than OPEN's."""
 FAILED, REFERENCED, OTHER = "00081198", "00081199", "0008119A"
 
 
@@ -86,6 +94,12 @@ def _exchange(
     )
 
 
-def store(port: int, datasets: Sequence[Dataset], **headers: str) -> Answer:
+def store(port: int, datasets: Sequence[Dataset], **headers: Any) -> Answer:
     """Store datasets in one request."""
     return post(port, multipart(part10(dataset) for dataset in datasets), **headers)
+
+
+def port_of(receiver: Receiver) -> int:
+    """Of its STOW-RS listener."""
+    assert receiver.web is not None
+    return receiver.web.port

@@ -1,13 +1,8 @@
 """STOW-RS in: what is stored, what is refused, and with which answer (PS3.18 10.5)."""
 
 import hashlib
-import socket
 import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -19,45 +14,18 @@ import trustme
 from pydicom.uid import MPEG2MPML, CTImageStorage
 
 from msnode import config
-from msnode.store.database import SenderState, instances, senders
-from tests.faults import FULL, Faults, every_point, installed
+from msnode.store.database import instances
 from tests.integration.listening import Receiver, send, statuses, write
-from tests.integration.stowing import BOUNDARY, multipart, part10, post, store
+from tests.integration.stowing import BOUNDARY, Start, multipart, part10, port_of, post, store
 from tests.integration.test_deliver_tls import issue
 from tests.unit.receive.datasets import STUDY, kept, mr
 
 TOKEN = "0123456789abcdef0123"
-OPEN = config.Receive(
-    address="127.0.0.1", port=0, min_free_bytes=0, dicomweb=config.Dicomweb(port=0)
-)
-Start = Callable[..., Receiver]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start receivers with other settings than OPEN's."""
-    running: list[Receiver] = []
-
-    def started(**settings: Any) -> Receiver:
-        folder = tmp_path / f"data{len(running)}"
-        folder.mkdir()
-        receive = replace(OPEN, **settings)
-        running.append(Receiver(f"sqlite:///{folder / 'msnode.sqlite'}", folder, receive))
-        return running[-1]
-
-    yield started
-    for receiver in running:
-        receiver.close()
-
-
-@pytest.fixture
-def receiver(start: Start) -> Receiver:
-    return start()
-
-
-def port_of(receiver: Receiver) -> int:
-    assert receiver.web is not None
-    return receiver.web.port
+def receiver(start_stow: Start) -> Receiver:
+    return start_stow()
 
 
 def test_what_is_answered_200_is_kept_as_by_c_store(receiver: Receiver, tmp_path: Path) -> None:
@@ -146,16 +114,16 @@ def test_where_all_fail_it_is_409(receiver: Receiver) -> None:
     assert kept(receiver.folder) == []
 
 
-def test_the_limits_are_those_of_c_store(start: Start) -> None:
-    small = start(max_instance_bytes=600)
+def test_the_limits_are_those_of_c_store(start_stow: Start) -> None:
+    small = start_stow(max_instance_bytes=600)
     assert store(port_of(small), [mr(PixelData=bytes(1000))]).status == 413
-    few = start(max_study_instances=1)
+    few = start_stow(max_study_instances=1)
     assert store(port_of(few), [mr()]).status == 200
     assert store(port_of(few), [mr()]).reasons().popitem()[1] == 0xA700
-    full = start(min_free_bytes=1 << 60)
+    full = start_stow(min_free_bytes=1 << 60)
     answer = store(port_of(full), [mr()])
     assert (answer.status, answer.headers["Retry-After"]) == (503, "60")
-    strict = start(conflicts="refuse")
+    strict = start_stow(conflicts="refuse")
     image = mr()
     store(port_of(strict), [image])
     image.PixelData = bytes([1] * 128)
@@ -208,13 +176,13 @@ def test_a_malformed_body_is_400(receiver: Receiver, body: bytes) -> None:
     assert post(port_of(receiver), body).status == 400
 
 
-def test_callers_are_known_by_token_and_address(start: Start) -> None:
+def test_callers_are_known_by_token_and_address(start_stow: Start) -> None:
     hashed = "sha256:" + hashlib.sha256(TOKEN.encode()).hexdigest()
     callers = (
         config.WebCaller("CLOUD", token=hashed),
         config.WebCaller("FAR", token="f" * 20, address="10.0.0.0/8"),
     )
-    receiver = start(dicomweb=config.Dicomweb(port=0, callers=callers))
+    receiver = start_stow(dicomweb=config.Dicomweb(port=0, callers=callers))
     port = port_of(receiver)
     nobody = store(port, [mr()])
     assert (nobody.status, nobody.headers["WWW-Authenticate"][:6]) == (401, "Bearer")
@@ -230,13 +198,13 @@ def test_callers_are_known_by_token_and_address(start: Start) -> None:
     assert "Node Authentication" in trail, "a wrong token raises no alert"
 
 
-def test_callers_are_known_by_their_certificate(start: Start, tmp_path: Path) -> None:
+def test_callers_are_known_by_their_certificate(start_stow: Start, tmp_path: Path) -> None:
     files = issue(trustme.CA(), tmp_path / "tls", "localhost")
     stranger = issue(trustme.CA(), tmp_path / "stranger", "localhost")
     web = config.Dicomweb(
         port=0, tls=files, callers=(config.WebCaller("PEER", subject="localhost"),)
     )
-    receiver = start(dicomweb=web)
+    receiver = start_stow(dicomweb=web)
     context = ssl.create_default_context(cafile=files.ca)
     assert _by_tls(port_of(receiver), context) is None, "let in without a certificate"
     context.load_cert_chain(files.certificate, files.key)
@@ -253,109 +221,3 @@ def _by_tls(port: int, context: ssl.SSLContext) -> int | None:
             return post(port, multipart([part10(mr())]), connection=connection).status
         except OSError:
             return None
-
-
-def test_a_request_that_breaks_off_proves_no_study_complete(receiver: Receiver) -> None:
-    body = multipart([part10(mr()), part10(mr())])
-    head = (
-        "POST /studies HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/related; "
-        f'type="application/dicom"; boundary={BOUNDARY}\r\nContent-Length: {len(body)}\r\n\r\n'
-    )
-    with socket.create_connection(("127.0.0.1", port_of(receiver))) as client:
-        client.sendall(head.encode() + body[: len(body) * 3 // 4])
-        time.sleep(0.3)
-    _until(lambda: _states(receiver) == [SenderState.BROKEN])
-    assert not list((receiver.folder / "incoming").glob("*/*.part"))
-    assert store(port_of(receiver), [mr()]).status == 200
-    _until(lambda: _states(receiver) == [])
-
-
-def _states(receiver: Receiver) -> list[SenderState]:
-    receiver.inbox.flush()
-    with receiver.engine.connect() as connection:
-        return [SenderState(state) for state in connection.scalars(sa.select(senders.c.state))]
-
-
-def _until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def test_who_is_slow_is_cut_and_holds_nobody_up(start: Start, tmp_path: Path) -> None:
-    receiver = start(network_timeout_s=2.0)
-    port, began = port_of(receiver), time.monotonic()
-    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
-    stop = threading.Event()
-
-    def drip() -> None:
-        for byte in b"POST /studies HTTP/1.1\r\nHost: " + b"x" * 1000:
-            for client in slow:
-                try:
-                    client.send(bytes([byte]))
-                except OSError:
-                    continue
-            if stop.wait(0.1):
-                return
-
-    dripping = threading.Thread(target=drip)
-    dripping.start()
-    try:
-        sent = time.monotonic()
-        paths = [write(tmp_path / f"{i}.dcm", mr()) for i in range(5)]
-        assert statuses(send(receiver, *paths)) == ["Success"] * 5
-        assert time.monotonic() - sent < 2.0
-        _until(lambda: not receiver.web._open_sessions(), 10)  # type: ignore[union-attr]
-        assert time.monotonic() - began < 10
-    finally:
-        stop.set()
-        dripping.join()
-        for client in slow:
-            client.close()
-
-
-def test_too_many_requests_at_once_are_told_to_come_again(start: Start) -> None:
-    receiver = start(max_associations=2)
-    port, body = port_of(receiver), multipart([part10(mr())])
-    sent, done = threading.Event(), threading.Event()
-
-    def slowly() -> Iterator[bytes]:
-        yield body[:100]
-        sent.set()
-        done.wait(10)
-        yield body[100:]
-
-    first = threading.Thread(target=post, args=(port, slowly()))
-    first.start()
-    sent.wait(5)
-    time.sleep(0.3)
-    answer = store(port, [mr()])  # one address gets half
-    done.set()
-    first.join()
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
-    assert store(port, [mr()]).status == 200
-
-
-def test_a_disk_that_fails_anywhere_acknowledges_nothing_that_is_not_kept(tmp_path: Path) -> None:
-    folder = tmp_path / "faulty"
-    folder.mkdir()
-    faults = Faults(folder, FULL)
-    receiver = Receiver(f"sqlite:///{folder / 'msnode.sqlite'}", folder, replace(OPEN, port=0))
-    answers = set()
-
-    def scenario(point: int) -> None:
-        image = mr(StudyInstanceUID=f"1.2.{point}", SOPInstanceUID=f"1.2.{point}.1")
-        answer = store(port_of(receiver), [image])
-        faults.clear()
-        answers.add(answer.status)
-        is_kept = image.SOPInstanceUID in {row[0] for row in receiver.rows()}
-        assert answer.status != 200 or is_kept, f"lost at {faults.fired}"
-        assert store(port_of(receiver), [image]).status == 200, f"refused after {faults.fired}"
-
-    try:
-        with installed(faults):
-            every_point(faults, scenario, lasts=False)
-    finally:
-        receiver.close()
-    assert answers >= {200, 503}
