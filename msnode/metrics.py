@@ -3,7 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram, Info
 
 INSTANCES = Counter(
-    "msnode_instances_total", "C-STORE requests by answer.", ["outcome"]
+    "msnode_instances_total", "Instances that came, by C-STORE or STOW-RS, by answer.", ["outcome"]
 )  # stored, fetched (an earlier study that we asked for), duplicate, own (our result coming back),
 # refused, failed
 CONFLICTS = Counter(
@@ -18,6 +18,9 @@ PACED_SECONDS = Counter(
 )
 TLS_STALE = Gauge("msnode_tls_stale", "1 while the listener's TLS files cannot be used.")
 ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
+STOW_REQUESTS = Counter(
+    "msnode_stow_requests_total", "STOW-RS requests by status of the answer.", ["status"]
+)  # broken: the connection ended before; no_connection
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])
 # present, absent, undetermined, not_analysed, failed
 FAULTS = Counter(

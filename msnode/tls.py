@@ -1,7 +1,9 @@
 """TLS by BCP 195 (RFC 9325) and PS3.15 B.12: 1.2 or later, forward secrecy, both sides proven."""
 
 import logging
+import socket
 import ssl
+from typing import Any
 
 from msnode import config, metrics
 from msnode.errors import ConfigError
@@ -10,6 +12,9 @@ log = logging.getLogger(__name__)
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """TLS 1.2 suites of RFC 9325 4.2; those of TLS 1.3 are all acceptable."""
+
+IDENTITIES = ("DNS", "IP Address", "email")
+"""Kinds of subjectAltName (RFC 5280 4.2.1.6) that name a peer, as Python's ssl calls them."""
 
 
 def client_context(tls: config.Tls) -> ssl.SSLContext:
@@ -21,18 +26,44 @@ def client_context(tls: config.Tls) -> ssl.SSLContext:
     return _prepared(ssl.PROTOCOL_TLS_CLIENT, tls, "tls")
 
 
+def names_of(sock: socket.socket) -> frozenset[str]:
+    """The peer's names in its certificate, by RFC 9525 6.3.
+
+    These are dNSName, iPAddress and rfc822Name of subjectAltName. The CN, which is no longer
+    an identity, counts only in a certificate without subjectAltName.
+    """
+    if not isinstance(sock, ssl.SSLSocket):
+        return frozenset()
+    certificate: Any = sock.getpeercert() or {}
+    alternatives = certificate.get("subjectAltName", ())
+    if names := [name for kind, name in alternatives if kind in IDENTITIES]:
+        return frozenset(names)
+    pairs = [pair for group in certificate.get("subject", ()) for pair in group]
+    return frozenset(name for key, name in pairs if key == "commonName" and not alternatives)
+
+
 class ServerTls:
     """To be called; a peer without a trusted certificate is turned away.
 
     Follows the files: a new handshake uses what lay there at the last ``refresh``. What is open
     goes on as it is.
 
+    Args:
+        tls: the files.
+        where: the key of their section.
+        is_mutual: a peer must have a certificate; else it may, and one that it shows must be
+            trusted.
+
     Raises:
         ConfigError: as ``client_context``.
     """
 
-    def __init__(self, tls: config.Tls) -> None:
+    def __init__(
+        self, tls: config.Tls, where: str = "receive.tls", *, is_mutual: bool = True
+    ) -> None:
         self._tls = tls
+        self._where = where
+        self._is_mutual = is_mutual
         self._seen = self._state()
         self.context = self._load()
         metrics.TLS_STALE.set(0)
@@ -53,8 +84,8 @@ class ServerTls:
             log.info("new TLS files are in use")
 
     def _load(self) -> ssl.SSLContext:
-        context = _prepared(ssl.PROTOCOL_TLS_SERVER, self._tls, "receive.tls")
-        context.verify_mode = ssl.CERT_REQUIRED
+        context = _prepared(ssl.PROTOCOL_TLS_SERVER, self._tls, self._where)
+        context.verify_mode = ssl.CERT_REQUIRED if self._is_mutual else ssl.CERT_OPTIONAL
         return context
 
     def _state(self) -> list[tuple[int, ...] | None]:

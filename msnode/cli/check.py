@@ -21,6 +21,7 @@ from msnode.config import (
     Config,
     Destination,
     DicomPeer,
+    Dicomweb,
     Folder,
     Http,
     PriorSource,
@@ -40,6 +41,7 @@ from msnode.fetch.retrieve import GET, MOVE
 from msnode.notices.notice import trial
 from msnode.notices.trust import trusting
 from msnode.notices.watch import senders
+from msnode.receive.dicomweb.web_listener import server_tls
 from msnode.requestor.peer import echo, offering
 from msnode.requestor.query import FIND
 from msnode.store.database import open_database
@@ -73,6 +75,8 @@ def problems(
         yield "severity table", _problem(partial(load_table, table))
     runs = _runs(config.http)
     yield "listener", _problem(partial(_listener, config.receive, runs=runs))
+    if (web := config.receive.dicomweb) is not None:
+        yield "dicomweb", _problem(partial(_web_listener, web, runs=runs))
     http = config.http
     yield "http", _problem(partial(_port, "http", http.address, http.port, runs=runs))
     if config.audit.syslog is not None:
@@ -151,6 +155,14 @@ def _listener(receive: Receive, *, runs: bool) -> None:
         _readable("receive.tls", receive.tls)
         ServerTls(receive.tls)
     _port("receive", receive.address, receive.port, runs=runs)
+
+
+def _web_listener(web: Dicomweb, *, runs: bool) -> None:
+    """All that the STOW-RS listener is made of."""
+    if web.tls is not None:
+        _readable("receive.dicomweb.tls", web.tls)
+        server_tls(web)
+    _port("receive.dicomweb", web.address, web.port, runs=runs)
 
 
 def _syslog(syslog: Syslog, *, peers: bool) -> None:

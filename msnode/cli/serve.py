@@ -71,6 +71,8 @@ class _Start:
         places = {"http": (config.http.address, config.http.port)}
         if receive:
             places["receive"] = (config.receive.address, config.receive.port)
+            if (web := config.receive.dicomweb) is not None:
+                places["receive.dicomweb"] = (web.address, web.port)
         self._sockets = {name: server_socket.listen(name, *at) for name, at in places.items()}
 
     def __call__(self, stop: StopSignal) -> "Service":

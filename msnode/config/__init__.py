@@ -28,6 +28,7 @@ from msnode.config.settings import (
     Retention,
     Syslog,
 )
+from msnode.config.web_receive import Dicomweb, WebCaller
 
 __all__ = [
     "BUNDLE",
@@ -43,6 +44,7 @@ __all__ = [
     "Describe",
     "Destination",
     "DicomPeer",
+    "Dicomweb",
     "Expect",
     "Folder",
     "Form",
@@ -61,6 +63,7 @@ __all__ = [
     "Syslog",
     "Tls",
     "Urgent",
+    "WebCaller",
     "Webhook",
     "load",
     "masked",

@@ -156,6 +156,17 @@ def hours(value: str) -> str | None:
     return f'{value!r} are no hours; write them like "18:00-07:00", or delete the line for any time'
 
 
+def bearer_token(value: str) -> str | None:
+    """RFC 6750 2.1: a token, or the hash of one; it is not repeated."""
+    if re.fullmatch(r"sha256:[0-9a-fA-F]{64}", value):
+        return None
+    if value.startswith("sha256:"):
+        return "is no SHA-256; take `printf %s TOKEN | sha256sum`, 64 hex digits"
+    if re.fullmatch(r"[A-Za-z0-9._~+/-]{16,512}=*", value):
+        return None
+    return "is no bearer token of 16 characters or more; take `openssl rand -hex 32`"
+
+
 def is_address(text: str) -> bool:
     """Whether a text is an IP address."""
     try:

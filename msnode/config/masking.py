@@ -8,12 +8,13 @@ import cattrs
 
 from msnode.config.settings import Config
 
-SECRETS = frozenset({"secret", "database", "password"})
+SECRETS = frozenset({"secret", "database", "token", "password", "client_secret"})
 
 
 def masked(config: Config) -> dict[str, Any]:
     """The configuration as plain values with secrets hidden, for printing."""
     masked_values: dict[str, Any] = _mask(cattrs.unstructure(config))
+    masked_values["report"]["token"] = config.report.token  # stands in every SeriesDescription
     return masked_values
 
 

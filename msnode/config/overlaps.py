@@ -15,9 +15,18 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - not bound here
 
 
 def equal_ports(receive: "Receive", http: "Http") -> Iterator[str]:
-    """DICOM and HTTP on one port."""
+    """DICOM, HTTP and STOW-RS on one port."""
     if receive.port == http.port != 0 and _meet(receive.address, http.address):
         yield f"http.port: {http.port} is receive.port, too; give one of them another"
+    web = receive.dicomweb
+    if web is None:
+        return
+    sections: tuple[tuple[str, Receive | Http], ...] = (("receive", receive), ("http", http))
+    for name, other in sections:
+        if web.port == other.port != 0 and _meet(web.address, other.address):
+            yield (
+                f"receive.dicomweb.port: {web.port} is {name}.port, too; give one of them another"
+            )
 
 
 def _meet(one: str, other: str) -> bool:

@@ -30,6 +30,7 @@ from msnode.config.models import Classify, Expect, Outline, Priority
 from msnode.config.notices import Notices
 from msnode.config.overlaps import equal_ports, idle_callers, own_sources, wrong_destinations
 from msnode.config.prior_sources import PriorSource, wrong_sources
+from msnode.config.web_receive import Dicomweb
 
 Conflicts = Literal["keep", "refuse", "replace"]
 
@@ -98,6 +99,8 @@ class Receive:
     """Storage classes accepted beyond MR images and what a brain MRI study brings along (SC, SR,
     PR, KO, raw data, PDF): keywords as in pydicom.uid, e.g. CTImageStorage. They are stored and
     nothing more: they start no analysis and are never taken for MR images."""
+    dicomweb: Dicomweb | None = None
+    """STOW-RS on a port of its own; null: none."""
 
     def contradictions(self) -> Iterator[str]:
         """An alert after the refusal; callers that never count, or show what nobody asks for."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def unreadable(config: "Config") -> Iterator[str]:
     """Every file that cannot be read, of the listener, of peers and of the syslog server."""
     yield from unreadable_of("receive.tls", config.receive.tls)
+    if config.receive.dicomweb is not None:
+        yield from unreadable_of("receive.dicomweb.tls", config.receive.dicomweb.tls)
     for i, destination in enumerate(config.destinations):
         if not isinstance(destination, Folder):
             yield from unreadable_of(f"destinations.{i}.tls", destination.tls)

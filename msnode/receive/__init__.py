@@ -1,8 +1,9 @@
-"""Receive: the DICOM listener, the durable inbox, and when a study is complete."""
+"""Receive: the DICOM and the STOW-RS listener, the durable inbox, and when a study is complete."""
 
+from msnode.receive.dicomweb.web_listener import WebListener
 from msnode.receive.inbox.inbox import Inbox
 from msnode.receive.inbox.studies import Studies
 from msnode.receive.listener import Listener
 from msnode.receive.n_event_report import Reports
 
-__all__ = ["Inbox", "Listener", "Reports", "Studies"]
+__all__ = ["Inbox", "Listener", "Reports", "Studies", "WebListener"]

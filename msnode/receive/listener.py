@@ -2,15 +2,11 @@
 
 import logging
 import socket
-import socketserver
-import sys
 import threading
 import time
-from typing import Any
 
 from msnode import config, metrics, server_socket
 from msnode.audit import SILENT, Trail
-from msnode.errors import origin
 from msnode.receive.access.connection_limit import ConnectionLimit
 from msnode.receive.access.policy import Policy
 from msnode.receive.access.rate_limit import RateLimit
@@ -20,12 +16,12 @@ from msnode.receive.dicom.sop_classes import accepted, contexts
 from msnode.receive.dicom.upper_layer import Connection
 from msnode.receive.inbox.inbox import Inbox
 from msnode.receive.n_event_report import Reports
+from msnode.receive.tcp_server import PENDING, TcpServer
 from msnode.tls import ServerTls
 
 log = logging.getLogger(__name__)
 
 WATCH_S = 1.0
-PENDING = 128  # connections besides the associations: in negotiation, closing, or doing nothing
 
 
 class Listener:
@@ -59,7 +55,7 @@ class Listener:
         self._tls = ServerTls(receive.tls) if receive.tls else None
         self._lock = threading.Lock()
         self._sessions: set[AssociationThread] = set()
-        self._server: _Server | None = None
+        self._server: TcpServer | None = None
         self._thread: threading.Thread | None = None
         self._watched = 0.0
 
@@ -87,7 +83,7 @@ class Listener:
         config = self._config
         gate = ConnectionLimit(config.max_associations + PENDING)
         sock = listening or server_socket.listen("receive", config.address, config.port)
-        self._server = _Server(self, gate, sock)
+        self._server = TcpServer(self, gate, sock)
         serving = self._server.serve_forever
         self._thread = threading.Thread(target=serving, name="listener", daemon=True)
         self._thread.start()
@@ -123,6 +119,11 @@ class Listener:
         if self._tls is not None:
             self._tls.refresh()
 
+    def turn_away(self, address: str) -> None:
+        """Record a connection beyond its address's share."""
+        metrics.ASSOCIATIONS.labels("no_connection").inc()
+        self.guard.refuse(address, "", "connections", "too many are open")
+
     def serve(self, sock: socket.socket, address: str) -> None:
         """A connection from the TLS handshake to its end, in its own thread."""
         if self._tls is not None:
@@ -141,58 +142,3 @@ class Listener:
             with self._lock:
                 self._sessions.discard(session)
             connection.close()
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    """Accepts connections; knows nothing of DICOM."""
-
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, listener: Listener, gate: ConnectionLimit, sock: socket.socket) -> None:
-        self._listener = listener
-        self._gate = gate
-        address = sock.getsockname()
-        super().__init__(address, socketserver.BaseRequestHandler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = sock  # which listens already
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Close connections beyond their address's share before a thread is started for them."""
-        if self._gate.enter(client_address[0]):
-            return True
-        metrics.ASSOCIATIONS.labels("no_connection").inc()
-        self._listener.guard.refuse(client_address[0], "", "connections", "too many are open")
-        return False
-
-    def service_actions(self) -> None:
-        """Called between connections, and twice a second."""
-        self._listener.watch()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Start the connection's thread, if there can be one more."""
-        try:
-            super().process_request(request, client_address)
-        except Exception:
-            self._gate.leave(client_address[0])
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection from start to end, in its own thread."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._gate.leave(client_address[0])
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection."""
-        try:
-            self._listener.serve(request, client_address[0])
-        except OSError as error:  # gone before it began
-            log.debug("connection lost peer=%s error=%s", client_address[0], error)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log any other error, which is our own fault; other connections go on."""
-        error = sys.exc_info()[1]
-        told = origin(error) if error is not None else ("", "")  # its text may quote a header
-        log.error("connection broke off peer=%s error=%s at=%s", client_address[0], *told)

@@ -19,7 +19,7 @@ from msnode.audit import open_trail
 from msnode.config import Config
 from msnode.errors import Stopped
 from msnode.notices import watch
-from msnode.receive import Inbox, Listener, Reports
+from msnode.receive import Inbox, Listener, Reports, WebListener
 from msnode.store.commitments import Commitments
 from msnode.store.database import open_database
 from msnode.store.disk_space import DiskSpace, Level
@@ -44,7 +44,8 @@ class Service:
         receive: listen for images.
         work: analyse and deliver. Several hosts with one database and one data folder may each
             do one or both.
-        sockets: that listen already, by the section of the configuration: receive, http.
+        sockets: that listen already, by the section of the configuration: receive,
+            receive.dicomweb, http.
         is_stopping: asked between the parts of the start.
     """
 
@@ -65,7 +66,7 @@ class Service:
         self._stack = ExitStack()
         self._periodic: Periodic | None = None
         self._runner: classify.Runner | None = None
-        self._listener: Listener | None = None
+        self._listeners: list[Listener | WebListener] = []
         self._doing = "starting"
         self._started = False
 
@@ -106,8 +107,8 @@ class Service:
             words += self._listen(stack, inbox)
         if self._work:
             words += self._start_work(stack, inbox)
-        if self._listener is not None:  # before the work, which it would only add to
-            stack.callback(self._listener.stop, GRACE_S)
+        for listener in self._listeners:  # before the work, which they would only add to
+            stack.callback(listener.stop, GRACE_S)
         self._go_on("ready")
         self._started = True
         log.info("ready %s seconds=%.1f", " ".join(words), time.perf_counter() - began)
@@ -144,10 +145,18 @@ class Service:
         """Take images from now on; returns words for the "ready" line."""
         receive = self._config.receive
         reports = Reports(self._config, Commitments(self._database))
-        self._listener = listener = Listener(receive, inbox, reports, self._trail)
+        listener = Listener(receive, inbox, reports, self._trail)
         stack.callback(listener.stop, GRACE_S)
         listener.start(self._sockets.get("receive"))
-        return [f"ae_title={receive.ae_title}", f"port={listener.port}"]
+        self._listeners.append(listener)
+        words = [f"ae_title={receive.ae_title}", f"port={listener.port}"]
+        if receive.dicomweb is not None:
+            web = WebListener(receive, receive.dicomweb, inbox, self._trail)
+            stack.callback(web.stop, GRACE_S)
+            web.start(self._sockets.get("receive.dicomweb"))
+            self._listeners.append(web)
+            words.append(f"dicomweb={web.port}")
+        return words
 
     @property
     def _role(self) -> str:
@@ -197,8 +206,8 @@ class Service:
 
     def _alive(self) -> tuple[bool, str]:
         """Alive while listener, device and upkeep do their work; starting counts as alive."""
-        if self._started and self._listener is not None and not self._listener.is_alive:
-            return False, "the listener has ended"
+        if self._started and not all(listener.is_alive for listener in self._listeners):
+            return False, "a listener has ended"
         if self._runner is not None and not self._runner.is_sound:
             return False, f"{self._runner.device} has failed: the node must be started anew"
         if self._periodic is None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 from msnode import config
 from tests.acceptance import peers
 from tests.integration.listening import Receiver
+from tests.integration.stowing import OPEN, Start
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +57,20 @@ def listen(tmp_path: Path) -> Iterator[Callable[..., Receiver]]:
             return receiver
 
         yield start
+
+
+@pytest.fixture
+def start_stow(tmp_path: Path) -> Iterator[Start]:
+    """Start receivers that take STOW-RS, too."""
+    running: list[Receiver] = []
+
+    def started(**settings: Any) -> Receiver:
+        folder = tmp_path / f"data{len(running)}"
+        folder.mkdir()
+        receive = replace(OPEN, **settings)
+        running.append(Receiver(f"sqlite:///{folder / 'msnode.sqlite'}", folder, receive))
+        return running[-1]
+
+    yield started
+    for receiver in running:
+        receiver.close()

@@ -102,9 +102,14 @@ FETCHING = {
     "revise": Call("msnode.service.upkeep", "revise"),
     "again": Call("dbos:DBOS", "enqueue_workflow"),
 }
-CALLS = RECEIVING | WORKING | FETCHING
+STOWING = {
+    "answer-http": Call("msnode.receive.dicomweb.http_connection:HttpConnection", "answer"),
+}
+CALLS = RECEIVING | WORKING | FETCHING | STOWING
 POINTS = (*(f"{when} {name}" for name in RECEIVING for when in ("before", "after")), "torn write")
 """Where the receive path can be stopped."""
+STOW_POINTS = tuple(point.replace("answer", "answer-http") for point in POINTS)
+"""The same, where instances come by HTTP."""
 
 
 @dataclass(frozen=True, slots=True)

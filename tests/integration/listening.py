@@ -14,7 +14,7 @@ from pynetdicom.association import Association
 
 from msnode import config
 from msnode.audit import open_trail
-from msnode.receive import Inbox, Listener
+from msnode.receive import Inbox, Listener, WebListener
 from msnode.store.database import instances, open_database
 from msnode.store.disk_space import DiskSpace
 from msnode.store.schema import migrate
@@ -33,6 +33,10 @@ class Receiver:
         self.trail = open_trail(config.Config(data=folder, receive=receive), "receive")
         self.listener = Listener(receive, self.inbox, trail=self.trail)
         self.listener.start()
+        self.web: WebListener | None = None
+        if receive.dicomweb is not None:
+            self.web = WebListener(receive, receive.dicomweb, self.inbox, self.trail)
+            self.web.start()
 
     @property
     def peer(self) -> tuple[str, str]:
@@ -54,6 +58,8 @@ class Receiver:
 
     def close(self) -> None:
         """Stop in the service's order."""
+        if self.web is not None:
+            self.web.stop(2)
         self.listener.stop(2)
         self.trail.close()
         self.inbox.close()

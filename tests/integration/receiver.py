@@ -7,13 +7,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from msnode import config
-from msnode.receive import Inbox, Listener
+from msnode.receive import Inbox, Listener, WebListener
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
 from tests.integration.crashing import Stop
 
 
-def main(folder: Path, ready: Connection, stop: Stop | None, lying: bool = False) -> None:
+def main(
+    folder: Path, ready: Connection, stop: Stop | None, lying: bool = False, by_web: bool = False
+) -> None:
     """Listen on a free port, tell it, and go on until killed.
 
     Args:
@@ -21,6 +23,7 @@ def main(folder: Path, ready: Connection, stop: Stop | None, lying: bool = False
         ready: gets the port.
         stop: where to die.
         lying: nothing is ever fsynced.
+        by_web: STOW-RS instead of C-STORE.
     """
     log = os.open(folder.with_suffix(".log"), os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
     os.dup2(log, 2)
@@ -34,8 +37,11 @@ def main(folder: Path, ready: Connection, stop: Stop | None, lying: bool = False
     inbox = Inbox(engine, folder)
     inbox.rebuild()
     # short PDUs, so that an image comes in several pieces
-    receive = config.Receive(address="127.0.0.1", port=0, min_free_bytes=0, max_pdu=16384)
-    listener = Listener(receive, inbox)
+    web = config.Dicomweb(port=0)
+    receive = config.Receive(
+        address="127.0.0.1", port=0, min_free_bytes=0, max_pdu=16384, dicomweb=web
+    )
+    listener = WebListener(receive, web, inbox) if by_web else Listener(receive, inbox)
     listener.start()
     ready.send(listener.port)
     threading.Event().wait()

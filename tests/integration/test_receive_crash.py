@@ -14,7 +14,7 @@ import sqlite3
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -93,11 +93,11 @@ def pixels(uid: str) -> bytes:
 
 @contextmanager
 def receiver(
-    folder: Path, stop: Stop | None = None, lying: bool = False
+    folder: Path, stop: Stop | None = None, lying: bool = False, by_web: bool = False
 ) -> Iterator[tuple[BaseProcess, int | None]]:
     """The receiver in a process of its own, and its port: None where it died before it listened."""
     ours, its = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=main, args=(folder, its, stop, lying))
+    process = PROCESSES.Process(target=main, args=(folder, its, stop, lying, by_web))
     process.start()
     its.close()
     try:
@@ -143,22 +143,30 @@ def assert_whole(folder: Path) -> None:
         assert dataset.PixelData == pixels(uid), f"{uid} is not what was sent"
 
 
-def stops(dice: random.Random, power: Path | None) -> Iterator[Stop | None]:
+def stops(
+    dice: random.Random, power: Path | None, points: Sequence[str], often_of: dict[str, int]
+) -> Iterator[Stop | None]:
     """Every point in turn, at some passage or other; None: at any moment."""
-    for point in itertools.cycle(dice.sample((*POINTS, "any", "any"), len(POINTS) + 2)):
-        often = OFTEN.get(point.split()[-1], SENDERS * IMAGES)
+    for point in itertools.cycle(dice.sample((*points, "any", "any"), len(points) + 2)):
+        often = often_of.get(point.split()[-1], SENDERS * IMAGES)
         yield None if point == "any" else Stop(point, dice.randint(1, often), power)
 
 
 def kill_again_and_again(
-    folder: Path, scanner: Scanner, disk: Disk | None, kills: int = KILLS
+    folder: Path,
+    scanner: Scanner,
+    disk: Disk | None,
+    kills: int = KILLS,
+    points: Sequence[str] = POINTS,
+    often: dict[str, int] = OFTEN,
+    by_web: bool = False,
 ) -> None:
     """Each time at another point; a part of what was sent before is sent again."""
     dice, power = random.Random(SEED), disk.folder if disk else None
     shares: list[list[Image]] = []
-    for run, stop in zip(range(kills), stops(dice, power), strict=False):
+    for run, stop in zip(range(kills), stops(dice, power, points, often), strict=False):
         again, shares = shares[:1], scanner.shares(run)
-        with receiver(folder, stop) as (process, port):
+        with receiver(folder, stop, by_web=by_web) as (process, port):
             if port:
                 assert_kept(folder, scanner.acknowledged)
                 if stop is None:
@@ -169,7 +177,7 @@ def kill_again_and_again(
             assert process.exitcode == -signal.SIGKILL, f"seed {SEED}: never came to {stop}\n{said}"
         if disk:
             disk.remount() if stop else disk.cut()
-    with receiver(folder) as (_, port):
+    with receiver(folder, by_web=by_web) as (_, port):
         assert_kept(folder, scanner.acknowledged)
         scanner.send(port or 0, shares)
         assert {image.uid for share in shares for image in share} <= scanner.acknowledged

@@ -40,11 +40,15 @@ def test_shipped_configuration_is_the_default() -> None:
 
 
 def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MSNODE_WEBHOOK_SECRET", "MSNODE_DB_PASSWORD", "MSNODE_SMTP_PASSWORD"):
+    for name in (
+        "MSNODE_WEBHOOK_SECRET", "MSNODE_DB_PASSWORD", "MSNODE_SMTP_PASSWORD", "MSNODE_STOW_TOKEN",
+    ):  # fmt: skip
         monkeypatch.setenv(name, "0123456789abcdef")
     monkeypatch.setenv("MSNODE_CHAT_URL", "https://chat.example.org/hooks/0123")
     full = uncommented()
-    assert replace(full.receive, callers=(), tls=None) == config.Receive()
+    assert replace(full.receive, callers=(), tls=None, dicomweb=None) == config.Receive()
+    assert full.receive.dicomweb is not None
+    assert replace(full.receive.dicomweb, callers=(), tls=None) == config.Dicomweb()
     assert full.complete == config.Complete(source="pacs")
     assert full.decode == config.Decode()
     assert replace(full.classify, bundle=config.BUNDLE) == config.Classify()

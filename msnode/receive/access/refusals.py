@@ -14,6 +14,7 @@ SUSPICIOUS = {
     "caller": AlertType.NODE_AUTHENTICATION,
     "address": AlertType.NODE_AUTHENTICATION,
     "certificate": AlertType.NODE_AUTHENTICATION,
+    "token": AlertType.NODE_AUTHENTICATION,
     "rights": AlertType.RESTRICTED_FUNCTION,
     "protocol": AlertType.RESTRICTED_FUNCTION,
 }

@@ -17,6 +17,8 @@ OUT_OF_RESOURCES = 0xA700
 WRONG_CLASS = 0xA900
 NOT_UNDERSTOOD = 0xC000
 CONFLICT = 0xC002
+SYNTAX_NOT_SUPPORTED = 0xC122
+"""Of STOW-RS alone (PS3.18 I.2.2): by C-STORE it would have been negotiated."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

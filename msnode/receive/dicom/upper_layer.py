@@ -12,12 +12,9 @@ import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from msnode import metrics
-
-IDENTITIES = ("DNS", "IP Address", "email")
-"""Kinds of subjectAltName (RFC 5280 4.2.1.6) that name a peer, as Python's ssl calls them."""
+from msnode.tls import names_of
 
 ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
 LONGEST_REQUEST = 1 << 18  # bytes of an A-ASSOCIATE-RQ; 128 contexts of 16 syntaxes take 130 kB
@@ -104,19 +101,8 @@ class Connection:
             self._socket.do_handshake()
 
     def names(self) -> frozenset[str]:
-        """The peer's names in its certificate, by RFC 9525 6.3.
-
-        These are dNSName, iPAddress and rfc822Name of subjectAltName. The CN, which is no longer
-        an identity, counts only in a certificate without subjectAltName.
-        """
-        if not isinstance(self._socket, ssl.SSLSocket):
-            return frozenset()
-        certificate: Any = self._socket.getpeercert() or {}
-        alternatives = certificate.get("subjectAltName", ())
-        if names := [name for kind, name in alternatives if kind in IDENTITIES]:
-            return frozenset(names)
-        pairs = [pair for group in certificate.get("subject", ()) for pair in group]
-        return frozenset(name for key, name in pairs if key == "commonName" and not alternatives)
+        """The peer's names in its certificate; none without TLS."""
+        return names_of(self._socket)
 
     def check(self, now: float) -> None:
         """Give up a peer whose time is over (monotonic clock); called by another thread."""

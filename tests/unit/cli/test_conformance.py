@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from msnode import report
-from msnode.cli.conformance import OBJECTS, statement
 from msnode.cli.main import main
+from msnode.cli.statement import OBJECTS, statement
 from msnode.config import Caller, Config, Describe, DicomPeer, Form, Receive
 from msnode.deliver import peer_answers
 from msnode.receive.dicom.sop_classes import TRANSFER_SYNTAXES, accepted

@@ -141,10 +141,10 @@ def test_a_host_is_alive_however_many_studies_it_looks_at(
 def test_a_listener_that_has_ended_is_unhealthy() -> None:
     node = Service(Config(), work=False)
     listener: Any = SimpleNamespace(is_alive=True)
-    node._started, node._listener = True, listener
+    node._started, node._listeners = True, [listener]
     assert node._alive() == (True, "receiving")
     listener.is_alive = False
-    assert node._alive() == (False, "the listener has ended")
+    assert node._alive() == (False, "a listener has ended")
 
 
 def test_a_failed_device_starves_the_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:

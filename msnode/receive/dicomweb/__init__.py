@@ -1,0 +1,1 @@
+"""STOW-RS: instances that come by HTTP (PS3.18 10.5)."""
