@@ -9,8 +9,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 PYTHON ?= python3
 TORCH_INDEX ?=
-# test files at once; much of their time goes into waiting
-WORKERS ?= 2
+# test files at once, on two cores: most of their time goes into waiting
+WORKERS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
 

@@ -2,8 +2,8 @@
 
 One scan alone does not tell: still scans of three sites have 0.20 to 0.34 medians a mm. Of one
 head, three pairs of visits had ratios of 0.92 to 0.98, slices of 3 and 4 mm among them; with six
-simulated shifts and turns of up to 2 mm and degrees in each slice of one of the two 0.74 to 0.77
-(Ljubljana), 0.73 to 0.94 (Tabriz, 10 of 14 below 0.85): `bench/lesion_repeats.py`.
+simulated shifts and turns of up to 2 mm and degrees in each slice of one of the two 0.74 to 0.78
+(Ljubljana), 0.73 to 0.96 (Tabriz, 11 of 14 below 0.85): `bench/lesion_repeats.py`.
 """
 
 import numpy as np
