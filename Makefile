@@ -46,7 +46,8 @@ PACKAGES := \
 	systemd-analyze=systemd \
 	faketime=faketime \
 	mkfs.ext4=e2fsprogs \
-	ip=iproute2
+	ip=iproute2 \
+	docker-compose=docker-compose
 
 
 .PHONY: demo test packages test-long unit setup docs lint lock sbom licences soak bench clean

@@ -1,0 +1,61 @@
+"""A backup as docs/recipes.md has it, restored into an empty folder elsewhere: nothing is lost."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pydicom
+from pydicom.uid import generate_uid
+
+from msnode import sample
+from tests.acceptance.conftest import Sent
+from tests.acceptance.small_node import small_node
+from tests.acceptance.test_admins_day import listed, msnode
+from tests.acceptance.test_odd_worlds import await_result, results, running, send
+
+
+def tar(*arguments: object) -> None:
+    subprocess.run(["tar", *map(str, arguments)], check=True, timeout=60)
+
+
+def later(study: Sent, folder: Path) -> Sent:
+    """The patient's next study, a year on."""
+    uid = str(generate_uid())
+    paths = tuple(sample.write_study(folder, study_uid=uid))
+    for path in paths:
+        image = pydicom.dcmread(path)
+        image.StudyDate = str(int(pydicom.dcmread(study.paths[0]).StudyDate) + 10000)
+        image.save_as(path)
+    return Sent(uid, folder, paths)
+
+
+def test_a_node_goes_on_from_its_backup_in_an_empty_folder(
+    tmp_path: Path, new_study: Callable[[], Sent]
+) -> None:
+    study = new_study()
+    before = small_node(tmp_path, tmp_path / "data")
+    with running(before):
+        send(before, study)
+        await_result(before, study)
+        (known,) = listed(before)
+        assert before.terminate() < 10
+    tar("--create", "--file", tmp_path / "msnode.tar", "--directory", tmp_path / "data", ".")
+    shutil.rmtree(tmp_path / "data")
+    elsewhere = tmp_path / "elsewhere" / "data"
+    elsewhere.mkdir(mode=0o700, parents=True)
+    tar("--extract", "--file", tmp_path / "msnode.tar", "--directory", elsewhere)
+    node = small_node(tmp_path, elsewhere)
+    with running(node):
+        assert listed(node) == [known], "the study, its result and where it went"
+        there = {one.SOPInstanceUID for one in results(node, study)}
+        assert "Success" in send(node, study)
+        again = later(study, tmp_path / "later")
+        send(node, again)
+        await_result(node, again)
+        assert node.sum("msnode_studies_total") == 1, "only the new study is analysed"
+        assert {one.SOPInstanceUID for one in results(node, study)} == there
+        course = msnode(node, "twin", "show", "MSNODE-SAMPLE")
+        assert course.returncode == 0, course.stderr
+        assert "2024-01-15" in course.stdout, "the key of the patient is the same"
+        assert "2025-01-15" in course.stdout
