@@ -12,6 +12,8 @@ STUDIES = "studies"
 """The queue of studies."""
 VERSION = "v1"
 """Version of the workflows, not of the program, so that jobs go on after an upgrade."""
+WORKFLOWS = {"study": "study.v2", "deliver": "deliver.v1", "priors": "priors.v1"}
+"""By kind of job the name of the workflow that a new one runs; older ones finish under theirs."""
 SERIALIZER = DBOSPortableJSONSerializer()
 """JSON; the default one would unpickle what the database holds."""
 

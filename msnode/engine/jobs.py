@@ -13,6 +13,7 @@ from msnode.engine.common import (
     STUDIES,
     UNSETTLED,
     VERSION,
+    WORKFLOWS,
     connections,
     queue,
     queue_of,
@@ -171,7 +172,7 @@ class Jobs:
 def _options(kind: str, place: str, job_id: str) -> EnqueueOptions:
     """For a job of a kind in a queue."""
     return {
-        "workflow_name": f"{kind}.{VERSION}",
+        "workflow_name": WORKFLOWS[kind],
         "queue_name": place,
         "workflow_id": job_id,
         "app_version": VERSION,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
-from msnode.engine.common import queue_of
+from msnode.engine.common import WORKFLOWS, queue_of
 from msnode.engine.workflows import RECOVERIES, durable_step
 
 if TYPE_CHECKING:  # as in workflows.py
@@ -26,7 +26,7 @@ Search = Callable[[str, int, str], None]
 def register_priors(priors: "PriorStep") -> Search:
     """Make the workflow known to DBOS; returns what begins it."""
 
-    @DBOS.workflow(name="priors.v1", max_recovery_attempts=RECOVERIES)
+    @DBOS.workflow(name=WORKFLOWS["priors"], max_recovery_attempts=RECOVERIES)
     def search(study_key: str, generation: int, name: str, attempt: int) -> str:
         """Make one attempt; if there is to be another, enqueue it with a delay."""
         made = _fetched(priors, study_key, generation, name)

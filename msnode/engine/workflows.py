@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 import sqlalchemy as sa
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID, StepOptions
 
-from msnode.engine.common import queue
+from msnode.engine.common import WORKFLOWS, queue
 from msnode.errors import Refused, TryLater, origin
 from msnode.records.sentences import Sentence, to_json
 from msnode.store.database import is_away
@@ -48,7 +48,7 @@ def register(flow: "Flow") -> Callable[[str, int], str]:
     """Make the flow's workflows known to DBOS, which wants plain functions, not methods."""
     finish = _finishing(flow, _delivering(flow))
 
-    @DBOS.workflow(name="study.v2", max_recovery_attempts=RECOVERIES)
+    @DBOS.workflow(name=WORKFLOWS["study"], max_recovery_attempts=RECOVERIES)
     def study(study_key: str, generation: int) -> str:
         """Prepare, outline, classify, report, hand over to the destinations."""
         stage = _stage("prepare", flow.prepare, study_key, generation)
@@ -72,7 +72,7 @@ Enqueue = Callable[[str, str, int, str, int, float], None]
 def _delivering(flow: "Flow") -> Enqueue:
     """The workflow of deliveries; returns what enqueues an attempt."""
 
-    @DBOS.workflow(name="deliver.v1", max_recovery_attempts=RECOVERIES)
+    @DBOS.workflow(name=WORKFLOWS["deliver"], max_recovery_attempts=RECOVERIES)
     def deliver(study_key: str, generation: int, name: str, attempt: int) -> bool:
         """Make one attempt; if it fails, enqueue the next with a delay, so that no thread waits."""
         result = durable_step("deliver", flow.deliver, study_key, generation, name, attempt)
