@@ -147,7 +147,7 @@ licences: $(VENV)/.installed-dev
 
 bench: setup
 	@for script in $(filter-out bench/lesion_%,$(wildcard bench/*.py)); do \
-		echo "== $$script"; $(BIN)/python "$$script"; done; \
+		echo "== $$script"; $(BIN)/python -m "bench.$$(basename $$script .py)"; done; \
 		echo "bench/lesion_*.py need a folder of scans: each says which"
 
 clean:
