@@ -8,6 +8,7 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from bench.lesion_repeats import moved
 from msnode import lesions
 from msnode.lesions import Bundle, Visit, compare, find
 from msnode.lesions.brain import brain_mask
@@ -16,6 +17,7 @@ from msnode.lesions.grade import _balls, _filled
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import Change
 from msnode.records.ras_volume import RasVolume
+from msnode.records.sentences import Sentence
 from msnode.sample.known_studies import LJUBLJANA, TABRIZ
 from tests.integration.test_shipped_lesions import scan
 
@@ -50,12 +52,27 @@ def kinds(compared: lesions.Compared) -> set[Change]:
     return {one.change for one in compared.comparison.changes}
 
 
+@pytest.fixture(scope="module")
+def tabriz(bundle: Bundle) -> Visit:
+    voxels, affine = scan(TABRIZ)
+    return Visit(voxels, affine, find(voxels, affine, bundle))
+
+
+def test_of_a_scan_with_motion_it_is_said_that_it_is_less_sharp(
+    tabriz: Visit, bundle: Bundle
+) -> None:
+    shaken = moved(tabriz.voxels, tabriz.affine, 2.0)
+    later = Visit(shaken, tabriz.affine, find(shaken, tabriz.affine, bundle))
+    assert compare(tabriz, later).comparison.differences == (Sentence("less_sharp_now"),)
+
+
 def test_a_turned_noisy_copy_shows_no_change(now: Visit, bundle: Bundle) -> None:
     copy = turned(now.voxels, now.affine)
     compared = compare(now, Visit(copy, now.affine, find(copy, now.affine, bundle)))
     told = compared.comparison
     assert told.status == "compared"
     assert kinds(compared) == {"unchanged"}
+    assert told.differences == (), "noise and resampling are no motion"
     assert told.ml_change is not None
     assert told.ml_error is not None
     assert abs(told.ml_change) <= told.ml_error
@@ -87,10 +104,9 @@ def test_lesions_put_in_are_new_and_with_the_visits_swapped_gone(
 
 
 def test_another_head_and_another_part_of_the_head_are_not_compared(
-    now: Visit, bundle: Bundle
+    now: Visit, tabriz: Visit
 ) -> None:
-    voxels, affine = scan(TABRIZ)
-    other = compare(Visit(voxels, affine, find(voxels, affine, bundle)), now)
+    other = compare(tabriz, now)
     assert other.comparison.status == "not_compared"
     assert "another head" in str(other.comparison.reason)
     assert other.changes is None
