@@ -36,6 +36,9 @@ class Mail:
             yield "to: nobody would get mail; name an address"
         if bool(self.user) != bool(self.password):
             yield "user: needs a password, and a password a user; give both or none"
+        for name in ("user", "password"):
+            if not getattr(self, name).isascii():
+                yield f"{name}: has letters beyond ASCII, which SMTP logins do not take; change it"
         if self.security == "none" and self.password:
             yield "password: would go over the network for all to read; set security to starttls"
         if self.security == "none" and self.ca is not None:

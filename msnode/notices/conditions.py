@@ -7,7 +7,7 @@ takes hours of history, is left to Prometheus.
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from prometheus_client import Counter, Gauge
@@ -30,6 +30,7 @@ class Problem:
         severity: critical wants someone now, warning in working hours.
         text: a sentence without patient data.
         lasts: whether it goes on until somebody or something ends it; else it happened.
+        total: how often it has happened since the process began; 0 of what lasts.
     """
 
     alert: str
@@ -37,6 +38,7 @@ class Problem:
     severity: Severity
     text: str
     lasts: bool
+    total: float = 0.0
 
     @property
     def key(self) -> str:
@@ -117,7 +119,8 @@ class Conditions:
                 problem = Problem(rise.alert, _sorted(labels), rise.severity, rise.text, False)
                 count = self._within(problem.key, now, total, rise.within_s)
                 if count >= rise.least:
-                    yield _told(problem, {**labels, "count": f"{count:g}"})
+                    told = _told(problem, {**labels, "count": f"{count:g}"})
+                    yield replace(told, total=total)
 
     def _within(self, key: str, now: float, total: float, seconds: float) -> float:
         """By how much a counter rose lately."""
@@ -137,7 +140,7 @@ def _sorted(labels: Mapping[str, str]) -> Labels:
 
 def _told(problem: Problem, labels: Mapping[str, str]) -> Problem:
     text = problem.text.format(**labels)
-    return Problem(problem.alert, problem.labels, problem.severity, text, problem.lasts)
+    return replace(problem, text=text)
 
 
 def _totals(rise: Rise) -> dict[str, float]:
@@ -241,5 +244,5 @@ RISES = (
          _of(metrics.PERIODIC_FAILURES), "task", 900.0, 6),
     Rise("MsnodeStranger", "warning", "{count} callers were turned away: {rule}",
          _of(metrics.REFUSALS, rule=("tls", "called_title", "caller", "address", "certificate",
-                                     "rights")), "rule"),
+                                     "token", "rights")), "rule"),
 )  # fmt: skip

@@ -38,7 +38,7 @@ def send(notice: Notice, mail: Mail) -> None:
             if mail.user:
                 server.login(mail.user, mail.password)
             refused = server.send_message(message(notice, mail))
-    except (OSError, smtplib.SMTPException) as error:
+    except (OSError, ValueError, smtplib.SMTPException) as error:
         # a server's answer may repeat what it was sent: a password, an address
         code = getattr(error, "smtp_code", "")
         raise TryLater(f"{mail.host}: {type(error).__name__} {code}".rstrip()) from error

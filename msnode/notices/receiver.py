@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from msnode import metrics
 from msnode.config import Notices
@@ -29,11 +29,13 @@ class Told:
         at: unix time in seconds.
         seen: when it was last wrong.
         lasts: see `Problem`.
+        total: see `Problem`.
     """
 
     at: float
     seen: float
     lasts: bool
+    total: float = 0.0
 
 
 class Receiver:
@@ -83,7 +85,7 @@ class Receiver:
         if not self._is_taken(notice, now):
             return False
         for problem in (*notice.new, *notice.still):
-            self.told[problem.key] = Told(now, now, problem.lasts)
+            self.told[problem.key] = Told(now, now, problem.lasts, problem.total)
         for key in notice.over:
             del self.told[key]
         self._waiting.clear()
@@ -92,11 +94,12 @@ class Receiver:
     def _see(self, wrong: Mapping[str, Problem], now: float) -> None:
         """Collect what is new; forget what happened long ago, or was over before it was told."""
         for key, problem in wrong.items():
-            if key not in self.told:
+            before = self.told.get(key)
+            # what has happened again is told again, at most as often as anything is
+            if before is None or problem.total > before.total:
                 self._waiting[key] = problem
-            else:
-                before = self.told[key]
-                self.told[key] = Told(before.at, now, before.lasts)
+            if before is not None:
+                self.told[key] = replace(before, seen=now)
         for key in [k for k, one in self._waiting.items() if one.lasts and k not in wrong]:
             del self._waiting[key]
         for key in [k for k, one in self.told.items() if not one.lasts and k not in wrong]:
@@ -104,6 +107,7 @@ class Receiver:
 
     def _notice(self, wrong: Mapping[str, Problem], now: float) -> Notice:
         late = {k for k, one in self.told.items() if now - one.at >= self._config.again_s}
+        late -= self._waiting.keys()
         still = [one for key, one in wrong.items() if key in late and one.lasts]
         # a node that has just begun needs time to see what is wrong
         since = now - OVER_S
@@ -116,10 +120,11 @@ class Receiver:
         """Send; after a failure a pause that doubles, and a line in the log the first time."""
         try:
             self._send(notice)
-        except (TryLater, ConfigError) as error:
+        except Exception as error:  # noqa: BLE001 - the others must be told all the same
+            why = error if isinstance(error, TryLater | ConfigError) else type(error).__name__
             metrics.NOTICES.labels(self.name, "failed").inc()
             if not self._failures:
-                log.error("notice=%s not taken, it will be sent again: %s", self.name, error)
+                log.error("notice=%s not taken, it will be sent again: %s", self.name, why)
             self._next = now + min(FIRST_S * 2**self._failures, LONGEST_S)
             self._failures += 1
             return False

@@ -1,6 +1,7 @@
 """STOW-RS in: what is stored, what is refused, and with which answer (PS3.18 10.5)."""
 
 import hashlib
+import socket
 import ssl
 from contextlib import closing
 from http.client import HTTPConnection, HTTPSConnection
@@ -221,3 +222,40 @@ def _by_tls(port: int, context: ssl.SSLContext) -> int | None:
             return post(port, multipart([part10(mr())]), connection=connection).status
         except OSError:
             return None
+
+
+def test_head_is_answered_without_a_body(receiver: Receiver) -> None:
+    with closing(HTTPConnection("127.0.0.1", port_of(receiver), timeout=10)) as connection:
+        connection.request("HEAD", "/studies")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (405, b"")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["Content-Length: 3\r\nTransfer-Encoding: chunked", "Content-Type: a/b\r\nContent-Type: c/d"],
+)
+def test_what_a_proxy_could_read_otherwise_is_refused(receiver: Receiver, headers: str) -> None:
+    """RFC 9112 6.1: else a second request could hide in the first one."""
+    with closing(socket.create_connection(("127.0.0.1", port_of(receiver)), 10)) as client:
+        client.sendall(
+            f"POST /studies HTTP/1.1\r\nHost: node\r\n{headers}\r\n\r\n0\r\n\r\n".encode()
+        )
+        client.shutdown(socket.SHUT_WR)
+        said = b"".join(iter(lambda: client.recv(65536), b""))
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert b"Connection: close" in said
+    assert said.count(b"HTTP/1.1") == 1
+
+
+def test_a_connection_that_waits_for_its_next_request_is_no_slow_client(
+    start_stow: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = start_stow(network_timeout_s=0.5)
+    with closing(HTTPConnection("127.0.0.1", port_of(receiver), timeout=10)) as connection:
+        assert (
+            post(port_of(receiver), multipart([part10(mr())]), connection=connection).status == 200
+        )
+        assert connection.sock is not None
+        assert connection.sock.recv(1) == b"", "it is closed"
+    assert "refused" not in caplog.text

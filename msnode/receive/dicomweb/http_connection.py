@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
@@ -16,6 +17,10 @@ LINGER_S = 5.0
 LINGER_BYTES = 1 << 24
 """For the rest of a request that was answered early: without it the answer may be lost (RFC 9112
 9.6). A client that sends more is not listening."""
+
+LENGTH, TRANSFER = b"content-length", b"transfer-encoding"
+ONCE = (b"authorization", b"content-type", b"content-encoding")
+"""Headers of which a second one could mean another thing to whoever passes a request on."""
 
 Headers = Sequence[tuple[str, str]]
 
@@ -59,6 +64,7 @@ class HttpConnection:
         self._timeout_s = self._left_s = timeout_s
         self._end = time.monotonic() + longest_s
         self._portion = self._due_bytes = portion
+        self._is_head = False
         self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_HEAD)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(timeout_s)
@@ -81,7 +87,15 @@ class HttpConnection:
         """
         self._renew()
         event = self._event()
-        return event if isinstance(event, h11.Request) else None
+        if not isinstance(event, h11.Request):
+            return None
+        self._is_head = event.method == b"HEAD"
+        names = Counter(bytes(name) for name, _ in event.headers)
+        if TRANSFER in names and LENGTH in names:
+            raise Malformed("both Content-Length and Transfer-Encoding (RFC 9112 6.1)", 400)
+        if twice := [name.decode() for name in ONCE if names[name] > 1]:
+            raise Malformed(f"more than one {twice[0]}", 400)
+        return event
 
     def body(self) -> Iterator[bytes]:
         """The request's body, as it comes.
@@ -119,7 +133,8 @@ class HttpConnection:
                 status_code=status, headers=listed, reason=HTTPStatus(status).phrase.encode()
             )
         )
-        rest = self._protocol.send(h11.Data(data=body)), self._protocol.send(h11.EndOfMessage())
+        shown = b"" if self._is_head else body  # RFC 9110 9.3.2
+        rest = self._protocol.send(h11.Data(data=shown)), self._protocol.send(h11.EndOfMessage())
         self._send(b"".join(part or b"" for part in (start, *rest)))
         if not is_whole:
             self._linger()
@@ -151,6 +166,11 @@ class HttpConnection:
                 raise Closed("closed") from error
             raise Malformed(str(error), error.error_status_hint) from error
         return event
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing of a next request has come."""
+        return self._protocol.their_state is h11.IDLE and not self._protocol.trailing_data[0]
 
     @property
     def _is_cut(self) -> bool:

@@ -39,6 +39,7 @@ class WebSession:
         self.connection = connection
         self.is_idle = True
         self.is_stopping = False
+        self._served = False
         self._peer = peer
         self._caller = ""
         self._services = services
@@ -51,7 +52,8 @@ class WebSession:
             self._peer = Peer(self._peer.address, names_of(self.connection.socket))
             self._serve()
         except Closed as over:
-            if (end := str(over)) in OVERDUE:
+            is_pooled = self._served and self.is_idle and self.connection.is_silent
+            if (end := str(over)) in OVERDUE and not is_pooled:
                 self._refuse(OVERDUE[end], "too slow" if end == "timeout" else "too long")
             if not self.is_idle:
                 metrics.STOW_REQUESTS.labels("broken").inc()
@@ -83,6 +85,7 @@ class WebSession:
                 headers = (*headers, ("Connection", "close"))
             metrics.STOW_REQUESTS.labels(str(status)).inc()
             stays = self.connection.answer(status, headers, body)
+            self._served = True
 
     def _answer(self, request: h11.Request) -> tuple[int, Headers, bytes]:
         """Do what a request asks for."""

@@ -45,6 +45,18 @@ def test_each_alert_is_a_condition_of_the_same_severity_or_cannot_be() -> None:
     assert alerts.keys() >= NOT_HERE.keys()
 
 
+def test_the_rules_of_strangers_are_those_of_prometheus() -> None:
+    (group,) = yaml.safe_load(RULES.read_text())["groups"]
+    (alert,) = [rule for rule in group["rules"] if rule["alert"] == "MsnodeStranger"]
+    named = set(alert["expr"].split('rule=~"')[1].split('"')[0].split("|"))
+    conditions = Conditions()
+    before = {one.key for one in of(conditions.problems(0), "MsnodeStranger")}
+    for rule in named:
+        metrics.REFUSALS.labels(rule).inc()
+    found = {one.key for one in of(conditions.problems(15), "MsnodeStranger")} | before
+    assert found == {f"MsnodeStranger rule={rule}" for rule in named}
+
+
 def test_what_rose_is_told_with_its_number_until_it_is_old() -> None:
     conditions = Conditions()
     before = of(conditions.problems(0), "MsnodeDeadLetter")

@@ -1,7 +1,7 @@
 """Who is told what, and how often."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,25 @@ def test_what_happens_in_the_pause_is_collected() -> None:
     one.look([DISK], 1e9 + 800)
     one.look([DISK], 1e9 + 901)
     assert taken.notices[1].new == (DEAD,), "it has happened, however long ago"
+
+
+def test_what_happens_again_is_told_again_after_the_pause() -> None:
+    taken = Taken()
+    one = receiver(taken)
+    for n in range(4):
+        one.look([replace(DEAD, total=1.0 + n)], 1e9 + 600 * n)
+    assert [notice.new[0].total for notice in taken.notices] == [1, 3]
+    one.look([replace(DEAD, total=4.0)], 1e9 + 3000)
+    assert [notice.new[0].total for notice in taken.notices] == [1, 3, 4]
+
+
+def test_a_receiver_that_fails_in_an_unforeseen_way_is_tried_later_too() -> None:
+    def broken(_: Notice) -> None:
+        raise UnicodeError("secret")
+
+    one = receiver(broken)
+    assert not one.look([DEAD], 1e9)
+    assert not one.told
 
 
 def test_a_state_is_over_after_a_while_and_an_event_just_forgotten() -> None:
