@@ -31,7 +31,7 @@ def register_priors(priors: "PriorStep") -> Search:
         """Make one attempt; if there is to be another, enqueue it with a delay."""
         made = _fetched(priors, study_key, generation, name)
         for prior in made["arrived"]:
-            _outlined(priors, study_key, name, prior)
+            _outlined(priors, study_key, generation, name, prior)
         durable_step("settle", priors.settle, study_key, name, made)
         if made["pause_s"] is not None:
             series = str(DBOS.workflow_id).rpartition(".")[0]
@@ -64,10 +64,10 @@ def _fetched(priors: "PriorStep", study_key: str, generation: int, name: str) ->
                 "detail": detail}  # fmt: skip
 
 
-def _outlined(priors: "PriorStep", study_key: str, name: str, prior: str) -> None:
+def _outlined(priors: "PriorStep", study_key: str, generation: int, name: str, prior: str) -> None:
     """Outline one study that came; if that fails for good, it is of no use."""
     try:
-        durable_step("outline_prior", priors.outline, study_key, name, prior)
+        durable_step("outline_prior", priors.outline, study_key, generation, name, prior)
     except Exception as error:  # noqa: BLE001 - recorded by DBOS; the others must have their turn
         log.error("job=%s prior given up error=%s", DBOS.workflow_id, type(error).__name__)
         durable_step("spoil", priors.spoil, study_key, name, prior)

@@ -95,8 +95,8 @@ def _unfit(one: FoundStudy, patient: Patient, wanted: Wanted) -> str | None:
     """Why a study is out of the question; None where it is not."""
     for is_wrong, reason in (
         (one.patient_id != patient.patient_id or not one.patient_id, OTHER_PATIENT),
-        (_differ(one.issuer, patient.issuer), "another IssuerOfPatientID"),
-        (_differ(one.birth_date, patient.birth_date), "another PatientBirthDate"),
+        (differ(one.issuer, patient.issuer), "another IssuerOfPatientID"),
+        (differ(one.birth_date, patient.birth_date), "another PatientBirthDate"),
         (one.uid == patient.study_instance_uid, "the present study itself"),
         (not is_day(one.study_date), "no StudyDate"),
         (one.study_date >= patient.study_date, "not before the present study"),
@@ -110,7 +110,7 @@ def _unfit(one: FoundStudy, patient: Patient, wanted: Wanted) -> str | None:
     return None
 
 
-def _differ(one: str, other: str) -> bool:
+def differ(one: str, other: str) -> bool:
     """Whether two values contradict each other; an absent one contradicts nothing."""
     return bool(one) and bool(other) and one != other
 

@@ -127,14 +127,16 @@ class Flow:
         return self._glance.call(bool, self._route.has_wanted, paths, self._runner.contract)
 
     def priors(self, database: sa.Engine, take: Take, trail: Trail) -> PriorStep | None:
-        """What fetches earlier studies; None where nothing asks for them.
+        """What fetches earlier studies; None where no lesion is outlined.
+
+        Also where no source is configured any more: its jobs in flight must come to an end.
 
         Args:
             database: migrated.
             take: keeps an image that a source sends on our own association.
             trail: the audit trail.
         """
-        if not self._config.priors or self._outline is None:
+        if self._outline is None:
             return None
         visits = PriorVisits(
             self._config.data,

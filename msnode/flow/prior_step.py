@@ -22,7 +22,7 @@ from msnode.deliver.backoff import pause
 from msnode.errors import MsnodeError, Refused, TryLater
 from msnode.fetch import retrieval_audit
 from msnode.fetch.ask import asking
-from msnode.fetch.choice import OTHER_PATIENT, Wanted, choose, is_day
+from msnode.fetch.choice import OTHER_PATIENT, Wanted, choose, differ, is_day
 from msnode.fetch.limits import HOUR_S, until_allowed, until_open
 from msnode.fetch.patient import Patient, read_patient
 from msnode.fetch.retrieve import Order, Take, get, move
@@ -239,7 +239,7 @@ class PriorStep:
         if source.by == "c-get":
             retrieval_audit.ended(self._trail, peer, *whose, self._visits.files(one.key))
 
-    def outline(self, study_key: str, name: str, prior_key: str) -> None:
+    def outline(self, study_key: str, generation: int, name: str, prior_key: str) -> None:
         """Prepare and outline a study that came, keep its visit, drop its images."""
         uid = next(
             (p.study_instance_uid for p in self.searches.priors(study_key, name)
@@ -247,11 +247,22 @@ class PriorStep:
         )  # fmt: skip
         if uid is None:
             return
-        reason = self._visits.keep(uid)
+        is_anothers = self._is_anothers(study_key, generation, prior_key)
+        reason = "another PatientBirthDate" if is_anothers else self._visits.keep(uid)
         self.searches.came(study_key, name, prior_key, reason)
         self._visits.drop(prior_key)
         metrics.PRIORS.labels(name, "kept" if reason is None else "unusable").inc()
         log.info("study=%s source=%s prior=%s %s", study_key, name, prior_key, reason or "kept")
+
+    def _is_anothers(self, study_key: str, generation: int, prior_key: str) -> bool:
+        """Whether what came says another date of birth than the present study does."""
+        files = self._visits.files(prior_key)
+        try:
+            here = self._patient(self._studies.study(study_key, generation))
+            then = self._reading.glance.call(Patient, read_patient, files[0])
+        except (LookupError, Refused):  # nothing to hold against each other
+            return False
+        return differ(here.birth_date, then.birth_date)
 
     def spoil(self, study_key: str, name: str, prior_key: str) -> None:
         """A study could not be outlined, whatever was tried: it is not asked for again."""
@@ -262,6 +273,10 @@ class PriorStep:
     def settle(self, study_key: str, name: str, made: Fetching) -> None:
         """Put on record what an attempt came to; from now on the result need not wait for it."""
         pause_s = made["pause_s"]
+        # what came by another search is news, once, where nothing was compared
+        found = [one.fate for one in self.searches.priors(study_key, name)]
+        is_over = made["state"] != State.OPEN
+        elsewhere = is_over and Fate.HERE in found and not self._visits.was_compared(study_key)
         self.searches.told(
             study_key,
             name,
@@ -269,6 +284,7 @@ class PriorStep:
             due_at=time.time() + (pause_s or 0.0),
             failed=made["failed"],
             detail=made["detail"],
+            elsewhere=elsewhere,
         )
         outcome = str(made["state"])
         if made["state"] == State.OPEN:

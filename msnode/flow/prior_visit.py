@@ -18,7 +18,7 @@ from msnode.receive.inbox.fetched import FOLDER
 from msnode.records.images import InputContract
 from msnode.records.sentences import Sentence, Text
 from msnode.records.uid_hash import uid_hash
-from msnode.store.database import instances
+from msnode.store.database import StudyState, studies
 from msnode.store.files import fsync
 
 log = logging.getLogger(__name__)
@@ -59,12 +59,17 @@ class PriorVisits:
         self._bundle = bundle
 
     def is_here(self, study_key: str) -> bool:
-        """Whether a study need not be fetched: its visit is kept, or it was sent to us."""
+        """Whether a study need not be fetched: its visit is kept, or will be, as it is in work."""
         if lesion_analysis.candidates(self._data, [study_key]):
             return True
-        mine = instances.c.study_key == study_key
+        mine = studies.c.study_key == study_key, studies.c.state != StudyState.DONE
         with self._database.connect() as connection:
-            return bool(connection.scalar(sa.select(sa.exists().where(mine))))
+            return bool(connection.scalar(sa.select(sa.exists().where(*mine))))
+
+    def was_compared(self, study_key: str) -> bool:
+        """Whether a study that was outlined found an earlier visit to compare with."""
+        own = lesion_analysis.candidates(self._data, [study_key])
+        return not own or own[0].comparison.status != "no_prior"
 
     def files(self, study_key: str) -> list[Path]:
         """The images of a study that came as an answer."""

@@ -67,6 +67,22 @@ def only_for(connection: sa.Connection, study_key: str) -> list[str]:
     return sorted(set(connection.scalars(query)))
 
 
+def hand_over(connection: sa.Connection, study_key: str) -> None:
+    """Visits that were fetched for a study and serve others are theirs from now on."""
+    columns = prior_studies.c
+    kept = sa.select(columns.prior_key, columns.kept_at, columns.patient_key).where(
+        columns.study_key == study_key, columns.state == Fate.KEPT
+    )
+    for row in connection.execute(kept).all():
+        others = (
+            columns.prior_key == row.prior_key,
+            columns.study_key != study_key,
+            columns.state == Fate.HERE,
+        )
+        values = {"state": Fate.KEPT, "kept_at": row.kept_at, "patient_key": row.patient_key}
+        connection.execute(prior_studies.update().where(*others).values(values))
+
+
 def remove(place: Path) -> None:
     """Delete a folder, durably, if it is there."""
     if place.exists():

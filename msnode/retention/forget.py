@@ -14,7 +14,7 @@ from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
 from msnode.records.uid_hash import study_key
 from msnode.retention.expiry import patient_id
-from msnode.retention.fetched_expiry import only_for
+from msnode.retention.fetched_expiry import hand_over, only_for
 from msnode.store.database import (
     StudyState,
     clinical_events,
@@ -88,6 +88,7 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         fetched = only_for(connection, study)
         for prior in fetched:
             _delete_files(folder, prior, (), ())
+        hand_over(connection, study)
         of_them = prior_studies.c.prior_key.in_([study, *fetched])
         connection.execute(prior_studies.delete().where(of_them))
         event_store.delete(connection, keys)

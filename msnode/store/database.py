@@ -229,6 +229,8 @@ prior_searches = sa.Table(
     Column("failures", Integer, nullable=False),  # attempts that left something to do
     Column("missed", Integer, nullable=False),  # generation that was compared meanwhile; 0: none
     Column("news", Boolean, nullable=False),  # something came that it was compared without
+    # … and the attempt that brought it has ended, so that there is one revision of all it brought
+    Column("ready", Boolean, nullable=False, server_default=sa.false()),
     Column("detail", Text, nullable=False),  # what went wrong the last time
 )
 
@@ -246,6 +248,8 @@ prior_studies = sa.Table(
     Column("series", Text, nullable=False),  # JSON, images by SeriesInstanceUID; of the chosen ones
     Column("asked_at", Float),  # when it was last asked for, unix s
     Column("kept_at", Float),  # when its visit was kept, unix s
+    # whose it is, as its own images say; "" before any came
+    Column("patient_key", String(48), nullable=False, index=True, server_default=""),
 )
 
 hosts = sa.Table(

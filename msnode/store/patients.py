@@ -17,7 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from msnode.store.database import clinical_events, patient_merges, studies
+from msnode.store.database import clinical_events, patient_merges, prior_studies, studies
 from msnode.store.files import fsync
 
 ID_DIGITS = 32
@@ -90,7 +90,7 @@ def of_same_id(column: sa.ColumnElement[str], key: str) -> sa.ColumnElement[bool
 
 
 def keys_of(connection: sa.Connection, key: str) -> list[str]:
-    """All keys that are this patient's, known by a study, a clinical event or a merge."""
+    """All keys that are this patient's, known by a study, sent or fetched, an event or a merge."""
     pairs = merged_pairs(connection)
     known = known_keys(connection, key)
     waiting, seen = [key], {key[:ID_DIGITS]}
@@ -132,7 +132,7 @@ def merged_pairs(connection: sa.Connection) -> list[tuple[str, str]]:
 def known_keys(connection: sa.Connection, key: str) -> set[str]:
     """Keys of the same ID on record, of any issuer; none where there is no ID."""
     known: set[str] = set()
-    for table in (studies, clinical_events):
+    for table in (studies, clinical_events, prior_studies):
         column = table.c.patient_key
         query = sa.select(column).where(of_same_id(column, key)).distinct()
         known.update(connection.scalars(query) if key else ())

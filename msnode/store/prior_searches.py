@@ -111,7 +111,7 @@ class PriorSearches:
             rows = [
                 {"study_key": study_key, "source": name, "generation": generation,
                  "began_at": now, "wait_until": now + wait_s, "state": State.OPEN,
-                 "failures": 0, "missed": 0, "news": False, "detail": ""}
+                 "failures": 0, "missed": 0, "news": False, "ready": False, "detail": ""}
                 for name, wait_s in waits.items()
                 if name in gone or name not in known
             ]  # fmt: skip
@@ -166,7 +166,8 @@ class PriorSearches:
                  "state": one.fate, "reason": one.reason,
                  "series": json.dumps(dict(one.series)),
                  "asked_at": asked[one.key].asked_at if one.key in asked else None,
-                 "kept_at": None}
+                 "kept_at": None,
+                 "patient_key": asked[one.key].patient_key if one.key in asked else ""}
                 for one in {one.key: one for one in listed}.values()
                 if one.key not in ended
             ]  # fmt: skip
@@ -210,11 +211,16 @@ class PriorSearches:
         with self._engine.begin() as connection:
             connection.execute(_prior(study_key, source, prior_key).values(**values))
 
-    def whose(self, study_instance_uid: str) -> set[str]:
-        """Keys of the patients for whom a study was asked for of late; mostly none, or one."""
+    def whose(self, study_instance_uid: str) -> tuple[set[str], set[str]]:
+        """Whose a study is that was asked for of late.
+
+        Returns:
+            Keys of the patients for whom it was asked for, mostly none, or one; and keys of the
+            patients that its images named so far.
+        """
         columns = prior_studies.c
         query = (
-            sa.select(studies.c.patient_key)
+            sa.select(studies.c.patient_key.label("asking"), columns.patient_key)
             .join_from(prior_studies, studies, studies.c.study_key == columns.study_key)
             .where(
                 columns.study_instance_uid == study_instance_uid,
@@ -222,7 +228,22 @@ class PriorSearches:
             )
         )
         with self._engine.connect() as connection:
-            return set(connection.scalars(query))
+            rows = connection.execute(query).all()
+        return {row.asking for row in rows}, {row.patient_key for row in rows} - {""}
+
+    def identify(self, study_instance_uid: str, patient_key: str) -> None:
+        """The images of a study that was asked for name their patient; with the issuer counts more.
+
+        Args:
+            study_instance_uid: of the study.
+            patient_key: of the patient that an image names.
+        """
+        columns = prior_studies.c
+        mine = columns.study_instance_uid == study_instance_uid
+        less = sa.func.length(columns.patient_key) < len(patient_key)
+        with self._engine.begin() as connection:
+            named = prior_studies.update().where(mine, less)
+            connection.execute(named.values(patient_key=patient_key))
 
     def asked_since(self, source: str, since: float) -> list[float]:
         """When a source was asked to send a study, unix s, oldest first."""
@@ -242,8 +263,9 @@ class PriorSearches:
         due_at: float = 0.0,
         failed: bool = False,
         detail: str = "",
+        elsewhere: bool = False,
     ) -> None:
-        """An attempt has ended.
+        """An attempt has ended; what it brought is now ready to make one revised result.
 
         Args:
             study_key: for which.
@@ -253,8 +275,11 @@ class PriorSearches:
                 has waited enough, it need not wait at all.
             failed: whether the attempt counts as a failure.
             detail: what went wrong.
+            elsewhere: there is an earlier visit that came by another search, and that the result
+                was not compared with.
         """
         columns = prior_searches.c
+        news = sa.or_(columns.news, sa.and_(columns.missed > 0, sa.literal(elsewhere)))
         mine = sa.and_(_of(study_key), columns.source == source)
         in_vain = sa.case((columns.wait_until < due_at, 0.0), else_=columns.wait_until)
         values = {
@@ -262,6 +287,8 @@ class PriorSearches:
             "wait_until": in_vain if state == State.OPEN else 0.0,
             "failures": columns.failures + int(failed),
             "detail": detail,
+            "news": news,
+            "ready": news,
         }
         with self._engine.begin() as connection:
             connection.execute(prior_searches.update().where(mine).values(values))
@@ -287,7 +314,7 @@ class PriorSearches:
             read: reads it, within the same transaction.
         """
         missed = sa.case((_IS_OPEN, generation), else_=0)
-        values = {"missed": missed, "news": sa.false()}
+        values = {"missed": missed, "news": sa.false(), "ready": sa.false()}
         with self._engine.begin() as connection:
             connection.execute(prior_searches.update().where(_of(study_key)).values(values))
             return read(connection)

@@ -112,8 +112,7 @@ class Twin:
     def others(self, connection: sa.Connection, study_key: str) -> list[str]:
         """Keys of the same patient's other studies, whether they are reported yet or not.
 
-        Those that were fetched for one of them are among them, unless they were sent here later:
-        then they are whose they say.
+        Those that were fetched are among them: whose they are their own images say.
         """
         known = sa.select(studies.c.study_key)
         mine = sa.select(studies.c.patient_key).where(studies.c.study_key == study_key)
@@ -122,8 +121,7 @@ class Twin:
         of_patient = studies.c.patient_key.in_(keys)
         fetched = (
             sa.select(prior_studies.c.prior_key)
-            .join(studies, studies.c.study_key == prior_studies.c.study_key)
-            .where(of_patient, prior_studies.c.state == Fate.KEPT)
+            .where(prior_studies.c.patient_key.in_(keys), prior_studies.c.state == Fate.KEPT)
             .where(~sa.exists().where(_SENT.c.study_key == prior_studies.c.prior_key))
         )
         sent = connection.scalars(known.where(of_patient))

@@ -36,6 +36,9 @@ class Visits:
     def is_here(self, study_key: str) -> bool:
         return study_key in self.kept
 
+    def was_compared(self, study_key: str) -> bool:
+        return bool(self.kept) and bool(study_key)
+
     def files(self, study_key: str) -> list[Path]:
         return sorted((self.folder / "fetched" / study_key).glob("*.dcm"))
 
@@ -108,7 +111,7 @@ class Site:
         step, name = self.step, self.source.name
         made = step.fetch(KEY, 1, name)
         for prior in made["arrived"]:
-            step.outline(KEY, name, prior)
+            step.outline(KEY, 1, name, prior)
         step.settle(KEY, name, made)
         return made
 

@@ -78,6 +78,9 @@ def test_what_comes_after_the_comparison_is_news_once(
     searches.looked(KEY, 1, nobody)
     assert searches.is_awaited(KEY, 1)
     searches.came(KEY, "pacs", uid_hash(PRIOR), None)
+    changed(engine, state=StudyState.DONE)
+    assert revise(engine) == [], "the attempt may bring more"
+    searches.told(KEY, "pacs", state=State.DONE)
     changed(engine, state=StudyState.QUEUED)
     assert revise(engine) == [], "its result is under way"
     changed(engine, state=StudyState.DONE)
@@ -85,9 +88,20 @@ def test_what_comes_after_the_comparison_is_news_once(
     assert revise(engine) == []
     changed(engine, state=StudyState.DONE)
     assert revise(engine) == []
-    searches.told(KEY, "pacs", state=State.DONE)
     searches.looked(KEY, 2, nobody)
     assert not searches.is_awaited(KEY, 2)
+
+
+def test_what_another_search_brought_is_news_too(
+    engine: sa.Engine, searches: PriorSearches
+) -> None:
+    searches.looked(KEY, 1, nobody)
+    searches.told(KEY, "pacs", state=State.DONE, elsewhere=True)
+    assert revise(engine) == [(KEY, 2)]
+    searches.looked(KEY, 2, nobody)
+    searches.told(KEY, "pacs", state=State.DONE, elsewhere=True)
+    changed(engine, state=StudyState.DONE)
+    assert revise(engine) == [], "it was compared with all there is"
 
 
 def test_what_comes_before_it_is_none(engine: sa.Engine, searches: PriorSearches) -> None:
@@ -114,6 +128,7 @@ def test_a_study_without_its_images_is_not_revised(
 ) -> None:
     searches.looked(KEY, 1, nobody)
     searches.came(KEY, "pacs", uid_hash(PRIOR), None)
+    searches.told(KEY, "pacs", state=State.DONE)
     changed(engine, images_deleted_at=1.0)
     assert revise(engine) == []
     with engine.connect() as connection:
@@ -123,15 +138,21 @@ def test_a_study_without_its_images_is_not_revised(
 def test_only_what_was_asked_for_of_late_is_an_answer(
     searches: PriorSearches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert searches.whose(PRIOR) == set()
+    assert searches.whose(PRIOR) == (set(), set())
     searches.asks(KEY, "pacs", uid_hash(PRIOR))
-    assert searches.whose(PRIOR) == {"p" * 32}
-    assert searches.whose("1.2") == set()
+    assert searches.whose(PRIOR) == ({"p" * 32}, set())
+    assert searches.whose("1.2") == (set(), set())
     assert len(searches.asked_since("pacs", time.time() - 10)) == 1
     searches.found(KEY, "pacs", [PriorStudy(PRIOR, "20200101", Fate.CHOSEN, "")])
-    assert searches.whose(PRIOR) == {"p" * 32}, "whatever is found the next time"
+    assert searches.whose(PRIOR) == ({"p" * 32}, set()), "whatever is found the next time"
+    searches.identify(PRIOR, "p" * 32)
+    searches.identify(PRIOR, "p" * 48)
+    searches.identify(PRIOR, "p" * 32)
+    assert searches.whose(PRIOR)[1] == {"p" * 48}, "with the issuer, whatever comes after"
+    searches.found(KEY, "pacs", [PriorStudy(PRIOR, "20200101", Fate.CHOSEN, "")])
+    assert searches.whose(PRIOR)[1] == {"p" * 48}
     monkeypatch.setattr(module, "OPEN_S", 0.0)
-    assert searches.whose(PRIOR) == set()
+    assert searches.whose(PRIOR) == (set(), set())
 
 
 def test_a_source_that_is_not_configured_any_more_is_given_up(searches: PriorSearches) -> None:

@@ -198,6 +198,25 @@ def test_another_patients_images_are_refused(
         assert not list(made.receiver.folder.glob("fetched/*/*.dcm"))
 
 
+def test_images_of_somebody_born_on_another_day_are_compared_with_nothing(tmp_path: Path) -> None:
+    """Whatever the source had answered."""
+    sent = image(THEN, "20230115", PatientBirthDate="19790101")
+    saved(tmp_path / "sent", sent)
+
+    def lying(_: Event) -> Iterator[Any]:
+        yield 1
+        yield 0xFF00, sent
+
+    with (
+        liar([image(THEN, "20230115")], get=lying) as port,
+        site(tmp_path, source_at(port, by="c-get")) as made,
+    ):
+        made.attempt()
+        assert made.rows() == {THEN: ("unusable", "another PatientBirthDate")}
+        assert made.visits.kept == []
+        assert not list(made.receiver.folder.glob("fetched/*/*.dcm"))
+
+
 def test_answers_of_others_and_of_the_future_are_never_fetched(tmp_path: Path) -> None:
     """The source ignores all keys; what it says of others is not even put on record."""
     had = [

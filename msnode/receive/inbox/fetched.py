@@ -44,8 +44,11 @@ class Fetched:
             TryLater: the database does not say.
         """
         try:
-            asked = self._searches.whose(header.study_instance_uid)
+            asked, named = self._searches.whose(header.study_instance_uid)
             is_same = all(self._is_same(key, patient_key) for key in asked)
+            is_same &= not any(contradict(key, patient_key) for key in named)
+            if asked and is_same and patient_key not in named:
+                self._searches.identify(header.study_instance_uid, patient_key)
         except sa.exc.SQLAlchemyError as error:
             raise TryLater(f"database: {type(error).__name__}") from error
         if not is_same:

@@ -59,7 +59,7 @@ def revise(database: sa.Engine) -> list[tuple[str, int]]:
     query = (
         sa.select(columns.study_key)
         .join(studies, studies.c.study_key == columns.study_key)
-        .where(columns.news, studies.c.state == StudyState.DONE, studies.c.generation > 0)
+        .where(columns.ready, studies.c.state == StudyState.DONE, studies.c.generation > 0)
         .distinct()
     )
     with database.connect() as connection:
@@ -72,10 +72,10 @@ def _revised(database: sa.Engine, study_key: str) -> int:
     mine, searches = studies.c.study_key == study_key, prior_searches.c.study_key == study_key
     with database.begin() as connection:
         row = connection.execute(sa.select(studies).where(mine).with_for_update()).one_or_none()
-        news = connection.scalar(sa.select(sa.exists().where(searches, prior_searches.c.news)))
+        news = connection.scalar(sa.select(sa.exists().where(searches, prior_searches.c.ready)))
         if row is None or row.state != StudyState.DONE or not news:
             return 0
-        connection.execute(prior_searches.update().where(searches).values(news=False))
+        connection.execute(prior_searches.update().where(searches).values(news=False, ready=False))
         if row.images_deleted_at is not None:
             return 0
         generation = int(row.generation) + 1

@@ -49,6 +49,7 @@ def test_whatever_was_fetched_a_later_scan_is_never_compared_with(
     priors = [PriorStudy(f"1.{n}", "20200101", Fate.CHOSEN, "") for n in range(len(dates))]
     searches.found(KEY, "pacs", priors)
     for one in priors:
+        searches.identify(one.study_instance_uid, "p" * 32)
         searches.came(KEY, "pacs", one.key, None)
     visits = {one.key: known(one.key, date) for one, date in zip(priors, dates, strict=True)}
 
@@ -93,6 +94,7 @@ def test_a_fetched_study_that_was_sent_for_another_patient_is_nobodys_earlier_on
     searches.begin(KEY, 1, {"pacs": 60.0})
     searches.found(KEY, "pacs", [prior])
     assert others() == [], "not before its visit is kept"
+    searches.identify("1.1", "p" * 32)
     searches.came(KEY, "pacs", prior.key, None)
     assert others() == [prior.key]
     sent(prior.key, "1.1", "q")
@@ -100,4 +102,26 @@ def test_a_fetched_study_that_was_sent_for_another_patient_is_nobodys_earlier_on
     with database.begin() as connection:
         connection.execute(sa.update(studies).values(patient_key="p" * 32))
     assert others() == [prior.key]
+    database.dispose()
+
+
+def test_studies_of_one_id_and_two_issuers_are_nobodys_earlier_ones(tmp_path: Path) -> None:
+    """As their own images have it, whatever the source answered."""
+    database = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
+    migrate(database)
+    row = {"study_key": KEY, "study_instance_uid": "1.9", "patient_key": "f" * 32,
+           "generation": 1, "state": "done", "first_at": 0.0, "last_at": 0.0}  # fmt: skip
+    with database.begin() as connection:
+        connection.execute(studies.insert(), row)
+    searches, twin = PriorSearches(database), Twin(database)
+    searches.begin(KEY, 1, {"pacs": 60.0})
+    priors = [PriorStudy(f"1.{n}", "20200101", Fate.CHOSEN, "") for n in range(2)]
+    searches.found(KEY, "pacs", priors)
+    compared = []
+    for one, issuer in zip(priors, ("1", "2"), strict=True):
+        searches.identify(one.study_instance_uid, "f" * 32 + issuer * 16)
+        searches.came(KEY, "pacs", one.key, None)
+        with database.connect() as connection:
+            compared.append(twin.others(connection, KEY))
+    assert compared == [[priors[0].key], []]
     database.dispose()

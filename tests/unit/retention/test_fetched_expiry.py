@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from msnode.retention.fetched_expiry import hand_over
 from msnode.store import database
 from tests.unit.receive.datasets import STUDY, mr, rows
 from tests.unit.retention.test_expiry import DAY, KEY, NOW, Node
@@ -49,3 +50,22 @@ def test_visits_that_were_fetched_go_like_those_of_studies(node: Node, is_sent: 
     [known] = rows(node.engine, database.prior_studies)
     assert known["state"] == ("kept" if is_sent else "deleted")
     assert node.apply(visits_days=300.0) == []
+
+
+def test_a_visit_that_serves_another_study_is_its_own_once_the_first_is_forgotten(
+    node: Node,
+) -> None:
+    row = {"prior_key": KEY, "source": "pacs", "study_instance_uid": STUDY, "reason": "",
+           "study_date": "20200101", "series": "{}", "asked_at": NOW}  # fmt: skip
+    mine = {"study_key": "a" * 16, "state": "kept", "kept_at": NOW, "patient_key": "f" * 32}
+    other = {"study_key": "b" * 16, "state": "here", "kept_at": None, "patient_key": ""}
+    with node.engine.begin() as connection:
+        connection.execute(database.prior_studies.insert(), [row | mine, row | other])
+        hand_over(connection, "a" * 16)
+        forgotten = database.prior_studies.c.study_key == "a" * 16
+        connection.execute(database.prior_studies.delete().where(forgotten))
+    [known] = rows(node.engine, database.prior_studies)
+    assert (known["state"], known["patient_key"]) == ("kept", "f" * 32)
+    node.now = NOW + 400 * DAY
+    (node.folder / "visits" / KEY / "0").mkdir(parents=True)
+    assert node.apply(visits_days=300.0) == ["fetched_visits"], "it grows old as before"

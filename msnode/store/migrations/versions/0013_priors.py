@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("missed", sa.Integer(), nullable=False),
         sa.Column("news", sa.Boolean(), nullable=False),
+        sa.Column("ready", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("study_key", "source", name=op.f("pk_prior_searches")),
     )
@@ -39,8 +40,10 @@ def upgrade() -> None:
         sa.Column("series", sa.Text(), nullable=False),
         sa.Column("asked_at", sa.Float(), nullable=True),
         sa.Column("kept_at", sa.Float(), nullable=True),
+        sa.Column("patient_key", sa.String(48), nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("study_key", "prior_key", "source", name=op.f("pk_prior_studies")),
     )
+    op.create_index(op.f("ix_prior_studies_patient_key"), "prior_studies", ["patient_key"])
     op.create_index(op.f("ix_prior_studies_prior_key"), "prior_studies", ["prior_key"])
     op.create_index(
         op.f("ix_prior_studies_study_instance_uid"), "prior_studies", ["study_instance_uid"]
