@@ -16,7 +16,9 @@ REFUSALS = Counter(
 PACED_SECONDS = Counter(
     "msnode_paced_seconds_total", "Waits of peers that ask much and bring nothing."
 )
-TLS_STALE = Gauge("msnode_tls_stale", "1 while the listener's TLS files cannot be used.")
+TLS_STALE = Gauge(
+    "msnode_tls_stale", "1 while a listener's new TLS files cannot be used.", ["setting"]
+)  # receive.tls, receive.dicomweb.tls
 ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
 STOW_REQUESTS = Counter(
     "msnode_stow_requests_total", "STOW-RS requests by status of the answer.", ["status"]

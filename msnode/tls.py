@@ -64,9 +64,10 @@ class ServerTls:
         self._tls = tls
         self._where = where
         self._is_mutual = is_mutual
+        self._stale = metrics.TLS_STALE.labels(where)
         self._seen = self._state()
         self.context = self._load()
-        metrics.TLS_STALE.set(0)
+        self._stale.set(0)
 
     def refresh(self) -> None:
         """Load the files again if they were changed; if they cannot be used, keep what we have."""
@@ -77,10 +78,10 @@ class ServerTls:
         try:
             self.context = self._load()
         except ConfigError as error:
-            metrics.TLS_STALE.set(1)
+            self._stale.set(1)
             log.error("new TLS files cannot be used, the old ones stay in use error=%s", error)
         else:
-            metrics.TLS_STALE.set(0)
+            self._stale.set(0)
             log.info("new TLS files are in use")
 
     def _load(self) -> ssl.SSLContext:

@@ -186,8 +186,7 @@ def _not_ready() -> Iterator[Mapping[str, str]]:
 
 
 def _tls_stale() -> Iterator[Mapping[str, str]]:
-    if next(_values(metrics.TLS_STALE))[1]:
-        yield {}
+    return (labels for labels, value in _values(metrics.TLS_STALE) if value)
 
 
 def _stopped_jobs() -> Iterator[Mapping[str, str]]:
@@ -209,7 +208,8 @@ LEVELS = (
           "The data disk is full: images are refused until there is room", _below("refuse")),
     Level("MsnodeDiskFilling", "warning", "The data disk is filling up", _below("warn"), 900.0),
     Level("MsnodeTlsStale", "critical",
-          "New TLS files cannot be used; the old ones go on, and expire", _tls_stale, 600.0),
+          "The new files of {setting} cannot be used; the old ones go on, and expire",
+          _tls_stale, 600.0),
     Level("MsnodeStoppedJobs", "warning",
           "Jobs wait for you: msnode jobs list --state {state}", _stopped_jobs, 300.0),
     Level("MsnodeExpectationsOff", "warning",

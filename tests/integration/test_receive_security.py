@@ -248,7 +248,11 @@ def test_new_certificates_end_no_association(
     assert association.send_c_store(mr_file()).Status == 0x0000
     association.release()
     tls.certificate.write_text("not a certificate")
-    wait(lambda: REGISTRY.get_sample_value("msnode_tls_stale") == 1, 5, "the alert")
+    wait(
+        lambda: REGISTRY.get_sample_value("msnode_tls_stale", {"setting": "receive.tls"}) == 1,
+        5,
+        "the alert",
+    )
     assert serial(port, client) != before
     assert dcmtk("echoscu", "-aec", "MSNODE", *secure(client), *receiver.peer).returncode == 0
 

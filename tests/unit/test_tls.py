@@ -44,7 +44,7 @@ def shake(server: ServerTls, ours: socket.socket) -> None:
 
 
 def stale() -> float | None:
-    return REGISTRY.get_sample_value("msnode_tls_stale")
+    return REGISTRY.get_sample_value("msnode_tls_stale", {"setting": "receive.tls"})
 
 
 def test_new_files_are_used_and_broken_ones_are_not(tmp_path: Path, authority: trustme.CA) -> None:
