@@ -3,6 +3,7 @@
 import logging
 import socket
 import ssl
+from pathlib import Path
 from typing import Any
 
 from msnode import config, metrics
@@ -40,6 +41,23 @@ def names_of(sock: socket.socket) -> frozenset[str]:
         return frozenset(names)
     pairs = [pair for group in certificate.get("subject", ()) for pair in group]
     return frozenset(name for key, name in pairs if key == "commonName" and not alternatives)
+
+
+def trusting(ca: Path | None) -> ssl.SSLContext:
+    """To call a server without a certificate of ours; its own and its name are verified.
+
+    Args:
+        ca: PEM file with what may sign its certificate; None: the system's authorities.
+
+    Raises:
+        ConfigError: the file is missing, unreadable or no PEM.
+    """
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"ca: {ca} cannot be used: {error}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 class ServerTls:

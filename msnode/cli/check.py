@@ -39,14 +39,13 @@ from msnode.deliver.webhook import reach
 from msnode.errors import ConfigError, MsnodeError
 from msnode.fetch.retrieve import GET, MOVE
 from msnode.notices.notice import trial
-from msnode.notices.trust import trusting
 from msnode.notices.watch import senders
 from msnode.receive.dicomweb.web_listener import server_tls
 from msnode.requestor.peer import echo, offering
 from msnode.requestor.query import FIND
 from msnode.store.database import open_database
 from msnode.store.schema import revisions
-from msnode.tls import ServerTls, client_context
+from msnode.tls import ServerTls, client_context, trusting
 from msnode.twin.expect.priors import load_priors
 from msnode.twin.rules.severity_table import load_table
 

@@ -16,9 +16,9 @@ from threading import Timer
 from urllib.parse import urlsplit
 
 from msnode.config import Webhook
-from msnode.errors import ConfigError, Refused, TryLater
+from msnode.errors import Refused, TryLater
 from msnode.records.receipt import Receipt
-from msnode.tls import client_context
+from msnode.tls import client_context, trusting
 
 AGENT = f"msnode/{version('msnode')}"
 
@@ -165,9 +165,4 @@ def context(destination: Webhook) -> ssl.SSLContext:
     """
     if destination.tls is not None:
         return client_context(destination.tls)
-    try:
-        trusting = ssl.create_default_context(cafile=destination.ca)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError(f"ca: {destination.ca} cannot be used: {error}") from error
-    trusting.minimum_version = ssl.TLSVersion.TLSv1_2
-    return trusting
+    return trusting(destination.ca)

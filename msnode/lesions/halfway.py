@@ -127,10 +127,15 @@ def _corners(mask: NDArray[np.bool_]) -> Float64Array:
     return np.vstack([corners, np.ones(8)])
 
 
+def widening(spacing_mm: Float64Array, mm: Float64Array) -> Float64Array:
+    """(3,) standard deviations, mm, that blur voxels so wide as if they were ``mm`` wide."""
+    # the variance of a box is a twelfth of its square
+    return np.sqrt(np.maximum(mm**2 - spacing_mm**2, 0) / 12)
+
+
 def _coarse(volume: RasVolume, mm: Float64Array) -> Float32Array:
     """(x, y, z) voxels as if they were so many mm wide: thick slices make small lesions faint."""
-    # the variance of a box is a twelfth of its square
-    missing = np.sqrt(np.maximum(mm**2 - volume.spacing_mm**2, 0) / 12)
+    missing = widening(volume.spacing_mm, mm)
     blurred: Float32Array = ndimage.gaussian_filter(
         volume.voxels.astype(np.float32), missing / volume.spacing_mm
     )

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from msnode.lesions.brain import Head
+from msnode.lesions.halfway import widening
 from msnode.records.images import Float64Array
 from msnode.records.sentences import Sentence
 
@@ -47,8 +48,7 @@ def _sharpness(scan: Head, mm: Float64Array) -> float:
         return 0.0
     across = int(np.argmax(mm))
     within = [axis for axis in range(3) if axis != across]
-    # the variance of a box is a twelfth of its square
-    blur = np.sqrt(np.maximum(mm**2 - spacing**2, 0) / 12)
+    blur = widening(spacing, mm)
     blur[within] = np.hypot(blur[within], SCALE_MM)
     seen = np.clip(scan.volume.voxels.astype(np.float32) / scan.median, 0, BRIGHTEST)
     smooth = ndimage.gaussian_filter(seen, blur / spacing)

@@ -10,7 +10,7 @@ from typing import Any
 from msnode.config import Chat
 from msnode.errors import TryLater
 from msnode.notices.notice import HINT, Notice
-from msnode.notices.trust import trusting
+from msnode.tls import trusting
 
 TIMEOUT_S = 20.0
 CARD = "application/vnd.microsoft.card.adaptive"

@@ -8,7 +8,7 @@ from email.utils import formatdate, make_msgid
 from msnode.config import Mail
 from msnode.errors import TryLater
 from msnode.notices.notice import Notice
-from msnode.notices.trust import trusting
+from msnode.tls import trusting
 
 TIMEOUT_S = 20.0
 

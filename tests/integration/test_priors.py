@@ -144,6 +144,16 @@ def source_at(port: int, **more: Any) -> PeerSource:
     return PeerSource("liar", "LIAR", "127.0.0.1", port, **{"retry": QUICK, **more})
 
 
+def sending(image: Dataset) -> Answers:
+    """A C-GET that sends this, whatever was asked for."""
+
+    def get(_: Event) -> Iterator[Any]:
+        yield 1
+        yield 0xFF00, image
+
+    return get
+
+
 def nothing(_: Event) -> Iterator[Any]:
     """A C-MOVE to nobody that succeeds."""
     yield None, None
@@ -184,12 +194,8 @@ def test_another_patients_images_are_refused(
     monkeypatch.setattr("msnode.flow.prior_step.ARRIVE_S", 0.1)
     saved(tmp_path / "sent", sent)
 
-    def lying(_: Event) -> Iterator[Any]:
-        yield 1
-        yield 0xFF00, sent
-
     with (
-        liar([image(THEN, "20230115")], get=lying) as port,
+        liar([image(THEN, "20230115")], get=sending(sent)) as port,
         site(tmp_path, source_at(port, by="c-get")) as made,
     ):
         assert made.attempt()["failed"]
@@ -203,12 +209,8 @@ def test_images_of_somebody_born_on_another_day_are_compared_with_nothing(tmp_pa
     sent = image(THEN, "20230115", PatientBirthDate="19790101")
     saved(tmp_path / "sent", sent)
 
-    def lying(_: Event) -> Iterator[Any]:
-        yield 1
-        yield 0xFF00, sent
-
     with (
-        liar([image(THEN, "20230115")], get=lying) as port,
+        liar([image(THEN, "20230115")], get=sending(sent)) as port,
         site(tmp_path, source_at(port, by="c-get")) as made,
     ):
         made.attempt()
