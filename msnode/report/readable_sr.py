@@ -33,7 +33,7 @@ def build(case: Case) -> Dataset:
         [
             *sr.LanguageOfContentItemAndDescendants(codes.LANGUAGES[case.describe.language]),
             *sr.ObservationContext(observer_device_context=observer(case)),
-            _section(codes.IMPRESSIONS, codes.IMPRESSION, _impression(case)),
+            _section(codes.IMPRESSIONS, codes.IMPRESSION, impression(case)),
             _findings(case),
             *_previous(case),
             _section(
@@ -79,7 +79,7 @@ def _previous(case: Case) -> list[sr.ContainerContentItem]:
     return [_section(codes.PREVIOUS_FINDINGS, codes.PREVIOUS_FINDING, lines)] if lines else []
 
 
-def _impression(case: Case) -> list[str]:
+def impression(case: Case) -> list[str]:
     """First of all that nobody has verified it; then the result in short."""
     first = [case.say("banner"), case.say("limits")]
     if case.report.finding is None:
