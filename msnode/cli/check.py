@@ -23,6 +23,7 @@ from msnode.config import (
     Destination,
     DicomPeer,
     Dicomweb,
+    FhirServer,
     Folder,
     Http,
     HttpServer,
@@ -37,6 +38,7 @@ from msnode.config import (
 from msnode.config.destination import under
 from msnode.config.overlaps import EVERYWHERE, is_listened_on, itself
 from msnode.config.tls_files import unreadable_file
+from msnode.deliver import fhir
 from msnode.deliver.stow import try_out
 from msnode.deliver.verification import negotiate
 from msnode.errors import ConfigError, MsnodeError
@@ -219,7 +221,7 @@ def _prepare(destination: Destination, receive: Receive) -> None:
         case Folder():
             destination.folder.mkdir(parents=True, exist_ok=True)
             _writable(destination.folder)
-        case Webhook() | StowServer():
+        case Webhook() | StowServer() | FhirServer():
             _http(destination)
         case DicomPeer():
             _tls(destination.tls)
@@ -281,6 +283,8 @@ def _reach(destination: Destination, receive: Receive) -> None:
             reach(destination, destination.name)
         case StowServer():
             try_out(destination)
+        case FhirServer():
+            fhir.try_out(destination)
         case DicomPeer():
             _is_another(destination, receive)
             echo(destination, receive.ae_title)

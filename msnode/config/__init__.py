@@ -11,6 +11,8 @@ from msnode.config.authorization import (
 from msnode.config.destination import Form, ObjectDestination, Retry, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
+from msnode.config.fhir_patients import IssuerSystem
+from msnode.config.fhir_server import FhirServer
 from msnode.config.http_server import HttpServer
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
@@ -56,10 +58,12 @@ __all__ = [
     "DicomPeer",
     "Dicomweb",
     "Expect",
+    "FhirServer",
     "Folder",
     "Form",
     "Http",
     "HttpServer",
+    "IssuerSystem",
     "Mail",
     "NamedSource",
     "Notices",

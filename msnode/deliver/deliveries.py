@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from msnode import metrics
 from msnode.audit import SILENT, Trail
-from msnode.config import Destination, DicomPeer, Folder, StowServer, Webhook
+from msnode.config import Destination, DicomPeer, FhirServer, Folder, StowServer, Webhook
 from msnode.deliver.backoff import pause
 from msnode.deliver.c_find import find
 from msnode.deliver.c_store import read_item, send
+from msnode.deliver.fhir import transact
 from msnode.deliver.folder import copy
 from msnode.deliver.outages import Outages
 from msnode.deliver.stow import shown, store
@@ -87,6 +88,8 @@ def _brought(
             return post(paths, destination)
         case StowServer():
             return store(paths, destination)
+        case FhirServer():
+            return transact(paths, destination)
 
 
 class Deliveries:

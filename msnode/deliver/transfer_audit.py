@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydicom import dcmread
 
@@ -47,10 +48,19 @@ def _by_class(paths: Sequence[Path]) -> dict[str, int]:
     return dict(Counter(str(item.sop_class_uid) for item in items))
 
 
+def _of_json(content: dict[str, Any]) -> str:
+    """StudyInstanceUID of a signal, or of the ImagingStudy in a transaction."""
+    if "study_instance_uid" in content:
+        return str(content["study_instance_uid"])
+    resources = (entry["resource"] for entry in content["entry"])
+    study = next(one for one in resources if one["resourceType"] == "ImagingStudy")
+    return str(study["identifier"][0]["value"]).removeprefix("urn:oid:")
+
+
 def _whose(path: Path) -> tuple[str, str]:
     """StudyInstanceUID and PatientID of a result object; a signal has no PatientID."""
     if path.suffix == ".json":
-        return str(json.loads(path.read_bytes())["study_instance_uid"]), ""
+        return _of_json(json.loads(path.read_bytes())), ""
     tags = ["StudyInstanceUID", "PatientID"]
     header = dcmread(path, stop_before_pixels=True, specific_tags=tags)
     return str(header.StudyInstanceUID), str(header.get("PatientID") or "")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from msnode import report
-from msnode.config import Config, Destination, ObjectDestination
+from msnode.config import Config, Destination, FhirServer, ObjectDestination, Webhook
 from msnode.confined import Confined
 from msnode.errors import Refused, Unforeseen
 from msnode.flow.steps import work_folder
@@ -27,6 +27,9 @@ NOT_SO = (Refused, Unforeseen)
 
 SIGNAL = "signal.json"
 """What webhooks get; it lies beside the folders with the other destinations' objects."""
+
+FHIR = "fhir"
+"""Folder beside them, with a transaction for each FHIR server, called as the destination is."""
 
 SENT = "sent.json"
 """Which of these folders each destination gets, by its settings when the study was reported."""
@@ -95,9 +98,22 @@ class ResultFiles:
             written += self._reader.call(tuple[Path, ...], report.write, *task)
         with replacing(folder / SENT) as file:
             file.write(json.dumps({d.name: d.objects for d in takers}).encode())
-        if len(takers) < len(self._config.destinations):
+        if any(isinstance(one, Webhook) for one in self._config.destinations):
             report.write_signal(made, written, folder / SIGNAL)
+        self._write_bundles(made, folder / FHIR)
         return made
+
+    def _write_bundles(self, made: Report, folder: Path) -> None:
+        """Write the transactions for FHIR servers; what fails there costs no other destination."""
+        shutil.rmtree(folder, ignore_errors=True)
+        for one in self._config.destinations:
+            if isinstance(one, FhirServer):
+                task = (made, self._config.report, one, folder / f"{one.name}.json")
+                try:
+                    self._reader.call(Path, report.write_bundle, *task)
+                except NOT_SO as error:
+                    key = uid_hash(made.study_instance_uid)
+                    log.error("study=%s no transaction for %s: %s", key, one.name, error)
 
     def _knowing(self, made: Report, takers: Sequence[str]) -> Report:
         """Add the files of the earlier result that these destinations got, if still here."""
@@ -127,6 +143,9 @@ class ResultFiles:
         if isinstance(destination, ObjectDestination):
             name = _sent(folder).get(destination.name, destination.objects)
             found = sorted(folder.glob(f"{name}/*.dcm"))
+        elif isinstance(destination, FhirServer):
+            path = folder / FHIR / f"{destination.name}.json"
+            found = [path] if path.exists() else []
         else:
             found = sorted(folder.glob(SIGNAL))
         if not found:

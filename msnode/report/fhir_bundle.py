@@ -9,7 +9,7 @@ from msnode.config import Describe, FhirServer
 from msnode.records.lesions import LesionModel
 from msnode.records.results import ModelInfo, Report
 from msnode.report import codes, wording
-from msnode.report.case import PROGRAM, VERSION, Case, device_uid, load
+from msnode.report.case import PROGRAM, USUAL, Case, device_uid, load
 from msnode.report.fhir_expected import expected
 from msnode.report.fhir_observations import Context, observations
 from msnode.report.fhir_terms import STUDY, Entry, Resource, by_uid, concept, query, term
@@ -29,7 +29,7 @@ def build(report: Report, describe: Describe, server: FhirServer) -> Resource:
     Raises:
         Refused: the header of the source images cannot be copied.
     """
-    case = load(report, describe, server.form)
+    case = load(report, describe, USUAL)
     entries = list(_entries(case, server))
     return {
         "resourceType": "Bundle",
@@ -40,8 +40,11 @@ def build(report: Report, describe: Describe, server: FhirServer) -> Resource:
     }
 
 
-def write_bundle(report: Report, describe: Describe, server: FhirServer, path: Path) -> None:
+def write_bundle(report: Report, describe: Describe, server: FhirServer, path: Path) -> Path:
     """Write it, whole or not at all; the same report gives the same bytes.
+
+    Returns:
+        The path.
 
     Raises:
         Refused: see `build`.
@@ -50,6 +53,7 @@ def write_bundle(report: Report, describe: Describe, server: FhirServer, path: P
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(content)
+    return path
 
 
 def _entries(case: Case, server: FhirServer) -> Iterator[Entry]:
@@ -129,10 +133,7 @@ def _device(model: ModelInfo | LesionModel) -> Entry:
             "manufacturer": PROGRAM,
             "deviceName": [{"name": f"{PROGRAM} {model.name}", "type": "model-name"}],
             "type": concept(codes.ARTIFICIAL_INTELLIGENCE),
-            "version": [
-                {"type": {"text": "model"}, "value": f"{model.version} {model.digest[:12]}"},
-                {"type": {"text": PROGRAM}, "value": VERSION},
-            ],
+            "version": [{"value": f"{model.version} {model.digest[:12]}"}],
         },
         is_kept=True,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from msnode.records.lesions import LesionFinding
 from msnode.report import codes, course_wording, wording
-from msnode.report.case import Case, has_outlines
+from msnode.report.case import PROGRAM, VERSION, Case, has_outlines
 from msnode.report.fhir_terms import UCUM, Entry, Resource, by_uid, concept, term
 from msnode.report.uids import uid
 
@@ -148,6 +148,7 @@ def _observation(
             **value,
             "bodySite": concept(case.report.words.region),
             "note": [{"text": text} for text in [case.say("banner"), case.say("limits"), *told]],
+            "method": {"text": f"{PROGRAM} {VERSION}"},
             "device": device.reference,
             "derivedFrom": [context.study.reference],
         }

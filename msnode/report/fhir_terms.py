@@ -86,8 +86,8 @@ class Entry:
 
     @property
     def _identifier(self) -> Mapping[str, str]:
-        identifier = self.resource["identifier"]
-        return identifier[0] if isinstance(identifier, list) else identifier
+        first: Mapping[str, str] = self.resource["identifier"][0]
+        return first
 
     @property
     def whole(self) -> Resource:

@@ -1,0 +1,90 @@
+"""A FHIR R4 server as destination: each result is one transaction (R4, 3.1.0.11)."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from pathlib import Path
+
+from msnode.config import FhirServer
+from msnode.deliver.webhook import read
+from msnode.errors import Refused, TryLater
+from msnode.records.receipt import Receipt
+from msnode.requestor.http_answer import NO_ENTRY, Answer, refused
+from msnode.requestor.http_request import Request, ask
+from msnode.requestor.operation_outcome import (
+    JSON,
+    MAY_PASS,
+    content_of,
+    entry_statuses,
+    issue_codes,
+)
+
+
+def transact(paths: Sequence[Path], destination: FhirServer) -> tuple[Receipt, ...]:
+    """POST transactions, once each.
+
+    A transaction that is sent again changes nothing: all of its requests are conditional.
+
+    Returns:
+        One receipt per path, in their order, with the Bundle's id as ``sop_instance_uid``.
+
+    Raises:
+        ConfigError: its TLS files or key cannot be used.
+    """
+    return tuple(_sent(path, destination) for path in paths)
+
+
+def _sent(path: Path, destination: FhirServer) -> Receipt:
+    try:
+        identifier, body = read(path)
+    except Refused as refusal:
+        return Receipt(destination.name, "", None, False, 1, f"the file {refusal}")
+    headers = {"Content-Type": f"{JSON}; charset=utf-8", "Accept": JSON}
+    url = destination.fhir.rstrip("/")
+    try:
+        answer = ask(destination, Request("POST", url, headers, body))
+    except TryLater as trouble:
+        return Receipt(destination.name, identifier, None, False, 1, str(trouble), retry=True)
+    return judged(answer, body, identifier, destination)
+
+
+def judged(answer: Answer, sent: bytes, identifier: str, destination: FhirServer) -> Receipt:
+    """A receipt by the answer; its text is ours, as the server's may name a patient.
+
+    Delivered is what the server says of each entry that it did; of all else it is not known.
+    """
+    said = content_of(answer.body)
+    codes = issue_codes(said)
+    detail = ": ".join(filter(None, (answer.detail, ", ".join(codes))))
+    name = destination.name
+    if answer.is_success:
+        wanted = content_of(sent)
+        number = len(wanted["entry"]) if wanted is not None else 0
+        statuses = entry_statuses(said)
+        if len(statuses) == number and all(200 <= status < 300 for status in statuses):
+            return Receipt(name, identifier, None, True, 1)
+        bad = next((status for status in statuses if not 200 <= status < 300), None)
+        why = f"an entry has status {bad}" if bad else "it is no transaction-response to all of it"
+        return Receipt(name, identifier, None, False, 1, f"{detail}: {why}", retry=True)
+    no_entry = answer.status in NO_ENTRY and destination.auth is not None
+    retry = answer.may_pass or no_entry or not MAY_PASS.isdisjoint(codes)
+    return Receipt(name, identifier, None, False, 1, detail, retry=retry)
+
+
+def try_out(destination: FhirServer) -> None:
+    """Read the server's CapabilityStatement: it is reached, speaks R4 and does transactions.
+
+    Raises:
+        TryLater, Refused: it is not, does not.
+        ConfigError: its TLS files or key cannot be used.
+    """
+    url = f"{destination.fhir.rstrip('/')}/metadata"
+    answer = ask(destination, Request("GET", url, {"Accept": JSON}))
+    if not answer.is_success:
+        raise refused(destination.name, answer)
+    said = content_of(answer.body) or {}
+    version = said.get("fhirVersion")
+    if said.get("resourceType") != "CapabilityStatement" or not str(version).startswith("4.0"):
+        raise Refused(
+            f"{destination.name} is no FHIR R4 server: its metadata "
+            f"({HTTPStatus(answer.status).phrase}) has no fhirVersion 4.0; correct fhir"
+        )
