@@ -8,6 +8,7 @@ from msnode.config.authorization import (
     ClientSecret,
     OAuthClient,
 )
+from msnode.config.clinical_feed import ClinicalFeed, CodeOfKind, FhirReceive
 from msnode.config.destination import Form, ObjectDestination, Retry, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
@@ -49,6 +50,8 @@ __all__ = [
     "Classify",
     "ClientKey",
     "ClientSecret",
+    "ClinicalFeed",
+    "CodeOfKind",
     "Complete",
     "Config",
     "Conflicts",
@@ -58,6 +61,7 @@ __all__ = [
     "DicomPeer",
     "Dicomweb",
     "Expect",
+    "FhirReceive",
     "FhirServer",
     "Folder",
     "Form",

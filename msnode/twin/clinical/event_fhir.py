@@ -48,7 +48,7 @@ def read_bundle(path: Path, key_of: KeyOf, today: date) -> Iterator[Row | Refuse
     patients = _patients(entries)
     for number, entry in enumerate(entries, 1):
         try:
-            found = [_checked(cells) for cells in _cells(entry["resource"])]
+            found = [checked(cells) for cells in cells_of_resource(entry["resource"])]
             who = patients.get(_reference(entry), ("", "")) if found else ("", "")
         except (KeyError, TypeError, AttributeError, IndexError, ValueError):
             yield RefusedRow(number, (Flaw("", "it is no resource of FHIR R4 as this reads it"),))
@@ -61,7 +61,7 @@ def read_bundle(path: Path, key_of: KeyOf, today: date) -> Iterator[Row | Refuse
                 yield row_of(number, told, key_of, today)
 
 
-def _checked(cells: Cells | Flaw) -> Cells | Flaw:
+def checked(cells: Cells | Flaw) -> Cells | Flaw:
     """Cells that are text, which nothing before has asked of them."""
     if isinstance(cells, dict) and not all(isinstance(cell, str) for cell in cells.values()):
         raise TypeError
@@ -86,19 +86,19 @@ def _patients(entries: list[Resource]) -> dict[str, tuple[str, str]]:
     """PatientID and issuer by name; what two patients are called is nobody's name."""
     found: dict[str, set[tuple[str, str]]] = {}
     for entry in entries:
-        for name, who in _patient(entry).items():
+        for name, who in patient_names(entry).items():
             found.setdefault(name, set()).add(who)
     return {name: next(iter(them)) for name, them in found.items() if len(them) == 1}
 
 
-def _patient(entry: Resource) -> dict[str, tuple[str, str]]:
+def patient_names(entry: Resource) -> dict[str, tuple[str, str]]:
     """PatientID and issuer of a Patient, by each name under which others refer to it."""
     resource = entry.get("resource")
     if not isinstance(resource, dict) or resource.get("resourceType") != "Patient":
         return {}
     try:
         identifiers = resource["identifier"]
-        records = [one for one in identifiers if _code(one.get("type", {})) == "MR"]
+        records = [one for one in identifiers if code_of(one.get("type", {})) == "MR"]
         (identifier,) = records or identifiers
         issuer = identifier.get("assigner", {}).get("display") or identifier.get("system") or ""
         names = [entry.get("fullUrl"), f"Patient/{resource['id']}" if "id" in resource else None]
@@ -117,7 +117,7 @@ def _reference(entry: Resource) -> str:
     return str(resource["subject"]["reference"])
 
 
-def _cells(resource: Resource) -> Iterator[Cells | Flaw]:
+def cells_of_resource(resource: Resource) -> Iterator[Cells | Flaw]:
     """What a resource says, as rows."""
     if "modifierExtension" in resource:  # it may turn the meaning round (R4, 2.4.2)
         yield Flaw("modifierExtension", "this reads none, and may not pass over it")
@@ -143,7 +143,7 @@ def _of_patient(resource: Resource) -> Iterator[Cells]:
 
 
 def _of_observation(resource: Resource) -> Cells | Flaw:
-    kind = _code(resource["code"], LOCAL)
+    kind = code_of(resource["code"], LOCAL)
     if kind not in KINDS:
         return Flaw("code", f"give a code of the system {LOCAL}: {', '.join(KINDS)}")
     if resource["status"] not in STATUSES:
@@ -160,12 +160,12 @@ def _of_observation(resource: Resource) -> Cells | Flaw:
 
 def _of_condition(resource: Resource) -> Iterator[Cells | Flaw]:
     """Its onset, if it is MS, and the diagnosis on the day on which it was recorded."""
-    name = _code(resource["code"], LOCAL) or DISEASES.get(_code(resource["code"], SNOMED))
+    name = code_of(resource["code"], LOCAL) or DISEASES.get(code_of(resource["code"], SNOMED))
     if name is None:
         codes = ", ".join(DISEASES)
         yield Flaw("code", f"give one of {codes} of SNOMED CT, or one of the system {LOCAL}")
         return
-    wrong = _code(resource.get("verificationStatus", {}))
+    wrong = code_of(resource.get("verificationStatus", {}))
     if wrong not in ("", "confirmed"):
         yield Flaw("verificationStatus", "only what is confirmed goes on record")
         return
@@ -208,7 +208,7 @@ def _common(resource: Resource) -> Cells:
     }
 
 
-def _code(concept: Mapping[str, Any], system: str | None = None) -> str:
+def code_of(concept: Mapping[str, Any], system: str | None = None) -> str:
     """The code of a system, or any; "" where there is none."""
     codings = concept.get("coding", [])
     return next((str(c["code"]) for c in codings if system in (None, c.get("system"))), "")

@@ -10,6 +10,9 @@ from datetime import date
 IDENTITY_DIGITS = 32
 """Hex digits of `Event.identity`: 128 bits of SHA-256."""
 VERSION = "@"
+FED = "fhir/"
+"""Begins what the resources of other systems are called here: all of them come as versions, of
+which the first replaces nothing."""
 TIME = re.compile("[0-9]{14}")
 """What is called NAME@TIME and replaces NAME is a version of it, and replaces all earlier versions,
 too, whichever of them has arrived."""
@@ -162,7 +165,11 @@ def sift(events: Iterable[Event]) -> Sifted:
         valid=tuple(e for e in distinct if e.identity not in gone and e.kind != "withdrawn"),
         replaced=tuple(e for e in distinct if e.identity in gone),
         circular=tuple(e for e in distinct if e.identity in circular),
-        dangling=tuple(e for e in distinct if e.replaces and not targets[e.identity]),
+        dangling=tuple(
+            e
+            for e in distinct
+            if e.replaces and not targets[e.identity] and not e.replaces.startswith(FED)
+        ),
     )
 
 

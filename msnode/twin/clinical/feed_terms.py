@@ -1,0 +1,66 @@
+"""A resource of another system in the terms that `event_fhir` reads."""
+
+from typing import Any
+
+from msnode.config import ClinicalFeed
+from msnode.twin.clinical.event_fhir import LOCAL, SNOMED, Resource, code_of
+
+WITHOUT_UNIT = frozenset({"1", "{score}", "{count}", "{#}", ""})
+"""UCUM for a number that is just that."""
+FOUND = {"52101004": "present", "10828004": "present", "2667000": "absent", "260385009": "absent"}
+"""SNOMED CT: present, positive; absent, negative."""
+
+
+def in_our_terms(resource: Resource, feed: ClinicalFeed) -> Resource:
+    """The same resource with our codes beside the site's, its value and time as we read them."""
+    known = {(one.system, one.code): one.kind for one in feed.codes}
+    kind = resource["resourceType"]
+    if kind == "Encounter":
+        return _encounter(resource, known)
+    if kind not in ("Observation", "Condition"):
+        return resource
+    resource = resource | {"code": _with_ours(resource["code"], known)}
+    return _observation(resource) if kind == "Observation" else resource
+
+
+def _with_ours(concept: Resource, known: dict[tuple[str, str], Any]) -> Resource:
+    """A CodeableConcept with a coding of ours first, where one of its own stands for it."""
+    codings = concept.get("coding", [])
+    ours = [
+        {"system": LOCAL, "code": known[key]}
+        for one in codings
+        if (key := (one.get("system", ""), one.get("code", ""))) in known
+    ]
+    return concept | {"coding": [*ours, *codings]}
+
+
+def _observation(resource: Resource) -> Resource:
+    """Numbers without a unit, yes and no in SNOMED CT, an instant as its day."""
+    if "valueInteger" in resource:
+        resource = resource | {"valueQuantity": {"value": resource["valueInteger"]}}
+    quantity = resource.get("valueQuantity")
+    if quantity is not None and quantity.get("code", "") in WITHOUT_UNIT:
+        resource = resource | {"valueQuantity": quantity | {"code": ""}}
+    if "valueCodeableConcept" in resource:
+        found = FOUND.get(code_of(resource["valueCodeableConcept"], SNOMED), "")
+        resource = resource | ({"valueString": found} if found else {})
+    if "effectiveInstant" in resource:
+        resource = resource | {"effectiveDateTime": resource["effectiveInstant"]}
+    return resource
+
+
+def _encounter(resource: Resource, known: dict[tuple[str, str], Any]) -> Resource:
+    """An Encounter for a relapse as that: an Observation on the day on which it began."""
+    concepts = [*resource.get("reasonCode", []), *resource.get("type", [])]
+    ours = [code_of(_with_ours(one, known), LOCAL) for one in concepts]
+    happens = resource["status"] in ("in-progress", "onleave", "finished", "entered-in-error")
+    if "relapse" not in ours or not happens:
+        return {"resourceType": "Encounter without a relapse"}
+    status = "entered-in-error" if resource["status"] == "entered-in-error" else "final"
+    kept = ("id", "meta", "identifier", "subject")
+    return {name: resource[name] for name in kept if name in resource} | {
+        "resourceType": "Observation",
+        "status": status,
+        "code": {"coding": [{"system": LOCAL, "code": "relapse"}]},
+        "effectiveDateTime": resource.get("period", {}).get("start", ""),
+    }

@@ -1,0 +1,179 @@
+"""What another system says of patients in FHIR R4, resource by resource, again and again.
+
+Unlike a file, it tells of all its patients, in its own codes, and tells the same resource anew
+whenever it has changed there. Each telling is a version of its events: the last one holds, in
+whatever order they come (`events.sift`).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+from msnode.config import ClinicalFeed
+from msnode.twin.clinical.event_csv import Flaw, KeyOf, RefusedRow, Row, row_of
+from msnode.twin.clinical.event_fhir import Cells, Resource, cells_of_resource, checked
+from msnode.twin.clinical.event_hl7 import MergeRow
+from msnode.twin.clinical.events import FED, VERSION
+from msnode.twin.clinical.feed_patients import FeedPatients
+from msnode.twin.clinical.feed_terms import in_our_terms
+
+KINDS_OF = {
+    "Patient": ("sex", "birth_year"),
+    "Observation": ("",),
+    "Encounter": ("",),
+    "Condition": ("onset", "diagnosis"),
+    "MedicationStatement": ("treatment_begun", "treatment_stopped"),
+}
+"""The events that a resource may tell of: "" for one, whatever its kind."""
+PASSED = frozenset({"code", "resourceType"})
+"""Columns of flaws that are none: what a resource is about is nothing that is kept here."""
+WRONG = (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError)
+"""What a resource provokes that is none of R4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """An entry that is in order and about something else."""
+
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished(Row):
+    """Takes back an event of which the resource tells no more; it counts where there was one."""
+
+
+Told = Row | RefusedRow | MergeRow | Passed
+
+
+def read_feed(
+    entries: Sequence[Any], feed: ClinicalFeed, source: str, key_of: KeyOf, today: date, at: str
+) -> Iterator[Told]:
+    """The events of the entries of a Bundle; `line` is the number of the entry, from 1.
+
+    Args:
+        entries: as they came.
+        feed: how the system's IDs and codes are understood.
+        source: who tells, as part of the names of resources without an identifier.
+        key_of: makes the patient's key.
+        today: no event is later.
+        at: instant of the telling, where a resource does not say when it was changed; "" for none.
+    """
+    patients = FeedPatients(entries, feed)
+    for number, entry in enumerate(entries, 1):
+        try:
+            yield from _told(number, entry, patients, feed, source, key_of, today, at)
+        except WRONG:
+            yield RefusedRow(number, (Flaw("", "it is no resource of FHIR R4 as this reads it"),))
+
+
+def _told(
+    number: int,
+    entry: Any,
+    patients: FeedPatients,
+    feed: ClinicalFeed,
+    source: str,
+    key_of: KeyOf,
+    today: date,
+    at: str,
+) -> list[Told]:
+    """What one entry says: all of it, or what is wrong with it."""
+    resource = in_our_terms(entry["resource"], feed)
+    kind = resource["resourceType"]
+    if kind not in KINDS_OF:
+        return [Passed(number)]
+    who = patients.of(entry)
+    if kind == "Patient" and (into := patients.replaced_by(resource)) is not None:
+        if who is None or not all(into):
+            return [RefusedRow(number, (Flaw("link", "both Patients need a known identifier"),))]
+        keys = key_of(*who), key_of(*into)
+        return [MergeRow(number, *keys, (who[0], into[0]))] if keys[0] != keys[1] else []
+    cells = list(_versions(resource, source, at))
+    if wrong := [one for one in cells if isinstance(one, Flaw)]:
+        is_else = all(one.column in PASSED for one in wrong)
+        return [Passed(number) if is_else else RefusedRow(number, tuple(wrong))]
+    if who is None:
+        fix = "the Patient it is about has no identifier of a system that is configured"
+        return [RefusedRow(number, (Flaw("subject", fix),))]
+    told = {"patient": who[0], "issuer": who[1]}
+    rows = [row_of(number, one | told, key_of, today) for one in cells if isinstance(one, dict)]
+    if refused := [row for row in rows if isinstance(row, RefusedRow)]:
+        return [RefusedRow(number, tuple(flaw for row in refused for flaw in row.flaws))]
+    gone = [_vanished(row) for row in rows if isinstance(row, Row)]
+    return list(gone)
+
+
+def _vanished(row: Row) -> Row:
+    """A withdrawal of what may never have been told."""
+    if row.event.kind == "withdrawn" and row.event.note == GONE:
+        return Vanished(row.line, row.patient_key, replace(row.event, note=""))
+    return row
+
+
+GONE = "the resource does not tell of it any more"
+
+
+def _versions(resource: Resource, source: str, at: str) -> Iterator[Cells | Flaw]:
+    """The cells of a resource, each with the name of this version; withdrawals of the others."""
+    kind = resource["resourceType"]
+    when = _second(resource.get("meta", {}).get("lastUpdated") or resource.get("issued") or at)
+    is_error = _is_error(resource)
+    if is_error and not when:
+        yield Flaw("meta", "what was entered in error needs meta.lastUpdated")
+        return
+    found = [] if is_error else [checked(one) for one in cells_of_resource(resource)]
+    names = KINDS_OF[kind]
+    for one in found:
+        if isinstance(one, Flaw):
+            yield one
+            continue
+        yield one | _called(resource, source, one["kind"] if len(names) > 1 else "", when)
+    if not when:
+        return
+    told = {one["kind"] for one in found if isinstance(one, dict)}
+    for name in names:
+        if (len(names) > 1 and name not in told) or is_error:
+            gone = {"kind": "withdrawn", "date": f"{when[:4]}-{when[4:6]}-{when[6:8]}"}
+            note = {} if is_error else {"note": GONE}
+            yield gone | note | _called(resource, source, name, when)
+
+
+def _called(resource: Resource, source: str, kind: str, when: str) -> Cells:
+    """Identifier and `replaces` of a version; the name alone where no time is told."""
+    identifiers = resource.get("identifier", [])
+    if identifiers and resource["resourceType"] != "Patient":
+        who = f"{identifiers[0].get('system', '')}|{identifiers[0]['value']}"
+    elif "id" in resource:
+        who = f"{source}|{resource['id']}"
+    else:
+        return {"identifier": "", "replaces": ""}
+    whole = f"{resource['resourceType']}|{who}|{kind}"
+    name = FED + hashlib.sha256(whole.encode()).hexdigest()[:32]
+    return {"identifier": f"{name}{VERSION}{when}", "replaces": name} if when else {
+        "identifier": name, "replaces": "",
+    }  # fmt: skip
+
+
+def _is_error(resource: Resource) -> bool:
+    """Whether it says of itself that it was never so."""
+    verification = resource.get("verificationStatus", {})
+    codes = [one.get("code") for one in verification.get("coding", [])]
+    gone = ("entered-in-error", "cancelled")
+    return resource.get("status") in gone or "entered-in-error" in codes
+
+
+def _second(when: str) -> str:
+    """An instant in 14 digits of UTC; "" where none is told.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not when:
+        return ""
+    if not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", when):
+        raise ValueError
+    found = datetime.fromisoformat(when)
+    return f"{found.astimezone(UTC):%Y%m%d%H%M%S}"
