@@ -23,6 +23,14 @@ ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", 
 STOW_REQUESTS = Counter(
     "msnode_stow_requests_total", "STOW-RS requests by status of the answer.", ["status"]
 )  # broken: the connection ended before; no_connection
+FHIR_REQUESTS = Counter(
+    "msnode_fhir_requests_total", "Requests of FHIR by status of the answer.", ["status"]
+)
+CLINICAL_TOLD = Counter(
+    "msnode_clinical_told_total",
+    "What other systems told of patients by FHIR, by way and what became of it.",
+    ["way", "outcome"],
+)  # bundle, search; added, known, passed (about something else), refused
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])
 # present, absent, undetermined, not_analysed, failed
 FAULTS = Counter(

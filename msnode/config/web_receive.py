@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
+from msnode.config.clinical_feed import FhirReceive
 from msnode.config.constraints import (
     AeTitle,
     ListeningPort,
@@ -31,8 +32,13 @@ class WebCaller:
     subject: str | None = None
     """With TLS: a name that its certificate must carry, as subjectAltName or CN; null: none."""
 
+    rights: tuple[Literal["store", "fhir"], ...] = ("store",)
+    """What it may do: store images, post Bundles of FHIR."""
+
     def contradictions(self) -> Iterator[str]:
         """A caller that anybody could be."""
+        if not self.rights:
+            yield "rights: there are none; delete the caller, or give it store or fhir"
         if self.token is None and self.address is None and self.subject is None:
             yield "name: anybody may say a name; give the caller a token, an address or a subject"
         if self.subject is not None and not self.subject.strip():
@@ -55,9 +61,14 @@ class Dicomweb:
     ``subject`` may come without a certificate."""
     callers: tuple[WebCaller, ...] = ()
     """Who may store; empty: nobody but loopback."""
+    fhir: FhirReceive | None = None
+    """Bundles of FHIR R4 at ``/fhir``; null: none are taken."""
 
     def contradictions(self) -> Iterator[str]:
-        """What TLS would have to carry, without TLS."""
+        """What TLS would have to carry, without TLS; a right to what there is not."""
+        for i, caller in enumerate(self.callers):
+            if "fhir" in caller.rights and self.fhir is None:
+                yield f"callers.{i}.rights: fhir does nothing without dicomweb.fhir; set that"
         if self.tls is not None:
             return
         for i, caller in enumerate(self.callers):

@@ -16,7 +16,7 @@ import sdnotify
 import sqlalchemy as sa
 
 from msnode.audit import open_trail
-from msnode.config import Config
+from msnode.config import Config, Dicomweb
 from msnode.errors import Stopped
 from msnode.notices import watch
 from msnode.receive import Inbox, Listener, Reports, WebListener
@@ -28,6 +28,7 @@ from msnode.web.monitor import Monitor
 
 if TYPE_CHECKING:
     from msnode import classify
+    from msnode.service.clinical_intake import ClinicalIntake
     from msnode.service.periodic import Periodic
 
 log = logging.getLogger(__name__)
@@ -151,12 +152,21 @@ class Service:
         self._listeners.append(listener)
         words = [f"ae_title={receive.ae_title}", f"port={listener.port}"]
         if receive.dicomweb is not None:
-            web = WebListener(receive, receive.dicomweb, inbox, self._trail)
+            clinical = self._clinical(receive.dicomweb, inbox.secret)
+            web = WebListener(receive, receive.dicomweb, inbox, self._trail, clinical)
             stack.callback(web.stop, GRACE_S)
             web.start(self._sockets.get("receive.dicomweb"))
             self._listeners.append(web)
             words.append(f"dicomweb={web.port}")
         return words
+
+    def _clinical(self, web: Dicomweb, secret: bytes) -> "ClinicalIntake | None":
+        """What takes Bundles of FHIR, where they are to be taken."""
+        if web.fhir is None:
+            return None
+        from msnode.service.clinical_intake import ClinicalIntake
+
+        return ClinicalIntake(self._database, secret, web.fhir, self._trail)
 
     @property
     def _role(self) -> str:

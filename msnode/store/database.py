@@ -156,7 +156,8 @@ clinical_events = sa.Table(
     Column("detail", Text, nullable=False),  # functional systems; the hand
     Column("note", Text, nullable=False),
     Column("identifier", String(64), nullable=False),  # the site's own; "" where it has none
-    Column("replaces", String(64), nullable=False),  # identity or identifier of another event
+    # identity or identifier of another event
+    Column("replaces", String(64), nullable=False, index=True),
     Column("source", String(16), nullable=False),  # csv, fhir
     Column("file", Text, nullable=False),  # its name, without the folder
     Column("line", Integer, nullable=False),  # in it, from 1

@@ -9,7 +9,7 @@ from msnode.receive.dicomweb.multipart_related import LONGEST_BOUNDARY
 
 INSTANCE = "application/dicom"
 ANSWER = "application/dicom+json"
-_ACCEPTED = {ANSWER, "application/json", "application/*", "*/*", ""}
+_ACCEPTED = {"application/json", "application/*", "*/*", ""}
 _APART = {"application/dicom+json", "application/dicom+xml"}
 
 
@@ -43,15 +43,15 @@ def is_instance(content_type: str) -> bool:
     return kind in (b"", INSTANCE.encode())
 
 
-def check_accept(accept: str) -> None:
+def check_accept(accept: str, answer: str = ANSWER) -> None:
     """See that our answer is taken (RFC 9110 12.5.1).
 
     Raises:
-        HttpRefused: 406, application/dicom+json is not.
+        HttpRefused: 406, it is not.
     """
     for each in accept.split(","):
         kind, *parameters = (part.strip().lower() for part in each.split(";"))
         is_barred = any(re.fullmatch(r"q=0(\.0*)?", one) for one in parameters)
-        if kind in _ACCEPTED and not is_barred:
+        if kind in {answer, *_ACCEPTED} and not is_barred:
             return
-    raise HttpRefused(406, f"the answer is {ANSWER}; accept that")
+    raise HttpRefused(406, f"the answer is {answer}; accept that")

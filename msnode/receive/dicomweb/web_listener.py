@@ -8,6 +8,7 @@ from msnode.receive.access.connection_limit import ConnectionLimit
 from msnode.receive.access.policy import Peer
 from msnode.receive.access.refusals import Refusals
 from msnode.receive.dicom.sop_classes import accepted
+from msnode.receive.dicomweb.fhir_request import Intake
 from msnode.receive.dicomweb.http_connection import HttpConnection
 from msnode.receive.dicomweb.web_policy import WebPolicy
 from msnode.receive.dicomweb.web_services import WebServices
@@ -25,13 +26,19 @@ class WebListener(TcpListener[WebSession]):
         web: the address and who may call.
         inbox: where instances go.
         trail: the audit trail.
+        clinical: takes Bundles of FHIR; None where none are taken.
 
     Raises:
         ConfigError: the TLS files cannot be used.
     """
 
     def __init__(
-        self, receive: config.Receive, web: config.Dicomweb, inbox: Inbox, trail: Trail = SILENT
+        self,
+        receive: config.Receive,
+        web: config.Dicomweb,
+        inbox: Inbox,
+        trail: Trail = SILENT,
+        clinical: Intake | None = None,
     ) -> None:
         most = receive.max_associations
         super().__init__("receive.dicomweb", web.address, web.port, most, server_tls(web))
@@ -45,6 +52,7 @@ class WebListener(TcpListener[WebSession]):
             trail,
             Refusals(trail),
             self._pace,
+            clinical,
         )
 
     def session(self, sock: socket.socket, address: str) -> WebSession:

@@ -2,12 +2,14 @@
 
 import hashlib
 import hmac
+from typing import Literal
 
 from msnode import config
 from msnode.config.web_receive import digest_of
 from msnode.receive.access.policy import Peer
 from msnode.receive.dicomweb.http_refusal import HttpRefused
 
+Right = Literal["store", "fhir"]
 LOCAL = "STOW-RS"
 """The name of whoever comes from this host, where no callers are configured."""
 CHALLENGE = (("WWW-Authenticate", 'Bearer realm="msnode"'),)
@@ -20,12 +22,13 @@ class WebPolicy:
         self._callers = [(caller, _digest(caller)) for caller in web.callers]
         self._has_tokens = any(caller.token is not None for caller in web.callers)
 
-    def admit(self, authorization: str, peer: Peer) -> str:
+    def admit(self, authorization: str, peer: Peer, right: Right = "store") -> str:
         """Find the configured caller that a request comes from.
 
         Args:
             authorization: the header's value, "" if there is none.
             peer: who sent it.
+            right: what the request needs.
 
         Returns:
             The caller's name.
@@ -48,8 +51,10 @@ class WebPolicy:
             raise HttpRefused(403, "no caller has this address", "address")
         shows = [(one, is_its) for one, is_its in known if peer.shows(one.subject)]
         fit = [one for one, is_its in shows if is_its or one.token is None]
+        if may := [one for one in fit if right in one.rights]:
+            return may[0].name.strip()
         if fit:
-            return fit[0].name.strip()
+            raise HttpRefused(403, f"the caller has no right: {right}", "rights")
         if shows and not shown:
             raise HttpRefused(401, "a bearer token is needed", "token", CHALLENGE)
         raise HttpRefused(403, "token, certificate and address fit no caller", "certificate")

@@ -7,6 +7,7 @@ from msnode.audit import Trail
 from msnode.receive.access.connection_limit import ConnectionLimit
 from msnode.receive.access.rate_limit import RateLimit
 from msnode.receive.access.refusals import Refusals
+from msnode.receive.dicomweb.fhir_request import Intake
 from msnode.receive.dicomweb.web_policy import WebPolicy
 from msnode.receive.inbox.inbox import Inbox
 
@@ -24,6 +25,7 @@ class WebServices:
         trail: the audit trail.
         guard: records all refusals.
         pace: makes clients wait that ask for too much.
+        clinical: takes Bundles of FHIR; None where none are taken.
     """
 
     receive: config.Receive
@@ -34,6 +36,7 @@ class WebServices:
     trail: Trail
     guard: Refusals
     pace: RateLimit
+    clinical: Intake | None = None
 
     def refuse(self, address: str, caller: str, rule: str, why: str) -> None:
         """Record that a rule refused something; it costs its sender time."""

@@ -11,6 +11,8 @@ import h11
 from msnode import metrics
 from msnode.receive.access.policy import Peer
 from msnode.receive.association import OVERDUE
+from msnode.receive.dicomweb import fhir_request
+from msnode.receive.dicomweb.fhir_request import Intake
 from msnode.receive.dicomweb.http_connection import Closed, Headers, HttpConnection, Malformed
 from msnode.receive.dicomweb.http_refusal import HttpRefused
 from msnode.receive.dicomweb.media_types import ANSWER, boundary_of, check_accept
@@ -40,6 +42,7 @@ class WebSession:
         self.is_idle = True
         self.is_stopping = False
         self._served = False
+        self._is_fhir = False
         self._peer = peer
         self._caller = ""
         self._services = services
@@ -83,20 +86,35 @@ class WebSession:
                 status, headers, body = _problem(HttpRefused(error.status, str(error)))
             if self.is_stopping:
                 headers = (*headers, ("Connection", "close"))
-            metrics.STOW_REQUESTS.labels(str(status)).inc()
+            requests = metrics.FHIR_REQUESTS if self._is_fhir else metrics.STOW_REQUESTS
+            requests.labels(str(status)).inc()
             stays = self.connection.answer(status, headers, body)
             self._served = True
 
     def _answer(self, request: h11.Request) -> tuple[int, Headers, bytes]:
         """Do what a request asks for."""
+        clinical = self._services.clinical
+        self._is_fhir = clinical is not None and fhir_request.is_fhir(request.target)
         try:
+            if clinical is not None and self._is_fhir:
+                return self._tell(request, clinical)
             return self._store(request)
         except HttpRefused as refused:
             if refused.rule:
                 self._refuse(refused.rule, str(refused.reason))
             else:
                 self._services.pace.wait(self._peer.address)
-            return _problem(refused)
+            return fhir_request.problem(refused) if self._is_fhir else _problem(refused)
+
+    def _tell(self, request: h11.Request, clinical: Intake) -> tuple[int, Headers, bytes]:
+        """Take a Bundle, if it may come; what it says is logged by who takes it."""
+        given = {bytes(name): value.decode("latin-1") for name, value in request.headers}
+        self._caller = ""
+        authorization = given.get(b"authorization", "")
+        self._caller = self._services.policy.admit(authorization, self._peer, "fhir")
+        fhir_request.check(request, given, clinical)
+        with self._place():
+            return fhir_request.answer(request, self.connection.body(), self._caller, clinical)
 
     def _store(self, request: h11.Request) -> tuple[int, Headers, bytes]:
         """Store the instances of a request, if it may and can."""

@@ -19,7 +19,8 @@ from msnode.twin.clinical.event_csv import Flaw, KeyOf, RefusedRow, Row, read
 from msnode.twin.clinical.event_fhir import read_bundle
 from msnode.twin.clinical.event_hl7 import MergeRow, read_messages
 from msnode.twin.clinical.event_store import add, birth_years
-from msnode.twin.clinical.events import Provenance, Recorded
+from msnode.twin.clinical.events import FED, Provenance, Recorded
+from msnode.twin.clinical.feed_versions import with_versions
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ BATCH = 2000
 """Rows of a transaction: long enough that its fsync costs little, short enough that a running node
 waits some 0.1 s at most for the database."""
 Read = Row | RefusedRow | MergeRow
+Hear = Callable[[MergeRow], None]
 Reader = Callable[[Path, KeyOf, date], Iterator[Read]]
 READERS: dict[str, tuple[str, Reader, str]] = {
     ".json": ("fhir", read_bundle, "entry"),
@@ -91,6 +93,48 @@ def import_events(
     return total
 
 
+def import_told(
+    database: sa.Engine,
+    rows: Iterable[Read],
+    origin: Callable[..., Provenance],
+    heard: Hear,
+    *,
+    whole: bool,
+) -> tuple[Imported, list[RefusedRow]]:
+    """Add what another system told, for good once this returns; the same again adds nothing.
+
+    Args:
+        database: migrated.
+        rows: what it told.
+        origin: makes the provenance of a line.
+        heard: hears of each two IDs that have become one patient.
+        whole: one row that is refused keeps out all others.
+
+    Returns:
+        What became of the rows, and those that are refused.
+
+    Raises:
+        TryLater: the database cannot be used now.
+    """
+    waiting, total = iter(rows), Imported()
+    refused: list[RefusedRow] = []
+    account = origin(line=0).imported_by
+    while batch := list(islice(waiting, None if whole else BATCH)):
+        try:
+            total += _add(database, batch, account, origin, refused.append, heard, whole=whole)
+        except _KeptOut as kept:
+            return Imported(refused=len(batch)), kept.rows
+    return total, refused
+
+
+class _KeptOut(Exception):
+    """Rows of which one is refused are taken back."""
+
+    def __init__(self, rows: list[RefusedRow]) -> None:
+        super().__init__()
+        self.rows = rows
+
+
 def reader_of(path: Path) -> tuple[str, Reader, str]:
     """By a file's name: the source that goes on record, its reader, and what it calls a part."""
     return READERS.get(path.suffix.lower(), ("csv", read, "line"))
@@ -102,18 +146,23 @@ def _add(
     account: str,
     origin: Callable[..., Provenance],
     refuse: Callable[[RefusedRow], None],
-    heard: Callable[[MergeRow], None],
+    heard: Hear,
+    *,
+    whole: bool = False,
 ) -> Imported:
     """Add a batch in one transaction."""
     try:
         with database.begin() as connection:
-            checked = list(_after_birth(connection, batch))
+            checked = list(_after_birth(connection, _with_versions(connection, batch)))
             good = [row for row in checked if isinstance(row, Row)]
             added = add(
                 connection,
                 (Recorded(row.patient_key, row.event, origin(line=row.line)) for row in good),
             )
             checked = list(_mergeable(connection, checked))  # now that all IDs are known
+            refused = [row for row in checked if isinstance(row, RefusedRow)]
+            if whole and refused:
+                raise _KeptOut(refused)
             pairs = (row for row in checked if isinstance(row, MergeRow))
             merged = [pair for pair in pairs if _merged(connection, pair, account)]
             for pair in merged:  # before it is so: a merge that nobody heard of must not be
@@ -124,11 +173,22 @@ def _add(
                 "the database cannot be used now: import the file again later; nothing is doubled"
             ) from error
         raise
-    refused = [row for row in checked if isinstance(row, RefusedRow)]
     for row in refused:
         refuse(row)
     taken = added + len(merged)
     return Imported(taken, len(checked) - len(refused) - taken, len(refused))
+
+
+def _with_versions(connection: sa.Connection, batch: list[Read]) -> list[Read]:
+    """The batch with what resources of other systems mean for what is on record."""
+    fed = [one for one in batch if isinstance(one, Row) and _is_fed(one)]
+    if not fed:
+        return batch
+    return [*(one for one in batch if not _is_fed(one)), *with_versions(connection, fed)]
+
+
+def _is_fed(one: Read) -> bool:
+    return isinstance(one, Row) and one.event.replaces.startswith(FED)
 
 
 def _merged(connection: sa.Connection, pair: MergeRow, account: str) -> bool:

@@ -57,10 +57,15 @@ def _encounter(resource: Resource, known: dict[tuple[str, str], Any]) -> Resourc
     if "relapse" not in ours or not happens:
         return {"resourceType": "Encounter without a relapse"}
     status = "entered-in-error" if resource["status"] == "entered-in-error" else "final"
-    kept = ("id", "meta", "identifier", "subject")
-    return {name: resource[name] for name in kept if name in resource} | {
-        "resourceType": "Observation",
-        "status": status,
-        "code": {"coding": [{"system": LOCAL, "code": "relapse"}]},
-        "effectiveDateTime": resource.get("period", {}).get("start", ""),
-    }
+    kept = ("meta", "identifier", "subject")
+    named = {"id": f"Encounter/{resource['id']}"} if "id" in resource else {}
+    return (
+        {name: resource[name] for name in kept if name in resource}
+        | named
+        | {
+            "resourceType": "Observation",
+            "status": status,
+            "code": {"coding": [{"system": LOCAL, "code": "relapse"}]},
+            "effectiveDateTime": resource.get("period", {}).get("start", ""),
+        }
+    )

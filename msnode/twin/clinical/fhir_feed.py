@@ -28,8 +28,8 @@ KINDS_OF = {
     "MedicationStatement": ("treatment_begun", "treatment_stopped"),
 }
 """The events that a resource may tell of: "" for one, whatever its kind."""
-PASSED = frozenset({"code", "resourceType"})
-"""Columns of flaws that are none: what a resource is about is nothing that is kept here."""
+PASSED = frozenset({"code", "resourceType", "status", "verificationStatus"})
+"""Columns of flaws that are none: what a resource is about is not kept here, or does not hold."""
 WRONG = (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError)
 """What a resource provokes that is none of R4."""
 
@@ -93,17 +93,21 @@ def _told(
         return [MergeRow(number, *keys, (who[0], into[0]))] if keys[0] != keys[1] else []
     cells = list(_versions(resource, source, at))
     if wrong := [one for one in cells if isinstance(one, Flaw)]:
-        is_else = all(one.column in PASSED for one in wrong)
-        return [Passed(number) if is_else else RefusedRow(number, tuple(wrong))]
+        return [RefusedRow(number, tuple(wrong))]
+    if not cells or (who is None and all(one.get("note") == GONE for one in _plain(cells))):
+        return [Passed(number)]
     if who is None:
         fix = "the Patient it is about has no identifier of a system that is configured"
         return [RefusedRow(number, (Flaw("subject", fix),))]
     told = {"patient": who[0], "issuer": who[1]}
-    rows = [row_of(number, one | told, key_of, today) for one in cells if isinstance(one, dict)]
+    rows = [row_of(number, one | told, key_of, today) for one in _plain(cells)]
     if refused := [row for row in rows if isinstance(row, RefusedRow)]:
         return [RefusedRow(number, tuple(flaw for row in refused for flaw in row.flaws))]
-    gone = [_vanished(row) for row in rows if isinstance(row, Row)]
-    return list(gone)
+    return [_vanished(row) for row in rows if isinstance(row, Row)]
+
+
+def _plain(cells: list[Cells | Flaw]) -> list[Cells]:
+    return [one for one in cells if isinstance(one, dict)]
 
 
 def _vanished(row: Row) -> Row:
@@ -119,12 +123,15 @@ GONE = "the resource does not tell of it any more"
 def _versions(resource: Resource, source: str, at: str) -> Iterator[Cells | Flaw]:
     """The cells of a resource, each with the name of this version; withdrawals of the others."""
     kind = resource["resourceType"]
-    when = _second(resource.get("meta", {}).get("lastUpdated") or resource.get("issued") or at)
+    at = "" if kind == "Patient" else resource.get("issued") or at
+    when = _second(resource.get("meta", {}).get("lastUpdated") or at)
     is_error = _is_error(resource)
     if is_error and not when:
         yield Flaw("meta", "what was entered in error needs meta.lastUpdated")
         return
     found = [] if is_error else [checked(one) for one in cells_of_resource(resource)]
+    if all(isinstance(one, Flaw) and one.column in PASSED for one in found):
+        found = []
     names = KINDS_OF[kind]
     for one in found:
         if isinstance(one, Flaw):
@@ -135,7 +142,7 @@ def _versions(resource: Resource, source: str, at: str) -> Iterator[Cells | Flaw
         return
     told = {one["kind"] for one in found if isinstance(one, dict)}
     for name in names:
-        if (len(names) > 1 and name not in told) or is_error:
+        if name not in (told if len(names) > 1 else ({""} if told else set())):
             gone = {"kind": "withdrawn", "date": f"{when[:4]}-{when[4:6]}-{when[6:8]}"}
             note = {} if is_error else {"note": GONE}
             yield gone | note | _called(resource, source, name, when)
