@@ -23,7 +23,7 @@ from msnode.twin.clinical.event_csv import Flaw, RefusedRow
 from msnode.twin.clinical.event_hl7 import MergeRow
 from msnode.twin.clinical.event_import import Imported, import_told
 from msnode.twin.clinical.events import Provenance
-from msnode.twin.clinical.fhir_feed import Passed, Told, read_feed
+from msnode.twin.clinical.fhir_feed import Passed, Told, Vanished, read_feed
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,8 @@ class ClinicalIntake:
             wrong = sorted(
                 {row.line: row for row in (*wrong, *late)}.values(), key=lambda r: r.line
             )
-        passed = {one.line for one in told if isinstance(one, Passed)}
+        passed = {one.line for one in told if isinstance(one, Passed | Vanished)}
+        passed -= {one.line for one in told if not isinstance(one, Passed | Vanished)}
         _count(done, wrong, passed)
         log.info(
             "fhir bundle caller=%r entries=%d added=%d known=%d passed=%d refused=%d",

@@ -87,7 +87,7 @@ def _told(
         return [Passed(number)]
     who = patients.of(entry)
     if kind == "Patient" and (into := patients.replaced_by(resource)) is not None:
-        if who is None or not all(into):
+        if who is None or not into[0]:
             return [RefusedRow(number, (Flaw("link", "both Patients need a known identifier"),))]
         keys = key_of(*who), key_of(*into)
         return [MergeRow(number, *keys, (who[0], into[0]))] if keys[0] != keys[1] else []
