@@ -26,6 +26,11 @@ STOW_REQUESTS = Counter(
 FHIR_REQUESTS = Counter(
     "msnode_fhir_requests_total", "Requests of FHIR by status of the answer.", ["status"]
 )
+CLINICAL_SEARCHES = Counter(
+    "msnode_clinical_searches_total",
+    "Searches for patients at FHIR sources, by outcome.",
+    ["source", "outcome"],
+)  # answered, failed (asked again), given_up (asked again as of the next day)
 CLINICAL_TOLD = Counter(
     "msnode_clinical_told_total",
     "What other systems told of patients by FHIR, by way and what became of it.",

@@ -69,6 +69,7 @@ class Server:
     received: list[bytes] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     faults: list[Callable[[Callable[[], Answer]], Answer | None]] = field(default_factory=list)
+    search_faults: list[Answer | None] = field(default_factory=list)
     token: str = ""
     page: int = 2
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -145,6 +146,17 @@ class Server:
             for one in list(value.values()):
                 self._resolve(one, names)
 
+    def found(self, target: str) -> Answer:
+        """A page of a search, or a resource by its id."""
+        fault = self.search_faults.pop(0) if self.search_faults else None
+        if fault is not None:
+            return fault
+        kind, _, name = target.removeprefix("/fhir/").partition("/")
+        if name:
+            one = self.resources.get(f"{kind}/{name}")
+            return (200, one) if one else (404, {"resourceType": "OperationOutcome", "issue": []})
+        return 200, self.search(target)
+
     def search(self, target: str) -> Resource:
         """A page of a search by identifier, patient or subject."""
         self.asked.append(target)
@@ -180,6 +192,10 @@ class Handler(BaseHTTPRequestHandler):
         if running.token and self.headers["Authorization"] != f"Bearer {running.token}":
             self._answer(401, {})
             return
+        if self.path.endswith("/_search"):
+            target = f"{self.path.removesuffix('/_search')}?{body.decode()}"
+            self._answer(*running.found(target))
+            return
         running.received.append(body)
         do = partial(running.transact, body)
         answer = running.faults.pop(0)(do) if running.faults else do()
@@ -190,7 +206,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/fhir/metadata":
             said = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}
         else:
-            said = self.running.search(self.path)
+            self._answer(*self.running.found(self.path))
+            return
         self._answer(200, said)
 
     def _answer(self, status: int, content: Resource) -> None:

@@ -40,7 +40,6 @@ from msnode.config import (
 from msnode.config.destination import under
 from msnode.config.overlaps import EVERYWHERE, is_listened_on, itself
 from msnode.config.tls_files import unreadable_file
-from msnode.deliver import fhir
 from msnode.deliver.stow import try_out
 from msnode.deliver.verification import negotiate
 from msnode.errors import ConfigError, MsnodeError
@@ -49,6 +48,7 @@ from msnode.fetch.retrieve import GET, MOVE
 from msnode.notices.notice import trial
 from msnode.notices.watch import senders
 from msnode.receive.dicomweb.web_listener import server_tls
+from msnode.requestor import fhir_search
 from msnode.requestor.credentials import assertion
 from msnode.requestor.http_request import context, reach
 from msnode.requestor.peer import echo, offering
@@ -111,6 +111,13 @@ def problems(
             f"prior source {source.name}",
             _problem(partial(_prepare_source, source, config))
             or (_problem(partial(_reach_source, source, config)) if peers else None),
+        )
+
+    for clinic in config.clinical:
+        tried = partial(fhir_search.try_out, clinic, clinic.name)
+        yield (
+            f"clinical source {clinic.name}",
+            _problem(partial(_http, clinic)) or (_problem(tried) if peers else None),
         )
 
 
@@ -300,7 +307,7 @@ def _reach(destination: Destination, receive: Receive) -> None:
         case StowServer():
             try_out(destination)
         case FhirServer():
-            fhir.try_out(destination)
+            fhir_search.try_out(destination, destination.name)
         case DicomPeer():
             _is_another(destination, receive)
             echo(destination, receive.ae_title)

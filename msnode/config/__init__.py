@@ -9,6 +9,7 @@ from msnode.config.authorization import (
     OAuthClient,
 )
 from msnode.config.clinical_feed import ClinicalFeed, CodeOfKind, FhirReceive
+from msnode.config.clinical_source import FhirSource
 from msnode.config.destination import Form, ObjectDestination, Retry, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
@@ -71,6 +72,7 @@ __all__ = [
     "Expect",
     "FhirReceive",
     "FhirServer",
+    "FhirSource",
     "Folder",
     "Form",
     "Http",

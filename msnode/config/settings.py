@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from msnode.config.clinical_source import FhirSource, same_names
 from msnode.config.constraints import (
     AeTitle,
     Bytes,
@@ -259,6 +260,8 @@ class Config:
     destinations: tuple[Destination, ...] = ()
     priors: tuple[PriorSource, ...] = ()
     """Where earlier studies are fetched from that the node has never seen; empty: nowhere."""
+    clinical: tuple[FhirSource, ...] = ()
+    """FHIR servers that are asked what a clinic knows of patients; empty: none."""
     http: Http = field(default_factory=Http)
     notices: Notices = field(default_factory=Notices)
     retention: Retention = field(default_factory=Retention)
@@ -288,6 +291,7 @@ class Config:
             )
         yield from wrong_sources(self.priors, self.destinations)
         yield from own_sources(self.receive, self.priors)
+        yield from same_names(self.clinical)
         if self.priors and self.lesions.bundle is None:
             yield (
                 "priors: do nothing without lesions.bundle, as nothing is compared; delete "

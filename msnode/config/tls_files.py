@@ -23,6 +23,9 @@ def unreadable(config: "Config") -> Iterator[str]:
         files = under("tls", source.tls) if isinstance(source, PeerSource) else ()
         for key, path in source.files if isinstance(source, WebSource) else files:
             yield from unreadable_file(f"priors.{i}.{key}", path)
+    for i, clinic in enumerate(config.clinical):
+        for key, path in clinic.files:
+            yield from unreadable_file(f"clinical.{i}.{key}", path)
     if config.audit.syslog is not None:
         yield from unreadable_of("audit.syslog.tls", config.audit.syslog.tls)
 

@@ -1,14 +1,13 @@
 """A FHIR R4 server as destination: each result is one transaction (R4, 3.1.0.11)."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from pathlib import Path
 
 from msnode.config import FhirServer
 from msnode.deliver.webhook import read
 from msnode.errors import Refused, TryLater
 from msnode.records.receipt import Receipt
-from msnode.requestor.http_answer import NO_ENTRY, Answer, refused
+from msnode.requestor.http_answer import NO_ENTRY, Answer
 from msnode.requestor.http_request import Request, ask
 from msnode.requestor.operation_outcome import (
     JSON,
@@ -68,23 +67,3 @@ def judged(answer: Answer, sent: bytes, identifier: str, destination: FhirServer
     no_entry = answer.status in NO_ENTRY and destination.auth is not None
     retry = answer.may_pass or no_entry or not MAY_PASS.isdisjoint(codes)
     return Receipt(name, identifier, None, False, 1, detail, retry=retry)
-
-
-def try_out(destination: FhirServer) -> None:
-    """Read the server's CapabilityStatement: it is reached, speaks R4 and does transactions.
-
-    Raises:
-        TryLater, Refused: it is not, does not.
-        ConfigError: its TLS files or key cannot be used.
-    """
-    url = f"{destination.fhir.rstrip('/')}/metadata"
-    answer = ask(destination, Request("GET", url, {"Accept": JSON}))
-    if not answer.is_success:
-        raise refused(destination.name, answer)
-    said = content_of(answer.body) or {}
-    version = said.get("fhirVersion")
-    if said.get("resourceType") != "CapabilityStatement" or not str(version).startswith("4.0"):
-        raise Refused(
-            f"{destination.name} is no FHIR R4 server: its metadata "
-            f"({HTTPStatus(answer.status).phrase}) has no fhirVersion 4.0; correct fhir"
-        )

@@ -15,6 +15,7 @@ from msnode.errors import MsnodeError
 from msnode.records.uid_hash import study_key
 from msnode.retention.expiry import patient_id
 from msnode.retention.fetched_expiry import hand_over, only_for
+from msnode.store.clinical_searches import forget_searches
 from msnode.store.database import (
     StudyState,
     clinical_events,
@@ -92,6 +93,7 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         of_them = prior_studies.c.prior_key.in_([study, *fetched])
         connection.execute(prior_studies.delete().where(of_them))
         event_store.delete(connection, keys)
+        forget_searches(connection, keys)
         prediction_store.delete(connection, patient)
         forget_merges(connection, keys)
         counts = [
@@ -143,6 +145,7 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
             raise MsnodeError("there is no clinical event of this patient here")
         _forget_in_copies(folder, None, keys, keys)
         count = event_store.delete(connection, keys)
+        forget_searches(connection, keys)
         prediction_store.delete(connection, keys)
         if not connection.scalar(sa.select(sa.exists().where(studies.c.patient_key.in_(keys)))):
             forget_merges(connection, keys)

@@ -2,22 +2,25 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 import torch
 
 from msnode import __version__, audit, classify, lesions, metrics
 from msnode.config import Config
+from msnode.confined import Confined
 from msnode.deliver.deliveries import Deliveries
 from msnode.engine.durable import Engine
 from msnode.fetch.way import Taking
 from msnode.flow import Flow
+from msnode.flow.flow import GLANCE_S
 from msnode.receive import Inbox
 from msnode.receive.c_get_scu import receiver
 from msnode.receive.dicomweb.wado_body import body_receiver
 from msnode.records.results import ModelInfo
 from msnode.retention.expiry import DAY_S, Retention
+from msnode.service.clinical_search import ClinicalSearch
 from msnode.service.periodic import Periodic
 from msnode.service.upkeep import Upkeep
 from msnode.store.prior_searches import PriorSearches
@@ -77,8 +80,21 @@ def start(
     periodic = Upkeep(config, inbox, engine, flow, retention, searches).periodic
     stack.callback(periodic.stop)
     periodic.start()
+    _ask_clinics(config, database, inbox, trail, stack)
     _describe(runner.info)
     return Work(runner, periodic)
+
+
+def _ask_clinics(
+    config: Config, database: sa.Engine, inbox: Inbox, trail: audit.Trail, stack: ExitStack
+) -> None:
+    """Start asking what clinics know of the patients."""
+    glance = Confined(replace(config.decode, time_s=min(GLANCE_S, config.decode.time_s)))
+    stack.callback(glance.stop)
+    for source in config.clinical:
+        asking = ClinicalSearch(source, database, config.data, inbox.secret, glance, trail)
+        stack.callback(asking.stop)
+        asking.start()
 
 
 def _describe(info: ModelInfo) -> None:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from msnode.config import Config, Describe, FhirServer, Folder, IssuerSystem
 from msnode.deliver.deliveries import Deliveries
-from msnode.deliver.fhir import transact, try_out
+from msnode.deliver.fhir import transact
 from msnode.errors import Refused
 from msnode.flow import Flow
 from msnode.records.images import Study
@@ -30,6 +30,7 @@ from msnode.records.results import Predecessor, Report
 from msnode.records.sentences import Sentence
 from msnode.records.timeline import Ahead, Timeline
 from msnode.report.fhir_bundle import build, write_bundle
+from msnode.requestor.fhir_search import try_out
 from msnode.store.receipts import Receipts
 from msnode.twin import Twin
 from tests import lesion_reports, reports
@@ -268,9 +269,10 @@ def test_only_an_answer_that_names_each_entry_counts(
 
 
 def test_the_check_tells_a_fhir_server_from_others(ehr: Server) -> None:
-    try_out(server(ehr))
+    try_out(server(ehr), "ehr")
     with pytest.raises(Refused, match="no FHIR R4 server"):
-        try_out(FhirServer("ehr", fhir=ehr.url + "/Patient", patient_system=SYSTEM))
+        other = FhirServer("ehr", fhir=ehr.url + "/Patient", patient_system=SYSTEM)
+        try_out(other, "ehr")
 
 
 @dataclass

@@ -1,0 +1,231 @@
+"""Asks FHIR sources for what a clinic knows of patients; each in a thread of its own."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from msnode import metrics
+from msnode.audit import SILENT, Access, Trail
+from msnode.config import FhirSource
+from msnode.confined import Confined
+from msnode.deliver.backoff import pause
+from msnode.errors import MsnodeError, TryLater, origin
+from msnode.fetch.limits import HOUR_S, until_allowed, until_open
+from msnode.fetch.patient import Patient, read_patient
+from msnode.requestor.fhir_search import ID, Resource, read, search
+from msnode.store.clinical_searches import ClinicalSearches, Due
+from msnode.store.patients import patient_key
+from msnode.twin.clinical.event_fhir import DISEASES, LOCAL, SNOMED
+from msnode.twin.clinical.event_hl7 import MergeRow
+from msnode.twin.clinical.event_import import Imported, import_told
+from msnode.twin.clinical.event_kinds import KINDS
+from msnode.twin.clinical.events import Provenance
+from msnode.twin.clinical.fhir_feed import Passed, read_feed
+
+log = logging.getLogger(__name__)
+
+POLL_S = 2.0
+"""Between two looks at who is due."""
+OVERLAP_S = 3600.0
+"""Clocks differ: what changed so long before the last search is asked for again."""
+MOST_LINKS = 3
+"""Patients that took another's place, one after the other."""
+
+
+class ClinicalSearch(threading.Thread):
+    """The searches of one source.
+
+    Args:
+        source: whom it asks.
+        database: migrated.
+        data: the data folder.
+        secret: see `patients.patient_secret`.
+        glance: reads an image's header.
+        trail: the audit trail.
+    """
+
+    def __init__(
+        self,
+        source: FhirSource,
+        database: sa.Engine,
+        data: Path,
+        secret: bytes,
+        glance: Confined,
+        trail: Trail = SILENT,
+    ) -> None:
+        super().__init__(name=f"clinical {source.name}", daemon=True)
+        self._source = source
+        self._database = database
+        self._data = data
+        self._key_of = partial(patient_key, secret)
+        self._glance = glance
+        self._trail = trail
+        self._searches = ClinicalSearches(database, source.name)
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Ask for one patient after the other."""
+        while not self._stopping.wait(POLL_S):
+            try:
+                while not self._stopping.is_set() and self.ask():
+                    pass
+            except Exception as error:  # noqa: BLE001 - the next round must come
+                told = origin(error)
+                log.error("clinical source=%s error=%s at=%s", self._source.name, *told)
+
+    def stop(self) -> None:
+        """Begin no other search; what is under way is due again later."""
+        self._stopping.set()
+        if self.is_alive():
+            self.join(POLL_S)
+
+    def ask(self) -> bool:
+        """Ask for the patient who is due; returns whether there was one."""
+        source, now = self._source, time.time()
+        if until_open(source.window, datetime.fromtimestamp(now).astimezone()) > 0:
+            return False
+        if until_allowed(self._searches.asked(now - HOUR_S), source.per_hour, now) > 0:
+            return False
+        due = self._searches.begin(now)
+        if due is None:
+            return False
+        try:
+            done = self._asked(due)
+        except (MsnodeError, OSError) as error:
+            self._failed(due, error)
+            return True
+        self._searches.end(due, now + source.every_s, began=now)
+        metrics.CLINICAL_SEARCHES.labels(source.name, "answered").inc()
+        log.info("clinical source=%s patient answered added=%d known=%d refused=%d",
+                 source.name, done.added, done.known, done.refused)  # fmt: skip
+        return True
+
+    def _failed(self, due: Due, error: Exception) -> None:
+        """When it is asked again; after that was given up, as of the next day."""
+        source, now = self._source, time.time()
+        why = str(error) if isinstance(error, MsnodeError) else type(error).__name__
+        wait_s = pause(source.retry, due.failures + 1) if isinstance(error, TryLater) else None
+        outcome = "failed" if wait_s is not None else "given_up"
+        self._searches.end(due, now + (wait_s or source.every_s), detail=why)
+        metrics.CLINICAL_SEARCHES.labels(source.name, outcome).inc()
+        level = logging.WARNING if wait_s is not None else logging.ERROR
+        log.log(level, "clinical source=%s %s detail=%r", source.name, outcome, why)
+
+    def _asked(self, due: Due) -> Imported:
+        """Search for a patient, and put on record what is found."""
+        who = self._glance.call(Patient, read_patient, self._data / due.path)
+        system = self._source.system_of(who.issuer)
+        if not who.patient_id or system is None:
+            return Imported()  # nobody whom the source could know
+        found = list(self._found(system, who.patient_id, due.since))
+        entries = [{"resource": one} for one in found]
+        today = date.today()
+        name = self._source.name
+        told = list(read_feed(entries, self._source, name, self._key_of, today, ""))
+        rows = [one for one in told if not isinstance(one, Passed)]
+        here = partial(Provenance, "fhir", name, imported_at=time.time(), imported_by=name)
+        done, _ = import_told(self._database, rows, here, self._heard, whole=False)
+        if done.added:
+            self._trail.patient_record(name, Access.UPDATED, who.patient_id)
+        for outcome, number in {
+            "added": done.added, "known": done.known, "passed": len(told) - len(rows),
+            "refused": done.refused,
+        }.items():  # fmt: skip
+            metrics.CLINICAL_TOLD.labels("search", outcome).inc(number)
+        return done
+
+    def _heard(self, pair: MergeRow) -> None:
+        """The audit trail hears whose records became one."""
+        for patient in pair.patients:
+            self._trail.patient_record(self._source.name, Access.UPDATED, patient)
+
+    def _found(self, system: str, value: str, since: float | None) -> Iterator[Resource]:
+        """The Patient, and all that is said of him; of nobody else, whatever the source says."""
+        source = self._source
+        query = [("identifier", f"{_escaped(system)}|{_escaped(value)}")]
+        said = list(search(source, source.name, "Patient", query))
+        patients = [one for one in said if _has(one, system, value) and _id(one)]
+        for patient in list(patients):
+            patients += self._followed(patient)
+        ids = sorted({_id(one) for one in patients})
+        yield from patients
+        changed = []
+        if since is not None:
+            at = datetime.fromtimestamp(since - OVERLAP_S).astimezone()
+            changed = [("_lastUpdated", f"ge{at.isoformat(timespec='seconds')}")]
+        for one in ids:
+            for kind, more in self._wanted().items():
+                asked = [("patient", one), *more, *changed]
+                for resource in search(source, source.name, kind, asked):
+                    if _is_about(resource, one):
+                        yield resource
+
+    def _followed(self, patient: Resource) -> list[Resource]:
+        """The Patients that took his place, as far as the source tells."""
+        found: list[Resource] = []
+        while patient is not None and len(found) < MOST_LINKS:
+            other = _replaced_by(patient)
+            if not other or other in {_id(one) for one in found}:
+                break
+            patient = read(self._source, self._source.name, "Patient", other)
+            if patient is not None and _id(patient) == other:
+                found.append(patient)
+        return found
+
+    def _wanted(self) -> dict[str, list[tuple[str, str]]]:
+        """What is asked for, by type."""
+        own = [f"{_escaped(one.system)}|{_escaped(one.code)}" for one in self._source.codes]
+        kinds = ",".join([*own, *(f"{LOCAL}|{kind}" for kind in KINDS)])
+        diseases = [f"{SNOMED}|{code}" for code in DISEASES]
+        return {
+            "Observation": [("code", kinds)],
+            "Condition": [("code", ",".join([*own, *diseases, f"{LOCAL}|"]))],
+            "MedicationStatement": [],
+            "Encounter": [("reason-code", ",".join([*own, f"{LOCAL}|relapse"]))],
+        }
+
+
+def _escaped(text: str) -> str:
+    """Part of a search value (R4, 3.1.1.3)."""
+    return "".join(f"\\{c}" if c in "\\,$|" else c for c in text)
+
+
+def _id(resource: Resource) -> str:
+    """Its id; "" where it is none."""
+    found = resource.get("id")
+    return found if isinstance(found, str) and ID.fullmatch(found) else ""
+
+
+def _has(patient: Resource, system: str, value: str) -> bool:
+    """Whether a Patient has an identifier: a source may answer with others."""
+    listed: Any = patient.get("identifier")
+    return any(
+        isinstance(one, dict) and (one.get("system"), one.get("value")) == (system, value)
+        for one in (listed if isinstance(listed, list) else [])
+    )
+
+
+def _is_about(resource: Resource, patient: str) -> bool:
+    """Whether a resource is about a Patient."""
+    subject = resource.get("subject")
+    told = subject.get("reference") if isinstance(subject, dict) else None
+    return isinstance(told, str) and f"/{told}".endswith(f"/Patient/{patient}")
+
+
+def _replaced_by(patient: Resource) -> str:
+    """Id of the Patient that took another's place; "" where none did."""
+    links: Any = patient.get("link")
+    for one in links if isinstance(links, list) else []:
+        if isinstance(one, dict) and one.get("type") == "replaced-by":
+            other = one.get("other")
+            told = other.get("reference") if isinstance(other, dict) else None
+            name = told.rpartition("Patient/")[2] if isinstance(told, str) else ""
+            return name if ID.fullmatch(name) else ""
+    return ""

@@ -1,0 +1,145 @@
+"""Which patients a FHIR source is asked for next; a search that is killed is due again."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from msnode.store.database import clinical_searches, instances, studies
+
+LEASE_S = 900.0
+"""Whoever begins a search has so long; then it is somebody else's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A patient for whom a source is to be asked.
+
+    Attributes:
+        patient_key: see `store.patients`.
+        path: of an image of his newest study, relative to the data folder: it has his ID.
+        since: unix s at which the last search that ended well began; None for none.
+        failures: attempts since then.
+    """
+
+    patient_key: str
+    path: str
+    since: float | None
+    failures: int
+
+
+class ClinicalSearches:
+    """The searches of one source.
+
+    Args:
+        database: migrated.
+        source: its name.
+    """
+
+    def __init__(self, database: sa.Engine, source: str) -> None:
+        self._database = database
+        self._source = source
+
+    def asked(self, since: float) -> list[float]:
+        """When the source was asked after a time, unix s, oldest first."""
+        columns = clinical_searches.c
+        query = (
+            sa.select(columns.asked_at)
+            .where(columns.source == self._source, columns.asked_at > since)
+            .order_by(columns.asked_at)
+        )
+        with self._database.connect() as connection:
+            return list(connection.scalars(query))
+
+    def begin(self, now: float) -> Due | None:
+        """Take the patient who is due the longest, new ones first; None where nobody is.
+
+        Args:
+            now: unix s.
+        """
+        columns = clinical_searches.c
+        newest = sa.func.max(studies.c.first_at)
+        mine = sa.and_(columns.patient_key == studies.c.patient_key, columns.source == self._source)
+        query = (
+            sa.select(
+                studies.c.patient_key, columns.asked_at, columns.due_at, columns.since,
+                columns.failures, newest.label("newest"),
+            )
+            .join(clinical_searches, mine, isouter=True)
+            .where(studies.c.patient_key != "", studies.c.images_deleted_at.is_(None))
+            .group_by(studies.c.patient_key, columns.asked_at, columns.due_at, columns.since,
+                      columns.failures)
+            .having(sa.or_(
+                columns.due_at.is_(None), columns.due_at <= now,
+                sa.and_(newest > columns.asked_at, columns.failures == 0, columns.due_at > now,
+                        columns.since.is_not(None)),
+            ))
+            .order_by(sa.func.coalesce(columns.due_at, 0.0), newest)
+            .limit(1)
+        )  # fmt: skip
+        with self._database.begin() as connection:
+            row = connection.execute(query).one_or_none()
+            if row is None or not self._claimed(connection, row, now):
+                return None
+            path = connection.scalar(_image(row.patient_key))
+        if path is None:  # its images are not on record yet, or not any more
+            return None
+        return Due(row.patient_key, path, row.since, row.failures or 0)
+
+    def _claimed(
+        self, connection: sa.Connection, row: sa.Row[tuple[object, ...]], now: float
+    ) -> bool:
+        """Take it, unless another host has just done so."""
+        columns, key = clinical_searches.c, row.patient_key
+        if row.due_at is None:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            first = dialect.insert(clinical_searches).on_conflict_do_nothing()
+            values = {
+                "source": self._source, "patient_key": key, "asked_at": now,
+                "due_at": now + LEASE_S, "failures": 0, "detail": "",
+            }  # fmt: skip
+            return connection.execute(first, values).rowcount == 1
+        same = sa.and_(
+            columns.source == self._source, columns.patient_key == key,
+            columns.due_at == row.due_at, columns.asked_at == row.asked_at,
+        )  # fmt: skip
+        taken = clinical_searches.update().where(same)
+        values = {"asked_at": now, "due_at": now + LEASE_S}
+        return connection.execute(taken, values).rowcount == 1
+
+    def end(self, due: Due, due_at: float, *, began: float | None = None, detail: str = "") -> None:
+        """Say what became of a search.
+
+        Args:
+            due: as begun.
+            due_at: when it is to be repeated, unix s.
+            began: unix s, where it ended well; else it has failed.
+            detail: why; names no patient.
+        """
+        columns = clinical_searches.c
+        values: dict[str, object] = {"due_at": due_at, "detail": detail}
+        if began is None:
+            values["failures"] = due.failures + 1
+        else:
+            values |= {"since": began, "failures": 0}
+        same = sa.and_(columns.source == self._source, columns.patient_key == due.patient_key)
+        with self._database.begin() as connection:
+            connection.execute(clinical_searches.update().where(same), values)
+
+
+def _image(patient_key: str) -> sa.Select[tuple[str]]:
+    """Path of an image of the patient's newest study."""
+    return (
+        sa.select(instances.c.path)
+        .join(studies, studies.c.study_key == instances.c.study_key)
+        .where(studies.c.patient_key == patient_key, studies.c.images_deleted_at.is_(None))
+        .order_by(studies.c.last_at.desc(), instances.c.id)
+        .limit(1)
+    )
+
+
+def forget_searches(connection: sa.Connection, keys: Collection[str]) -> None:
+    """Delete all searches for these patients."""
+    mine = clinical_searches.c.patient_key.in_(keys)
+    connection.execute(clinical_searches.delete().where(mine))
