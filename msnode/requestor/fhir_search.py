@@ -67,7 +67,8 @@ def read(server: HttpServer, name: str, kind: str, identity: str) -> Resource | 
     """
     url = f"{server.address.rstrip('/')}/{kind}/{identity}"
     request = Request("GET", url, {"Accept": JSON})
-    return _resource(server, name, request, kind, is_needed=False)
+    found: Resource | None = _resource(server, name, request, kind, is_needed=False)
+    return found
 
 
 def _resource(

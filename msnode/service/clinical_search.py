@@ -170,13 +170,13 @@ class ClinicalSearch(threading.Thread):
     def _followed(self, patient: Resource) -> list[Resource]:
         """The Patients that took his place, as far as the source tells."""
         found: list[Resource] = []
-        while patient is not None and len(found) < MOST_LINKS:
-            other = _replaced_by(patient)
-            if not other or other in {_id(one) for one in found}:
+        other = _replaced_by(patient)
+        while other and len(found) < MOST_LINKS:
+            into = read(self._source, self._source.name, "Patient", other)
+            if into is None or _id(into) != other:
                 break
-            patient = read(self._source, self._source.name, "Patient", other)
-            if patient is not None and _id(patient) == other:
-                found.append(patient)
+            found.append(into)
+            other = _replaced_by(into)
         return found
 
     def _wanted(self) -> dict[str, list[tuple[str, str]]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -87,9 +88,7 @@ class ClinicalSearches:
             return None
         return Due(row.patient_key, path, row.since, row.failures or 0)
 
-    def _claimed(
-        self, connection: sa.Connection, row: sa.Row[tuple[object, ...]], now: float
-    ) -> bool:
+    def _claimed(self, connection: sa.Connection, row: Any, now: float) -> bool:
         """Take it, unless another host has just done so."""
         columns, key = clinical_searches.c, row.patient_key
         if row.due_at is None:
@@ -99,7 +98,8 @@ class ClinicalSearches:
                 "source": self._source, "patient_key": key, "asked_at": now,
                 "due_at": now + LEASE_S, "failures": 0, "detail": "",
             }  # fmt: skip
-            return connection.execute(first, values).rowcount == 1
+            kept = {"preserve_rowcount": True}  # psycopg counts when it is asked to
+            return connection.execute(first, values, execution_options=kept).rowcount == 1
         same = sa.and_(
             columns.source == self._source, columns.patient_key == key,
             columns.due_at == row.due_at, columns.asked_at == row.asked_at,
@@ -128,7 +128,7 @@ class ClinicalSearches:
             connection.execute(clinical_searches.update().where(same), values)
 
 
-def _image(patient_key: str) -> sa.Select[tuple[str]]:
+def _image(patient_key: str) -> sa.Select[str]:
     """Path of an image of the patient's newest study."""
     return (
         sa.select(instances.c.path)
