@@ -7,7 +7,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from msnode.store.database import clinical_searches, instances, studies
+from msnode.store.database import instances, metadata, studies
+
+clinical_searches = sa.Table(
+    "clinical_searches",
+    metadata,
+    # for which patients a FHIR source was asked, and when it is asked again
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("patient_key", sa.String(48), primary_key=True),  # see store.patients
+    sa.Column("asked_at", sa.Float, nullable=False),  # unix s
+    sa.Column("due_at", sa.Float, nullable=False),  # unix s
+    sa.Column("since", sa.Float),  # when the last search that ended well began, unix s
+    sa.Column("failures", sa.Integer, nullable=False),  # since then
+    sa.Column("detail", sa.Text, nullable=False),  # why the last one failed; names no patient
+)
 
 LEASE_S = 900.0
 """Whoever begins a search has so long; then it is somebody else's."""

@@ -253,19 +253,6 @@ prior_studies = sa.Table(
     Column("patient_key", String(48), nullable=False, index=True, server_default=""),
 )
 
-clinical_searches = sa.Table(
-    "clinical_searches",
-    metadata,
-    # for which patients a FHIR source was asked, and when it is asked again
-    Column("source", Text, primary_key=True),
-    Column("patient_key", String(48), primary_key=True),  # see store.patients
-    Column("asked_at", Float, nullable=False),  # unix s
-    Column("due_at", Float, nullable=False),  # unix s
-    Column("since", Float),  # when the last search that ended well began, unix s
-    Column("failures", Integer, nullable=False),  # since then
-    Column("detail", Text, nullable=False),  # why the last one failed; names no patient
-)
-
 hosts = sa.Table(
     "hosts",
     metadata,

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from msnode import config
 from tests.acceptance import peers
+from tests.integration import fhir_posting
+from tests.integration.fhir_intake_host import FEED
 from tests.integration.listening import Receiver
 from tests.integration.stowing import OPEN, Start
 
@@ -74,3 +76,22 @@ def start_stow(tmp_path: Path) -> Iterator[Start]:
     yield started
     for receiver in running:
         receiver.close()
+
+
+@pytest.fixture
+def start_fhir(tmp_path: Path) -> Iterator[Callable[..., fhir_posting.Node]]:
+    running: list[fhir_posting.Node] = []
+
+    def started(feed: config.FhirReceive = FEED, url: str = "", **more: Any) -> fhir_posting.Node:
+        folder = tmp_path / f"data{len(running)}"
+        folder.mkdir()
+        callers = more.pop("callers", ())
+        web = config.Dicomweb(port=0, fhir=feed, callers=callers)
+        url = url or f"sqlite:///{folder / 'msnode.sqlite'}"
+        running.append(fhir_posting.Node(folder, url, web, **more))
+        return running[-1]
+
+    yield started
+    for node in running:
+        node.listener.stop(1.0)
+        node.engine.dispose()

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from msnode.store.clinical_searches import LEASE_S, ClinicalSearches
-from msnode.store.database import clinical_events, clinical_searches, open_database
+from msnode.store.clinical_searches import LEASE_S, ClinicalSearches, clinical_searches
+from msnode.store.database import clinical_events, open_database
 from msnode.store.patients import patient_key, patient_secret
 from msnode.store.schema import migrate
 from msnode.twin.clinical.course import Course, course

@@ -49,7 +49,9 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
     full = uncommented()
     assert replace(full.receive, callers=(), tls=None, dicomweb=None) == config.Receive()
     assert full.receive.dicomweb is not None
-    assert replace(full.receive.dicomweb, callers=(), tls=None) == config.Dicomweb()
+    assert replace(full.receive.dicomweb, callers=(), tls=None, fhir=None) == config.Dicomweb()
+    assert full.receive.dicomweb.fhir is not None
+    assert replace(full.receive.dicomweb.fhir, patient_system="") == config.FhirReceive()
     assert full.complete == config.Complete(source="pacs")
     assert full.decode == config.Decode()
     assert replace(full.classify, bundle=config.BUNDLE) == config.Classify()

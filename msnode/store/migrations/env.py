@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import msnode.store.clinical_searches  # noqa: F401 - its table is one of them
 from msnode.store.database import metadata
 
 context.configure(
