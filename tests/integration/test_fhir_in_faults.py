@@ -70,7 +70,11 @@ def test_hostile_bundles_get_an_answer_of_r4_and_cost_nobody_else(start_fhir: St
     answers: list[Resource] = []
     entries = st.lists(JSON | st.builds(lambda one: {"resource": one}, mutated()), max_size=5)
 
-    @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=int(os.environ.get("MSNODE_EXAMPLES", "120")),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(entries | JSON, st.sampled_from(["batch", "transaction", "collection", "message"]))
     def attack(entry: Any, kind: str) -> None:
         status, answer = node.post({"resourceType": "Bundle", "type": kind, "entry": entry})

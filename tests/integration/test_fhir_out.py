@@ -255,6 +255,9 @@ def test_only_an_answer_that_names_each_entry_counts(
 
 def test_the_check_tells_a_fhir_server_from_others(ehr: Server) -> None:
     try_out(server(ehr), "ehr")
-    other = FhirServer("ehr", fhir=ehr.url + "/Patient", patient_system=SYSTEM)
+    other = FhirServer("ehr", fhir=ehr.url + "/none", patient_system=SYSTEM)
+    with pytest.raises(Refused, match="HTTP 404"):
+        try_out(other, "ehr")
+    ehr.search_faults = [(200, {"resourceType": "CapabilityStatement", "fhirVersion": "5.0.0"})]
     with pytest.raises(Refused, match="no FHIR R4 server"):
         try_out(other, "ehr")

@@ -28,8 +28,16 @@ class FeedPatients:
         for entry in entries:
             resource = entry.get("resource") if isinstance(entry, dict) else None
             if isinstance(resource, dict) and resource.get("resourceType") == "Patient":
-                for name in _names(entry, resource):
-                    self._named.setdefault(name, set()).add(self._who(resource))
+                self._name(entry, resource)
+
+    def _name(self, entry: Resource, resource: Resource) -> None:
+        """Keep by which names a Patient is referred to."""
+        try:
+            who = self._who(resource)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            who = None  # it is refused as an entry, and so is what refers to it
+        for name in _names(entry, resource):
+            self._named.setdefault(name, set()).add(who)
 
     def of(self, entry: Resource) -> Who | None:
         """The patient that an entry is about; None where that is not known, or not for sure."""
