@@ -6,6 +6,7 @@ Docker or Java's registries; what it takes has been validated by the definitions
 """
 
 import json
+import secrets
 import shutil
 import subprocess
 import threading
@@ -18,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import jwt
 
 from tests.acceptance import peers
 
@@ -59,6 +62,8 @@ class Server:
 
     Attributes:
         resources: by type and id.
+        token: what callers must show; "" for nothing.
+        client_key: public key of the client (PEM), to whom `token` is given.
         received: bodies of transactions, as they came.
         asked: targets of searches.
         faults: one is used up by each transaction, and gets what does it.
@@ -71,8 +76,21 @@ class Server:
     faults: list[Callable[[Callable[[], Answer]], Answer | None]] = field(default_factory=list)
     search_faults: list[Answer | None] = field(default_factory=list)
     token: str = ""
+    client_key: str = ""
     page: int = 2
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def authorized(self, form: dict[str, list[str]]) -> Answer:
+        """A token for a client that signs a JWT, as SMART Backend Services has it."""
+        (signed,) = form["client_assertion"]
+        claims = jwt.decode(
+            signed, self.client_key, ["ES384"], audience=f"{self.url}/token",
+            options={"require": ["exp", "jti", "iss", "sub"]},
+        )  # fmt: skip
+        assert claims["iss"] == claims["sub"] == "msnode"
+        assert form["grant_type"] == ["client_credentials"]
+        self.token = secrets.token_hex(16)
+        return 200, {"access_token": self.token, "token_type": "Bearer", "expires_in": 300}
 
     def all_of(self, kind: str) -> list[Resource]:
         """The resources of a type."""
@@ -189,8 +207,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         running = self.running
-        if running.token and self.headers["Authorization"] != f"Bearer {running.token}":
-            self._answer(401, {})
+        if self.path == "/fhir/token":
+            self._answer(*running.authorized(parse_qs(body.decode())))
+            return
+        if not self._may():
             return
         if self.path.endswith("/_search"):
             target = f"{self.path.removesuffix('/_search')}?{body.decode()}"
@@ -202,7 +222,17 @@ class Handler(BaseHTTPRequestHandler):
         if answer is not None:  # else it breaks off
             self._answer(*answer)
 
+    def _may(self) -> bool:
+        """Whether the caller shows the token, where there is one; else it is told so."""
+        token = self.running.token
+        if token and self.headers["Authorization"] != f"Bearer {token}":
+            self._answer(401, {})
+            return False
+        return True
+
     def do_GET(self) -> None:
+        if not self._may():
+            return
         if self.path == "/fhir/metadata":
             said = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}
         else:
