@@ -21,7 +21,7 @@ from msnode.confined import Confined
 from msnode.deliver.backoff import pause
 from msnode.errors import MsnodeError, Refused, TryLater
 from msnode.fetch import retrieval_audit
-from msnode.fetch.choice import OTHER_PATIENT, Wanted, choose, differ, is_day
+from msnode.fetch.choice import OTHER_PATIENT, Wanted, choose, differ
 from msnode.fetch.limits import HOUR_S, until_allowed, until_open
 from msnode.fetch.patient import Patient, read_patient
 from msnode.fetch.way import Order, Taking, Way
@@ -30,6 +30,7 @@ from msnode.flow.analysis import unexpected
 from msnode.flow.prior_visit import PriorVisits
 from msnode.receive import Studies
 from msnode.receive.dicom.sop_classes import TRANSFER_SYNTAXES
+from msnode.records.dicom_date import day_of
 from msnode.records.images import Study
 from msnode.store.prior_searches import Fate, PriorSearches, PriorStudy, State
 
@@ -142,7 +143,7 @@ class PriorStep:
         if not self._reading.has_wanted(self._studies.firsts(study_key, generation)):
             return _ended("no series to compare")
         patient = self._patient(study)
-        if not patient.patient_id or not is_day(patient.study_date):
+        if not patient.patient_id or day_of(patient.study_date) is None:
             return _ended("no PatientID or no StudyDate")
         way = way_to(source, self._config.destinations, self._config.receive.ae_title)
         listed = self._listed(study_key, source, patient, way)
