@@ -15,7 +15,7 @@ from msnode.errors import MsnodeError
 from msnode.records.uid_hash import study_key
 from msnode.retention.expiry import patient_id
 from msnode.retention.fetched_expiry import hand_over, only_for
-from msnode.store.clinical_searches import forget_searches
+from msnode.store.clinical_searches import clinical_searches, forget_searches, pause_searches
 from msnode.store.database import (
     StudyState,
     clinical_events,
@@ -145,7 +145,7 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
             raise MsnodeError("there is no clinical event of this patient here")
         _forget_in_copies(folder, None, keys, keys)
         count = event_store.delete(connection, keys)
-        forget_searches(connection, keys)
+        pause_searches(connection, keys)
         prediction_store.delete(connection, keys)
         if not connection.scalar(sa.select(sa.exists().where(studies.c.patient_key.in_(keys)))):
             forget_merges(connection, keys)
@@ -243,7 +243,7 @@ def _forget_in_copy(
             copy.executemany(PREDICTIONS, mine)
         for (table,) in tables:
             columns = {row[1] for row in copy.execute(f"PRAGMA table_info({table})")}
-            if table == clinical_events.name:
+            if table in (clinical_events.name, clinical_searches.name):
                 mine = ((key,) for key in keys)
                 copy.executemany(f"DELETE FROM {table} WHERE patient_key = ?", mine)  # noqa: S608
             elif table == patient_merges.name:

@@ -22,6 +22,8 @@ clinical_searches = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),  # why the last one failed; names no patient
 )
 
+NEVER = 1e12
+"""Unix s, in the far future."""
 LEASE_S = 900.0
 """Whoever begins a search has so long; then it is somebody else's."""
 
@@ -150,6 +152,15 @@ def _image(patient_key: str) -> sa.Select[str]:
         .order_by(studies.c.last_at.desc(), instances.c.id)
         .limit(1)
     )
+
+
+def pause_searches(connection: sa.Connection, keys: Collection[str]) -> None:
+    """Ask for these patients no more, until a new study of theirs comes.
+
+    Else what was deleted would come back.
+    """
+    mine = clinical_searches.c.patient_key.in_(keys)
+    connection.execute(clinical_searches.update().where(mine).values(due_at=NEVER))
 
 
 def forget_searches(connection: sa.Connection, keys: Collection[str]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from msnode.retention.forget import forget_events
 from msnode.store.clinical_searches import LEASE_S, ClinicalSearches, clinical_searches
 from msnode.store.database import clinical_events, open_database
 from msnode.store.patients import patient_key, patient_secret
@@ -184,6 +185,19 @@ def test_one_host_asks_for_a_patient_and_a_new_study_asks_at_once(
     with engine.begin() as connection:  # a study comes
         connection.execute(sa.text("UPDATE studies SET first_at = first_at + 2000"))
     assert one.begin(now + LEASE_S + 5000) is not None
+
+
+def test_what_was_forgotten_does_not_come_back_by_itself(
+    ehr: Server, engine: sa.Engine, tmp_path: Path
+) -> None:
+    ehr.add(edss(1, 2.0))
+    key = with_study(tmp_path, engine)
+    search = asking(tmp_path, engine, source(ehr.url))
+    assert search.ask()
+    assert forget_events(engine, tmp_path, key) == 1
+    time.sleep(0.02)
+    assert not search.ask()
+    assert rows(engine) == 0
 
 
 def test_whoever_is_killed_asks_again_and_doubles_nothing(
