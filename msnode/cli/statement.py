@@ -24,6 +24,7 @@ from msnode.report.dicom_modules import IMPLEMENTATION, SERIES
 from msnode.report.profiles import PROFILES
 from msnode.requestor import peer
 from msnode.requestor.query import FIND
+from msnode.service.fhir_capability import capability
 from msnode.tls import CIPHERS
 
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -70,6 +71,7 @@ def statement(config: Config, origin: str = "") -> str:
         tls="certificates on both sides" if receive.tls else "none (`receive.tls`)",
         callers=_callers(config),
         dicomweb=_dicomweb(config),
+        fhir_taken=_fhir_taken(),
         max_associations=receive.max_associations,
         max_pdu=receive.max_pdu,
         network_timeout_s=f"{receive.network_timeout_s:g}",
@@ -118,6 +120,11 @@ def _dicomweb(config: Config) -> str:
     if web is None:
         return "where `receive.dicomweb` is set (here it is not)"
     return f"at {'https' if web.tls else 'http'}://{web.address}:{web.port}"
+
+
+def _fhir_taken() -> str:
+    kinds = [one["type"] for one in capability()["rest"][0]["resource"]]
+    return f"{', '.join(kinds[:-1])} and {kinds[-1]}"
 
 
 def _services(config: Config) -> Iterator[tuple[object, ...]]:

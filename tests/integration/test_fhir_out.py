@@ -98,6 +98,21 @@ def test_every_resource_obeys_r4s_own_definitions(made: Report, ehr: Server, pat
     assert len(flaws([broken])) >= 3, "the validation would see nothing"
 
 
+def test_the_documents_name_all_that_is_sent(made: Report, ehr: Server) -> None:
+    """docs/fhir.md is the statement of what goes out."""
+    text = (Path(__file__).parents[2] / "docs/fhir.md").read_text()
+    requests = {"POST": "create if there is none", "PUT": "conditional update"}
+    bundle = build(made, Describe(), server(ehr))
+    sent = {
+        f"| {entry['resource']['resourceType']} | {requests[entry['request']['method']]} |"
+        for entry in bundle["entry"]
+    }
+    assert len(sent) == 5
+    assert all(row in text for row in sent)
+    assert all(code in text for code in MEASURED)
+    assert {code_of(one) for one in of_kind(bundle, "Observation")} == MEASURED
+
+
 def test_the_result_is_told_as_it_is_in_the_sr(made: Report, ehr: Server) -> None:
     bundle = build(made, Describe(), server(ehr))
     assert made.lesions is not None
