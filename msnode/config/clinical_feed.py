@@ -8,7 +8,7 @@ from msnode.config.constraints import Within
 from msnode.config.fhir_patients import IssuerSystem, problems
 
 Kind = Literal[
-    "edss", "relapse", "relapse_review", "ocb", "kflc_index", "spinal_cord_lesion",
+    "edss", "treatment", "relapse", "relapse_review", "ocb", "kflc_index", "spinal_cord_lesion",
     "optic_nerve_lesion", "t25fw", "nine_hole_peg", "enhancing_lesions", "RIS", "CIS", "RRMS",
     "SPMS", "PPMS", "MS", "other",
 ]  # fmt: skip
@@ -22,9 +22,9 @@ class CodeOfKind:
     system: str
     """URI of the code system."""
     code: str
-    """Of an Observation, a Condition, or the reason or type of an Encounter."""
+    """Of an Observation, a Condition, a medication, or the reason or type of an Encounter."""
     kind: Kind
-    """Of the event; of a Condition the diagnosis."""
+    """Of the event; of a Condition the diagnosis; of a medication for MS treatment."""
 
 
 @dataclass(frozen=True, slots=True)

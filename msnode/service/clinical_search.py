@@ -187,7 +187,7 @@ class ClinicalSearch(threading.Thread):
         return {
             "Observation": [("code", kinds)],
             "Condition": [("code", ",".join([*own, *diseases, f"{LOCAL}|"]))],
-            "MedicationStatement": [],
+            "MedicationStatement": [("code", ",".join([*own, f"{LOCAL}|treatment"]))],
             "Encounter": [("reason-code", ",".join([*own, f"{LOCAL}|relapse"]))],
         }
 

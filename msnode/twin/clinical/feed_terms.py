@@ -5,6 +5,8 @@ from typing import Any
 from msnode.config import ClinicalFeed
 from msnode.twin.clinical.event_fhir import LOCAL, SNOMED, Resource, code_of
 
+TREATMENT = "treatment"
+"""Kind of the medications that are one of MS: what else a patient takes is none."""
 WITHOUT_UNIT = frozenset({"1", "{score}", "{count}", "{#}", ""})
 """UCUM for a number that is just that."""
 FOUND = {"52101004": "present", "10828004": "present", "2667000": "absent", "260385009": "absent"}
@@ -17,6 +19,10 @@ def in_our_terms(resource: Resource, feed: ClinicalFeed) -> Resource:
     kind = resource["resourceType"]
     if kind == "Encounter":
         return _encounter(resource, known)
+    if kind == "MedicationStatement":
+        concept = _with_ours(resource.get("medicationCodeableConcept", {}), known)
+        is_treatment = code_of(concept, LOCAL) == TREATMENT
+        return resource if is_treatment else {"resourceType": "another medication"}
     if kind not in ("Observation", "Condition"):
         return resource
     resource = resource | {"code": _with_ours(resource["code"], known)}

@@ -49,10 +49,7 @@ def _known(connection: sa.Connection, names: Iterable[str]) -> dict[str, set[tup
     asked = sorted(names)
     for start in range(0, len(asked), MOST_NAMES):
         some = columns.replaces.in_(asked[start : start + MOST_NAMES])
-        # withdrawals of this kind answer versions of others, and would answer one another
-        query = sa.select(columns.replaces, columns.patient_key, columns.identifier).where(
-            some, columns.kind != "withdrawn"
-        )
+        query = sa.select(columns.replaces, columns.patient_key, columns.identifier).where(some)
         for name, key, identifier in connection.execute(query):
             found.setdefault(name, set()).add((key, identifier))
     return found

@@ -28,8 +28,10 @@ KINDS_OF = {
     "MedicationStatement": ("treatment_begun", "treatment_stopped"),
 }
 """The events that a resource may tell of: "" for one, whatever its kind."""
-PASSED = frozenset({"code", "resourceType", "status", "verificationStatus"})
-"""Columns of flaws that are none: what a resource is about is not kept here, or does not hold."""
+ELSE = frozenset({"code", "resourceType"})
+"""Columns of flaws that are none: what a resource is about is not kept here."""
+HOLDS = frozenset({"status", "verificationStatus"})
+"""Likewise: it does not hold (yet, or any more)."""
 WRONG = (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError)
 """What a resource provokes that is none of R4."""
 
@@ -129,8 +131,10 @@ def _versions(resource: Resource, source: str, at: str) -> Iterator[Cells | Flaw
     if is_error and not when:
         yield Flaw("meta", "what was entered in error needs meta.lastUpdated")
         return
-    found = [] if is_error else [checked(one) for one in cells_of_resource(resource)]
-    if all(isinstance(one, Flaw) and one.column in PASSED for one in found):
+    is_bare = is_error and kind == "MedicationStatement"
+    found = [] if is_bare else [checked(one) for one in cells_of_resource(resource)]
+    is_else = bool(found) and all(isinstance(one, Flaw) and one.column in ELSE for one in found)
+    if all(isinstance(one, Flaw) and one.column in ELSE | HOLDS for one in found):
         found = []
     names = KINDS_OF[kind]
     for one in found:
@@ -144,7 +148,7 @@ def _versions(resource: Resource, source: str, at: str) -> Iterator[Cells | Flaw
     for name in names:
         if name not in (told if len(names) > 1 else ({""} if told else set())):
             gone = {"kind": "withdrawn", "date": f"{when[:4]}-{when[4:6]}-{when[6:8]}"}
-            note = {} if is_error else {"note": GONE}
+            note = {"note": GONE} if is_else else {}
             yield gone | note | _called(resource, source, name, when)
 
 

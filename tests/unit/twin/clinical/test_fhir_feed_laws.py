@@ -80,6 +80,7 @@ def test_the_last_version_holds_of_its_patient_in_any_order(versions: Any, rando
     shuffled = list(resources)
     random.shuffle(shuffled)
     assert state(resources) == expected
+    assert state(shuffled) == expected
     assert state([*shuffled, *shuffled]) == expected
 
 
