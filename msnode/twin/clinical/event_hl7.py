@@ -24,7 +24,7 @@ from msnode.twin.clinical.event_csv import (
 )
 from msnode.twin.clinical.event_kinds import KINDS, nothing
 from msnode.twin.clinical.events import VERSION
-from msnode.twin.clinical.hl7_message import Segment, Unreadable, cut, segments
+from msnode.hl7v2.hl7_message import Segment, Unreadable, cut, segments
 
 LARGEST = 64 * 1024**2
 """Bytes: a file is read as a whole, and shall not fill the memory."""
