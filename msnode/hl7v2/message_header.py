@@ -37,7 +37,8 @@ class MessageHeader:
         """A component of a field, as far as it is ASCII."""
         parts = self[number].split(self.separator)
         found = parts[component - 1] if component <= len(parts) else b""
-        return found.decode("ascii", "replace").strip()
+        told = found.decode("ascii", "replace").strip()
+        return "".join(one if one.isprintable() else "?" for one in told)
 
     @property
     def kind(self) -> str:

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from msnode.store.database import metadata
+from msnode.store.hl7_tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
