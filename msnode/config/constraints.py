@@ -167,6 +167,13 @@ def bearer_token(value: str) -> str | None:
     return "is no bearer token of 16 characters or more; take `openssl rand -hex 32`"
 
 
+def hl7_name(value: str) -> str | None:
+    """An application or facility in a message's header (HD, HL7 v2.5.1 2.A.33): no separators."""
+    if re.fullmatch(r"[A-Za-z0-9 _.:/@+-]{0,180}", value) and value == value.strip():
+        return None
+    return f"{value!r} cannot be used; take letters, digits and spaces, . _ : / @ + and -"
+
+
 def is_address(text: str) -> bool:
     """Whether a text is an IP address."""
     try:

@@ -30,7 +30,10 @@ from msnode.store.database import (
     studies,
 )
 from msnode.store.files import fsync
+from msnode.store.hl7_tables import hl7_messages, orders
 from msnode.store.merges import forget_merges
+from msnode.store.messages import forget_messages
+from msnode.store.orders import forget_orders
 from msnode.store.patients import keys_of
 from msnode.twin.clinical import event_store
 from msnode.twin.expect import prediction_store
@@ -92,6 +95,8 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         of_them = prior_studies.c.prior_key.in_([study, *fetched])
         connection.execute(prior_studies.delete().where(of_them))
         event_store.delete(connection, keys)
+        forget_messages(connection, keys)
+        forget_orders(connection, keys, study)
         prediction_store.delete(connection, patient)
         forget_merges(connection, keys)
         counts = [
@@ -143,6 +148,7 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
             raise MsnodeError("there is no clinical event of this patient here")
         _forget_in_copies(folder, None, keys, keys)
         count = event_store.delete(connection, keys)
+        forget_messages(connection, keys)
         prediction_store.delete(connection, keys)
         if not connection.scalar(sa.select(sa.exists().where(studies.c.patient_key.in_(keys)))):
             forget_merges(connection, keys)
@@ -241,6 +247,12 @@ def _forget_in_copy(
         for (table,) in tables:
             columns = {row[1] for row in copy.execute(f"PRAGMA table_info({table})")}
             if table == clinical_events.name:
+                mine = ((key,) for key in keys)
+                copy.executemany(f"DELETE FROM {table} WHERE patient_key = ?", mine)  # noqa: S608
+            elif table == hl7_messages.name:
+                mine = ((key,) for key in keys)
+                copy.executemany(f"DELETE FROM {table} WHERE ? IN (patient_key, other_key)", mine)  # noqa: S608
+            elif table == orders.name:
                 mine = ((key,) for key in keys)
                 copy.executemany(f"DELETE FROM {table} WHERE patient_key = ?", mine)  # noqa: S608
             elif table == patient_merges.name:

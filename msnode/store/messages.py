@@ -1,7 +1,7 @@
 """HL7 v2 messages on record: each once, with what became of it and the answer it got."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -93,25 +93,35 @@ def forget_messages(connection: sa.Connection, keys: Collection[str]) -> int:
     return connection.execute(hl7_messages.delete().where(mine)).rowcount
 
 
-def expire(
-    connection: sa.Connection, before: float, outcomes: Sequence[Outcome], *, with_orders: bool
-) -> int:
-    """Delete what came before a time; returns the bytes that it took.
+def expired(
+    connection: sa.Connection, before: float, outcomes: Collection[Outcome]
+) -> int | None:
+    """Bytes of the messages that came before a time; None where there is neither message nor order.
 
     Args:
-        connection: in a transaction.
+        connection: to the database.
         before: unix time in seconds.
-        outcomes: of the messages that go.
-        with_orders: orders of which nothing newer was told, too.
+        outcomes: of the messages.
     """
     columns = hl7_messages.c
-    old = sa.and_(columns.received_at < before, columns.outcome.in_(outcomes))
-    size = sa.select(sa.func.sum(sa.func.length(columns.content))).where(old)
-    freed = connection.scalar(size) or 0
-    connection.execute(hl7_messages.delete().where(old))
-    if with_orders:
+    sums = sa.func.count(), sa.func.sum(sa.func.length(columns.content))
+    count, size = connection.execute(sa.select(*sums).where(_old(before, outcomes))).one()
+    stale = sa.select(sa.func.count()).where(orders.c.received_at < before)
+    if Outcome.USED in outcomes:
+        count += connection.scalar(stale) or 0
+    return (size or 0) if count else None
+
+
+def expire(connection: sa.Connection, before: float, outcomes: Collection[Outcome]) -> None:
+    """Delete what `expired` counts; with messages that were used go the orders that are as old."""
+    connection.execute(hl7_messages.delete().where(_old(before, outcomes)))
+    if Outcome.USED in outcomes:
         connection.execute(orders.delete().where(orders.c.received_at < before))
-    return freed
+
+
+def _old(before: float, outcomes: Collection[Outcome]) -> sa.ColumnElement[bool]:
+    columns = hl7_messages.c
+    return sa.and_(columns.received_at < before, columns.outcome.in_(outcomes))
 
 
 def _message(row: sa.RowMapping) -> Message:

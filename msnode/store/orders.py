@@ -43,6 +43,19 @@ class Order:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """Urgent orders, and studies.
+
+    Attributes:
+        orders: key and time of each.
+        studies: key and generation of those that wait in the queue.
+    """
+
+    orders: tuple[tuple[str, str], ...] = ()
+    studies: tuple[tuple[str, int], ...] = ()
+
+
 def place(connection: sa.Connection, order: Order, now: float) -> bool:
     """Keep what is told of an order, unless something newer is on record.
 
@@ -100,28 +113,35 @@ def _fits(connection: sa.Connection, one: str, other: str) -> bool:
     return not contradict(one, other) or are_one(connection, one, other)
 
 
-def take_news(connection: sa.Connection) -> list[tuple[str, int]]:
-    """Studies that wait in the engine's queue, for which an order came that wants them at once.
+def find_news(connection: sa.Connection) -> News:
+    """Urgent orders that nobody has looked at, and the studies in the queue that they are for.
 
-    Returns:
-        Study key and generation. Each order is looked at once: a study that comes later finds it
-        by itself.
+    They count as looked at with `settle_news`. A study that comes later finds its order by itself.
     """
-    news = connection.execute(sa.select(orders).where(orders.c.is_news)).mappings().all()
+    columns = orders.c
+    query = sa.select(columns.order_key, columns.told_at, columns.study_key, columns.accession_key)
+    news = connection.execute(query.where(columns.is_news)).all()
     if not news:
-        return []
-    seen = [row["order_key"] for row in news]
-    connection.execute(orders.update().where(orders.c.order_key.in_(seen)).values(is_news=False))
-    columns = studies.c
+        return News()
     is_its = sa.or_(
-        columns.study_key.in_([row["study_key"] for row in news if row["study_key"]]),
-        columns.accession_key.in_([row["accession_key"] for row in news if row["accession_key"]]),
+        studies.c.study_key.in_([row.study_key for row in news if row.study_key]),
+        studies.c.accession_key.in_([row.accession_key for row in news if row.accession_key]),
     )
-    query = sa.select(columns.study_key, columns.generation).where(
-        is_its, columns.state == StudyState.QUEUED
+    waiting = sa.select(studies.c.study_key, studies.c.generation).where(
+        is_its, studies.c.state == StudyState.QUEUED
     )
-    found = [(row.study_key, row.generation) for row in connection.execute(query)]
-    return [one for one in found if is_stat(connection, one[0])]
+    found = [(row.study_key, row.generation) for row in connection.execute(waiting)]
+    return News(
+        tuple((row.order_key, row.told_at) for row in news),
+        tuple(one for one in found if is_stat(connection, one[0])),
+    )
+
+
+def settle_news(connection: sa.Connection, news: News) -> None:
+    """Take orders as looked at, unless something newer has been told of them since."""
+    for key, told_at in news.orders:
+        mine = sa.and_(orders.c.order_key == key, orders.c.told_at == told_at)
+        connection.execute(orders.update().where(mine).values(is_news=False))
 
 
 def forget_orders(connection: sa.Connection, keys: Collection[str], study_key: str = "") -> int:

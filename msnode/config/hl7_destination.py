@@ -1,0 +1,41 @@
+"""A destination that gets results as HL7 v2 messages: a RIS, an interface engine."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from msnode.config.constraints import Host, Port, Seconds, hl7_name
+from msnode.config.destinations import Tls, _Named
+
+Name = Annotated[str, hl7_name]
+
+
+@dataclass(frozen=True, slots=True)
+class Hl7Destination(_Named):
+    """An HL7 v2 system that gets an ORU^R01 for each result, over MLLP (docs/hl7.md)."""
+
+    WHAT: ClassVar = "an HL7 destination"
+
+    mllp: Host
+    """Host name or address."""
+    port: Port = 2575
+    """TCP port; 2575 is registered for HL7."""
+    tls: Tls | None = field(default=None, kw_only=True)
+    """Null: plain TCP, for a closed network segment: the message names the patient."""
+    timeout_s: Seconds = field(default=30.0, kw_only=True)
+    """It must take the connection, and then acknowledge, within so long."""
+    sending_application: Name = field(default="MSNODE", kw_only=True)
+    """MSH-3."""
+    sending_facility: Name = field(default="", kw_only=True)
+    """MSH-4."""
+    receiving_application: Name = field(default="", kw_only=True)
+    """MSH-5."""
+    receiving_facility: Name = field(default="", kw_only=True)
+    """MSH-6."""
+    processing: Literal["P", "T", "D"] = field(default="P", kw_only=True)
+    """MSH-11: production, training or debugging."""
+    status: Literal["R", "P", "F"] = field(default="R", kw_only=True)
+    """OBR-25 and OBX-11. R: stored, not yet verified, which is what it is; P, preliminary, or F,
+    final, where the receiver takes no R. With F a revision is a correction, C."""
+    template: Path | None = field(default=None, kw_only=True)
+    """Of the message; null: the one that comes with the program."""
