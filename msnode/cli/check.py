@@ -23,6 +23,8 @@ from msnode.config import (
     DicomPeer,
     Dicomweb,
     Folder,
+    Hl7,
+    Hl7Destination,
     Http,
     PriorSource,
     Receive,
@@ -33,7 +35,7 @@ from msnode.config import (
 )
 from msnode.config.overlaps import EVERYWHERE, is_listened_on, itself
 from msnode.config.tls_files import unreadable_of
-from msnode.deliver import webhook
+from msnode.deliver import mllp_sender, webhook
 from msnode.deliver.verification import negotiate
 from msnode.deliver.webhook import reach
 from msnode.errors import ConfigError, MsnodeError
@@ -41,6 +43,8 @@ from msnode.fetch.retrieve import GET, MOVE
 from msnode.notices.notice import trial
 from msnode.notices.watch import senders
 from msnode.receive.dicomweb.web_listener import server_tls
+from msnode.receive.mllp.mllp_listener import mllp_tls
+from msnode.report.oru_message import rendered, sample_facts
 from msnode.requestor.peer import echo, offering
 from msnode.requestor.query import FIND
 from msnode.store.database import open_database
@@ -76,6 +80,8 @@ def problems(
     yield "listener", _problem(partial(_listener, config.receive, runs=runs))
     if (web := config.receive.dicomweb) is not None:
         yield "dicomweb", _problem(partial(_web_listener, web, runs=runs))
+    if (hl7 := config.receive.hl7) is not None:
+        yield "hl7", _problem(partial(_hl7_listener, hl7, runs=runs))
     http = config.http
     yield "http", _problem(partial(_port, "http", http.address, http.port, runs=runs))
     if config.audit.syslog is not None:
@@ -164,6 +170,14 @@ def _web_listener(web: Dicomweb, *, runs: bool) -> None:
     _port("receive.dicomweb", web.address, web.port, runs=runs)
 
 
+def _hl7_listener(hl7: Hl7, *, runs: bool) -> None:
+    """All that the HL7 v2 listener is made of."""
+    if hl7.tls is not None:
+        _readable("receive.hl7.tls", hl7.tls)
+        mllp_tls(hl7)
+    _port("receive.hl7", hl7.address, hl7.port, runs=runs)
+
+
 def _syslog(syslog: Syslog, *, peers: bool) -> None:
     """The syslog server's TLS files, and the server itself."""
     if syslog.tls is not None:
@@ -212,6 +226,9 @@ def _prepare(destination: Destination, receive: Receive) -> None:
         case Webhook():
             _tls(destination.tls)
             webhook.context(destination)
+        case Hl7Destination():
+            _tls(destination.tls)
+            rendered(sample_facts(destination), destination.template)
         case DicomPeer():
             _tls(destination.tls)
             if destination.verify == "commitment" and receive.callers:
@@ -262,6 +279,8 @@ def _reach(destination: Destination, receive: Receive) -> None:
     match destination:
         case Webhook():
             reach(destination)
+        case Hl7Destination():
+            mllp_sender.reach(destination)
         case DicomPeer():
             _is_another(destination, receive)
             echo(destination, receive.ae_title)

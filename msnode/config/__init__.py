@@ -5,11 +5,13 @@ from msnode.config.destinations import (
     DicomPeer,
     Folder,
     Form,
+    Hl7Destination,
     ObjectDestination,
     Retry,
     Tls,
     Webhook,
 )
+from msnode.config.hl7_receive import Hl7, Hl7Caller
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
 from msnode.config.models import BUNDLE, LESIONS, Classify, Expect, Outline, Priority, Urgent
@@ -48,6 +50,9 @@ __all__ = [
     "Expect",
     "Folder",
     "Form",
+    "Hl7",
+    "Hl7Caller",
+    "Hl7Destination",
     "Http",
     "Mail",
     "NamedSource",

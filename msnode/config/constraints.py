@@ -209,6 +209,7 @@ BytesOrNone = Annotated[int, Within(0)]
 """0 switches the limit off."""
 Count = Annotated[int, Within(1)]
 Days = Annotated[float, days]
+Hl7Name = Annotated[str, hl7_name]
 Host = Annotated[str, host]
 Hours = Annotated[str, hours]
 Label = Annotated[str, label]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from msnode.config.constraints import (
     AeTitle,
+    Hl7Name,
     Host,
     Label,
     Port,
@@ -168,9 +169,40 @@ class Webhook(_Named):
             yield "ca: does nothing beside tls, which has its own; delete it"
 
 
-Destination = DicomPeer | Folder | Webhook
+@dataclass(frozen=True, slots=True)
+class Hl7Destination(_Named):
+    """An HL7 v2 system that gets an ORU^R01 for each result, over MLLP (docs/hl7.md)."""
 
-KEYS = {"host": DicomPeer, "folder": Folder, "url": Webhook}
+    WHAT: ClassVar = "an HL7 destination"
+
+    mllp: Host
+    """Host name or address."""
+    port: Port = 2575
+    """TCP port; 2575 is registered for HL7."""
+    tls: Tls | None = field(default=None, kw_only=True)
+    """Null: plain TCP, for a closed network segment: the message names the patient."""
+    timeout_s: Seconds = field(default=30.0, kw_only=True)
+    """It must take the connection, and then acknowledge, within so long."""
+    sending_application: Hl7Name = field(default="MSNODE", kw_only=True)
+    """MSH-3."""
+    sending_facility: Hl7Name = field(default="", kw_only=True)
+    """MSH-4."""
+    receiving_application: Hl7Name = field(default="", kw_only=True)
+    """MSH-5."""
+    receiving_facility: Hl7Name = field(default="", kw_only=True)
+    """MSH-6."""
+    processing: Literal["P", "T", "D"] = field(default="P", kw_only=True)
+    """MSH-11: production, training or debugging."""
+    status: Literal["R", "P", "F"] = field(default="R", kw_only=True)
+    """OBR-25 and OBX-11. R: stored, not yet verified, which is what it is; P, preliminary, or F,
+    final, where the receiver takes no R. With F a revision is a correction, C."""
+    template: Path | None = field(default=None, kw_only=True)
+    """Of the message; null: the one that comes with the program."""
+
+
+Destination = DicomPeer | Folder | Webhook | Hl7Destination
+
+KEYS = {"host": DicomPeer, "folder": Folder, "url": Webhook, "mllp": Hl7Destination}
 """The key in a file that makes a destination one of its kind."""
 
 

@@ -5,28 +5,30 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msnode.config.constraints import is_loopback
-from msnode.config.destinations import Destination, DicomPeer, Folder
+from msnode.config.destinations import Destination, DicomPeer, Folder, Hl7Destination
 from msnode.config.prior_sources import PeerSource, PriorSource, peer_of
 
 if TYPE_CHECKING:
+    from msnode.config.hl7_receive import Hl7
     from msnode.config.settings import Caller, Http, Receive
+    from msnode.config.web_receive import Dicomweb
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - not bound here
 
 
 def equal_ports(receive: "Receive", http: "Http") -> Iterator[str]:
-    """DICOM, HTTP and STOW-RS on one port."""
-    if receive.port == http.port != 0 and _meet(receive.address, http.address):
-        yield f"http.port: {http.port} is receive.port, too; give one of them another"
-    web = receive.dicomweb
-    if web is None:
-        return
-    sections: tuple[tuple[str, Receive | Http], ...] = (("receive", receive), ("http", http))
-    for name, other in sections:
-        if web.port == other.port != 0 and _meet(web.address, other.address):
-            yield (
-                f"receive.dicomweb.port: {web.port} is {name}.port, too; give one of them another"
-            )
+    """Two listeners on one port."""
+    every: dict[str, Receive | Http | Dicomweb | Hl7 | None] = {
+        "receive": receive,
+        "http": http,
+        "receive.dicomweb": receive.dicomweb,
+        "receive.hl7": receive.hl7,
+    }
+    sections = [(name, one.address, one.port) for name, one in every.items() if one is not None]
+    for i, (name, address, port) in enumerate(sections):
+        for other, its_address, its_port in sections[:i]:
+            if port == its_port != 0 and _meet(address, its_address):
+                yield f"{name}.port: {port} is {other}.port, too; give one of them another"
 
 
 def _meet(one: str, other: str) -> bool:
@@ -87,6 +89,8 @@ def _place(destination: Destination) -> object:
         return host, destination.port, destination.ae_title.strip()
     if isinstance(destination, Folder):
         return destination.folder.resolve()
+    if isinstance(destination, Hl7Destination):
+        return destination.mllp.casefold().rstrip("."), destination.port
     return destination.url
 
 

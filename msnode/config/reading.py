@@ -41,7 +41,9 @@ class Kinds(NamedTuple):
 UNIONS: tuple[tuple[Any, Kinds], ...] = (
     (
         Destination,
-        Kinds(KEYS, DicomPeer, "either ae_title, host and port, or folder, or url and secret"),
+        Kinds(
+            KEYS, DicomPeer, "either ae_title, host and port, or folder, or url and secret, or mllp"
+        ),
     ),
     (PriorSource, Kinds(SOURCE_KEYS, PeerSource, "either source, or ae_title, host and port")),
 )

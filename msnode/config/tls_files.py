@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msnode.config.destinations import Folder, Tls, Webhook
+from msnode.config.destinations import Folder, Hl7Destination, Tls, Webhook
 from msnode.config.prior_sources import PeerSource
 
 if TYPE_CHECKING:
@@ -16,11 +16,15 @@ def unreadable(config: "Config") -> Iterator[str]:
     yield from unreadable_of("receive.tls", config.receive.tls)
     if config.receive.dicomweb is not None:
         yield from unreadable_of("receive.dicomweb.tls", config.receive.dicomweb.tls)
+    if config.receive.hl7 is not None:
+        yield from unreadable_of("receive.hl7.tls", config.receive.hl7.tls)
     for i, destination in enumerate(config.destinations):
         if not isinstance(destination, Folder):
             yield from unreadable_of(f"destinations.{i}.tls", destination.tls)
         if isinstance(destination, Webhook) and destination.ca is not None:
             yield from _unreadable(f"destinations.{i}.ca", destination.ca)
+        if isinstance(destination, Hl7Destination) and destination.template is not None:
+            yield from _unreadable(f"destinations.{i}.template", destination.template)
     for i, source in enumerate(config.priors):
         if isinstance(source, PeerSource):
             yield from unreadable_of(f"priors.{i}.tls", source.tls)

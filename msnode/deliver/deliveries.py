@@ -12,11 +12,12 @@ import sqlalchemy as sa
 
 from msnode import metrics
 from msnode.audit import SILENT, Trail
-from msnode.config import Destination, DicomPeer, Folder, Webhook
+from msnode.config import Destination, DicomPeer, Folder, Hl7Destination, Webhook
 from msnode.config.destinations import proof_by
 from msnode.deliver.backoff import pause
 from msnode.deliver.c_store import read_item, send
 from msnode.deliver.folder import copy
+from msnode.deliver.mllp_sender import read_control_id, send_messages
 from msnode.deliver.outages import Outages
 from msnode.deliver.transfer_audit import begun, ended
 from msnode.deliver.verification import (
@@ -84,6 +85,8 @@ def _brought(
             return copy(paths, destination)
         case Webhook():
             return post(paths, destination)
+        case Hl7Destination():
+            return send_messages(paths, destination)
 
 
 class Deliveries:
@@ -259,9 +262,11 @@ def _log(
 
 
 def identify(path: Path) -> str:
-    """The UID under which the receipts know a result file or a signal.
+    """The UID under which the receipts know a result file, or the ID of a signal or a message.
 
     Raises:
-        Refused: it is neither.
+        Refused: it is none of them.
     """
+    if path.suffix == ".hl7":
+        return read_control_id(path)[0]
     return read(path)[0] if path.suffix == ".json" else read_item(path).sop_instance_uid

@@ -11,7 +11,11 @@ from msnode.audit import Node, Trail, Transfer
 from msnode.config import Destination, DicomPeer
 from msnode.deliver.c_store import read_item
 from msnode.deliver.verification import Delivery
+from msnode.hl7v2.hl7_message import segments
 from msnode.records.receipt import Receipt
+
+STUDY = "113014"
+"""DICOM's code (PS3.16 D) of a study's UID in a message."""
 
 
 def begun(trail: Trail, delivery: Delivery, paths: Sequence[Path]) -> None:
@@ -44,8 +48,8 @@ def _node(destination: Destination) -> Node:
 
 
 def _by_class(paths: Sequence[Path]) -> dict[str, int]:
-    """Number of instances of each SOP class; a signal is of none."""
-    items = [read_item(path) for path in paths if path.suffix != ".json"]
+    """Number of instances of each SOP class; a signal and a message are of none."""
+    items = [read_item(path) for path in paths if path.suffix == ".dcm"]
     return dict(Counter(str(item.sop_class_uid) for item in items))
 
 
@@ -53,6 +57,17 @@ def _whose(path: Path) -> tuple[str, str]:
     """StudyInstanceUID and PatientID of a result object; a signal has no PatientID."""
     if path.suffix == ".json":
         return str(json.loads(path.read_bytes())["study_instance_uid"]), ""
+    if path.suffix == ".hl7":
+        return _told_in(path)
     tags = ["StudyInstanceUID", "PatientID"]
     header = dcmread(path, stop_before_pixels=True, specific_tags=tags)
     return str(header.StudyInstanceUID), str(header.get("PatientID") or "")
+
+
+def _told_in(path: Path) -> tuple[str, str]:
+    """The same of a message, as far as the site's template tells them."""
+    found = segments(path.read_bytes().rstrip(b"\r"))
+    study = (o for o in found if o.name == "OBX" and o.parts(o.repetitions(3)[0])[0] == STUDY)
+    uid = next((one.only(5) for one in study), "")
+    whose = (one.parts(one.repetitions(3)[0])[0] for one in found if one.name == "PID")
+    return uid, next(whose, "")

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from msnode import report
-from msnode.config import Config, Destination, ObjectDestination
+from msnode import metrics, report
+from msnode.config import Config, Destination, Hl7Destination, ObjectDestination, Webhook
 from msnode.confined import Confined
 from msnode.errors import Refused, Unforeseen
 from msnode.flow.steps import work_folder
@@ -27,6 +27,9 @@ NOT_SO = (Refused, Unforeseen)
 
 SIGNAL = "signal.json"
 """What webhooks get; it lies beside the folders with the other destinations' objects."""
+
+MESSAGES = "hl7"
+"""Folder of what HL7 destinations get, a message for each."""
 
 SENT = "sent.json"
 """Which of these folders each destination gets, by its settings when the study was reported."""
@@ -95,9 +98,33 @@ class ResultFiles:
             written += self._reader.call(tuple[Path, ...], report.write, *task)
         with replacing(folder / SENT) as file:
             file.write(json.dumps({d.name: d.objects for d in takers}).encode())
-        if len(takers) < len(self._config.destinations):
+        others = self._config.destinations
+        if any(isinstance(d, Webhook) for d in others):
             report.write_signal(made, written, folder / SIGNAL)
+        for one in others:
+            if isinstance(one, Hl7Destination):
+                self._write_message(made, one, message_path(folder, one))
         return made
+
+    def _write_message(self, made: Report, destination: Hl7Destination, path: Path) -> None:
+        """The message of a result, by the site's template, or by ours where that makes none.
+
+        A template that does not fit this result shall not keep it from whoever waits for it.
+        """
+        for one in (destination, replace(destination, template=None)):
+            try:
+                task = (made, self._config.report, one)
+                message = self._reader.call(str, report.render_result, *task)
+                break
+            except NOT_SO as error:
+                if one.template is None:
+                    raise
+                metrics.QUARANTINED.labels("hl7_template").inc()
+                log.error("study=%s destination=%s the usual template is used instead: %s",
+                          uid_hash(made.study_instance_uid), one.name, error)  # fmt: skip
+        path.parent.mkdir(exist_ok=True)
+        with replacing(path) as file:
+            file.write(message.encode())
 
     def _knowing(self, made: Report, takers: Sequence[str]) -> Report:
         """Add the files of the earlier result that these destinations got, if still here."""
@@ -127,6 +154,8 @@ class ResultFiles:
         if isinstance(destination, ObjectDestination):
             name = _sent(folder).get(destination.name, destination.objects)
             found = sorted(folder.glob(f"{name}/*.dcm"))
+        elif isinstance(destination, Hl7Destination):
+            found = [one for one in [message_path(folder, destination)] if one.exists()]
         else:
             found = sorted(folder.glob(SIGNAL))
         if not found:
@@ -141,6 +170,11 @@ def _sent(folder: Path) -> dict[str, str]:
     """Which objects of a generation each destination got; empty where that is not known."""
     path = folder / SENT
     return json.loads(path.read_text()) if path.exists() else {}
+
+
+def message_path(folder: Path, destination: Hl7Destination) -> Path:
+    """Where the message for a destination lies."""
+    return folder / MESSAGES / f"{uid_hash(destination.name)}.hl7"
 
 
 def _some(paths: Sequence[Path]) -> list[Path]:

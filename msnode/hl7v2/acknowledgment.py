@@ -14,14 +14,14 @@ from msnode.hl7v2.message_header import MessageHeader, header_of
 
 SEQUENCE, MISSING, DATA_TYPE, NOT_IN_TABLE = 100, 101, 102, 103
 WRONG_TYPE, WRONG_EVENT, WRONG_PROCESSING, WRONG_VERSION = 200, 201, 202, 203
-UNKNOWN_KEY, DUPLICATE_KEY, INTERNAL = 204, 205, 207
+UNKNOWN_KEY, DUPLICATE_KEY, LOCKED, INTERNAL = 204, 205, 206, 207
 MEANINGS = {
     SEQUENCE: "Segment sequence error", MISSING: "Required field missing",
     DATA_TYPE: "Data type error", NOT_IN_TABLE: "Table value not found",
     WRONG_TYPE: "Unsupported message type", WRONG_EVENT: "Unsupported event code",
     WRONG_PROCESSING: "Unsupported processing id", WRONG_VERSION: "Unsupported version id",
     UNKNOWN_KEY: "Unknown key identifier", DUPLICATE_KEY: "Duplicate key identifier",
-    INTERNAL: "Application internal error",
+    LOCKED: "Application record locked", INTERNAL: "Application internal error",
 }  # fmt: skip
 """HL7 table 0357."""
 MOST_ERRORS = 20

@@ -3,6 +3,7 @@
 from msnode.config import Describe
 from msnode.records.results import Report
 from msnode.report import case, montage, pdf
+from msnode.report.oru_message import render_result
 from msnode.report.profiles import PROFILES, write
 from msnode.report.sr_document import document_reference
 from msnode.report.sr_reader import Summary, read
@@ -10,7 +11,8 @@ from msnode.report.study_header import study_date
 from msnode.report.webhook_body import write_signal
 
 __all__ = [
-    "PROFILES", "Summary", "document_reference", "montage", "page", "read", "study_date", "write",
+    "PROFILES", "Summary", "document_reference", "montage", "page", "read", "render_result",
+    "study_date", "write",
     "write_signal",
 ]  # fmt: skip
 

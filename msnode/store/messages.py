@@ -93,9 +93,7 @@ def forget_messages(connection: sa.Connection, keys: Collection[str]) -> int:
     return connection.execute(hl7_messages.delete().where(mine)).rowcount
 
 
-def expired(
-    connection: sa.Connection, before: float, outcomes: Collection[Outcome]
-) -> int | None:
+def expired(connection: sa.Connection, before: float, outcomes: Collection[Outcome]) -> int | None:
     """Bytes of the messages that came before a time; None where there is neither message nor order.
 
     Args:

@@ -94,7 +94,7 @@ class MllpSession:
             self.is_idle = True
             message = self.connection.message()
             if message is None:
-                return
+                return None
             self.is_idle = False
             caller = self._services.policy.name_of(self._peer, message)
             if caller is None:
