@@ -8,8 +8,9 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 
 from msnode.config import Hl7Destination
 from msnode.errors import Refused, TryLater
@@ -153,5 +154,17 @@ def _connected(destination: Hl7Destination, end: float) -> Iterator[socket.socke
             yield plain
             return
         plain.settimeout(_left(end))
-        with context.wrap_socket(plain, server_hostname=destination.mllp) as secured:
-            yield secured
+        watch = Timer(_left(end), _cut, (plain,))  # a handshake may come byte by byte
+        watch.start()
+        try:
+            with context.wrap_socket(plain, server_hostname=destination.mllp) as secured:
+                watch.cancel()
+                yield secured
+        finally:
+            watch.cancel()
+
+
+def _cut(connected: socket.socket) -> None:
+    """End a connection under whoever waits for it."""
+    with suppress(OSError):  # it has just been closed
+        connected.shutdown(socket.SHUT_RDWR)

@@ -101,9 +101,9 @@ class ResultFiles:
         others = self._config.destinations
         if any(isinstance(d, Webhook) for d in others):
             report.write_signal(made, written, folder / SIGNAL)
-        for one in others:
-            if isinstance(one, Hl7Destination):
-                self._write_message(made, one, message_path(folder, one))
+        for other in others:
+            if isinstance(other, Hl7Destination):
+                self._write_message(made, other, message_path(folder, other))
         return made
 
     def _write_message(self, made: Report, destination: Hl7Destination, path: Path) -> None:

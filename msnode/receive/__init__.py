@@ -1,4 +1,4 @@
-"""Receive: the DICOM, the STOW-RS and the HL7 v2 listener, the durable inbox, and when a study is complete."""
+"""Receive: the listeners, the durable inbox, and when a study is complete."""
 
 from msnode.receive.dicomweb.web_listener import WebListener
 from msnode.receive.inbox.inbox import Inbox

@@ -66,11 +66,14 @@ class MllpSession:
             self.connection.shake_hands()
             self._peer = Peer(self._peer.address, names_of(self.connection.socket))
             rule = self._services.policy.rule_against(self._peer)
-            if rule is not None:
-                return self._refuse(rule, "it fits no caller of receive.hl7")
-            self._serve()
+            if rule is None:
+                self._serve()
+            else:
+                self._refuse(rule, "it fits no caller of receive.hl7")
         except Closed as over:
             metrics.HL7_BROKEN.labels(str(over)).inc()
+            if str(over) == "timeout":
+                self._refuse("network_timeout_s", "too slow")
         except NoBlock as error:
             metrics.HL7_BROKEN.labels("framing").inc()
             self._refuse("mllp", str(error))
@@ -80,7 +83,6 @@ class MllpSession:
         finally:
             if self.connection.halves:
                 metrics.HL7_BROKEN.labels("half").inc(self.connection.halves)
-        return None
 
     def stop(self) -> None:
         """End the connection as soon as no message is being taken; called by another thread."""
@@ -94,11 +96,12 @@ class MllpSession:
             self.is_idle = True
             message = self.connection.message()
             if message is None:
-                return None
+                return
             self.is_idle = False
             caller = self._services.policy.name_of(self._peer, message)
             if caller is None:
-                return self._refuse("caller", "MSH-3 or MSH-4 is no caller's")
+                self._refuse("caller", "MSH-3 or MSH-4 is no caller's")
+                return
             answer = self._services.take(message, caller)
             if answer is not None:
                 self.connection.answer(answer)
