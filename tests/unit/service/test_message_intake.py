@@ -1,0 +1,394 @@
+"""What HL7 v2 messages change, and what is answered; each once, in any order."""
+
+import time
+from itertools import count, permutations
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from msnode import audit, metrics
+from msnode.service.message_intake import OF_NO_CONCERN, MessageIntake
+from msnode.store import messages, orders
+from msnode.store.database import StudyState, clinical_events, studies
+from msnode.store.hl7_tables import hl7_messages
+from msnode.store.messages import Outcome
+from msnode.store.patients import accession_key, are_one, patient_key
+from msnode.twin.clinical.event_store import of_patient
+from msnode.twin.clinical.events import sift
+from tests.hl7_messages import (
+    EDSS,
+    OBR,
+    PID,
+    RELAPSE,
+    code,
+    errors,
+    message,
+    msh,
+    order,
+)
+
+SECRET = b"0" * 32
+WHO = patient_key(SECRET, "4711", "CLINIC")
+ORU = message(msh(), PID, OBR, EDSS, RELAPSE)
+MERGE = message(msh("ADT^A40^ADT_A39", "m1"), "PID|1||4711^^^CLINIC^MR", "MRG|0815^^^CLINIC^MR")
+
+
+@pytest.fixture
+def intake(database: sa.Engine) -> MessageIntake:
+    return MessageIntake(database, SECRET, "P", lambda: True)
+
+
+def take(intake: MessageIntake, one: bytes) -> str:
+    return code(intake.take(one, "HIS"))
+
+
+def outcomes(database: sa.Engine) -> list[str]:
+    with database.connect() as connection:
+        return sorted(connection.scalars(sa.select(hl7_messages.c.outcome)))
+
+
+def events(database: sa.Engine, key: str = WHO) -> list[tuple[str, str]]:
+    with database.connect() as connection:
+        valid = sift(one.event for one in of_patient(connection, key)).valid
+    return sorted((one.kind, one.value) for one in valid)
+
+
+def add_study(
+    database: sa.Engine, key: str = "0" * 16, patient: str = WHO, accession: str = "A1"
+) -> str:
+    with database.begin() as connection:
+        connection.execute(
+            studies.insert().values(
+                study_key=key, study_instance_uid="1.2", patient_key=patient, generation=1,
+                state=StudyState.QUEUED, first_at=0.0, last_at=0.0,
+                accession_key=accession_key(SECRET, accession),
+            )
+        )  # fmt: skip
+    return key
+
+
+def is_stat(database: sa.Engine, key: str = "0" * 16) -> bool:
+    with database.connect() as connection:
+        return orders.is_stat(connection, key)
+
+
+def test_results_go_on_record_and_a_repeat_is_the_same_answer(intake: MessageIntake) -> None:
+    first = intake.take(ORU, "HIS")
+    assert code(first) == "AA"
+    known = [("birth_year", "1980"), ("edss", "2.0"), ("relapse", ""), ("sex", "F")]
+    assert events(intake.database) == known
+    assert intake.take(ORU, "HIS") == first
+    assert outcomes(intake.database) == ["used"]
+    other = ORU.replace(b"2.0", b"3.0")
+    assert errors(intake.take(other, "HIS")) == [("MSH^1^10", "205")]
+    assert events(intake.database) == known
+
+
+def test_a_counter_that_begins_anew_is_another_message(intake: MessageIntake) -> None:
+    assert take(intake, ORU) == "AA"
+    later = message(msh(sent="20240116101500"), PID, OBR.replace("F1", "F2"), EDSS)
+    assert take(intake, later) == "AA"
+    assert outcomes(intake.database) == ["used", "used"]
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        (msh(control=""), ("MSH^1^10", "101")),
+        (msh("SIU^S12"), ("MSH^1^9", "200")),
+        (msh("ADT^A34"), ("MSH^1^9", "201")),
+        (msh(processing="T"), ("MSH^1^11", "202")),
+        (msh(processing=""), ("MSH^1^11", "202")),
+    ],
+)
+def test_what_is_not_taken_here_is_rejected_and_not_kept(
+    intake: MessageIntake, header: str, told: tuple[str, str]
+) -> None:
+    answer = intake.take(message(header, PID), "HIS")
+    assert (code(answer), errors(answer)) == ("AR", [told])
+    assert outcomes(intake.database) == []
+
+
+def test_another_version_is_rejected(intake: MessageIntake) -> None:
+    answer = intake.take(message(msh(version="3.0"), PID), "HIS")
+    assert (code(answer), errors(answer)) == ("AR", [("MSH^1^12", "203")])
+
+
+def test_without_a_header_there_is_an_answer_too(intake: MessageIntake) -> None:
+    assert take(intake, b"PID|1||4711\r") == "AR"
+    assert take(intake, b"") == "AR"
+
+
+@pytest.mark.parametrize(
+    ("segments", "told"),
+    [
+        ((PID, OBR, EDSS.replace("2.0", "11")), ("OBX^1^5", "102")),
+        ((PID, OBR, EDSS.replace("edss^", "hb^")), ("OBX^1^3", "103")),
+        ((PID, OBR, EDSS.replace("|F|||", "|P|||")), ("OBX^1^11", "103")),
+        ((PID, OBR, EDSS, "OBX|2|NM|edss^EDSS^99MSNODE|2|x||||||F|||20240115"), ("OBX^2^5", "102")),
+        ((PID, EDSS), ("OBX^1", "100")),
+        (("PID|1||", OBR, EDSS), ("PID^1^3", "102")),
+        ((), ("", "100")),
+    ],
+)
+def test_content_that_cannot_be_used_is_kept_and_its_place_is_told(
+    intake: MessageIntake, segments: tuple[str, ...], told: tuple[str, str]
+) -> None:
+    answer = intake.take(message(msh(), *segments), "HIS")
+    assert code(answer) == "AE"
+    assert errors(answer)[0] == told
+    with intake.database.connect() as connection:
+        (kept,) = messages.listed(connection, Outcome.REFUSED, 9)
+    assert kept.content == message(msh(), *segments)
+    assert (kept.faults[0]["place"], str(kept.faults[0]["code"])) == told
+
+
+def test_what_is_sound_beside_what_is_not_goes_on_record(intake: MessageIntake) -> None:
+    assert take(intake, message(msh(), PID, OBR, EDSS, RELAPSE.replace("20240110", "x"))) == "AE"
+    assert ("edss", "2.0") in events(intake.database)
+    right = message(msh(control="2"), PID, OBR, EDSS, RELAPSE)
+    assert take(intake, right) == "AA"
+    assert [kind for kind, _ in events(intake.database)].count("edss") == 1
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec"), [("8859/1", "iso8859-1"), ("UNICODE UTF-8", "utf-8"), ("", "utf-8")]
+)
+def test_text_is_read_in_the_set_of_msh_18(intake: MessageIntake, charset: str, codec: str) -> None:
+    told = message(msh(charset=charset), PID, OBR, EDSS, "NTE|1||müde \\T\\ blaß", charset=codec)
+    assert take(intake, told) == "AA"
+    with intake.database.connect() as connection:
+        notes = set(connection.scalars(sa.select(clinical_events.c.note)))
+    assert "müde & blaß" in notes
+
+
+def test_an_unknown_set_is_kept_and_told(intake: MessageIntake) -> None:
+    answer = intake.take(message(msh(charset="KLINGON"), PID, OBR, EDSS), "HIS")
+    assert (code(answer), errors(answer)) == ("AE", [("MSH^1^18", "103")])
+
+
+def test_z_segments_are_passed_over(intake: MessageIntake) -> None:
+    assert take(intake, message(msh(), "ZAA|1", PID, "ZBB|x^y", OBR, EDSS, "ZZZ")) == "AA"
+
+
+@pytest.mark.parametrize("kind", OF_NO_CONCERN)
+def test_where_a_patient_is_concerns_nobody_here_and_is_not_kept(
+    intake: MessageIntake, kind: str
+) -> None:
+    assert take(intake, message(msh(kind), "EVN|", PID, "PV1|1|I")) == "AA"
+    with intake.database.connect() as connection:
+        (kept,) = messages.listed(connection, None, 9)
+    assert (kept.outcome, kept.content, kept.patient_key) == (Outcome.IGNORED, None, "")
+
+
+def test_data_of_a_patient_that_nobody_knows_are_not_kept(intake: MessageIntake) -> None:
+    assert take(intake, message(msh("ADT^A08"), PID)) == "AA"
+    assert (events(intake.database), outcomes(intake.database)) == ([], ["ignored"])
+
+
+@pytest.mark.parametrize("sequence", list(permutations(range(3))))
+def test_the_latest_data_of_a_patient_hold_in_any_order(
+    intake: MessageIntake, sequence: tuple[int, ...]
+) -> None:
+    add_study(intake.database)
+    told = [
+        message(msh("ADT^A08", str(n), f"2024011510150{n}"), f"PID|1||4711^^^CLINIC^MR||||{born}|F")
+        for n, born in enumerate(("19800101", "19790101", "19800101"))
+    ]
+    for index in sequence:
+        assert take(intake, told[index]) == "AA"
+    assert events(intake.database) == [("birth_year", "1980"), ("sex", "F")]
+
+
+def test_a_merge_holds_also_before_the_patient_is_known(intake: MessageIntake) -> None:
+    assert take(intake, MERGE) == "AA"
+    assert take(intake, MERGE) == "AA"
+    old = message(msh(control="2"), PID.replace("4711", "0815"), OBR, EDSS)
+    assert take(intake, old) == "AA"
+    assert ("edss", "2.0") in events(intake.database)
+    with intake.database.connect() as connection:
+        assert are_one(connection, WHO, patient_key(SECRET, "0815", "CLINIC"))
+
+
+def test_a_merge_that_names_an_id_of_several_issuers_is_refused(intake: MessageIntake) -> None:
+    for issuer in ("CLINIC", "OTHER"):
+        who = PID.replace("CLINIC", issuer)
+        assert take(intake, message(msh(control=issuer), who, OBR, EDSS)) == "AA"
+    vague = MERGE.replace(b"4711^^^CLINIC", b"4711")
+    assert errors(intake.take(vague, "HIS")) == [("", "204")]
+
+
+ORDERS = (
+    order(sent="20240115101500"),
+    order(control="CA", sent="20240115101600"),
+    order(sent="20240115101700", placer="PL2", urgent=False),
+)
+
+
+@pytest.mark.parametrize("sequence", list(permutations(range(3))))
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_cancelled_order_stays_cancelled_in_any_order(
+    intake: MessageIntake, sequence: tuple[int, ...], is_first: bool
+) -> None:
+    if is_first:
+        add_study(intake.database)
+    for index in sequence:
+        assert take(intake, ORDERS[index]) == "AA"
+    if not is_first:
+        add_study(intake.database)
+    assert not is_stat(intake.database)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        order(),
+        order(uid="1.2.3", accession="B7").replace(b"B7", b"A1"),
+        message(
+            msh("ORM^O01"), PID, "ORC|NW|P1|F9||||^^^^^S", "OBR|1|P1|F9|x" + "|" * 14 + "A1",
+        ),
+        message(msh("ORM^O01"), PID, "ORC|NW|P1|A1", "OBR|1|P1|A1|x" + "|" * 23 + "^^^^^S"),
+        message(msh("OML^O21"), PID, "ORC|NW|P1|A1", "OBR|1|P1|A1|x|STAT"),
+        message(msh("OMG^O19"), PID, "ORC|NW|P1|A1", "TQ1|1||||||||S^Stat", "OBR|1|P1|A1|x"),
+    ],
+)  # fmt: skip
+def test_an_urgent_order_makes_its_study_urgent(intake: MessageIntake, one: bytes) -> None:
+    add_study(intake.database)
+    assert take(intake, one) == "AA"
+    assert is_stat(intake.database)
+    with intake.database.begin() as connection:
+        news = orders.find_news(connection)
+        assert news.studies == (("0" * 16, 1),)
+        orders.settle_news(connection, news)
+        assert orders.find_news(connection) == orders.News()
+
+
+def test_an_order_of_another_patient_makes_no_study_urgent(intake: MessageIntake) -> None:
+    add_study(intake.database)
+    assert take(intake, order(patient=PID.replace("4711", "99"))) == "AA"
+    assert not is_stat(intake.database)
+    merge = MERGE.replace(b"0815", b"99")
+    assert take(intake, merge) == "AA"
+    assert is_stat(intake.database)
+
+
+def test_a_study_is_found_by_its_uid(intake: MessageIntake) -> None:
+    from msnode.records.uid_hash import uid_hash
+
+    key = add_study(intake.database, uid_hash("1.2.3"), accession="")
+    assert take(intake, order("other", uid="1.2.3")) == "AA"
+    assert is_stat(intake.database, key)
+    zds = message(msh("ORM^O01", "9"), PID, "ORC|NW|P9|F9||||^^^^^S", "OBR|1|P9|F9", "ZDS|1.2.4^^A")
+    assert take(intake, zds) == "AA"
+    assert is_stat(intake.database, add_study(intake.database, uid_hash("1.2.4"), accession=""))
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        order(placer="").replace(b"A1^RIS", b""),
+        message(msh("ORM^O01"), PID),
+        message(msh("ORM^O01")),
+    ],
+)
+def test_an_order_that_cannot_be_told_is_kept(intake: MessageIntake, one: bytes) -> None:
+    assert take(intake, one) == "AE"
+    assert outcomes(intake.database) == ["refused"]
+
+
+def test_without_room_or_database_the_sender_keeps_the_message(database: sa.Engine) -> None:
+    full = MessageIntake(database, SECRET, "P", lambda: False)
+    assert errors(full.take(ORU, "HIS")) == [("", "207")]
+    away = sa.create_engine("sqlite:////nowhere/at/all.sqlite")
+    answer = MessageIntake(away, SECRET, "P", lambda: True).take(ORU, "HIS")
+    assert (code(answer), errors(answer)) == ("AR", [("", "207")])
+
+
+def test_an_error_of_ours_holds_up_nobody(
+    intake: MessageIntake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("msnode.service.message_intake.take", fail)
+    answer = intake.take(ORU, "HIS")
+    assert (code(answer), errors(answer)) == ("AE", [("", "207")])
+    assert (outcomes(intake.database), events(intake.database)) == (["refused"], [])
+
+
+def test_the_audit_trail_hears_of_it_and_the_log_names_nobody(
+    database: sa.Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[tuple[str, str]] = []
+
+    class Ear:
+        def patient_record(self, account: str, access: audit.Access, patient: str) -> None:
+            heard.append((account, patient))
+
+    ear: Any = Ear()
+    intake = MessageIntake(database, SECRET, "P", lambda: True, ear)
+    caplog.set_level("INFO")
+    for one in (ORU, MERGE, order(), message(msh(control="8"), PID, OBR, EDSS.replace("2.0", "x"))):
+        intake.take(one, "HIS")
+    assert heard == [("HIS", "4711"), ("HIS", "0815"), ("HIS", "4711"), ("HIS", "4711")]
+    assert caplog.text.count("message caller='HIS'") == 4
+    for secret in ("4711", "DOE", "1980", "0815", "PL1"):
+        assert secret not in caplog.text
+
+
+WHOLE = (
+    message(msh(control="#"), PID, OBR, EDSS, RELAPSE),
+    MERGE.replace(b"|m1|", b"|#|"),
+    order(message_id="#"),
+    message(msh("ADT^A08", "#"), PID),
+)
+NUMBERS = count(1)
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.sampled_from(WHOLE),
+    st.lists(
+        st.tuples(
+            st.floats(0, 1),
+            st.integers(0, 12),
+            st.binary(max_size=4) | st.sampled_from([b"|", b"^", b"~", b"\\", b"&", b"\r", b"\0"]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_whatever_comes_is_answered_and_what_is_accepted_is_on_record(
+    intake: MessageIntake, whole: bytes, changes: list[tuple[float, int, bytes]]
+) -> None:
+    whole = whole.replace(b"#", b"%d" % next(NUMBERS), 1)  # else it would contradict the one before
+    for where, length, other in changes:
+        at = int(where * len(whole))
+        whole = whole[:at] + other + whole[at + length :]
+    started = time.monotonic()
+    answer = intake.take(whole, "HIS")
+    assert time.monotonic() - started < 5
+    if answer is None:
+        return  # MSH-15 or 16 came about
+    letter = answer.split(b"MSA")[1][2:3]
+    before = len(outcomes(intake.database))
+    if letter in (b"A", b"E"):
+        assert intake.take(whole, "HIS") == answer
+        assert len(outcomes(intake.database)) == before
+
+
+def test_what_came_is_counted(intake: MessageIntake) -> None:
+    def number(kind: str, outcome: str) -> float:
+        return float(metrics.HL7_MESSAGES.labels(kind, outcome)._value.get())
+
+    cases = [(ORU, "ORU^R01", "used"), (ORU, "ORU^R01", "repeated"),
+             (message(msh("XYZ^Q")), "other", "rejected")]  # fmt: skip
+    for one, kind, outcome in cases:
+        before = number(kind, outcome)
+        intake.take(one, "HIS")
+        assert number(kind, outcome) == before + 1
