@@ -7,7 +7,7 @@ import socket
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from msnode import audit, classify, lesions, server_socket
 from msnode.classify.device import choose
 from msnode.config import (
     Classify,
+    ClientKey,
     Config,
     Destination,
     DicomPeer,
@@ -26,18 +27,21 @@ from msnode.config import (
     Hl7,
     Hl7Destination,
     Http,
+    HttpServer,
     PriorSource,
     Receive,
+    StowServer,
     Syslog,
     Tls,
     Webhook,
     peer_of,
 )
+from msnode.config.destination import under
 from msnode.config.overlaps import EVERYWHERE, is_listened_on, itself
-from msnode.config.tls_files import unreadable_of
-from msnode.deliver import mllp_sender, webhook
+from msnode.config.tls_files import unreadable_file
+from msnode.deliver import mllp_sender
+from msnode.deliver.stow import try_out
 from msnode.deliver.verification import negotiate
-from msnode.deliver.webhook import reach
 from msnode.errors import ConfigError, MsnodeError
 from msnode.fetch.retrieve import GET, MOVE
 from msnode.notices.notice import trial
@@ -45,6 +49,8 @@ from msnode.notices.watch import senders
 from msnode.receive.dicomweb.web_listener import server_tls
 from msnode.receive.mllp.mllp_listener import mllp_tls
 from msnode.report.oru_message import rendered, sample_facts
+from msnode.requestor.credentials import assertion
+from msnode.requestor.http_request import context, reach
 from msnode.requestor.peer import echo, offering
 from msnode.requestor.query import FIND
 from msnode.store.database import open_database
@@ -65,7 +71,7 @@ def problems(
 
     Args:
         config: already validated for itself.
-        peers: also C-ECHO every peer, and connect to every webhook and to the syslog server.
+        peers: also C-ECHO every peer, and connect to every HTTP and the syslog server.
         notices: also send a test notice to every mail server and chat.
     """
     yield "data folder", _problem(partial(_room, config))
@@ -189,7 +195,12 @@ def _syslog(syslog: Syslog, *, peers: bool) -> None:
 
 def _readable(where: str, tls: Tls) -> None:
     """The files of a TLS section can be read by whoever runs the check."""
-    lines = list(unreadable_of(where, tls))
+    _can_be_read(under(where, tls))
+
+
+def _can_be_read(files: Iterable[tuple[str, Path]]) -> None:
+    """Files, by their keys, can be read by whoever runs the check."""
+    lines = [line for key, path in files for line in unreadable_file(key, path)]
     if lines:
         raise MsnodeError("\n      ".join(lines))
 
@@ -223,16 +234,24 @@ def _prepare(destination: Destination, receive: Receive) -> None:
         case Folder():
             destination.folder.mkdir(parents=True, exist_ok=True)
             _writable(destination.folder)
-        case Webhook():
-            _tls(destination.tls)
-            webhook.context(destination)
+        case Webhook() | StowServer():
+            _http(destination)
         case Hl7Destination():
+            _can_be_read(destination.files)
             _tls(destination.tls)
             rendered(sample_facts(destination), destination.template)
         case DicomPeer():
             _tls(destination.tls)
             if destination.verify == "commitment" and receive.callers:
                 _may_report(destination, receive)
+
+
+def _http(server: HttpServer) -> None:
+    """Files of an HTTP server that we call: TLS, and the key that proves who we are."""
+    _can_be_read(server.files)
+    context(server)
+    if isinstance(server.login, ClientKey):
+        assertion(server.login)
 
 
 def _tls(tls: Tls | None) -> None:
@@ -275,10 +294,12 @@ def _reach_source(source: PriorSource, peer: DicomPeer, receive: Receive) -> Non
 
 
 def _reach(destination: Destination, receive: Receive) -> None:
-    """Connect to a webhook; C-ECHO a peer, and negotiate what its verification needs."""
+    """Connect to a webhook, search at a DICOMweb server, C-ECHO a peer; try the verification."""
     match destination:
         case Webhook():
-            reach(destination)
+            reach(destination, destination.name)
+        case StowServer():
+            try_out(destination)
         case Hl7Destination():
             mllp_sender.reach(destination)
         case DicomPeer():

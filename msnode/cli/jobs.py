@@ -15,7 +15,6 @@ from rich.table import Table
 
 from msnode import config
 from msnode.cli.outcomes import in_words, kinds_of, result_of
-from msnode.config.destinations import proof_by
 from msnode.engine.jobs import OPEN, Job, Jobs
 from msnode.errors import MsnodeError
 from msnode.records.receipt import Receipt
@@ -166,7 +165,7 @@ def _state(job: Job, settings: config.Config) -> str:
     """In colour; of what was sent, with what is outstanding."""
     words = job.state
     if job.state == SENT:
-        proofs = {d.name: proof_by(d) for d in settings.destinations}
+        proofs = {d.name: d.proof for d in settings.destinations}
         words = f"sent, awaiting {PROOFS[proofs.get(job.destination or '', 'none')]}"
     return f"[{COLOURS.get(job.state, 'default')}]{words}[/]"
 

@@ -1,22 +1,25 @@
 """The configuration: what can be set, how it is read from YAML, and what it must obey."""
 
-from msnode.config.destinations import (
-    Destination,
-    DicomPeer,
-    Folder,
-    Form,
-    Hl7Destination,
-    ObjectDestination,
-    Retry,
-    Tls,
-    Webhook,
+from msnode.config.authorization import (
+    Authorization,
+    Basic,
+    Bearer,
+    ClientKey,
+    ClientSecret,
+    OAuthClient,
 )
+from msnode.config.destination import Form, ObjectDestination, Retry, Tls
+from msnode.config.destinations import Destination
+from msnode.config.dicom_peer import DicomPeer
+from msnode.config.hl7_destination import Hl7Destination
 from msnode.config.hl7_receive import Hl7, Hl7Caller
+from msnode.config.http_server import HttpServer
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
 from msnode.config.models import BUNDLE, LESIONS, Classify, Expect, Outline, Priority, Urgent
 from msnode.config.notices import Chat, Mail, Notices
 from msnode.config.prior_sources import NamedSource, PeerSource, PriorSource, peer_of
+from msnode.config.result_folder import Folder
 from msnode.config.settings import (
     Audit,
     Caller,
@@ -30,15 +33,22 @@ from msnode.config.settings import (
     Retention,
     Syslog,
 )
+from msnode.config.signed_webhook import Webhook
+from msnode.config.stow_server import StowServer
 from msnode.config.web_receive import Dicomweb, WebCaller
 
 __all__ = [
     "BUNDLE",
     "LESIONS",
     "Audit",
+    "Authorization",
+    "Basic",
+    "Bearer",
     "Caller",
     "Chat",
     "Classify",
+    "ClientKey",
+    "ClientSecret",
     "Complete",
     "Config",
     "Conflicts",
@@ -54,9 +64,11 @@ __all__ = [
     "Hl7Caller",
     "Hl7Destination",
     "Http",
+    "HttpServer",
     "Mail",
     "NamedSource",
     "Notices",
+    "OAuthClient",
     "ObjectDestination",
     "Outline",
     "PeerSource",
@@ -65,6 +77,7 @@ __all__ = [
     "Receive",
     "Retention",
     "Retry",
+    "StowServer",
     "Syslog",
     "Tls",
     "Urgent",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
 Rule = Callable[..., str | None]
 
@@ -172,6 +173,32 @@ def hl7_name(value: str) -> str | None:
     if re.fullmatch(r"[A-Za-z0-9 _.:/@+-]{0,180}", value) and value == value.strip():
         return None
     return f"{value!r} cannot be used; take letters, digits and spaces, . _ : / @ + and -"
+
+
+def visible_ascii(value: str) -> str | None:
+    """What a header can carry; it may be a secret and is not repeated."""
+    if re.fullmatch(r"[!-~]+", value):
+        return None
+    return "is empty, or has a space or a letter beyond ASCII; correct it"
+
+
+def http_url(value: str) -> str | None:
+    """RFC 9110 4.2: an http or https URL without a password; it may hold a key, so no repeat."""
+    scheme = value.partition("://")[0]
+    if scheme in ("https", "http") and not re.search(r"[^!-~]|#", value) and _has_host(value):
+        return None
+    return "is no address; write https://HOST[:PORT]/PATH"
+
+
+def _has_host(url: str) -> bool:
+    """Whether a URL names a host; not where a port, IPv6 address or name is none, or a user is."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port != 0 and parts.username is None else None
+        (host or "").encode("idna")
+    except ValueError:
+        return False
+    return host is not None
 
 
 def is_address(text: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from msnode.config.constraints import Label, ListeningPort, Network, OwnAddress
-from msnode.config.destinations import Tls
+from msnode.config.destination import Tls
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import cattrs
 
 from msnode.config.settings import Config
 
-SECRETS = frozenset({"secret", "database", "token", "password", "client_secret"})
+SECRETS = frozenset({"secret", "database", "token", "password", "client_secret", "bearer"})
+"""Keys of what is hidden whole; those who have the configuration have it there."""
 
 
 def masked(config: Config) -> dict[str, Any]:
@@ -21,9 +22,13 @@ def masked(config: Config) -> dict[str, Any]:
 def _mask(value: Any) -> Any:
     """Replace every secret by stars, at any depth."""
     if isinstance(value, dict):
-        return {k: "***" if k in SECRETS and v else _mask(v) for k, v in value.items()}
+        return {k: "***" if k in SECRETS and v else _mask(_short(k, v)) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_mask(item) for item in value]
-    if isinstance(value, str):  # a webhook's address may carry a key, in its path or its query
-        return re.sub(r"(://[^/?#]+[/?#]).+", r"\1***", value)
     return str(value) if isinstance(value, Path) else value
+
+
+def _short(key: str, value: Any) -> Any:
+    """Of the address of a webhook its host alone: its path or query may carry a key."""
+    is_address = key == "url" and isinstance(value, str)
+    return re.sub(r"(://[^/?#]+[/?#]).+", r"\1***", value) if is_address else value

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msnode.config.constraints import is_loopback
-from msnode.config.destinations import Destination, DicomPeer, Folder, Hl7Destination
+from msnode.config.destinations import Destination
+from msnode.config.dicom_peer import DicomPeer
 from msnode.config.prior_sources import PeerSource, PriorSource, peer_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def wrong_destinations(receive: "Receive", destinations: Sequence[Destination]) 
         names.add(one.name)
         if isinstance(one, DicomPeer) and _is_us(receive, one):
             yield f"{where}.host: {itself(one)}"
-        twin = places.setdefault(_place(one), one.name)
+        twin = places.setdefault(one.place, one.name)
         if twin != one.name:
             yield (
                 f"{where}: brings to where {twin!r} brings already, so each result would be there "
@@ -80,18 +81,6 @@ def _is_us(receive: "Receive", peer: DicomPeer) -> bool:
     """Whether a peer is our listener, as far as that is plain without asking a name server."""
     is_here = is_loopback(peer.host) or peer.host in (*EVERYWHERE, receive.address)
     return is_here and is_listened_on(receive, peer.host, peer.port)
-
-
-def _place(destination: Destination) -> object:
-    """Where a destination brings to."""
-    if isinstance(destination, DicomPeer):
-        host = destination.host.casefold().rstrip(".")
-        return host, destination.port, destination.ae_title.strip()
-    if isinstance(destination, Folder):
-        return destination.folder.resolve()
-    if isinstance(destination, Hl7Destination):
-        return destination.mllp.casefold().rstrip("."), destination.port
-    return destination.url
 
 
 def idle_callers(callers: "Sequence[Caller]") -> Iterator[str]:

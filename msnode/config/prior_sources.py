@@ -6,7 +6,9 @@ from datetime import time
 from typing import Annotated, ClassVar, Literal
 
 from msnode.config.constraints import AeTitle, Count, Host, Hours, Label, Port, Seconds, Within
-from msnode.config.destinations import Destination, DicomPeer, Retry, Tls
+from msnode.config.destination import Retry, Tls
+from msnode.config.destinations import Destination
+from msnode.config.dicom_peer import DicomPeer
 
 
 @dataclass(frozen=True, slots=True)

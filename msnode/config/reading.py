@@ -9,14 +9,16 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
+from msnode.config.authorization import AUTHORIZATION_KEYS, GIVE_AUTHORIZATION, Authorization
 from msnode.config.constraints import hint
-from msnode.config.destinations import KEYS, Destination, DicomPeer, Folder
-from msnode.config.prior_sources import SOURCE_KEYS, PeerSource, PriorSource
+from msnode.config.destinations import GIVE, KEYS, Destination
+from msnode.config.prior_sources import SOURCE_KEYS, PriorSource
 
 WRONG = (TypeError, ValueError, OverflowError)
 """What a value of the wrong kind provokes."""
@@ -24,28 +26,32 @@ WRONG = (TypeError, ValueError, OverflowError)
 _numbers = itertools.count()
 
 
+ANY_PEER = {"ae_title": "ANY"}
+
+
 class Kinds(NamedTuple):
     """The kinds of one thing, told apart by the key that only one has.
 
     Attributes:
         by_key: which kind a key makes it.
-        usual: the kind that stands in where that is not told.
+        usual: the key of the kind that stands in where that is not told.
         give: what the file should have.
+        rest: what else the usual kind needs.
     """
 
     by_key: dict[str, Any]
-    usual: Any
+    usual: str
     give: str
+    rest: dict[str, str]
 
 
 UNIONS: tuple[tuple[Any, Kinds], ...] = (
+    (Destination, Kinds(KEYS, "host", GIVE, ANY_PEER)),
     (
-        Destination,
-        Kinds(
-            KEYS, DicomPeer, "either ae_title, host and port, or folder, or url and secret, or mllp"
-        ),
+        PriorSource,
+        Kinds(SOURCE_KEYS, "host", "either source, or ae_title, host and port", ANY_PEER),
     ),
-    (PriorSource, Kinds(SOURCE_KEYS, PeerSource, "either source, or ae_title, host and port")),
+    (Authorization, Kinds(AUTHORIZATION_KEYS, "bearer", GIVE_AUTHORIZATION, {})),
 )
 
 
@@ -103,7 +109,7 @@ class Reader:
 
     def _optional(self, kind: Any, value: Any, where: str) -> Any:
         """Nothing, or a value."""
-        (inner,) = (each for each in get_args(kind) if each is not NoneType)
+        inner = reduce(or_, (each for each in get_args(kind) if each is not NoneType))
         return None if value is None else self._way(inner)(inner, value, where)
 
     def _plain(self, kind: Any, value: Any, _: str) -> Any:
@@ -144,23 +150,26 @@ class Reader:
         """One of several kinds, told by the key that only it has."""
         kinds = _kinds(union)
         assert kinds is not None  # noqa: S101 - as `_way` has seen
-        if not isinstance(value, dict):
-            return self._section(kinds.usual, value or [], where)  # which says what it should be
+        if not isinstance(value, dict):  # of which any section says what it should be
+            return self._section(kinds.by_key[kinds.usual], value or [], where)
         given = {key: known for key, known in value.items() if known is not None}
         found = [kind for key, kind in kinds.by_key.items() if key in given]
         if len(found) == 1:
             return self._section(found[0], given, where)
         self._tell(where, f"give {kinds.give}")
         rest = {key: known for key, known in given.items() if key not in kinds.by_key}
-        return self._section(kinds.usual, {"ae_title": "ANY", **rest, "host": _any()}, where)
+        return self._usual(kinds, rest, where)
+
+    def _usual(self, kinds: Kinds, given: dict[str, Any], where: str) -> Any:
+        """What stands in where a kind is not told."""
+        values = {**kinds.rest, **given, kinds.usual: _any()}
+        return self._section(kinds.by_key[kinds.usual], values, where)
 
     def _stand_in(self, kind: Any) -> Any:
         """Something that is in order and like nothing else in the file."""
         origin = get_origin(kind)
-        if kind == Destination:
-            return Folder(_any(), folder=self._base / _any())
-        if kind == PriorSource:
-            return PeerSource(_any(), "ANY", _any())
+        if (kinds := _kinds(kind)) is not None:
+            return Reader(self._base)._usual(kinds, {}, "")
         if is_dataclass(kind):
             return Reader(self._base).read(kind, {}, "")
         if origin is Annotated:

@@ -25,12 +25,15 @@ from msnode.config.constraints import (
     postgresql,
     series_token,
 )
-from msnode.config.destinations import Destination, DicomPeer, Folder, Tls
+from msnode.config.destination import Tls
+from msnode.config.destinations import Destination
+from msnode.config.dicom_peer import DicomPeer
 from msnode.config.hl7_receive import Hl7
 from msnode.config.models import Classify, Expect, Outline, Priority
 from msnode.config.notices import Notices
 from msnode.config.overlaps import equal_ports, idle_callers, own_sources, wrong_destinations
 from msnode.config.prior_sources import PriorSource, wrong_sources
+from msnode.config.result_folder import Folder
 from msnode.config.web_receive import Dicomweb
 
 Conflicts = Literal["keep", "refuse", "replace"]

@@ -1,10 +1,10 @@
-"""Which files of TLS sections cannot be read by whoever runs this."""
+"""Which files that the settings name cannot be read by whoever runs this."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msnode.config.destinations import Folder, Hl7Destination, Tls, Webhook
+from msnode.config.destination import Tls, under
 from msnode.config.prior_sources import PeerSource
 
 if TYPE_CHECKING:
@@ -19,12 +19,8 @@ def unreadable(config: "Config") -> Iterator[str]:
     if config.receive.hl7 is not None:
         yield from unreadable_of("receive.hl7.tls", config.receive.hl7.tls)
     for i, destination in enumerate(config.destinations):
-        if not isinstance(destination, Folder):
-            yield from unreadable_of(f"destinations.{i}.tls", destination.tls)
-        if isinstance(destination, Webhook) and destination.ca is not None:
-            yield from _unreadable(f"destinations.{i}.ca", destination.ca)
-        if isinstance(destination, Hl7Destination) and destination.template is not None:
-            yield from _unreadable(f"destinations.{i}.template", destination.template)
+        for key, path in destination.files:
+            yield from unreadable_file(f"destinations.{i}.{key}", path)
     for i, source in enumerate(config.priors):
         if isinstance(source, PeerSource):
             yield from unreadable_of(f"priors.{i}.tls", source.tls)
@@ -34,12 +30,11 @@ def unreadable(config: "Config") -> Iterator[str]:
 
 def unreadable_of(where: str, tls: Tls | None) -> Iterator[str]:
     """Every file of one section that cannot be read."""
-    if tls is not None:
-        for name in ("certificate", "key", "ca"):
-            yield from _unreadable(f"{where}.{name}", getattr(tls, name))
+    for key, path in under(where, tls):
+        yield from unreadable_file(key, path)
 
 
-def _unreadable(where: str, path: Path) -> Iterator[str]:
+def unreadable_file(where: str, path: Path) -> Iterator[str]:
     """A line where a file cannot be opened."""
     try:
         path.open("rb").close()

@@ -13,7 +13,7 @@ from msnode.config.constraints import (
     bearer_token,
     is_loopback,
 )
-from msnode.config.destinations import Tls
+from msnode.config.destination import Tls
 
 
 @dataclass(frozen=True, slots=True)

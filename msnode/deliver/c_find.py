@@ -31,7 +31,7 @@ def find(paths: Sequence[Path], destination: DicomPeer, calling_ae_title: str) -
         TryLater: the peer cannot be reached, or fails to answer.
         Refused: the peer does not support the query.
     """
-    wanted = _by_series(paths)
+    wanted = by_series(paths)
     with offering(FIND, destination, calling_ae_title) as association:
         found = [
             _matches(association, series, uids, destination.name) for series, uids in wanted.items()
@@ -39,7 +39,7 @@ def find(paths: Sequence[Path], destination: DicomPeer, calling_ae_title: str) -
     return frozenset().union(*found)
 
 
-def _by_series(paths: Sequence[Path]) -> Mapping[Series, set[str]]:
+def by_series(paths: Sequence[Path]) -> Mapping[Series, set[str]]:
     """The SOPInstanceUIDs of each series, which a hierarchical query wants one by one."""
     wanted: dict[Series, set[str]] = {}
     tags = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]

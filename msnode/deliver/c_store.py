@@ -210,7 +210,7 @@ def _store(
         return _missed(name, item, "no answer")
     try:
         as_it_is = offer[1] == item.transfer_syntax_uid
-        data = item.path if as_it_is else _decoded(item)
+        data = item.path if as_it_is else decoded(item)
         # counts from when the object is queued, not from when its last byte has left
         association.dimse_timeout = peer.DIMSE_S + item.path.stat().st_size / peer.SLOWEST
         status = association.send_c_store(data, msg_id=message_id).get("Status")
@@ -228,7 +228,7 @@ def _store(
     return receipt
 
 
-def _decoded(item: Item) -> Dataset:
+def decoded(item: Item) -> Dataset:
     """A file's dataset, with uncompressed pixels."""
     dataset = dcmread(item.path)
     if item.transfer_syntax_uid in LOSSLESS:

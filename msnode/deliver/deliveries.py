@@ -12,13 +12,14 @@ import sqlalchemy as sa
 
 from msnode import metrics
 from msnode.audit import SILENT, Trail
-from msnode.config import Destination, DicomPeer, Folder, Hl7Destination, Webhook
-from msnode.config.destinations import proof_by
+from msnode.config import Destination, DicomPeer, Folder, Hl7Destination, StowServer, Webhook
 from msnode.deliver.backoff import pause
+from msnode.deliver.c_find import find
 from msnode.deliver.c_store import read_item, send
 from msnode.deliver.folder import copy
 from msnode.deliver.mllp_sender import read_control_id, send_messages
 from msnode.deliver.outages import Outages
+from msnode.deliver.stow import shown, store
 from msnode.deliver.transfer_audit import begun, ended
 from msnode.deliver.verification import (
     ByCommitment,
@@ -55,7 +56,7 @@ def deliver(
 
     Args:
         paths: the result files; for a webhook, signals.
-        destination: a peer, a folder or a webhook.
+        destination: of any kind.
         calling_ae_title: ours.
 
     Returns:
@@ -67,7 +68,7 @@ def deliver(
         ConfigError: the destination's TLS files cannot be used.
     """
     receipts = _brought(paths, destination, calling_ae_title)
-    if proof_by(destination) != "none":
+    if destination.proof != "none":
         receipts = tuple(_unproven(r) if r.delivered else r for r in receipts)
     for receipt in receipts:
         count(receipt)
@@ -85,6 +86,8 @@ def _brought(
             return copy(paths, destination)
         case Webhook():
             return post(paths, destination)
+        case StowServer():
+            return store(paths, destination)
         case Hl7Destination():
             return send_messages(paths, destination)
 
@@ -105,7 +108,8 @@ class Deliveries:
         self._outages = Outages()
         self._verifications: dict[str, Verification] = {
             "none": Unverified(receipts),
-            "find": ByFind(receipts),
+            "find": ByFind(receipts, lambda sent, by: find(sent, by.peer, by.calling)),
+            "qido": ByFind(receipts, lambda sent, by: shown(sent, by.server)),
             "commitment": self._by_commitment,
         }
 
@@ -119,7 +123,7 @@ class Deliveries:
         """
         if self._supersede(delivery):
             return {"delivered": True, "pause_s": None}
-        verification = self._verifications[proof_by(delivery.destination)]
+        verification = self._verifications[delivery.destination.proof]
         self._try(delivery, partial(verification.review, delivery))
         paths = self._unsent(delivery, attempt)
         self._send(delivery, paths, attempt)

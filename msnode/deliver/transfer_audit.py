@@ -8,7 +8,7 @@ from pathlib import Path
 from pydicom import dcmread
 
 from msnode.audit import Node, Trail, Transfer
-from msnode.config import Destination, DicomPeer
+from msnode.config import Destination
 from msnode.deliver.c_store import read_item
 from msnode.deliver.verification import Delivery
 from msnode.hl7v2.hl7_message import segments
@@ -42,9 +42,7 @@ def _transfer(trail: Trail, delivery: Delivery, instances: dict[str, int]) -> Tr
 
 def _node(destination: Destination) -> Node:
     """A destination as the audit trail names it."""
-    if isinstance(destination, DicomPeer):
-        return Node(destination.ae_title, destination.host)
-    return Node(destination.name, "")
+    return Node(*destination.node)
 
 
 def _by_class(paths: Sequence[Path]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """When a result that was sent counts as delivered: at once, when found, when committed to."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -9,9 +9,8 @@ from typing import Protocol
 from pydicom.uid import generate_uid
 
 from msnode import metrics
-from msnode.config import Destination, DicomPeer, Retry
+from msnode.config import Destination, DicomPeer, Retry, StowServer
 from msnode.deliver.backoff import pause, steady_pause
-from msnode.deliver.c_find import find
 from msnode.deliver.commitment import COMMITMENT, request_commitment
 from msnode.errors import Refused, TryLater
 from msnode.records.receipt import Commitment, Receipt
@@ -20,7 +19,7 @@ from msnode.requestor.query import FIND
 from msnode.store.commitments import Commitments, Request, State
 from msnode.store.receipts import Receipts, count, proven
 
-NOT_FOUND = "the peer said that it stored it, but a C-FIND does not show it"
+NOT_FOUND = "the peer said that it stored it, but a search does not show it"
 
 
 NEEDED = {"find": FIND, "commitment": COMMITMENT}
@@ -65,7 +64,13 @@ class Delivery:
     @property
     def peer(self) -> DicomPeer:
         """The destination of a delivery that is to be proven."""
-        assert isinstance(self.destination, DicomPeer)  # noqa: S101 - `proof_by` says so
+        assert isinstance(self.destination, DicomPeer)  # noqa: S101 - its `proof` says so
+        return self.destination
+
+    @property
+    def server(self) -> StowServer:
+        """Likewise, of a DICOMweb server."""
+        assert isinstance(self.destination, StowServer)  # noqa: S101 - likewise
         return self.destination
 
     @property
@@ -107,11 +112,21 @@ class Unverified:
         return pause(delivery.destination.retry, attempt)
 
 
-class ByFind:
-    """A C-FIND must show an object; one that it does not show the second time is sent again."""
+Look = Callable[[Sequence[Path], Delivery], frozenset[str]]
+"""Asks the destination of a delivery which of these objects it shows, by their UIDs."""
 
-    def __init__(self, receipts: Receipts) -> None:
+
+class ByFind:
+    """A search must show an object; one that it does not show the second time is sent again.
+
+    Args:
+        receipts: of all destinations.
+        look: C-FIND or QIDO-RS.
+    """
+
+    def __init__(self, receipts: Receipts, look: Look) -> None:
         self._receipts = receipts
+        self._search = look
 
     def review(self, delivery: Delivery) -> None:
         """Look for what was sent in an earlier attempt."""
@@ -133,7 +148,7 @@ class ByFind:
         sent = self._receipts.sent(*delivery.place)
         if not sent:
             return []
-        found = find(delivery.paths(sent), delivery.peer, delivery.calling)
+        found = self._search(delivery.paths(sent), delivery)
         for receipt in sent:
             if receipt.sop_instance_uid in found:
                 self._keep(delivery, proven(receipt))

@@ -3,31 +3,15 @@
 import hashlib
 import hmac
 import json
-import socket
-import ssl
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Timer
-from urllib.parse import urlsplit
 
 from msnode.config import Webhook
 from msnode.errors import Refused, TryLater
 from msnode.records.receipt import Receipt
-from msnode.tls import client_context, trusting
-
-AGENT = f"msnode/{version('msnode')}"
-
-PASSING = {
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.TOO_EARLY,
-    HTTPStatus.TOO_MANY_REQUESTS,
-}
-"""Client errors (RFC 9110 15.5, RFC 8470, RFC 6585) that another attempt may not meet."""
+from msnode.requestor.http_answer import may_pass, told
+from msnode.requestor.http_request import Request, answering
 
 
 def read(path: Path) -> tuple[str, bytes]:
@@ -69,100 +53,27 @@ def post(paths: Sequence[Path], destination: Webhook) -> tuple[Receipt, ...]:
     return tuple(_post(path, destination) for path in paths)
 
 
-def reach(destination: Webhook) -> None:
-    """Connect to a webhook, with TLS where it has it, and send nothing.
-
-    Raises:
-        TryLater: it cannot be reached, or does not prove its name.
-        ConfigError: its TLS files cannot be used.
-    """
-    try:
-        with _connected(destination):
-            return
-    except OSError as error:
-        raise TryLater(f"{destination.name} cannot be reached: {error}") from error
-
-
 def _post(path: Path, destination: Webhook) -> Receipt:
     """One signal; whatever goes wrong on the way is worth another attempt."""
     try:
         identifier, body = read(path)
     except Refused as refusal:
         return Receipt(destination.name, "", None, False, 1, f"the file {refusal}")
+    request = Request("POST", destination.url, _headers(identifier, body, destination), body)
     try:
-        with _connected(destination) as connection:
-            headers = _headers(identifier, body, destination)
-            connection.request("POST", _target(destination), body, headers)
-            status = connection.getresponse().status
-    except (OSError, HTTPException) as error:
-        # what is no HTTP may quote anything
-        why = f"no answer: {error if isinstance(error, OSError) else type(error).__name__}"
-        return Receipt(destination.name, identifier, None, False, 1, why, retry=True)
-    return _answered(destination.name, identifier, status)
-
-
-def _answered(name: str, identifier: str, status: int) -> Receipt:
-    """A receipt by the status; its text is ours, as the receiver's may name a patient."""
-    known = {code.value: code.phrase for code in HTTPStatus}
-    detail = f"HTTP {status} {known.get(status, '')}".rstrip()
-    if 300 <= status < 400:
-        detail += ": redirects are not followed; configure the address where it ends"
-    retry = status in PASSING or status >= 500 or 300 <= status < 400
-    return Receipt(name, identifier, None, 200 <= status < 300, 1, detail, retry)
-
-
-def _target(destination: Webhook) -> str:
-    """Path and query of the request line (RFC 9112 3.2.1)."""
-    parts = urlsplit(destination.url)
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        with answering(destination, request) as response:
+            status = response.status
+    except TryLater as trouble:
+        return Receipt(destination.name, identifier, None, False, 1, str(trouble), retry=True)
+    taken = 200 <= status < 300
+    return Receipt(
+        destination.name, identifier, None, taken, 1, told(status), retry=may_pass(status)
+    )
 
 
 def _headers(identifier: str, body: bytes, destination: Webhook) -> dict[str, str]:
     return {
         "Content-Type": "application/json",
-        "User-Agent": AGENT,
         "Idempotency-Key": identifier,
         "X-Msnode-Signature": signature(body, destination.secret, int(time.time())),
     }
-
-
-@contextmanager
-def _connected(destination: Webhook) -> Iterator[HTTPConnection]:
-    """A connection that is cut after ``timeout_s``, however slowly the other side talks."""
-    connection = _connection(destination)
-    try:
-        connection.connect()
-        watch = Timer(destination.timeout_s, _cut, (connection.sock,))
-        watch.start()
-        try:
-            yield connection
-        finally:
-            watch.cancel()
-    finally:
-        connection.close()
-
-
-def _cut(connected: socket.socket) -> None:
-    """End a connection under whoever waits for it."""
-    with suppress(OSError):  # it has just been closed
-        connected.shutdown(socket.SHUT_RDWR)
-
-
-def _connection(destination: Webhook) -> HTTPConnection:
-    """A connection to be made, to the host itself: proxies of the environment are not used."""
-    parts = urlsplit(destination.url)
-    host, timeout = parts.hostname or "", destination.timeout_s
-    if parts.scheme == "http":
-        return HTTPConnection(host, parts.port, timeout=timeout)
-    return HTTPSConnection(host, parts.port, timeout=timeout, context=context(destination))
-
-
-def context(destination: Webhook) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the receiver's certificate and name verified.
-
-    Raises:
-        ConfigError: a file is missing, unreadable or no PEM of its kind.
-    """
-    if destination.tls is not None:
-        return client_context(destination.tls)
-    return trusting(destination.ca)

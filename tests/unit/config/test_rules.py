@@ -67,9 +67,7 @@ def test_a_webhook_is_an_address(url: str) -> None:
 )  # fmt: skip
 def test_what_is_no_address_is_said(url: str) -> None:
     (problem,) = problems(to(WEBHOOK, url=url))
-    assert problem == (
-        "destinations.0.url: is no address of a webhook; write https://HOST[:PORT]/PATH"
-    )
+    assert problem == ("destinations.0.url: is no address; write https://HOST[:PORT]/PATH")
 
 
 @pytest.mark.parametrize("url", ["http://ris/", "http://127.0.0.1.example.org/"])

@@ -72,7 +72,7 @@ class DeliveriesMachine(RuleBasedStateMachine):
         self.dead_before = self.dead()
         for module, name in (
             (deliveries, "send"),
-            (verification, "find"),
+            (deliveries, "find"),
             (verification, "request_commitment"),
         ):
             self.stack.enter_context(patch.object(module, name, getattr(self, name)))

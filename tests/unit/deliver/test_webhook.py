@@ -19,8 +19,9 @@ from prometheus_client import REGISTRY
 
 from msnode.config import Webhook
 from msnode.deliver.deliveries import deliver, identify
-from msnode.deliver.webhook import reach, signature
+from msnode.deliver.webhook import signature
 from msnode.errors import ConfigError, Refused, TryLater
+from msnode.requestor.http_request import reach
 
 SECRET = "of nobody's business"
 BODY = '{"id": "2.25.7", "accession_number": "Ä 1"}'.encode()
@@ -229,7 +230,7 @@ def test_nobody_there_is_tried_again(signal: Path) -> None:
     (receipt,) = deliver([signal], gone, "MSNODE")
     assert (receipt.delivered, receipt.retry) == (False, True)
     with pytest.raises(TryLater, match="ris cannot be reached"):
-        reach(gone)
+        reach(gone, "ris")
 
 
 def test_what_is_no_signal_is_refused(tmp_path: Path) -> None:
@@ -261,7 +262,7 @@ class TestTls:
     ) -> None:
         ours = replace(secure.destination, ca=tmp_path / "ca.pem")
         assert deliver([signal], ours, "MSNODE")[0].delivered
-        reach(ours)
+        reach(ours, "ris")
         assert json.loads(secure.requests[0][2])["id"] == "2.25.7"
 
     def test_a_certificate_of_anybody_gets_nothing(self, secure: Receiver, signal: Path) -> None:

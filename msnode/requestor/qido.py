@@ -1,0 +1,62 @@
+"""QIDO-RS (PS3.18 10.6): searches at a DICOMweb server."""
+
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from pydicom import Dataset
+
+from msnode.config import HttpServer
+from msnode.errors import TryLater
+from msnode.requestor.http_answer import refused
+from msnode.requestor.http_request import Request, ask
+
+JSON = "application/dicom+json"
+MOST = 5000
+"""Matches of one search; no study has so many series, no series of ours so many objects."""
+
+
+def search(
+    server: HttpServer, name: str, path: str, query: Sequence[tuple[str, str]] = ()
+) -> list[Dataset]:
+    """The matches that a server names, at most `MOST`.
+
+    Args:
+        server: a DICOMweb server; its address is the base URL.
+        name: ours for it.
+        path: the resource below the base URL: ``studies``.
+        query: names and values of the query.
+
+    Returns:
+        One dataset a match; a study that the server does not know has none.
+
+    Raises:
+        TryLater: no answer, or none that makes sense.
+        Refused: the server will never answer this.
+        ConfigError: its TLS files or key cannot be used.
+    """
+    url = f"{server.address.rstrip('/')}/{path}" + (f"?{urlencode(query)}" if query else "")
+    answer = ask(server, Request("GET", url, {"Accept": JSON}))
+    if answer.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND):
+        return []
+    if not answer.is_success:
+        raise refused(name, answer)
+    try:
+        return [Dataset.from_json(match) for match in _matches(answer.body)]
+    except Exception as error:  # pydicom raises whatever a value provokes
+        raise TryLater(
+            f"{name} answers a search with no DICOM JSON: {type(error).__name__}"
+        ) from error
+
+
+def _matches(body: bytes) -> list[dict[str, object]]:
+    """The array of PS3.18 F.2; an empty body is none.
+
+    Raises:
+        ValueError: it is no array of objects.
+    """
+    found = json.loads(body) if body.strip() else []
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ValueError("no array of objects")
+    return found[:MOST]
