@@ -3,13 +3,20 @@
 import socket
 from contextlib import closing
 
+import sqlalchemy as sa
+
 from msnode.hl7v2.mllp import Blocks, block
+from msnode.service.message_intake import MessageIntake
+from msnode.store.database import StudyState, studies
+from msnode.store.patients import accession_key, patient_key
 
 PID = "PID|1||4711^^^CLINIC^MR||DOE^JANE||19801231|F"
 OBR = "OBR|1|PL1|F1|edss^EDSS^99MSNODE|||20240115"
 EDSS = "OBX|1|NM|edss^EDSS^99MSNODE||2.0||||||F|||20240115093000"
 RELAPSE = "OBX|2|DT|relapse^Relapse^99MSNODE||20240110||||||F"
 SENT = "20240115101500"
+SECRET = b"0" * 32
+WHO = patient_key(SECRET, "4711", "CLINIC")
 
 
 def msh(
@@ -32,6 +39,9 @@ def msh(
 def message(*segments: str, charset: str = "utf-8") -> bytes:
     """Segments as they are sent."""
     return ("\r".join(segments) + "\r").encode(charset)
+
+
+MERGE = message(msh("ADT^A40^ADT_A39", "m1"), "PID|1||4711^^^CLINIC^MR", "MRG|0815^^^CLINIC^MR")
 
 
 def order(
@@ -90,3 +100,21 @@ def errors(answer: bytes | None) -> list[tuple[str, str]]:
     """Place and code of each ERR."""
     assert answer is not None
     return [(one[2], one[3].split("^")[0]) for one in fields(answer, "ERR")]
+
+
+def take(intake: MessageIntake, one: bytes) -> str:
+    return code(intake.take(one, "HIS"))
+
+
+def add_study(
+    database: sa.Engine, key: str = "0" * 16, patient: str = WHO, accession: str = "A1"
+) -> str:
+    with database.begin() as connection:
+        connection.execute(
+            studies.insert().values(
+                study_key=key, study_instance_uid="1.2", patient_key=patient, generation=1,
+                state=StudyState.QUEUED, first_at=0.0, last_at=0.0,
+                accession_key=accession_key(SECRET, accession),
+            )
+        )  # fmt: skip
+    return key

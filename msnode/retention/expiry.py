@@ -32,7 +32,7 @@ from msnode.retention.fetched_expiry import (
 )
 from msnode.store.database import StudyState, instances, receipts, results, studies
 from msnode.store.files import fsync
-from msnode.store.messages import Outcome, expire, expired
+from msnode.store.message_log import Outcome, expire, expired
 
 log = logging.getLogger(__name__)
 

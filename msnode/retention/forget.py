@@ -32,7 +32,7 @@ from msnode.store.database import (
 from msnode.store.files import fsync
 from msnode.store.hl7_tables import hl7_messages, orders
 from msnode.store.merges import forget_merges
-from msnode.store.messages import forget_messages
+from msnode.store.message_log import forget_messages
 from msnode.store.orders import forget_orders
 from msnode.store.patients import keys_of
 from msnode.twin.clinical import event_store

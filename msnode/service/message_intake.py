@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -22,9 +23,9 @@ from msnode.hl7v2 import acknowledgment as ack
 from msnode.hl7v2.acknowledgment import Fault, Verdict, acknowledge
 from msnode.hl7v2.hl7_message import Segment, Unreadable, segments
 from msnode.hl7v2.message_header import MessageHeader, header_of
-from msnode.store import messages
+from msnode.store import message_log
 from msnode.store.database import is_away
-from msnode.store.messages import Message, Outcome
+from msnode.store.message_log import Message, Outcome
 from msnode.store.orders import place
 from msnode.store.patients import accession_key, is_on_record, patient_key
 from msnode.twin.clinical import order_hl7
@@ -151,7 +152,7 @@ class MessageIntake:
         now, digest = time.time(), hashlib.sha256(message).hexdigest()
         options = {"sqlite_patience_s": PATIENCE_S}
         with self.database.execution_options(**options).begin() as connection:
-            before = messages.find(connection, header.identity)
+            before = message_log.find(connection, header.identity)
             if before is not None:
                 return self._repeated(header, before, digest, caller)
             found = self._used(connection, header, message, caller)
@@ -171,7 +172,7 @@ class MessageIntake:
                 content=message if found.outcome != Outcome.IGNORED else None,
                 answer=answer,
             )
-            messages.add(connection, kept)
+            message_log.add(connection, kept)
             for patient in found.patients:  # before it is so: a change that nobody heard of
                 self.trail.patient_record(caller, audit.Access.UPDATED, patient)
         _count(kept)
@@ -262,11 +263,9 @@ class MessageIntake:
         keys = {"PID": "", "MRG": ""}
         for one in found:
             if one.name in keys:
-                try:
+                with suppress(Unreadable):  # what is wrong is told where it is read
                     who = who_of(one, 3 if one.name == "PID" else 1)
-                except Unreadable:
-                    continue
-                keys[one.name] = patient_key(self.secret, *who)
+                    keys[one.name] = patient_key(self.secret, *who)
         return keys["PID"], keys["MRG"]
 
 

@@ -17,7 +17,7 @@ hl7_messages = sa.Table(
     Column("control_id", Text, nullable=False),  # MSH-10
     Column("caller", Text, nullable=False),  # as configured
     Column("received_at", Float, nullable=False, index=True),  # unix s
-    Column("outcome", String(16), nullable=False, index=True),  # as in messages.Outcome
+    Column("outcome", String(16), nullable=False, index=True),  # as in message_log.Outcome
     Column("faults", Text, nullable=False),  # JSON, what is wrong in it; quotes nothing
     Column("patient_key", String(48), nullable=False, index=True),  # see store.patients; "" unknown
     Column("other_key", String(48), nullable=False, index=True),  # of a merge, the ID given up

@@ -7,6 +7,7 @@ OBR-18 and the StudyInstanceUID into a segment of its own, ZDS (IHE RAD TF-2, 4.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from msnode.hl7v2.hl7_message import Segment, Unreadable
 from msnode.records.uid_hash import uid_hash
@@ -55,7 +56,7 @@ def read_orders(found: list[Segment], hashes: OrderHash) -> list[Order]:
 def _groups(found: list[Segment]) -> Iterator[list[Segment]]:
     """Each ORC with what follows it, up to the next."""
     starts = [index for index, one in enumerate(found) if one.name == "ORC"]
-    for start, end in zip(starts, [*starts[1:], len(found)], strict=True):
+    for start, end in pairwise([*starts, len(found)]):
         yield found[start:end]
 
 
