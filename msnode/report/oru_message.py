@@ -26,6 +26,9 @@ from msnode.report import codes, wording
 from msnode.report.case import USUAL, Case, load
 
 ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\n": "\\.br\\"}
+BROKEN = (OSError, TemplateError, TypeError, ValueError, ArithmeticError, LookupError,
+          AttributeError, RecursionError)  # fmt: skip
+"""What a site's template may provoke."""
 STUDY = Coded("113014", "DCM", "DICOM Study")
 NOT_ANALYSED = Coded("NOT_ANALYSED", codes.PRIVATE, "Not analysed")
 PERCENT = Coded("%", "UCUM", "percent")
@@ -160,7 +163,7 @@ def rendered(told: Facts, template: Path | None) -> str:
             study=told.study,
             observations=told.observations,
         )
-    except (OSError, UnicodeDecodeError, TemplateError, TypeError, ValueError) as error:
+    except BROKEN as error:
         raise InvalidResult(f"the template cannot be used: {_why(error)}") from error
     lines = [line for line in re.split(r"[\r\n]+", made) if line.strip()]
     message = "".join(f"{line}\r" for line in lines)
