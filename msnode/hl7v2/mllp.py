@@ -42,7 +42,7 @@ class Blocks:
     @property
     def is_open(self) -> bool:
         """Whether a part of a message has come."""
-        return bool(self._buffer)
+        return self._buffer.startswith(START)
 
     def feed(self, data: bytes) -> None:
         """Take what came."""

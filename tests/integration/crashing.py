@@ -105,7 +105,13 @@ FETCHING = {
 STOWING = {
     "answer-http": Call("msnode.receive.dicomweb.http_connection:HttpConnection", "answer"),
 }
-CALLS = RECEIVING | WORKING | FETCHING | STOWING
+TELLING = {
+    "event": Call("msnode.service.message_intake", "take"),
+    "record": Call("msnode.store.message_log", "add"),
+    "commit": RECEIVING["commit"],
+    "answer-hl7": Call("msnode.receive.mllp.mllp_connection:MllpConnection", "answer"),
+}
+CALLS = RECEIVING | WORKING | FETCHING | STOWING | TELLING
 POINTS = (*(f"{when} {name}" for name in RECEIVING for when in ("before", "after")), "torn write")
 """Where the receive path can be stopped."""
 STOW_POINTS = tuple(point.replace("answer", "answer-http") for point in POINTS)
