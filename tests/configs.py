@@ -12,6 +12,7 @@ from msnode.errors import ConfigError
 BASE = Path("/etc/msnode")
 PEER = {"name": "pacs", "ae_title": "PACS", "host": "pacs"}
 FOLDER = {"name": "out", "folder": "out"}
+STOW = {"name": "web", "stow": "https://pacs.example.org/rs", "auth": {"bearer": "a"}}
 WEBHOOK = {"name": "ris", "url": "https://ris.example.org/msnode", "secret": "0123456789abcdef"}
 
 

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -30,8 +31,8 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([main.__module__])
 PATIENCE_S = 240.0  # for a worker, on a machine that has much else to do
 ALL = [
-    (database, *stop)
-    for database in ("sqlite", "postgresql")
+    (database, way, *stop)
+    for database, way in (("sqlite", "c-store"), ("postgresql", "c-store"), ("sqlite", "stow"))
     for stop in (
         ("after prepare", 1),
         ("after classify", 1),
@@ -46,7 +47,11 @@ ALL = [
         ("after finish", 1),
     )
 ]
-FEW = [("sqlite", "before enqueue", 2), ("postgresql", "after receipt", 1)]
+FEW = [
+    ("sqlite", "c-store", "before enqueue", 2),
+    ("postgresql", "c-store", "after receipt", 1),
+    ("sqlite", "stow", "before receipt", 1),
+]
 CHOSEN = [pytest.param(*one, marks=[] if one in FEW else pytest.mark.long) for one in ALL]
 """Always few, as test_engine.py kills at every step of a flow that costs nothing."""
 
@@ -72,7 +77,9 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     (tmp_path / "disk").unlink()
 
 
-def configure(folder: Path, database: str, data: Path, pacs: peers.Orthanc, bundle: Path) -> Path:
+def configure(
+    folder: Path, database: str, data: Path, destination: dict[str, Any], bundle: Path
+) -> Path:
     """Write the worker's configuration."""
     settings = {
         "name": "worker",
@@ -80,7 +87,7 @@ def configure(folder: Path, database: str, data: Path, pacs: peers.Orthanc, bund
         "database": None if database == "sqlite" else database,
         "classify": {"device": "cpu", "threads": 1, "bundle": str(bundle)},
         "lesions": {"bundle": None},  # not what this is about, and it takes seconds
-        "destinations": [peers.destination("pacs", pacs.ae_title, pacs.port)],
+        "destinations": [destination],
         "http": {"port": 0},
     }
     file = folder / "worker.yaml"
@@ -113,9 +120,10 @@ def work(file: Path, stop: Stop | None) -> int:
 
 
 @pytest.mark.timeout(3 * PATIENCE_S)
-@pytest.mark.parametrize(("database", "point", "count"), CHOSEN)
+@pytest.mark.parametrize(("database", "way", "point", "count"), CHOSEN)
 def test_one_result_whatever_step_dies(
     database: str,
+    way: str,
     point: str,
     count: int,
     disk: Disk,
@@ -130,7 +138,14 @@ def test_one_result_whatever_step_dies(
         database = url = request.getfixturevalue("postgresql_url")
     else:
         url = f"sqlite:///{data / 'msnode.sqlite'}"
-    file = configure(tmp_path, database, data, pacs, bundle)
+    destination = peers.destination("pacs", pacs.ae_title, pacs.port)
+    if way == "stow":
+        destination = {
+            "name": "pacs",
+            "stow": f"http://127.0.0.1:{pacs.http_port}/dicom-web",
+            "verify": "qido",
+        }
+    file = configure(tmp_path, database, data, destination, bundle)
     uid = receive(url, data, tmp_path / "study")
     disk.sync()
     assert work(file, Stop(point, count, disk.folder)) == -signal.SIGKILL

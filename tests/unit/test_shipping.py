@@ -42,6 +42,7 @@ def test_shipped_configuration_is_the_default() -> None:
 def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "MSNODE_WEBHOOK_SECRET", "MSNODE_DB_PASSWORD", "MSNODE_SMTP_PASSWORD", "MSNODE_STOW_TOKEN",
+        "MSNODE_STOW_PASSWORD",
     ):  # fmt: skip
         monkeypatch.setenv(name, "0123456789abcdef")
     monkeypatch.setenv("MSNODE_CHAT_URL", "https://chat.example.org/hooks/0123")

@@ -17,7 +17,7 @@ from msnode import config
 from msnode.config.destinations import KEYS
 from msnode.config.masking import masked
 from msnode.errors import ConfigError
-from tests.configs import BASE, FOLDER, PEER, WEBHOOK
+from tests.configs import BASE, FOLDER, PEER, STOW, WEBHOOK
 
 SECTIONS = ("receive", "complete", "decode", "classify", "report", "http", "retention", "audit")
 SCALARS = (
@@ -51,7 +51,7 @@ def _somewhat(known: list[str], inner: st.SearchStrategy[Any]) -> st.SearchStrat
 KINDS = sorted({name for kind in KEYS.values() for name in keys(kind)})
 DESTINATIONS = st.builds(
     lambda good, wrong: {**good, **wrong},
-    st.sampled_from([PEER, FOLDER, WEBHOOK]),
+    st.sampled_from([PEER, FOLDER, WEBHOOK, STOW]),
     _somewhat(KINDS, VALUES),
 )
 """Good destinations of any kind, with some of their values replaced by anything."""

@@ -4,12 +4,10 @@ import json
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,67 +20,16 @@ from msnode.deliver.deliveries import deliver, identify
 from msnode.deliver.webhook import signature
 from msnode.errors import ConfigError, Refused, TryLater
 from msnode.requestor.http_request import reach
+from tests.http_receiver import Answer, Receiver, serving, status
 
 SECRET = "of nobody's business"
 BODY = '{"id": "2.25.7", "accession_number": "Ä 1"}'.encode()
 DOCUMENT = Path(__file__).parents[3] / "docs/webhook.md"
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
 
-
-@dataclass
-class Receiver:
-    """What came in, and what to answer."""
-
-    url: str
-    answer: Answer
-    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-
-    @property
-    def destination(self) -> Webhook:
-        return Webhook("ris", url=self.url, secret=SECRET, timeout_s=5.0)
-
-
-def status(code: int, **headers: str) -> Answer:
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(code)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-
-    return answer
-
-
-@contextmanager
-def serving(answer: Answer, context: ssl.SSLContext | None = None) -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.requests.append((self.path, dict(self.headers), body))
-            receiver.answer(self)
-
-        def log_message(self, *_: Any) -> None:
-            """Keep the test's output clean."""
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: Any) -> None:
-            """A client that hangs up is what some tests are about."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    scheme = "http" if context is None else "https"
-    if context is not None:
-        server.socket = context.wrap_socket(
-            server.socket, server_side=True, do_handshake_on_connect=False
-        )
-    receiver = Receiver(f"{scheme}://localhost:{server.server_port}/hook?site=1", answer)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def to(receiver: Receiver) -> Webhook:
+    """The receiver as destination."""
+    return Webhook("ris", url=f"{receiver.url}/hook?site=1", secret=SECRET, timeout_s=5.0)
 
 
 @pytest.fixture
@@ -109,7 +56,7 @@ def dead() -> float:
 
 def test_the_document_arrives_signed(signal: Path) -> None:
     with serving(status(204)) as receiver:
-        (receipt,) = deliver([signal], receiver.destination, "MSNODE")
+        (receipt,) = deliver([signal], to(receiver), "MSNODE")
     assert (receipt.delivered, receipt.retry, receipt.detail) == (
         True,
         False,
@@ -144,9 +91,9 @@ def test_the_signature_is_the_documented_one() -> None:
 
 def test_the_key_is_the_same_in_every_attempt(signal: Path) -> None:
     with serving(status(503)) as receiver:
-        deliver([signal], receiver.destination, "MSNODE")
+        deliver([signal], to(receiver), "MSNODE")
         receiver.answer = status(200)
-        assert deliver([signal], receiver.destination, "MSNODE")[0].delivered
+        assert deliver([signal], to(receiver), "MSNODE")[0].delivered
     first, second = (headers["Idempotency-Key"] for _, headers, _ in receiver.requests)
     assert first == second == identify(signal)
 
@@ -154,7 +101,7 @@ def test_the_key_is_the_same_in_every_attempt(signal: Path) -> None:
 @pytest.mark.parametrize("code", [408, 425, 429, 500, 501, 502, 503, 504, 599])
 def test_what_may_pass_is_tried_again(signal: Path, code: int) -> None:
     with serving(status(code)) as receiver:
-        (receipt,) = deliver([signal], receiver.destination, "MSNODE")
+        (receipt,) = deliver([signal], to(receiver), "MSNODE")
     assert (receipt.delivered, receipt.retry) == (False, True)
     assert receipt.detail.startswith(f"HTTP {code}")
 
@@ -163,7 +110,7 @@ def test_what_may_pass_is_tried_again(signal: Path, code: int) -> None:
 def test_what_was_refused_is_not(signal: Path, code: int) -> None:
     before = dead()
     with serving(status(code)) as receiver:
-        (receipt,) = deliver([signal], receiver.destination, "MSNODE")
+        (receipt,) = deliver([signal], to(receiver), "MSNODE")
     assert (receipt.delivered, receipt.retry) == (False, False)
     assert dead() == before + 1
 
@@ -171,7 +118,7 @@ def test_what_was_refused_is_not(signal: Path, code: int) -> None:
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_but_tried_again(signal: Path, code: int) -> None:
     with serving(status(200)) as elsewhere, serving(status(code, Location=elsewhere.url)) as first:
-        (receipt,) = deliver([signal], first.destination, "MSNODE")
+        (receipt,) = deliver([signal], to(first), "MSNODE")
     assert (receipt.delivered, receipt.retry) == (False, True)
     assert "redirects are not followed" in receipt.detail
     assert elsewhere.requests == []
@@ -208,7 +155,7 @@ def silent(handler: BaseHTTPRequestHandler) -> None:
 
 def test_an_answer_without_end_is_not_read(signal: Path) -> None:
     with serving(endless) as receiver:
-        (receipt,) = deliver([signal], receiver.destination, "MSNODE")
+        (receipt,) = deliver([signal], to(receiver), "MSNODE")
     assert receipt.delivered
 
 
@@ -216,7 +163,7 @@ def test_an_answer_without_end_is_not_read(signal: Path) -> None:
 def test_no_answer_is_tried_again(signal: Path, answer: Answer) -> None:
     start = time.monotonic()
     with serving(answer) as receiver:
-        hasty = replace(receiver.destination, timeout_s=0.4)
+        hasty = replace(to(receiver), timeout_s=0.4)
         (receipt,) = deliver([signal], hasty, "MSNODE")
         assert time.monotonic() - start < 3
     assert (receipt.delivered, receipt.retry) == (False, True)
@@ -226,7 +173,7 @@ def test_no_answer_is_tried_again(signal: Path, answer: Answer) -> None:
 
 def test_nobody_there_is_tried_again(signal: Path) -> None:
     with serving(status(200)) as receiver:
-        gone = receiver.destination
+        gone = to(receiver)
     (receipt,) = deliver([signal], gone, "MSNODE")
     assert (receipt.delivered, receipt.retry) == (False, True)
     with pytest.raises(TryLater, match="ris cannot be reached"):
@@ -260,13 +207,13 @@ class TestTls:
     def test_a_site_may_have_its_own_authority(
         self, secure: Receiver, signal: Path, tmp_path: Path
     ) -> None:
-        ours = replace(secure.destination, ca=tmp_path / "ca.pem")
+        ours = replace(to(secure), ca=tmp_path / "ca.pem")
         assert deliver([signal], ours, "MSNODE")[0].delivered
         reach(ours, "ris")
         assert json.loads(secure.requests[0][2])["id"] == "2.25.7"
 
     def test_a_certificate_of_anybody_gets_nothing(self, secure: Receiver, signal: Path) -> None:
-        (receipt,) = deliver([signal], secure.destination, "MSNODE")
+        (receipt,) = deliver([signal], to(secure), "MSNODE")
         assert (receipt.delivered, receipt.retry) == (False, True)
         assert "CERTIFICATE_VERIFY_FAILED" in receipt.detail
         assert secure.requests == []
@@ -275,11 +222,11 @@ class TestTls:
         self, secure: Receiver, signal: Path, tmp_path: Path
     ) -> None:
         address = secure.url.replace("localhost", "127.0.0.1")
-        other = replace(secure.destination, url=address, ca=tmp_path / "ca.pem")
+        other = replace(to(secure), url=address, ca=tmp_path / "ca.pem")
         assert "CERTIFICATE_VERIFY_FAILED" in deliver([signal], other, "MSNODE")[0].detail
 
     def test_an_authority_that_is_none_is_a_configuration_error(
         self, secure: Receiver, signal: Path, tmp_path: Path
     ) -> None:
         with pytest.raises(ConfigError, match=r"ca: .*none\.pem"):
-            deliver([signal], replace(secure.destination, ca=tmp_path / "none.pem"), "MSNODE")
+            deliver([signal], replace(to(secure), ca=tmp_path / "none.pem"), "MSNODE")
