@@ -59,7 +59,8 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
 
     With it go earlier studies that were fetched for it, unless they serve another one, and all
     predictions of the patient, which were made from it or may have been; with the patient's last
-    study go his clinical events: what nobody finds any more is not kept.
+    study go his clinical events and what was told of him by HL7 v2: what nobody finds any more is
+    not kept.
 
     Files go first: rows that a crash leaves are deleted by the next call, while files without rows
     would be taken in again at the node's next start.
@@ -134,7 +135,7 @@ def kept(database: sa.Engine, folder: Path, uid: str) -> dict[str, int]:
 def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
     """Delete a patient's clinical events, also in copies of the database; studies stay.
 
-    Predictions, which were made from them, go as well.
+    Predictions, which were made from them, go as well, and messages and orders by HL7 v2.
 
     Returns:
         Number of events deleted.
@@ -144,11 +145,11 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
     """
     with database.begin() as connection:
         keys = keys_of(connection, patient_key)
-        if not event_store.number(connection, keys):
+        is_told = forget_messages(connection, keys) + forget_orders(connection, keys)
+        if not (is_told or event_store.number(connection, keys)):
             raise MsnodeError("there is no clinical event of this patient here")
         _forget_in_copies(folder, None, keys, keys)
         count = event_store.delete(connection, keys)
-        forget_messages(connection, keys)
         prediction_store.delete(connection, keys)
         if not connection.scalar(sa.select(sa.exists().where(studies.c.patient_key.in_(keys)))):
             forget_merges(connection, keys)

@@ -19,6 +19,7 @@ from tests.integration.crashing import TELLING, Stop
 from tests.integration.hl7_host import main
 
 PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([main.__module__])
 KILLS = int(os.environ.get("MSNODE_KILLS", 4))
 SEED = int(os.environ.get("MSNODE_SEED", 1))
 POINTS = [f"{when} {name}" for name in TELLING for when in ("before", "after")]
