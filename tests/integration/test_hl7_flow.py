@@ -7,23 +7,21 @@ import multiprocessing
 import os
 import random
 import signal
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 import trustme
-from hl7apy.core import Message
-from hl7apy.mllp import AbstractHandler, MLLPServer
 
 from msnode.config import Hl7Destination, Retry
 from msnode.flow import Flow
 from msnode.records.images import Study
 from msnode.records.receipt import Receipt
 from msnode.store.receipts import Receipts
+from tests.hl7_server import Ris
 from tests.integration.crashing import MESSAGING, Stop
 from tests.integration.hl7_sender_host import AT, flow_of, main, prepared
 
@@ -34,36 +32,10 @@ SEED = int(os.environ.get("MSNODE_SEED", 1))
 POINTS = [f"{when} {name}" for name in MESSAGING for when in ("before", "after")]
 
 
-@dataclass
-class Ris:
-    """A foreign MLLP server that answers with one code after the other, then with AA."""
-
-    port: int = 0
-    answers: list[str] = field(default_factory=list)
-    received: list[str] = field(default_factory=list)
-
-
 @pytest.fixture
 def ris() -> Iterator[Ris]:
-    running = Ris()
-
-    class Handler(AbstractHandler):
-        def reply(self) -> str:
-            running.received.append(self.incoming_message)
-            code = running.answers.pop(0) if running.answers else "AA"
-            answer = Message("ACK", version="2.5.1")
-            answer.msa.msa_1 = code
-            answer.msa.msa_2 = self.incoming_message.split("|")[9]
-            return str(answer.to_mllp())
-
-    server = MLLPServer("127.0.0.1", 0, {"ORU^R01^ORU_R01": (Handler,)})
-    running.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield running
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with Ris() as running:
+        yield running
 
 
 @dataclass

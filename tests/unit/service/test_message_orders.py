@@ -1,14 +1,20 @@
 """Orders and their studies find each other, in any order; the newest of an order counts."""
 
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from msnode.hl7v2.acknowledgment import INTERNAL
+from msnode.receive import Inbox
+from msnode.records.uid_hash import uid_hash
 from msnode.service.message_intake import MessageIntake
 from msnode.store import message_log, orders
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
 from tests.hl7_messages import MERGE, PID, add_study, message, msh, order, take
+from tests.unit.receive.datasets import STUDY, mr, store
 
 
 def is_stat(database: sa.Engine, key: str = "0" * 16) -> bool:
@@ -70,9 +76,21 @@ def test_an_order_of_another_patient_makes_no_study_urgent(intake: MessageIntake
     assert is_stat(intake.database)
 
 
-def test_a_study_is_found_by_its_uid(intake: MessageIntake) -> None:
-    from msnode.records.uid_hash import uid_hash
+def test_images_bring_the_number_by_which_their_order_is_found(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
+    migrate(database)
+    inbox = Inbox(database, tmp_path)
+    intake = MessageIntake(database, inbox.secret, "P", lambda: True)
+    who = {"PatientID": "4711", "IssuerOfPatientID": "CLINIC"}
+    store(inbox, mr(**who), at=100)
+    store(inbox, mr(**who, AccessionNumber=" A1 "), at=101)
+    assert take(intake, order()) == "AA"
+    assert is_stat(database, uid_hash(STUDY))
+    inbox.close()
+    database.dispose()
 
+
+def test_a_study_is_found_by_its_uid(intake: MessageIntake) -> None:
     key = add_study(intake.database, uid_hash("1.2.3"), accession="")
     assert take(intake, order("other", uid="1.2.3")) == "AA"
     assert is_stat(intake.database, key)
