@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydicom import dcmread
@@ -11,7 +12,7 @@ from msnode.audit import Node, Trail, Transfer
 from msnode.config import Destination
 from msnode.deliver.c_store import read_item
 from msnode.deliver.verification import Delivery
-from msnode.hl7v2.hl7_message import segments
+from msnode.hl7v2.hl7_message import Unreadable, segments
 from msnode.records.receipt import Receipt
 
 STUDY = "113014"
@@ -64,8 +65,11 @@ def _whose(path: Path) -> tuple[str, str]:
 
 def _told_in(path: Path) -> tuple[str, str]:
     """The same of a message, as far as the site's template tells them."""
-    found = segments(path.read_bytes().rstrip(b"\r"))
-    study = (o for o in found if o.name == "OBX" and o.parts(o.repetitions(3)[0])[0] == STUDY)
-    uid = next((one.only(5) for one in study), "")
-    whose = (one.parts(one.repetitions(3)[0])[0] for one in found if one.name == "PID")
-    return uid, next(whose, "")
+    uid = patient = ""
+    with suppress(Unreadable):
+        for one in segments(path.read_bytes().rstrip(b"\r")):
+            if one.name == "PID":
+                patient = one.parts(one.repetitions(3)[0])[0]
+            elif one.name == "OBX" and one.parts(one.repetitions(3)[0])[0] == STUDY:
+                uid = one.parts(one.repetitions(5)[0])[0]
+    return uid, patient
