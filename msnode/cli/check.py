@@ -22,6 +22,7 @@ from msnode.config import (
     Config,
     Destination,
     DicomPeer,
+    DicomSource,
     Dicomweb,
     Folder,
     Hl7,
@@ -34,6 +35,7 @@ from msnode.config import (
     Syslog,
     Tls,
     Webhook,
+    WebSource,
     peer_of,
 )
 from msnode.config.destination import under
@@ -43,6 +45,7 @@ from msnode.deliver import mllp_sender
 from msnode.deliver.stow import try_out
 from msnode.deliver.verification import negotiate
 from msnode.errors import ConfigError, MsnodeError
+from msnode.fetch import web_way
 from msnode.fetch.retrieve import GET, MOVE
 from msnode.notices.notice import trial
 from msnode.notices.watch import senders
@@ -109,12 +112,10 @@ def problems(
             yield f"test notice {name}", _problem(partial(send, trial(config.name)))
 
     for source in config.priors:
-        peer = peer_of(source, config.destinations)
-        assert peer is not None  # noqa: S101 - the configuration was checked
         yield (
             f"prior source {source.name}",
-            _problem(partial(_prepare_source, source, peer, config.receive))
-            or (_problem(partial(_reach_source, source, peer, config.receive)) if peers else None),
+            _problem(partial(_prepare_source, source, config))
+            or (_problem(partial(_reach_source, source, config)) if peers else None),
         )
 
 
@@ -271,8 +272,19 @@ def _may_report(peer: DicomPeer, receive: Receive) -> None:
         )
 
 
-def _prepare_source(source: PriorSource, peer: DicomPeer, receive: Receive) -> None:
-    """What a source of earlier studies needs of this host: TLS files, or leave to send to us."""
+def _asked(source: DicomSource, config: Config) -> DicomPeer:
+    """The peer that is asked."""
+    peer = peer_of(source, config.destinations)
+    assert peer is not None  # noqa: S101 - the configuration was checked
+    return peer
+
+
+def _prepare_source(source: PriorSource, config: Config) -> None:
+    """What a source of earlier studies needs of this host: files, or leave to send to us."""
+    if isinstance(source, WebSource):
+        _http(source)
+        return
+    peer, receive = _asked(source, config), config.receive
     _tls(peer.tls)
     titles = {one.ae_title.strip() for one in receive.callers if "store" in one.rights}
     title = peer.ae_title.strip()
@@ -283,8 +295,12 @@ def _prepare_source(source: PriorSource, peer: DicomPeer, receive: Receive) -> N
         )
 
 
-def _reach_source(source: PriorSource, peer: DicomPeer, receive: Receive) -> None:
-    """C-ECHO a source, and negotiate what is asked of it."""
+def _reach_source(source: PriorSource, config: Config) -> None:
+    """Search at a DICOMweb server; C-ECHO a peer, and negotiate what is asked of it."""
+    if isinstance(source, WebSource):
+        web_way.try_out(source)
+        return
+    peer, receive = _asked(source, config), config.receive
     _is_another(peer, receive)
     echo(peer, receive.ae_title)
     with offering(FIND, peer, receive.ae_title):

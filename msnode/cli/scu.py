@@ -60,7 +60,8 @@ class Call:
         names: dict[str, Destination] = {
             one.name: peer
             for one in node.priors
-            if (peer := config.peer_of(one, node.destinations)) is not None
+            if isinstance(one, config.DicomSource)
+            and (peer := config.peer_of(one, node.destinations)) is not None
         }
         names |= {destination.name: destination for destination in node.destinations}
         found = names.get(self.peer)

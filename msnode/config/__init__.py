@@ -18,7 +18,14 @@ from msnode.config.loading import load, parse
 from msnode.config.masking import masked
 from msnode.config.models import BUNDLE, LESIONS, Classify, Expect, Outline, Priority, Urgent
 from msnode.config.notices import Chat, Mail, Notices
-from msnode.config.prior_sources import NamedSource, PeerSource, PriorSource, peer_of
+from msnode.config.prior_sources import (
+    DicomSource,
+    NamedSource,
+    PeerSource,
+    PriorSource,
+    WebSource,
+    peer_of,
+)
 from msnode.config.result_folder import Folder
 from msnode.config.settings import (
     Audit,
@@ -56,6 +63,7 @@ __all__ = [
     "Describe",
     "Destination",
     "DicomPeer",
+    "DicomSource",
     "Dicomweb",
     "Expect",
     "Folder",
@@ -82,6 +90,7 @@ __all__ = [
     "Tls",
     "Urgent",
     "WebCaller",
+    "WebSource",
     "Webhook",
     "load",
     "masked",

@@ -1,14 +1,16 @@
-"""Where earlier studies of a patient are fetched from: a destination that is known, or a peer."""
+"""Where earlier studies of a patient are fetched from: a DICOM peer, or a DICOMweb server."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import time
 from typing import Annotated, ClassVar, Literal
 
+from msnode.config.authorization import Authorization
 from msnode.config.constraints import AeTitle, Count, Host, Hours, Label, Port, Seconds, Within
 from msnode.config.destination import Retry, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
+from msnode.config.http_server import HttpServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +19,6 @@ class _Source:
 
     name: Label
     """Appears in logs, metrics and jobs: no patient data, unique among the sources."""
-    by: Literal["c-move", "c-get"] = field(default="c-move", kw_only=True)
-    """c-move: it opens an association to our listener, for which it must know our AE title and
-    address, and be among ``receive.callers``; c-get: the images come on our own association."""
     how_many: Annotated[int, Within(1, 20)] = field(default=2, kw_only=True)
     """Earlier studies of a patient at most, the newest ones; those that are here count."""
     years: Annotated[int, Within(1, 100)] = field(default=5, kw_only=True)
@@ -43,7 +42,16 @@ class _Source:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedSource(_Source):
+class DicomSource(_Source):
+    """A source that is asked by C-FIND."""
+
+    by: Literal["c-move", "c-get"] = field(default="c-move", kw_only=True)
+    """c-move: it opens an association to our listener, for which it must know our AE title and
+    address, and be among ``receive.callers``; c-get: the images come on our own association."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSource(DicomSource):
     """A DICOM destination that has the studies, too."""
 
     WHAT: ClassVar = "a source that is a destination"
@@ -53,7 +61,7 @@ class NamedSource(_Source):
 
 
 @dataclass(frozen=True, slots=True)
-class PeerSource(_Source):
+class PeerSource(DicomSource):
     """A DICOM peer that gets no results."""
 
     WHAT: ClassVar = "a source that is a peer of its own"
@@ -68,18 +76,46 @@ class PeerSource(_Source):
     """Null: plain TCP."""
 
 
-PriorSource = NamedSource | PeerSource
+@dataclass(frozen=True, slots=True)
+class WebSource(HttpServer, _Source):
+    """A DICOMweb server: QIDO-RS (PS3.18 10.6) and WADO-RS (PS3.18 10.4)."""
 
-SOURCE_KEYS = {"source": NamedSource, "host": PeerSource}
+    WHAT: ClassVar = "a DICOMweb source"
+    KEY: ClassVar = "dicomweb"
+
+    dicomweb: str
+    """Base URL of its service, to which ``/studies`` is added."""
+    auth: Authorization | None = field(default=None, kw_only=True)
+    """How the node proves who it is; null: only by its certificate, if at all."""
+
+    @property
+    def login(self) -> Authorization | None:
+        """As ``auth``."""
+        return self.auth
+
+    def contradictions(self) -> Iterator[str]:
+        """A base URL to which no path can be added."""
+        yield from HttpServer.contradictions(self)
+        if "?" in self.dicomweb:
+            yield "dicomweb: has a query; give the base URL alone, as https://HOST/dicom-web"
+
+
+PriorSource = NamedSource | PeerSource | WebSource
+
+SOURCE_KEYS = {"source": NamedSource, "host": PeerSource, "dicomweb": WebSource}
 """The key in a file that makes a source one of its kind."""
 
+GIVE_SOURCE = "either source, or ae_title, host and port, or dicomweb"
+"""What a source needs in a file to be one."""
 
-def peer_of(source: PriorSource, destinations: Sequence[Destination]) -> DicomPeer | None:
+
+def peer_of(source: DicomSource, destinations: Sequence[Destination]) -> DicomPeer | None:
     """The peer that is asked; None where no DICOM destination has the name."""
     if isinstance(source, PeerSource):
         return DicomPeer(source.name, source.ae_title, source.host, source.port, tls=source.tls)
     peers = (one for one in destinations if isinstance(one, DicomPeer))
-    return next((one for one in peers if one.name == source.source), None)
+    called = source.source if isinstance(source, NamedSource) else None
+    return next((one for one in peers if one.name == called), None)
 
 
 def wrong_sources(

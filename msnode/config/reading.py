@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from msnode.config.authorization import AUTHORIZATION_KEYS, GIVE_AUTHORIZATION, Authorization
 from msnode.config.constraints import hint
 from msnode.config.destinations import GIVE, KEYS, Destination
-from msnode.config.prior_sources import SOURCE_KEYS, PriorSource
+from msnode.config.prior_sources import GIVE_SOURCE, SOURCE_KEYS, PriorSource
 
 WRONG = (TypeError, ValueError, OverflowError)
 """What a value of the wrong kind provokes."""
@@ -47,10 +47,7 @@ class Kinds(NamedTuple):
 
 UNIONS: tuple[tuple[Any, Kinds], ...] = (
     (Destination, Kinds(KEYS, "host", GIVE, ANY_PEER)),
-    (
-        PriorSource,
-        Kinds(SOURCE_KEYS, "host", "either source, or ae_title, host and port", ANY_PEER),
-    ),
+    (PriorSource, Kinds(SOURCE_KEYS, "host", GIVE_SOURCE, ANY_PEER)),
     (Authorization, Kinds(AUTHORIZATION_KEYS, "bearer", GIVE_AUTHORIZATION, {})),
 )
 

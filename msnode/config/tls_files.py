@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msnode.config.destination import Tls, under
-from msnode.config.prior_sources import PeerSource
+from msnode.config.prior_sources import PeerSource, WebSource
 
 if TYPE_CHECKING:
     from msnode.config.settings import Config
@@ -22,8 +22,9 @@ def unreadable(config: "Config") -> Iterator[str]:
         for key, path in destination.files:
             yield from unreadable_file(f"destinations.{i}.{key}", path)
     for i, source in enumerate(config.priors):
-        if isinstance(source, PeerSource):
-            yield from unreadable_of(f"priors.{i}.tls", source.tls)
+        files = under("tls", source.tls) if isinstance(source, PeerSource) else ()
+        for key, path in source.files if isinstance(source, WebSource) else files:
+            yield from unreadable_file(f"priors.{i}.{key}", path)
     if config.audit.syslog is not None:
         yield from unreadable_of("audit.syslog.tls", config.audit.syslog.tls)
 

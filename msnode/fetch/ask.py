@@ -90,13 +90,7 @@ class Source:
         Raises:
             TryLater, Refused: likewise.
         """
-        query = Dataset()
-        query.QueryRetrieveLevel = "SERIES"
-        query.StudyInstanceUID = study_instance_uid
-        for name in ("SeriesInstanceUID", "Modality", "SeriesDescription", "ProtocolName",
-                     "BodyPartExamined"):  # fmt: skip
-            setattr(query, name, "")
-        query.NumberOfSeriesRelatedInstances = None
+        query = series_query(study_instance_uid)
         return [found for match in self._matches(query) if (found := series_of(match))]
 
     def _matches(self, query: Dataset) -> Iterator[Dataset]:
@@ -130,6 +124,18 @@ def study_query(patient: Patient, years: int) -> Dataset:
     query.StudyDate = date_range(patient.study_date, years)
     query.ModalitiesInStudy = ""
     query.StudyDescription = ""
+    return query
+
+
+def series_query(study_instance_uid: str) -> Dataset:
+    """All series of a study, and what is to be known of them."""
+    query = Dataset()
+    query.QueryRetrieveLevel = "SERIES"
+    query.StudyInstanceUID = study_instance_uid
+    for name in ("SeriesInstanceUID", "Modality", "SeriesDescription", "ProtocolName",
+                 "BodyPartExamined"):  # fmt: skip
+        setattr(query, name, "")
+    query.NumberOfSeriesRelatedInstances = None
     return query
 
 

@@ -6,10 +6,10 @@ present study says of itself.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from msnode.fetch.ask import FoundSeries, FoundStudy, first_day, uids
 from msnode.fetch.patient import Patient
+from msnode.records.dicom_date import day_of
 from msnode.records.series_words import is_other_body_part, kind_in, refused_in
 from msnode.records.uid_hash import uid_hash
 from msnode.store.prior_searches import Fate, PriorStudy
@@ -75,7 +75,7 @@ def _newest(one: FoundStudy) -> tuple[str, str]:
 
 
 def _of(one: FoundStudy, fate: Fate, reason: str, series: Sequence[FoundSeries] = ()) -> PriorStudy:
-    date = one.study_date if is_day(one.study_date) else ""
+    date = one.study_date if day_of(one.study_date) else ""
     return PriorStudy(one.uid, date, fate, reason, uids(series))
 
 
@@ -98,7 +98,7 @@ def _unfit(one: FoundStudy, patient: Patient, wanted: Wanted) -> str | None:
         (differ(one.issuer, patient.issuer), "another IssuerOfPatientID"),
         (differ(one.birth_date, patient.birth_date), "another PatientBirthDate"),
         (one.uid == patient.study_instance_uid, "the present study itself"),
-        (not is_day(one.study_date), "no StudyDate"),
+        (day_of(one.study_date) is None, "no StudyDate"),
         (one.study_date >= patient.study_date, "not before the present study"),
         (one.study_date < first_day(patient.study_date, wanted.years), "too long ago"),
         (bool(one.modalities) and "MR" not in one.modalities, "no MR"),
@@ -118,14 +118,6 @@ def differ(one: str, other: str) -> bool:
 def _is_elsewhere(description: str) -> bool:
     """Whether a description names a part of the body that is not the head."""
     return is_other_body_part(description.upper())
-
-
-def is_day(study_date: str) -> bool:
-    """Whether a text is a DA (PS3.5 6.2)."""
-    try:
-        return f"{datetime.strptime(study_date, '%Y%m%d'):%Y%m%d}" == study_date
-    except ValueError:
-        return False
 
 
 def wanted_series(series: Sequence[FoundSeries], kinds: Sequence[str]) -> list[FoundSeries]:

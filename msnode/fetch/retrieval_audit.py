@@ -12,31 +12,27 @@ from pydicom.filereader import read_file_meta_info
 from pynetdicom.dsutils import encode
 
 from msnode.audit import Node, Trail, Transfer
-from msnode.config import DicomPeer
+from msnode.fetch.way import Way
 from msnode.requestor.query import FIND
 
 
-def queried(trail: Trail, peer: DicomPeer, query: Dataset) -> None:
-    """A source was asked for the studies of a patient."""
+def queried(trail: Trail, way: Way, query: Dataset) -> None:
+    """A source was asked for the studies of a patient, by C-FIND or, with its keys, QIDO-RS."""
     encoded = encode(query, True, True) or b""  # Implicit VR Little Endian
-    trail.queried(_node(peer), str(FIND), encoded)
+    trail.queried(Node(*way.node), str(FIND), encoded)
 
 
-def begun(trail: Trail, peer: DicomPeer, study_instance_uid: str, patient_id: str) -> None:
+def begun(trail: Trail, way: Way, study_instance_uid: str, patient_id: str) -> None:
     """A source is about to send images of a study."""
-    trail.begin(Transfer(_node(peer), trail.us, study_instance_uid, patient_id))
+    trail.begin(Transfer(Node(*way.node), trail.us, study_instance_uid, patient_id))
 
 
 def ended(
-    trail: Trail, peer: DicomPeer, study_instance_uid: str, patient_id: str, files: Sequence[Path]
+    trail: Trail, way: Way, study_instance_uid: str, patient_id: str, files: Sequence[Path]
 ) -> None:
     """Images came on our own association."""
     classes = (str(read_file_meta_info(path).MediaStorageSOPClassUID) for path in files)
     transfer = Transfer(
-        _node(peer), trail.us, study_instance_uid, patient_id, dict(Counter(classes))
+        Node(*way.node), trail.us, study_instance_uid, patient_id, dict(Counter(classes))
     )
     trail.transferred(transfer, succeeded=True, new=True)
-
-
-def _node(peer: DicomPeer) -> Node:
-    return Node(peer.ae_title, peer.host)

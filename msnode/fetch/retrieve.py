@@ -6,8 +6,7 @@ come on our own association, and are handed to the same inbox.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from pydicom import Dataset
@@ -28,6 +27,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from msnode.config import DicomPeer
 from msnode.errors import Refused, TryLater
+from msnode.fetch.way import Order, Take
 from msnode.requestor.peer import associate, offering
 
 log = logging.getLogger(__name__)
@@ -48,26 +48,6 @@ LONGEST_S = 1800.0
 """For one request; a source that sends for longer is left."""
 FAILED = 0xC000
 """Of a C-STORE that could not be done, whatever it was."""
-
-Take = Callable[[str, str, str, str, bytes], int]
-"""Keeps an image: by SOPClassUID, SOPInstanceUID, transfer syntax, AE title of the sender and its
-encoded dataset; returns the DIMSE status, success only when it is safe."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be fetched.
-
-    Attributes:
-        series: SeriesInstanceUIDs, of the study.
-        syntaxes: transfer syntaxes that can be read.
-        take: of C-GET.
-    """
-
-    study_instance_uid: str
-    series: Sequence[str]
-    syntaxes: Sequence[str]
-    take: Take
 
 
 def move(order: Order, peer: DicomPeer, calling_ae_title: str) -> int:
@@ -97,7 +77,7 @@ def get(order: Order, peer: DicomPeer, calling_ae_title: str) -> int:
     storage = (build_context(one, syntax) for one in IMAGES for syntax in order.syntaxes)
     contexts = [build_context(GET), *storage]
     roles = [build_role(one, scp_role=True) for one in IMAGES]
-    handlers = [(evt.EVT_C_STORE, lambda event: _stored(event, order.take, peer))]
+    handlers = [(evt.EVT_C_STORE, lambda event: _stored(event, order.taking.image, peer))]
     with associate(peer, calling_ae_title, contexts, handlers, roles=roles) as association:
         granted = {context.abstract_syntax for context in association.accepted_contexts}
         if not association.is_established or GET not in granted:

@@ -20,7 +20,7 @@ from msnode.confined import Confined
 from msnode.deliver.backoff import pause
 from msnode.deliver.deliveries import Attempt, Deliveries, identify
 from msnode.deliver.verification import Delivery
-from msnode.fetch.retrieve import Take
+from msnode.fetch.way import Taking
 from msnode.flow import steps
 from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
 from msnode.flow.lesion_analysis import count as count_lesions
@@ -126,14 +126,14 @@ class Flow:
         """
         return self._glance.call(bool, self._route.has_wanted, paths, self._runner.contract)
 
-    def priors(self, database: sa.Engine, take: Take, trail: Trail) -> PriorStep | None:
+    def priors(self, database: sa.Engine, taking: Taking, trail: Trail) -> PriorStep | None:
         """What fetches earlier studies; None where no lesion is outlined.
 
         Also where no source is configured any more: its jobs in flight must come to an end.
 
         Args:
             database: migrated.
-            take: keeps an image that a source sends on our own association.
+            taking: keeps images that come on a connection of ours.
             trail: the audit trail.
         """
         if self._outline is None:
@@ -148,7 +148,7 @@ class Flow:
             self._outline.bundle,
         )
         reading = Reading(self._glance, self.has_wanted, self._runner.contract.sequences)
-        return PriorStep(self._config, database, self._studies, reading, visits, take, trail)
+        return PriorStep(self._config, database, self._studies, reading, visits, taking, trail)
 
     def prepare(self, study_key: str, generation: int) -> Stage:
         """Choose the series and turn it into slices."""

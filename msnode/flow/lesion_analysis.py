@@ -6,7 +6,6 @@ Whatever goes wrong here costs the study its lesions, not its result.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from msnode.errors import NotAnalysable, Refused, TryLater
 from msnode.flow.analysis import FAULTS, failed, timed, unexpected
 from msnode.lesions import Bundle, Visit, kept
 from msnode.lesions.kept import Kept
+from msnode.records.dicom_date import day_of
 from msnode.records.images import Slices, SourceVolume
 from msnode.records.lesions import Comparison, Grade, LesionFinding, LesionMaps, LesionModel
 from msnode.records.sentences import Sentence, Text
@@ -230,19 +230,11 @@ def differences(before: Kept, here: Kept) -> tuple[Text, ...]:
 
 def _dated(told: Comparison, known: Kept, here: Kept) -> Comparison:
     """A comparison with dates and with what differs."""
-    then, now = day(known.study_date), day(here.study_date)
+    then, now = day_of(known.study_date), day_of(here.study_date)
     days = (now - then).days if then is not None and now is not None else None
     later = (Sentence("prior_later", days=-days),) if days is not None and days < 0 else ()
     differing = (*later, *told.differences, *differences(known, here))
     return replace(told, prior_date=then, days=days, differences=differing)
-
-
-def day(study_date: str) -> date | None:
-    """A DA (PS3.5 6.2); None where there is none."""
-    try:
-        return datetime.strptime(study_date, "%Y%m%d").date()
-    except ValueError:
-        return None
 
 
 def about(study_key: str, study_date: str, slices: Slices, now: Outlined) -> Kept:

@@ -10,6 +10,7 @@ from msnode.flow.lesion_analysis import Outlined
 from msnode.flow.past import spared
 from msnode.lesions import Bundle, cache, kept
 from msnode.lesions.kept import Kept
+from msnode.records.dicom_date import day_of
 from msnode.records.images import Study
 from msnode.records.lesions import LesionFinding, LesionMaps
 from msnode.records.sentences import Sentence
@@ -63,7 +64,7 @@ class OutlineStep:
 
     def _expect(self, here: Kept) -> None:
         """Put on record what is expected; whatever is wrong with that costs no result."""
-        day = lesion_analysis.day(here.study_date)
+        day = day_of(here.study_date)
         if day is None:
             return
         record = partial(self._expectations.record, here.study_key, day, here.digest)

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
-from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 
 from msnode.flow.analysis import unexpected
-from msnode.flow.lesion_analysis import day
+from msnode.records.dicom_date import day_of
 from msnode.records.images import Study
 from msnode.records.lesions import REGIONS, LesionFinding
 from msnode.records.results import Decision, DocumentReference, Predecessor, Prior, Report
@@ -78,9 +77,11 @@ def predecessor(before: Entry | None) -> Predecessor | None:
 
 
 def prior(kept: Entry) -> Prior:
-    """A patient's earlier study, as the trend shows it."""
+    """A patient's earlier study, as the trend shows it; only one with a date is asked for."""
+    on = day_of(kept.study_date)
+    assert on is not None  # noqa: S101 - as said
     return Prior(
-        study_date=datetime.strptime(kept.study_date or "", "%Y%m%d").date(),
+        study_date=on,
         decision=cast("Decision | None", kept.decision),
         probability=kept.probability,
         threshold=kept.threshold,
@@ -119,7 +120,7 @@ def spared(doing: str, work: Callable[[], Made]) -> Made | None:
 
 def timeline(expectations: Expectations, now: Entry) -> Timeline | None:
     """The patient's course up to a result; whatever is wrong with it costs no result."""
-    on = day(now.study_date or "")
+    on = day_of(now.study_date)
     if on is None:
         return None
     return spared("drawing the course", partial(expectations.timeline, now, on))

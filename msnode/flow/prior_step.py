@@ -16,20 +16,21 @@ import sqlalchemy as sa
 
 from msnode import metrics
 from msnode.audit import Trail
-from msnode.config import Config, DicomPeer, PriorSource, peer_of
+from msnode.config import Config, PriorSource
 from msnode.confined import Confined
 from msnode.deliver.backoff import pause
 from msnode.errors import MsnodeError, Refused, TryLater
 from msnode.fetch import retrieval_audit
-from msnode.fetch.ask import asking
-from msnode.fetch.choice import OTHER_PATIENT, Wanted, choose, differ, is_day
+from msnode.fetch.choice import OTHER_PATIENT, Wanted, choose, differ
 from msnode.fetch.limits import HOUR_S, until_allowed, until_open
 from msnode.fetch.patient import Patient, read_patient
-from msnode.fetch.retrieve import Order, Take, get, move
+from msnode.fetch.way import Order, Taking, Way
+from msnode.fetch.ways import way_to
 from msnode.flow.analysis import unexpected
 from msnode.flow.prior_visit import PriorVisits
 from msnode.receive import Studies
 from msnode.receive.dicom.sop_classes import TRANSFER_SYNTAXES
+from msnode.records.dicom_date import day_of
 from msnode.records.images import Study
 from msnode.store.prior_searches import Fate, PriorSearches, PriorStudy, State
 
@@ -81,7 +82,7 @@ class PriorStep:
         studies: the inbox's.
         reading: how images are read.
         visits: keeps what was fetched.
-        take: keeps an image that comes on our own association.
+        taking: keeps images that come on a connection of ours.
         trail: the audit trail.
     """
 
@@ -92,7 +93,7 @@ class PriorStep:
         studies: Studies,
         reading: Reading,
         visits: PriorVisits,
-        take: Take,
+        taking: Taking,
         trail: Trail,
     ) -> None:
         self.sources = {one.name: one for one in config.priors}
@@ -101,7 +102,7 @@ class PriorStep:
         self._studies = studies
         self._reading = reading
         self._visits = visits
-        self._take = take
+        self._taking = taking
         self._trail = trail
 
     def fetch(self, study_key: str, generation: int, name: str) -> Fetching:
@@ -142,16 +143,15 @@ class PriorStep:
         if not self._reading.has_wanted(self._studies.firsts(study_key, generation)):
             return _ended("no series to compare")
         patient = self._patient(study)
-        if not patient.patient_id or not is_day(patient.study_date):
+        if not patient.patient_id or day_of(patient.study_date) is None:
             return _ended("no PatientID or no StudyDate")
-        peer = peer_of(source, self._config.destinations)
-        assert peer is not None  # noqa: S101 - the configuration was checked
-        listed = self._listed(study_key, source, patient, peer)
+        way = way_to(source, self._config.destinations, self._config.receive.ae_title)
+        listed = self._listed(study_key, source, patient, way)
         self.searches.found(study_key, source.name, listed)
         chosen = [one for one in listed if one.fate == Fate.CHOSEN]
         log.info("study=%s source=%s found=%d chosen=%d", study_key, source.name, len(listed),
                  len(chosen))  # fmt: skip
-        return self._fetched(study_key, source, patient, peer, chosen)
+        return self._fetched(study_key, source, patient, way, chosen)
 
     def _patient(self, study: Study) -> Patient:
         """Whose study it is, by the first file that can be read."""
@@ -163,7 +163,7 @@ class PriorStep:
         return Patient("", "", "", study.study_instance_uid, "")
 
     def _listed(
-        self, study_key: str, source: PriorSource, patient: Patient, peer: DicomPeer
+        self, study_key: str, source: PriorSource, patient: Patient, way: Way
     ) -> list[PriorStudy]:
         """What the source has, and what of it is wanted."""
         known = self.searches.priors(study_key, source.name)
@@ -171,9 +171,9 @@ class PriorStep:
         wanted = Wanted(
             source.how_many, source.years, self._reading.kinds, self._visits.is_here, useless
         )
-        with asking(peer, self._config.receive.ae_title) as asked:
+        with way.asking() as asked:
             found = asked.studies(patient, source.years)
-            retrieval_audit.queried(self._trail, peer, asked.asked)
+            retrieval_audit.queried(self._trail, way, asked.asked)
             listed = choose(found, patient, wanted, asked.series)
         others = [one for one in listed if one.reason == OTHER_PATIENT]
         if others:  # whose studies are no business of this patient's record
@@ -186,7 +186,7 @@ class PriorStep:
         study_key: str,
         source: PriorSource,
         patient: Patient,
-        peer: DicomPeer,
+        way: Way,
         chosen: list[PriorStudy],
     ) -> Fetching:
         """Fetch one study after the other, as far as the rate allows."""
@@ -200,7 +200,7 @@ class PriorStep:
                 return {**made, "arrived": arrived}
             self.searches.asks(study_key, source.name, one.key)
             try:
-                self._retrieve(one, source, patient, peer)
+                self._retrieve(one, patient, way)
                 arrived.append(one.key)
             except (TryLater, Refused, OSError) as error:
                 metrics.PRIORS.labels(source.name, "failed").inc()
@@ -211,33 +211,28 @@ class PriorStep:
             return {**_failed(troubles[0]), "arrived": arrived}
         return {**_ended(""), "arrived": arrived}
 
-    def _retrieve(
-        self, one: PriorStudy, source: PriorSource, patient: Patient, peer: DicomPeer
-    ) -> None:
+    def _retrieve(self, one: PriorStudy, patient: Patient, way: Way) -> None:
         """Fetch a study and make sure that it is here.
 
         Raises:
             TryLater: not all of it came.
         """
-        order = Order(one.study_instance_uid, tuple(one.series), TRANSFER_SYNTAXES, self._take)
-        way = move if source.by == "c-move" else get
-        title = self._config.receive.ae_title
+        order = Order(one.study_instance_uid, tuple(one.series), TRANSFER_SYNTAXES, self._taking)
         whose = one.study_instance_uid, patient.patient_id
-        if source.by == "c-get":  # what comes at the listener is audited there
-            retrieval_audit.begun(self._trail, peer, *whose)
-        said = way(order, peer, title)
+        if way.is_ours:  # what comes at the listener is audited there
+            retrieval_audit.begun(self._trail, way, *whose)
+        said = way.retrieve(order)
         expected = sum(one.series.values()) or said
         deadline = time.monotonic() + ARRIVE_S
         while (came := self._visits.arrived(one.key)) < max(expected, 1):
             if time.monotonic() > deadline:
                 raise TryLater(
-                    f"{peer.name} said that it sent {said} images of {expected}, and {came} came"
-                    " as its answer; is it among receive.callers, and does it name us as the Move"
-                    " Originator?"
+                    f"{way.name} said that it sent {said} images of {expected}, and {came} came "
+                    f"as its answer; {way.hint}"
                 )
             time.sleep(0.2)
-        if source.by == "c-get":
-            retrieval_audit.ended(self._trail, peer, *whose, self._visits.files(one.key))
+        if way.is_ours:
+            retrieval_audit.ended(self._trail, way, *whose, self._visits.files(one.key))
 
     def outline(self, study_key: str, generation: int, name: str, prior_key: str) -> None:
         """Prepare and outline a study that came, keep its visit, drop its images."""

@@ -15,6 +15,7 @@ from msnode.flow.routes import Route
 from msnode.flow.steps import work_folder
 from msnode.lesions import Bundle, kept
 from msnode.receive.inbox.fetched import FOLDER
+from msnode.records.dicom_date import day_of
 from msnode.records.images import InputContract
 from msnode.records.sentences import Sentence, Text
 from msnode.records.uid_hash import uid_hash
@@ -100,7 +101,7 @@ class PriorVisits:
         date = self._files.study_date(paths, study_instance_uid)
         if reason is not None:
             return _code(reason)
-        if lesion_analysis.day(date) is None:
+        if day_of(date) is None:
             return "no StudyDate"
         slices, volume = prepare.load(folder).slices, prepare.load_volume(folder)
         now = lesion_analysis.outlined(key, slices, volume, self._bundle, graded=False)

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from msnode.prepare.attributes import (
@@ -18,6 +17,7 @@ from msnode.prepare.attributes import (
     texts,
     value,
 )
+from msnode.records.dicom_date import day_of
 from msnode.records.population import Acquisition
 
 CLASSIC = "1.2.840.10008.5.1.4.1.1.4"
@@ -197,10 +197,8 @@ def _age(find: "Finder") -> float | None:
     """PatientAge (PS3.5 6.2: 045Y, 018M, …) in years, else from the dates."""
     if found := re.fullmatch(r"(\d{3})([DWMY])", text(find("PatientAge")).upper()):
         return int(found[1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[found[2]]
-    dates = text(find("PatientBirthDate")), text(find("StudyDate"))
-    try:
-        born, seen = (datetime.strptime(day, "%Y%m%d") for day in dates)
-    except ValueError:
+    born, seen = day_of(text(find("PatientBirthDate"))), day_of(text(find("StudyDate")))
+    if born is None or seen is None:
         return None
     return max((seen - born).days / 365.25, 0.0)
 

@@ -1,11 +1,12 @@
 """The volume of all lesions over time, with its measurement error, on an axis of true time."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import pairwise
 
 from reportlab.pdfgen.canvas import Canvas
 
+from msnode.records.dicom_date import day_of
 from msnode.report import lesion_wording
 from msnode.report.case import Case
 from msnode.report.pdf_layout import FAINT, GREY, INK, MARGIN, WIDTH, heading
@@ -28,10 +29,10 @@ class Point:
 
 def points(case: Case) -> list[Point]:
     """The latest studies that this network outlined, and this one; none where it is alone."""
-    study = str(case.header.study.get("StudyDate", ""))
-    if not case.has_outlines or len(study) != 8:
+    now = day_of(str(case.header.study.get("StudyDate", "")))
+    if not case.has_outlines or now is None:
         return []
-    model, now = case.outlined.model, datetime.strptime(study, "%Y%m%d").date()
+    model = case.outlined.model
     found = [
         Point(one.study_date, one.lesion_ml)
         for one in case.report.priors

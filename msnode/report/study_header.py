@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import DSfloat
 
 from msnode.errors import Refused
+from msnode.records.dicom_date import day_of
 from msnode.report.uids import legal
 
 IDENTITY = {"PatientID": 64, "IssuerOfPatientID": 64}
@@ -174,11 +174,7 @@ def _text(source: Dataset, keyword: str) -> str:
 def _date(text: str) -> str:
     """DA, also from the dotted form of ACR-NEMA; "" where it is no date."""
     text = text.replace(".", "") if re.fullmatch(r"\d{4}\.\d\d\.\d\d", text) else text
-    try:
-        datetime.strptime(text, "%Y%m%d")
-    except ValueError:
-        return ""
-    return text if len(text) == 8 else ""
+    return text if day_of(text) else ""
 
 
 def _time(text: str) -> str:

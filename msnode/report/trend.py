@@ -1,9 +1,8 @@
 """What earlier studies of the same patient came to, and what may be compared."""
 
-from datetime import datetime
-
 from reportlab.pdfgen.canvas import Canvas
 
+from msnode.records.dicom_date import day_of
 from msnode.records.results import Prior
 from msnode.report.case import Case
 from msnode.report.palette import DECISION
@@ -22,8 +21,10 @@ def studies(case: Case) -> list[Prior]:
     if not report.priors:
         return []
     info, finding = report.model, report.finding
+    on = day_of(case.header.study.StudyDate)
+    assert on is not None  # noqa: S101 - else no study is an earlier one
     current = Prior(
-        study_date=datetime.strptime(case.header.study.StudyDate, "%Y%m%d").date(),
+        study_date=on,
         decision=finding.decision if finding is not None else None,
         probability=finding.probability if finding is not None else None,
         threshold=info.threshold,

@@ -124,7 +124,8 @@ def _answered(
             response = link.connection.getresponse()
         except (OSError, HTTPException) as error:
             raise TryLater(f"no answer: {_why(error)}") from error
-        yield response
+        with response:  # which may have outlived its connection
+            yield response
 
 
 def _token_answer(server: HttpServer, url: str, body: bytes, headers: dict[str, str]) -> Answer:

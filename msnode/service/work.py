@@ -11,9 +11,11 @@ from msnode import __version__, audit, classify, lesions, metrics
 from msnode.config import Config
 from msnode.deliver.deliveries import Deliveries
 from msnode.engine.durable import Engine
+from msnode.fetch.way import Taking
 from msnode.flow import Flow
 from msnode.receive import Inbox
 from msnode.receive.c_get_scu import receiver
+from msnode.receive.dicomweb.wado_body import body_receiver
 from msnode.records.results import ModelInfo
 from msnode.retention.expiry import DAY_S, Retention
 from msnode.service.periodic import Periodic
@@ -63,7 +65,8 @@ def start(
     flow.warm_up()
     go_on()
     rules = config.retention
-    priors = flow.priors(database, receiver(config.receive, inbox), trail)
+    taking = Taking(receiver(config.receive, inbox), body_receiver(config.receive, inbox))
+    priors = flow.priors(database, taking, trail)
     searches = PriorSearches(database)
     searches.abandon([one.name for one in config.priors])
     keep_s = rules.jobs_days * DAY_S

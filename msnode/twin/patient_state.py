@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from msnode.records.dicom_date import day_of
 from msnode.twin.clinical.course import Contradiction, Course, Imaging, course
 from msnode.twin.clinical.events import Event, may_coincide
 from msnode.twin.clinical.relapse_count import count_relapses
@@ -101,8 +102,8 @@ def imaging(entries: Iterable[Entry]) -> list[Imaging]:
     return [
         Imaging(
             study_key=entry.study_key,
-            day=_day(entry.study_date),
-            prior=_day(entry.prior_date),
+            day=day_of(entry.study_date),
+            prior=day_of(entry.prior_date),
             lesion_count=entry.lesion_count,
             lesion_ml=entry.lesion_ml,
             new=entry.new_lesions,
@@ -112,14 +113,6 @@ def imaging(entries: Iterable[Entry]) -> list[Imaging]:
         )
         for entry in newest.values()
     ]
-
-
-def _day(text: str | None) -> date | None:
-    """A date of DICOM (DA, PS3.5 6.2); None for one that is none, as some studies have."""
-    try:
-        return date.fromisoformat(text) if text and len(text) == 8 else None
-    except ValueError:
-        return None
 
 
 def _facts(found: Course) -> Facts:

@@ -45,7 +45,8 @@ def test_an_archive_counts_its_images(
         counts = ImageCounts(peer, ASKER)
         assert answered(counts, study, {series: 3}), "it does not know the study"
         assert all(receipt.delivered for receipt in send(sample_study[:5], peer, ASKER))
-        assert count_images(study, peer, ASKER) == {series: 5}
+        # dcmqrscp answers before an image is in its index
+        peers.wait(lambda: count_images(study, peer, ASKER) == {series: 5}, 5, "five to be counted")
         monkeypatch.setattr(image_counts, "AGAIN_S", 0.0)
         assert counts.has_all(study, {series: 3}) is None, "it is asked anew"
         monkeypatch.undo()

@@ -18,9 +18,11 @@ import sqlalchemy as sa
 from msnode import config
 from msnode.engine.durable import Engine
 from msnode.engine.jobs import OPEN, Jobs
+from msnode.fetch.way import Taking
 from msnode.flow.prior_step import PriorStep, Reading
 from msnode.receive import Inbox, Listener
 from msnode.receive.c_get_scu import receiver
+from msnode.receive.dicomweb.wado_body import body_receiver
 from msnode.records.uid_hash import uid_hash
 from msnode.service.upkeep import Upkeep
 from msnode.store.database import open_database, prior_searches, studies
@@ -114,7 +116,7 @@ def main(data: Path, settings: config.Config, is_waiting: bool, stop: Stop | Non
         inbox.studies,
         Reading(glance, lambda _: True, ("FLAIR",)),
         visits,
-        receiver(settings.receive, inbox),
+        Taking(receiver(settings.receive, inbox), body_receiver(settings.receive, inbox)),
         SILENT,
     )
     if not is_waiting:  # the source is slow

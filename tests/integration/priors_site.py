@@ -12,8 +12,10 @@ from pydicom.dataset import Dataset
 
 from msnode import config
 from msnode.fetch.patient import read_patient
+from msnode.fetch.way import Taking
 from msnode.flow.prior_step import Fetching, PriorStep, Reading
 from msnode.receive.c_get_scu import receiver
+from msnode.receive.dicomweb.wado_body import body_receiver
 from msnode.records.images import Study
 from msnode.records.uid_hash import uid_hash
 from msnode.store.database import prior_studies, studies
@@ -102,9 +104,10 @@ class Site:
         inbox: Any = SimpleNamespace(study=lambda *_: study, firsts=lambda *_: [path])
         glance: Any = SimpleNamespace(call=lambda _, function, *args: function(*args))
         visits: Any = self.visits
-        take = receiver(settings.receive, self.receiver.inbox)
+        inbox_, receive = self.receiver.inbox, settings.receive
+        taking = Taking(receiver(receive, inbox_), body_receiver(receive, inbox_))
         reading = Reading(glance, lambda _: True, ("FLAIR",))
-        return PriorStep(settings, self.engine, inbox, reading, visits, take, self.receiver.trail)
+        return PriorStep(settings, self.engine, inbox, reading, visits, taking, self.receiver.trail)
 
     def attempt(self) -> Fetching:
         """What the workflow does."""

@@ -7,18 +7,19 @@ import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from msnode import config
-from msnode.config import DicomPeer, PeerSource, Retry
+from msnode.config import DicomPeer, PeerSource, Retry, WebSource
 from msnode.deliver.c_store import send
 from msnode.receive import Inbox
 from msnode.records.uid_hash import uid_hash
 from msnode.store.database import open_database, prior_searches, prior_studies, studies
 from msnode.store.schema import migrate
-from tests.acceptance import archives, peers
-from tests.acceptance.archives import ASKER, Archive
+from tests.acceptance import peers
+from tests.acceptance.archives import ASKER
 from tests.integration.crashing import FETCHING, Stop
 from tests.integration.priors_host import COMPLETE, main
 from tests.integration.priors_site import NOW, THEN, image, saved
@@ -33,11 +34,14 @@ POINTS = [f"{when} {name}" for name in FETCHING for when in ("before", "after")]
 PATIENCE_S = 60
 
 
+WAYS = ("c-move", "c-get", "wado-rs")
+
+
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, int]]:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[peers.Orthanc, int]]:
     """With two earlier studies; and the port to which it moves."""
     folder, port = tmp_path_factory.mktemp("archive"), peers.free_port()
-    with archives.dcmqrscp(folder, port) as started:
+    with peers.orthanc(folder, node_port=port) as started:
         had = [image(THEN, "20230115", n) for n in (1, 2, 3)]
         paths = saved(folder / "had", *had, image(OLDER, "20220115"))
         peer = DicomPeer("pacs", started.ae_title, "127.0.0.1", started.port)
@@ -71,7 +75,7 @@ def received(data: Path) -> None:
 
 @pytest.mark.timeout(120 + 30 * KILLS)
 def test_whoever_is_killed_when_asks_again_and_doubles_nothing(
-    archive: tuple[Archive, int], tmp_path: Path
+    archive: tuple[peers.Orthanc, int], tmp_path: Path
 ) -> None:
     dice, kills, number = random.Random(SEED), 0, 0
     while kills < KILLS:
@@ -79,7 +83,7 @@ def test_whoever_is_killed_when_asks_again_and_doubles_nothing(
         is_waiting = bool(number % 2)
         data = tmp_path / str(number) / "data"
         received(data)
-        settings = configured(data, *archive, "c-move" if dice.random() < 0.5 else "c-get")
+        settings = configured(data, *archive, dice.choice(WAYS))
         if not is_waiting:
             settings = patient(settings)
         while kills < KILLS and dice.random() < 0.8:
@@ -92,11 +96,15 @@ def test_whoever_is_killed_when_asks_again_and_doubles_nothing(
         assert_once(data, is_waiting)
 
 
-def configured(data: Path, archive: Archive, port: int, by: str) -> config.Config:
-    source = PeerSource(
-        "pacs", archive.ae_title, "127.0.0.1", archive.port, by=by,  # type: ignore[arg-type]
-        wait_s=300.0, retry=Retry(0.2, 0.5, 300.0),
-    )  # fmt: skip
+def configured(data: Path, archive: peers.Orthanc, port: int, by: str) -> config.Config:
+    patience: dict[str, Any] = {"wait_s": 300.0, "retry": Retry(0.2, 0.5, 300.0)}
+    source: config.PriorSource
+    if by == "wado-rs":
+        url = f"http://127.0.0.1:{archive.http_port}/dicom-web"
+        source = WebSource("pacs", dicomweb=url, **patience)
+    else:
+        patience["by"] = by
+        source = PeerSource("pacs", archive.ae_title, "127.0.0.1", archive.port, **patience)
     receive = config.Receive(address="127.0.0.1", port=port, min_free_bytes=0)
     return config.Config(data=data, receive=receive, complete=COMPLETE, priors=(source,))
 
