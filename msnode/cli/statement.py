@@ -8,7 +8,7 @@ from pydicom import uid
 from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_VERSION
 
 from msnode import __version__
-from msnode.config import Config, DicomPeer
+from msnode.config import Config, DicomPeer, HttpServer, StowServer, WebSource
 from msnode.deliver import peer_answers
 from msnode.fetch.retrieve import GET, IMAGES, MOVE
 from msnode.receive.dicom import dimse_status, request
@@ -89,6 +89,7 @@ def statement(config: Config, origin: str = "") -> str:
         accepted=_rows(_accepted(config)),
         destinations=_destinations(config),
         answers=_rows(_answers()),
+        web_servers=_web_servers(config),
         fetched=", ".join(map(_name, IMAGES)),
         objects=_rows(_objects()),
         codes=_rows(_private_codes()),
@@ -157,6 +158,30 @@ def _destinations(config: Config) -> str:
         (one.name, one.ae_title, "yes" if one.tls else "no", one.profile, one.verify)
         for one in peers
     )
+
+
+def _web_servers(config: Config) -> str:
+    """Those that are stored to and searched."""
+    servers = [one for one in config.destinations if isinstance(one, StowServer)]
+    sources = [one for one in config.priors if isinstance(one, WebSource)]
+    if not servers and not sources:
+        return "Which is configured (`destinations`, `priors`); here none yet."
+    head = "| server | for | address | authorization | verification |\n|---|---|---|---|---|\n"
+    return head + _rows(
+        [
+            *((one.name, "results", one.stow, _authorization(one), one.verify) for one in servers),
+            *(
+                (one.name, "earlier studies", one.dicomweb, _authorization(one), "")
+                for one in sources
+            ),
+        ]
+    )
+
+
+def _authorization(server: HttpServer) -> str:
+    """How the node proves who it is."""
+    login = server.login.WHAT.removeprefix("a ") if server.login is not None else ""
+    return ", ".join(filter(None, (login, "client certificate" if server.tls else ""))) or "none"
 
 
 def _answers() -> Iterator[tuple[str, str]]:

@@ -38,7 +38,19 @@ class HttpServer:
     @property
     def place(self) -> object:
         """By its URL."""
-        return self.address
+        return self.address.rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """Its host, in lower case; "" where the URL is none."""
+        return urlsplit(self.address).hostname or "" if http_url(self.address) is None else ""
+
+    @property
+    def tcp_port(self) -> int:
+        """Its port, also where the URL leaves it to the scheme (RFC 9110 4.2); 0 likewise."""
+        usual = {"https": 443, "http": 80}
+        parts = urlsplit(self.address if self.host else "")
+        return parts.port or usual.get(parts.scheme, 0)
 
     @property
     def login(self) -> Authorization | None:

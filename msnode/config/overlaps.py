@@ -8,6 +8,7 @@ from msnode.config.constraints import is_loopback
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
 from msnode.config.prior_sources import PeerSource, PriorSource, peer_of
+from msnode.config.stow_server import StowServer
 
 if TYPE_CHECKING:
     from msnode.config.hl7_receive import Hl7
@@ -57,6 +58,8 @@ def wrong_destinations(receive: "Receive", destinations: Sequence[Destination]) 
         names.add(one.name)
         if isinstance(one, DicomPeer) and _is_us(receive, one):
             yield f"{where}.host: {itself(one)}"
+        if isinstance(one, StowServer) and _is_our_web(receive, one):
+            yield f"{where}.stow: is this node itself; give the address of the DICOMweb server"
         twin = places.setdefault(one.place, one.name)
         if twin != one.name:
             yield (
@@ -75,6 +78,14 @@ def own_sources(receive: "Receive", sources: Sequence[PriorSource]) -> Iterator[
 def itself(peer: DicomPeer) -> str:
     """What is wrong with a destination that is this node."""
     return f"{peer.host} port {peer.port} is this node itself; give the peer's host and port"
+
+
+def _is_our_web(receive: "Receive", server: StowServer) -> bool:
+    """Likewise, of the STOW-RS listener."""
+    web = receive.dicomweb
+    if web is None or server.tcp_port != web.port:
+        return False
+    return is_loopback(server.host) or server.host in (*EVERYWHERE, web.address)
 
 
 def _is_us(receive: "Receive", peer: DicomPeer) -> bool:

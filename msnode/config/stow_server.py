@@ -30,6 +30,11 @@ class StowServer(HttpServer, ObjectDestination):
         return self.auth
 
     @property
+    def node(self) -> tuple[str, str]:
+        """By its name and host."""
+        return self.name, self.host
+
+    @property
     def proof(self) -> str:
         """As ``verify``."""
         return self.verify

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
-from urllib.parse import urlsplit
 
 from pydicom import Dataset
 
@@ -97,7 +96,7 @@ class WebWay:
     @property
     def node(self) -> tuple[str, str]:
         """By its name and host."""
-        return self.source.name, urlsplit(self.source.dicomweb).hostname or ""
+        return self.source.name, self.source.host
 
     @contextmanager
     def asking(self) -> Iterator[WebSourceAsked]:

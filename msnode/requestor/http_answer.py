@@ -22,13 +22,11 @@ class Answer:
 
     Attributes:
         media_type: of the body, lower case, without parameters.
-        retry_after_s: what the server asks for, 0 where nothing.
     """
 
     status: int
     media_type: str
     body: bytes
-    retry_after_s: float = 0.0
 
     @property
     def is_success(self) -> bool:

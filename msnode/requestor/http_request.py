@@ -75,9 +75,7 @@ def ask(server: HttpServer, request: Request, *, most: int = MOST) -> Answer:
             raise TryLater(f"no whole answer: {_why(error)}") from error
     if len(body) > most:
         raise TryLater(f"the answer is longer than {most} bytes")
-    after = response.getheader("Retry-After") or ""
-    seconds = float(after) if after.isascii() and after.isdigit() and len(after) < 8 else 0.0
-    return Answer(response.status, response.headers.get_content_type(), body, seconds)
+    return Answer(response.status, response.headers.get_content_type(), body)
 
 
 @contextmanager

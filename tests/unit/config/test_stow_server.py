@@ -63,6 +63,20 @@ def test_two_that_bring_to_one_place_are_told() -> None:
     assert "brings to where 'web' brings already" in found
 
 
+def test_one_place_is_one_place_however_it_is_written() -> None:
+    (found,) = problems({"destinations": [STOW, {**STOW, "name": "b", "stow": f"{STOW['stow']}/"}]})
+    assert "brings to where 'web' brings already" in found
+
+
+@pytest.mark.parametrize("url", ["http://localhost:9104", "https://10.1.2.3:9104/"])
+def test_this_node_is_no_destination_of_its_own(url: str) -> None:
+    web = {"address": "10.1.2.3", "port": 9104}
+    found = problems({"receive": {"dicomweb": web}, **to(STOW, stow=url)})
+    assert found == [
+        "destinations.0.stow: is this node itself; give the address of the DICOMweb server"
+    ]
+
+
 def test_no_secret_is_shown(tmp_path: Path) -> None:
     secrets = [
         {"user": "a", "password": "hush"},
