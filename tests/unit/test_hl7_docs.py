@@ -8,7 +8,7 @@ from msnode.config import Hl7Destination
 from msnode.hl7v2.acknowledgment import MEANINGS
 from msnode.hl7v2.hl7_message import CHARSETS
 from msnode.report.oru_message import Facts, Observation, sample_facts
-from msnode.service.message_intake import KINDS, OF_NO_CONCERN
+from msnode.service.message_reading import KINDS, OF_NO_CONCERN
 from msnode.twin.clinical.order_hl7 import CANCELS
 
 TEXT = (Path(__file__).parents[2] / "docs/hl7.md").read_text(encoding="utf-8")

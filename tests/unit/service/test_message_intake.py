@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from msnode import audit, metrics
-from msnode.service.message_intake import OF_NO_CONCERN, MessageIntake
+from msnode.service.message_intake import MessageIntake
+from msnode.service.message_reading import OF_NO_CONCERN
 from msnode.store import message_log
 from msnode.store.database import clinical_events
 from msnode.store.hl7_tables import hl7_messages
@@ -104,6 +105,7 @@ def test_without_a_header_there_is_an_answer_too(intake: MessageIntake) -> None:
         ((PID, OBR, EDSS.replace("|F|||", "|P|||")), ("OBX^1^11", "103")),
         ((PID, OBR, EDSS, "OBX|2|NM|edss^EDSS^99MSNODE|2|x||||||F|||20240115"), ("OBX^2^5", "102")),
         ((PID, EDSS), ("OBX^1", "100")),
+        ((PID, OBR, EDSS, PID, OBR, EDSS), ("", "100")),
         (("PID|1||", OBR, EDSS), ("PID^1^3", "102")),
         ((), ("", "100")),
     ],
