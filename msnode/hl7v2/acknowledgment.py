@@ -24,6 +24,8 @@ MEANINGS = {
     LOCKED: "Application record locked", INTERNAL: "Application internal error",
 }  # fmt: skip
 """HL7 table 0357."""
+CONDITIONS = ("AL", "NE", "ER", "SU")
+"""When an acknowledgment is wanted (HL7 table 0155)."""
 MOST_ERRORS = 20
 """ERR segments of an answer."""
 
@@ -119,9 +121,10 @@ def _letter(header: MessageHeader, verdict: Verdict) -> str | None:
     accept, application = header.text(15), header.text(16)
     if not (accept or application):
         return f"A{verdict}"
+    asks = "SU" if verdict == Verdict.ACCEPT else "ER"
     for condition, mode in ((accept, "C"), (application, "A")):
-        is_good = verdict == Verdict.ACCEPT
-        if condition == "AL" or condition == ("SU" if is_good else "ER"):
+        # a sender that asks for what nobody knows waits for something
+        if condition in ("AL", asks) or condition not in ("", *CONDITIONS):
             return f"{mode}{verdict}"
     return None
 

@@ -243,6 +243,8 @@ def _label(header: MessageHeader) -> str:
 
 def _count(message: Message) -> None:
     metrics.HL7_MESSAGES.labels(message.kind, message.outcome).inc()
+    if message.outcome == Outcome.REFUSED:
+        metrics.QUARANTINED.labels("hl7_message").inc()
     places = ",".join(dict.fromkeys(str(one["place"]) for one in message.faults))
     level = logging.WARNING if message.faults else logging.INFO
     log.log(level, "message caller=%r kind=%s outcome=%s faults=%d places=%s", message.caller,

@@ -5,16 +5,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+import trustme
 
+from msnode import config
 from msnode.config import Hl7Destination
 from msnode.deliver.mllp_sender import reach, send_messages
 from msnode.errors import TryLater
 from msnode.hl7v2.mllp import block
 from msnode.records.receipt import Receipt
 from tests.hl7_messages import message, msh
+from tests.integration.hl7_host import listener
+from tests.integration.test_deliver_tls import issue
 
 Answer = Callable[[socket.socket], object]
 Serve = Callable[[Answer], Hl7Destination]
@@ -124,3 +130,19 @@ def test_a_file_that_is_no_message_is_not_sent(tmp_path: Path) -> None:
     for file in (bad, tmp_path / "none.hl7"):
         (receipt,) = send_messages([file], Hl7Destination("ris", "127.0.0.1", 1))
         assert (receipt.delivered, receipt.retry) == (False, False)
+
+
+def test_over_tls_both_sides_prove_themselves(
+    path: Path, tmp_path: Path, database: sa.Engine
+) -> None:
+    authority = trustme.CA()
+    tls = issue(authority, tmp_path / "node", "localhost")
+    path.write_bytes(message(msh("ADT^A01", "ID7"), "PID|1||47"))
+    callers = (config.Hl7Caller("us", subject="localhost"),)
+    theirs = listener(database, config.Hl7(port=0, tls=tls, callers=callers))
+    to = Hl7Destination("ris", "localhost", theirs.port, tls=tls, timeout_s=5.0)
+    assert one(path, to).delivered
+    stranger = issue(trustme.CA(), tmp_path / "stranger", "localhost")
+    refused = one(path, replace(to, tls=stranger))
+    assert (refused.delivered, refused.retry) == (False, True)
+    theirs.stop(1)

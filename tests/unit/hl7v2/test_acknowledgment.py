@@ -33,6 +33,7 @@ def answer(header: str, verdict: Verdict = Verdict.ACCEPT) -> bytes | None:
         ("ER|NE", (None, "CE", "CR")),
         ("SU|NE", ("CA", None, None)),
         ("NE|NE", (None, None, None)),
+        ("XX|", ("CA", "CE", "CR")),
     ],
 )
 def test_the_mode_is_the_one_that_is_asked_for(modes: str, codes: tuple[str | None, ...]) -> None:

@@ -285,9 +285,13 @@ def test_what_came_is_counted(intake: MessageIntake) -> None:
     def number(kind: str, outcome: str) -> float:
         return float(metrics.HL7_MESSAGES.labels(kind, outcome)._value.get())
 
-    cases = [(ORU, "ORU^R01", "used"), (ORU, "ORU^R01", "repeated"),
+    bad = message(msh(control="9"), PID, OBR, EDSS.replace("2.0", "x"))
+    put_aside = metrics.QUARANTINED.labels("hl7_message")._value
+    aside = put_aside.get()
+    cases = [(bad, "ORU^R01", "refused"), (ORU, "ORU^R01", "used"), (ORU, "ORU^R01", "repeated"),
              (message(msh("XYZ^Q")), "other", "rejected")]  # fmt: skip
     for one, kind, outcome in cases:
         before = number(kind, outcome)
         intake.take(one, "HIS")
         assert number(kind, outcome) == before + 1
+    assert put_aside.get() == aside + 1
