@@ -43,6 +43,17 @@ def show(message_id: str, config_file: Path) -> None:
 
 
 @hl7.command()
+@config_option
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most.")
+@plain_errors
+def orders(config_file: Path, limit: int) -> None:
+    """List orders, the newest first: how urgent, what, why, and the studies they are for."""
+    from msnode.cli import message_list
+
+    message_list.show_orders(config_file, limit)
+
+
+@hl7.command()
 @click.argument("message_id")
 @config_option
 @plain_errors

@@ -14,6 +14,7 @@ from rich.table import Table
 from msnode import audit, config
 from msnode.cli.twin_record import account, opened
 from msnode.errors import MsnodeError
+from msnode.store import orders
 from msnode.store.message_log import Message, Outcome, find, listed, remove
 
 
@@ -47,6 +48,20 @@ def show_one(config_file: Path, message_id: str) -> None:
             raise MsnodeError("its content was not kept, as it was of no concern here")
         node.trail.patient_record(account(), audit.Access.READ, f"HL7 message {message_id}")
     click.echo(found.content.decode("utf-8", "replace").replace("\r", "\n").rstrip())
+
+
+def show_orders(config_file: Path, limit: int) -> None:
+    """List orders; whose they are is not on record in a form that could be printed."""
+    with opened(config.load(config_file)) as node, node.database.connect() as connection:
+        found = orders.listed(connection, limit)
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in ("told (UTC)", "how urgent", "what", "why", "studies here"):
+        table.add_column(name, overflow="fold")
+    for order, studies in found:
+        urgency = "cancelled" if order.cancelled else "stat" if order.stat else "routine"
+        row = (order.told_at, urgency, order.procedure, order.reason, " ".join(studies))
+        table.add_row(*map(escape, row))
+    Console().print(table if found else "there is no order")
 
 
 def drop(config_file: Path, message_id: str) -> None:

@@ -144,6 +144,24 @@ def settle_news(connection: sa.Connection, news: News) -> None:
         connection.execute(orders.update().where(mine).values(is_news=False))
 
 
+def listed(connection: sa.Connection, limit: int) -> list[tuple[Order, tuple[str, ...]]]:
+    """Orders, the newest first, each with the keys of the studies it is for."""
+    columns = [orders.c[name] for name in Order.__dataclass_fields__]
+    query = sa.select(*columns).order_by(orders.c.told_at.desc()).limit(limit)
+    every = [Order(**row) for row in connection.execute(query).mappings()]
+    return [(one, _studies_of(connection, one)) for one in every]
+
+
+def _studies_of(connection: sa.Connection, order: Order) -> tuple[str, ...]:
+    columns = studies.c
+    is_its = [columns.study_key == order.study_key]
+    if order.accession_key:
+        is_its.append(columns.accession_key == order.accession_key)
+    query = sa.select(columns.study_key, columns.patient_key).where(sa.or_(*is_its))
+    found = connection.execute(query).all()
+    return tuple(key for key, whose in found if _fits(connection, order.patient_key, whose))
+
+
 def forget_orders(connection: sa.Connection, keys: Collection[str], study_key: str = "") -> int:
     """Delete the orders of these patients' keys, and of a study; returns how many they were."""
     mine: list[sa.ColumnElement[bool]] = [orders.c.patient_key.in_(keys)]

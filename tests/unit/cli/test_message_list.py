@@ -13,7 +13,7 @@ from msnode.store.database import open_database
 from msnode.store.hl7_tables import orders
 from msnode.store.message_log import Outcome, expire, expired
 from msnode.store.schema import migrate
-from tests.hl7_messages import EDSS, OBR, PID, SECRET, message, msh, order
+from tests.hl7_messages import EDSS, OBR, PID, SECRET, add_study, message, msh, order
 
 
 @pytest.fixture
@@ -36,7 +36,8 @@ def node(tmp_path: Path) -> Path:
 
 
 def run(node: Path, *words: str) -> str:
-    done = CliRunner().invoke(main, ["hl7", *words, "--config", str(node)])
+    wide = {"COLUMNS": "300"}
+    done = CliRunner(env=wide).invoke(main, ["hl7", *words, "--config", str(node)])
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -55,6 +56,16 @@ def test_what_is_refused_is_listed_shown_and_dropped(node: Path) -> None:
     assert "no such message" in run(node, "list")
     gone = CliRunner().invoke(main, ["hl7", "drop", told["message_id"], "--config", str(node)])
     assert (gone.exit_code, "no such message" in gone.output) == (1, True)
+
+
+def test_orders_are_listed_with_their_studies(node: Path) -> None:
+    database = open_database(f"sqlite:///{node.parent / 'data/msnode.sqlite'}")
+    key = add_study(database)
+    add_study(database, "1" * 16, patient="9" * 32)
+    database.dispose()
+    told = run(node, "orders")
+    assert all(word in told for word in ("stat", "24590-2", "sclerosis", key))
+    assert "1" * 16 not in told, "of another patient"
 
 
 def test_the_content_of_what_is_of_no_concern_is_not_there(node: Path) -> None:

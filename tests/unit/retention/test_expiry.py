@@ -18,10 +18,7 @@ from msnode.receive import Inbox
 from msnode.records.images import Study
 from msnode.records.uid_hash import uid_hash
 from msnode.retention.expiry import Retention
-from msnode.service.message_intake import MessageIntake
 from msnode.store import database, schema
-from msnode.store.hl7_tables import hl7_messages, orders
-from tests.hl7_messages import PID, message, msh, order
 from tests.unit.receive.datasets import SR, STUDY, arrive, kept, mr, rows, store
 
 DAY = 86400.0
@@ -345,21 +342,3 @@ def test_a_round_has_an_end(node: Node, delivered: Study) -> None:
     node.now += 31 * DAY
     assert list(node.rules().apply(limit_s=-1)) == []
     assert len(kept(node.folder)) == 2
-
-
-def test_messages_and_orders_go_when_they_are_old(
-    node: Node, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("msnode.service.message_intake.time.time", lambda: node.now)
-    intake = MessageIntake(node.engine, node.inbox.secret, "P", lambda: True)
-    bad = message(msh(control="9"), PID)
-    for one in (order(), bad):
-        intake.take(one, "HIS")
-    rules = config.Retention(messages_days=90.0, quarantine_days=100.0)
-    retention = Retention(node.engine, node.folder, rules, lambda: node.unsettled)
-    told = []
-    for days in (89, 91, 101):
-        node.now = NOW + days * DAY
-        told.append([item.kind for item in retention.apply()])
-    assert told == [[], ["messages"], ["refused"]]
-    assert rows(node.engine, hl7_messages) == rows(node.engine, orders) == []
