@@ -15,6 +15,7 @@ from msnode.errors import MsnodeError
 from msnode.records.uid_hash import study_key
 from msnode.retention.expiry import patient_id
 from msnode.retention.fetched_expiry import hand_over, only_for
+from msnode.store import message_log
 from msnode.store.database import (
     StudyState,
     clinical_events,
@@ -127,9 +128,16 @@ def kept(database: sa.Engine, folder: Path, uid: str) -> dict[str, int]:
         }
         keys = _if_last(connection, study, _keys(connection, study))
         rows[clinical_events.name] = event_store.number(connection, keys)
+        rows["told"] = message_log.number(connection, keys)
     places = _folders(folder, study)
     files = [path for place in places for path in place.rglob("*") if path.is_file()]
     return rows | {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
+
+
+def told_of(connection: sa.Connection, patient_key: str) -> tuple[int, int]:
+    """How many clinical events of a patient there are, and how many HL7 v2 messages and orders."""
+    keys = keys_of(connection, patient_key)
+    return event_store.number(connection, keys), message_log.number(connection, keys)
 
 
 def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:

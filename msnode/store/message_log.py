@@ -86,6 +86,17 @@ def remove(connection: sa.Connection, message_id: str) -> bool:
     return bool(connection.execute(hl7_messages.delete().where(mine)).rowcount)
 
 
+def number(connection: sa.Connection, keys: Collection[str]) -> int:
+    """How many messages and orders there are under these keys of patients."""
+    columns = hl7_messages.c
+    told = sa.or_(columns.patient_key.in_(keys), columns.other_key.in_(keys))
+    count = sa.select(sa.func.count())
+    ordered = count.select_from(orders).where(orders.c.patient_key.in_(keys))
+    return (connection.scalar(count.select_from(hl7_messages).where(told)) or 0) + (
+        connection.scalar(ordered) or 0
+    )
+
+
 def forget_messages(connection: sa.Connection, keys: Collection[str]) -> int:
     """Delete the messages of these patients' keys; returns how many they were."""
     columns = hl7_messages.c
