@@ -312,10 +312,10 @@ class Postgresql:
         """That starts it."""
         home = str(self.folder)
         listen = ["-k", home, "-h", ",".join(self.addresses), "-p", str(self.port)]
-        return [_postgresql("postgres"), "-D", home, *listen, "-F"]
+        return [postgresql_tool("postgres"), "-D", home, *listen, "-F"]
 
 
-def _postgresql(name: str) -> str:
+def postgresql_tool(name: str) -> str:
     """Path of one of the newest PostgreSQL's programs."""
     homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not homes:
@@ -331,7 +331,7 @@ def configure_postgresql(folder: Path, *addresses: str) -> Postgresql:
     user = "postgres" if os.geteuid() == 0 else None
     if user is not None:
         shutil.chown(folder, user)
-    initdb = [_postgresql("initdb"), "-D", str(folder), "-A", "trust", "-U", "msnode", "-N"]
+    initdb = [postgresql_tool("initdb"), "-D", str(folder), "-A", "trust", "-U", "msnode", "-N"]
     subprocess.run(initdb, user=user, check=True, capture_output=True, timeout=60)
     with (folder / "pg_hba.conf").open("a") as trusted:
         trusted.writelines(f"host all all {address}/24 trust\n" for address in addresses)

@@ -2,13 +2,15 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pydicom
+import pytest
 from pydicom.uid import generate_uid
 
 from msnode import sample
+from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
 from tests.acceptance.small_node import small_node
 from tests.acceptance.test_admins_day import listed, msnode
@@ -30,11 +32,41 @@ def later(study: Sent, folder: Path) -> Sent:
     return Sent(uid, folder, paths)
 
 
+class Databases:
+    """Where the node's database is, before and after it moves; SQLite moves with the folder."""
+
+    def __init__(self, urls: tuple[str, str] | None, dump: Path) -> None:
+        self._urls = urls
+        self._dump = dump
+
+    def settings(self, moved: int) -> dict[str, str]:
+        """Of the configuration."""
+        return {"database": self._urls[moved], "name": "node"} if self._urls else {}
+
+    def move(self) -> None:
+        """As docs/recipes.md has it."""
+        if self._urls is None:
+            return
+        old, new = self._urls
+        peers.run(peers.postgresql_tool("pg_dump"), "--format=custom", "--file", self._dump, old)
+        peers.run(peers.postgresql_tool("pg_restore"), "--dbname", new, self._dump)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
+    dump = tmp_path / "msnode.dump"
+    if request.param == "sqlite":
+        yield Databases(None, dump)
+        return
+    with peers.postgresql() as old, peers.postgresql() as new:
+        yield Databases((old, new), dump)
+
+
 def test_a_node_goes_on_from_its_backup_in_an_empty_folder(
-    tmp_path: Path, new_study: Callable[[], Sent]
+    tmp_path: Path, new_study: Callable[[], Sent], databases: Databases
 ) -> None:
     study = new_study()
-    before = small_node(tmp_path, tmp_path / "data")
+    before = small_node(tmp_path, tmp_path / "data", **databases.settings(0))
     with running(before):
         send(before, study)
         await_result(before, study)
@@ -42,10 +74,11 @@ def test_a_node_goes_on_from_its_backup_in_an_empty_folder(
         assert before.terminate() < 10
     tar("--create", "--file", tmp_path / "msnode.tar", "--directory", tmp_path / "data", ".")
     shutil.rmtree(tmp_path / "data")
+    databases.move()
     elsewhere = tmp_path / "elsewhere" / "data"
     elsewhere.mkdir(mode=0o700, parents=True)
     tar("--extract", "--file", tmp_path / "msnode.tar", "--directory", elsewhere)
-    node = small_node(tmp_path, elsewhere)
+    node = small_node(tmp_path, elsewhere, **databases.settings(1))
     with running(node):
         assert listed(node) == [known], "the study, its result and where it went"
         there = {one.SOPInstanceUID for one in results(node, study)}
