@@ -27,7 +27,8 @@ HL7_MESSAGES = Counter(
     "msnode_hl7_messages_total",
     "HL7 v2 messages that came, by kind and outcome.",
     ["kind", "outcome"],
-)  # used, ignored, refused (kept for an administrator), rejected (not kept), repeated
+)  # used, ignored, refused (kept for an administrator), rejected (not kept), repeated, postponed
+# (no disk or database)
 HL7_BROKEN = Counter(
     "msnode_hl7_broken_total", "Connections and messages of MLLP that ended badly.", ["reason"]
 )  # half (a message of which only a part came), framing, timeout, expired, no_connection

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from msnode import audit, metrics
-from msnode.errors import origin
+from msnode.errors import TryLater, origin
 from msnode.hl7v2 import acknowledgment as ack
 from msnode.hl7v2.acknowledgment import Fault, Verdict, acknowledge
 from msnode.hl7v2.hl7_message import Unreadable
@@ -84,6 +84,10 @@ class MessageIntake:
 
         Returns:
             The acknowledgment; None where its sender wants none.
+
+        Raises:
+            TryLater: it cannot be put on record now. An answer would be an error to its sender, who
+                may then pass on to the next; without one he sends it again.
         """
         try:
             header = header_of(message)
@@ -91,27 +95,22 @@ class MessageIntake:
             return self._reject(NOBODY, caller, Fault(ack.SEQUENCE, error.fix, "MSH"))
         if (fault := self._unwanted(header)) is not None:
             return self._reject(header, caller, fault)
+        if not self.has_room():
+            raise self._not_now(header, "the disk is nearly full")
         try:
-            return self._answered(header, message, caller)
-        except sa.exc.IntegrityError:  # it came by another connection, too
-            return self._safely(header, message, caller)
+            try:
+                return self._answered(header, message, caller)
+            except sa.exc.IntegrityError:  # it came by another connection, too
+                return self._answered(header, message, caller)
         except sa.exc.SQLAlchemyError as error:
-            return self._not_now(header, caller, error)
+            if not is_away(error):
+                log.error("message not kept error=%s at=%s", *origin(error))
+            raise self._not_now(header, "the database cannot be used") from error
 
-    def _safely(self, header: MessageHeader, message: bytes, caller: str) -> bytes | None:
-        try:
-            return self._answered(header, message, caller)
-        except sa.exc.SQLAlchemyError as error:
-            return self._not_now(header, caller, error)
-
-    def _not_now(
-        self, header: MessageHeader, caller: str, error: sa.exc.SQLAlchemyError
-    ) -> bytes | None:
-        """The database cannot be used: its sender has to keep the message."""
-        if not is_away(error):
-            log.error("message not kept error=%s at=%s", *origin(error))
-        why = "the database cannot be used now; send the message again later"
-        return self._reject(header, caller, Fault(ack.INTERNAL, why))
+    def _not_now(self, header: MessageHeader, why: str) -> TryLater:
+        """What keeps a message from being put on record now; its sender has to keep it."""
+        metrics.HL7_MESSAGES.labels(_label(header), "postponed").inc()
+        return TryLater(f"a message is not taken now: {why}")
 
     def _unwanted(self, header: MessageHeader) -> Fault | None:
         """Why a message is none that is taken here, by its header alone."""
@@ -127,8 +126,6 @@ class MessageIntake:
             is_event = header.text(9) in known
             code = ack.WRONG_EVENT if is_event else ack.WRONG_TYPE
             return Fault(code, "such messages are not taken", "MSH", 1, 9)
-        if not self.has_room():
-            return Fault(ack.INTERNAL, "the disk is nearly full; send the message again later")
         return None
 
     def _reject(self, header: MessageHeader, caller: str, fault: Fault) -> bytes | None:

@@ -214,3 +214,16 @@ def test_a_stop_answers_what_is_under_way(database_url: str) -> None:
         assert client.recv(1) == b""
     assert kept(database) == 1
     database.dispose()
+
+
+def test_without_the_database_there_is_no_answer_and_it_comes_again(
+    tmp_path: Path,
+) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'gone' / 'msnode.sqlite'}")
+    started = listener(database)  # without tables: as good as none
+    with pytest.raises((AssertionError, OSError)):
+        exchange(started.port, result())
+    migrate(database)
+    assert [code(one) for one in exchange(started.port, result())] == ["AA"]
+    started.stop(1)
+    database.dispose()

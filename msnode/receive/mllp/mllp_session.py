@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from msnode import metrics
+from msnode.errors import TryLater
 from msnode.hl7v2.mllp import NoBlock
 from msnode.receive.access.policy import Peer
 from msnode.receive.access.rate_limit import RateLimit
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 Take = Callable[[bytes, str], bytes | None]
 """Puts a message on record with what it changes, by its bytes and its caller; returns the answer,
-None where its sender wants none."""
+None where its sender wants none. With TryLater there is none, and the connection ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class MllpSession:
             metrics.HL7_BROKEN.labels(str(over)).inc()
             if str(over) == "timeout":
                 self._refuse("network_timeout_s", "too slow")
+        except TryLater as error:
+            self._refuse("hl7_later", str(error))
         except NoBlock as error:
             metrics.HL7_BROKEN.labels("framing").inc()
             self._refuse("mllp", str(error))
