@@ -146,6 +146,7 @@ class Engine:
             connection.execute(
                 jobs.update().where(mine, waits).values(priority=place(since, stat=True))
             )
+        self.release(f"study.{study_key}.{generation}")  # it waits for no earlier studies, either
 
     def search(self, study_key: str, generation: int, source: str) -> None:
         """Ask a source for earlier studies; beginning the same search again does nothing."""

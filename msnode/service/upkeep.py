@@ -195,7 +195,8 @@ class Upkeep:
             stat = study.stat or is_stat(connection, study.key)
         if self._searches is not None and study.completion != PRIORS:
             anew = study.completion == REDO
-            self._searches.begin(study.key, study.generation, self._waits, anew=anew)
+            waits = dict.fromkeys(self._waits, 0.0) if stat else self._waits  # urgent: at once
+            self._searches.begin(study.key, study.generation, waits, anew=anew)
             for source, generation in self._searches.open_of(study.key).items():
                 self._engine.search(study.key, generation, source)
             wait_s = self._searches.holds([study.key]).get(study.key, 0.0)

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from msnode import metrics
-from msnode.config import Config, Hl7, Receive
+from msnode.config import Config, Hl7, NamedSource, Receive
 from msnode.service import Service, node, upkeep
 from msnode.service.message_intake import MessageIntake
 from msnode.service.periodic import Periodic, Task
@@ -182,3 +182,28 @@ def test_a_waiting_study_is_hurried_when_its_urgent_order_comes(
             if task.name == "hurry_ordered":
                 task.run()
     assert hurried == [(key, 1, 7.0)]
+
+
+@pytest.mark.parametrize(("stat", "waited"), [(False, 120.0), (True, 0.0)])
+def test_an_urgent_result_waits_for_no_earlier_study(
+    database: sa.Engine, stat: bool, waited: float
+) -> None:
+    begun: list[dict[str, float]] = []
+    submitted: list[float] = []
+    study: Any = SimpleNamespace(
+        key="a", generation=1, last_instance_at=1.0, stat=stat, completion="evidence"
+    )
+    searches: Any = SimpleNamespace(
+        begin=lambda _, __, waits, **___: begun.append(waits),
+        open_of=lambda _: {"pacs": 1},
+        holds=lambda _: {"a": begun[0]["pacs"]} if begun[0]["pacs"] else {},
+    )
+    engine: Any = SimpleNamespace(
+        search=lambda *_: None,
+        submit=lambda *_, wait_s, **__: submitted.append(wait_s),
+    )
+    settings = Config(priors=(NamedSource("pacs", "pacs"),))
+    kept: Any = SimpleNamespace(engine=database)
+    Upkeep(settings, kept, engine, kept, kept, searches)._submit(study)
+    assert begun == [{"pacs": waited}]
+    assert submitted == [waited]
