@@ -29,7 +29,7 @@ ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"
 BROKEN = (OSError, TemplateError, TypeError, ValueError, ArithmeticError, LookupError,
           AttributeError, RecursionError)  # fmt: skip
 """What a site's template may provoke."""
-STUDY = Coded("113014", "DCM", "DICOM Study")
+STUDY = Coded("113014", "DCM", "Study")
 NOT_ANALYSED = Coded("NOT_ANALYSED", codes.PRIVATE, "Not analysed")
 PERCENT = Coded("%", "UCUM", "percent")
 COUNTS = Coded("{counts}", "UCUM", "counts")

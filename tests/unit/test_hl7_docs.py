@@ -7,7 +7,9 @@ from typing import get_type_hints
 from msnode.config import Hl7Destination
 from msnode.hl7v2.acknowledgment import MEANINGS
 from msnode.hl7v2.hl7_message import CHARSETS
-from msnode.report.oru_message import Facts, Observation, sample_facts
+from msnode.records.vocabulary import BRAIN
+from msnode.report import codes
+from msnode.report.oru_message import STUDY, Facts, Observation, sample_facts
 from msnode.service.message_reading import KINDS, OF_NO_CONCERN
 from msnode.twin.clinical.order_hl7 import CANCELS
 
@@ -52,3 +54,11 @@ def test_all_that_a_template_is_given_is_there() -> None:
 def test_the_sample_has_a_value_of_each_kind() -> None:
     told = sample_facts(Hl7Destination("ris", "ris"))
     assert {one.type for one in told.observations} == {"CWE", "NM", "ST", "FT"}
+
+
+def test_every_observation_is_there() -> None:
+    told = [BRAIN.finding.value, BRAIN.study_probability.value, STUDY.value]
+    concepts = (codes.READING_PRIORITY, codes.NUMBER_OF_LESIONS, codes.VOLUME, codes.IMPRESSION)
+    told += [one.value for one in (*concepts, codes.COUNTED["new"], codes.COUNTED["enlarging"])]
+    rows = TEXT.split("| OBX-3 |")[1].split("\n\n")[0]
+    assert [value for value in told if value not in rows] == []
