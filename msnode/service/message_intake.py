@@ -8,7 +8,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from msnode.hl7v2 import acknowledgment as ack
 from msnode.hl7v2.acknowledgment import Fault, Verdict, acknowledge
 from msnode.hl7v2.hl7_message import Unreadable
 from msnode.hl7v2.message_header import MessageHeader, header_of
+from msnode.receive.access.log_throttle import LogThrottle
 from msnode.service.message_reading import (
     KINDS,
     OF_NO_CONCERN,
@@ -67,6 +68,7 @@ class MessageIntake:
         processing: the only processing ID that is taken (MSH-11).
         has_room: whether the disk takes more.
         trail: the audit trail.
+        throttle: of what is logged again and again, as of messages that an engine sends in error.
     """
 
     database: sa.Engine
@@ -74,6 +76,7 @@ class MessageIntake:
     processing: str
     has_room: Callable[[], bool]
     trail: audit.Trail = audit.SILENT
+    throttle: LogThrottle = field(default_factory=LogThrottle)
 
     def take(self, message: bytes, caller: str) -> bytes | None:
         """Put a message on record, with what it changes, and answer it.
@@ -131,8 +134,10 @@ class MessageIntake:
     def _reject(self, header: MessageHeader, caller: str, fault: Fault) -> bytes | None:
         """Answer what is not put on record; its sender still has it."""
         metrics.HL7_MESSAGES.labels(_label(header), "rejected").inc()
-        log.warning("message rejected caller=%r kind=%s place=%s error=%d reason=%r", caller,
-                    _label(header), fault.place, fault.code, fault.fix)  # fmt: skip
+        if times := self.throttle.count((caller, _label(header), fault.code)):
+            log.warning("message rejected caller=%r kind=%s place=%s error=%d reason=%r times=%d",
+                        caller, _label(header), fault.place, fault.code, fault.fix,
+                        times)  # fmt: skip
         return acknowledge(header, Verdict.REJECT, (fault,), at=time.time())
 
     def _answered(self, header: MessageHeader, message: bytes, caller: str) -> bytes | None:
@@ -239,10 +244,10 @@ def _label(header: MessageHeader) -> str:
 
 
 def _count(message: Message) -> None:
+    """Every message has its line; a refused one is listed, so it needs no louder one."""
     metrics.HL7_MESSAGES.labels(message.kind, message.outcome).inc()
     if message.outcome == Outcome.REFUSED:
         metrics.QUARANTINED.labels("hl7_message").inc()
     places = ",".join(dict.fromkeys(str(one["place"]) for one in message.faults))
-    level = logging.WARNING if message.faults else logging.INFO
-    log.log(level, "message caller=%r kind=%s outcome=%s faults=%d places=%s", message.caller,
-            message.kind, message.outcome, len(message.faults), places)  # fmt: skip
+    log.info("message caller=%r kind=%s outcome=%s faults=%d places=%s", message.caller,
+             message.kind, message.outcome, len(message.faults), places)  # fmt: skip

@@ -297,3 +297,11 @@ def test_what_came_is_counted(intake: MessageIntake) -> None:
         intake.take(one, "HIS")
         assert number(kind, outcome) == before + 1
     assert put_aside.get() == aside + 1
+
+
+def test_what_is_rejected_again_and_again_is_logged_once(
+    intake: MessageIntake, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(50):
+        assert take(intake, message(msh("SIU^S12", str(number)), PID)) == "AR"
+    assert caplog.text.count("message rejected") == 1
