@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msnode.config.constraints import is_loopback
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
+from msnode.config.hl7_destination import Hl7Destination
 from msnode.config.prior_sources import PeerSource, PriorSource, peer_of
 from msnode.config.stow_server import StowServer
 
@@ -58,8 +59,10 @@ def wrong_destinations(receive: "Receive", destinations: Sequence[Destination]) 
         names.add(one.name)
         if isinstance(one, DicomPeer) and _is_us(receive, one):
             yield f"{where}.host: {itself(one)}"
-        if isinstance(one, StowServer) and _is_our_web(receive, one):
+        if isinstance(one, StowServer) and _is_at(receive.dicomweb, one.host, one.tcp_port):
             yield f"{where}.stow: is this node itself; give the address of the DICOMweb server"
+        if isinstance(one, Hl7Destination) and _is_at(receive.hl7, one.mllp, one.port):
+            yield f"{where}.mllp: is this node itself; give the host and port of the HL7 system"
         twin = places.setdefault(one.place, one.name)
         if twin != one.name:
             yield (
@@ -80,12 +83,11 @@ def itself(peer: DicomPeer) -> str:
     return f"{peer.host} port {peer.port} is this node itself; give the peer's host and port"
 
 
-def _is_our_web(receive: "Receive", server: StowServer) -> bool:
-    """Likewise, of the STOW-RS listener."""
-    web = receive.dicomweb
-    if web is None or server.tcp_port != web.port:
+def _is_at(listener: "Dicomweb | Hl7 | None", host: str, port: int) -> bool:
+    """Likewise, of the listeners for other protocols."""
+    if listener is None or port != listener.port:
         return False
-    return is_loopback(server.host) or server.host in (*EVERYWHERE, web.address)
+    return is_loopback(host) or host in (*EVERYWHERE, listener.address)
 
 
 def _is_us(receive: "Receive", peer: DicomPeer) -> bool:
