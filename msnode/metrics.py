@@ -18,7 +18,7 @@ PACED_SECONDS = Counter(
 )
 TLS_STALE = Gauge(
     "msnode_tls_stale", "1 while a listener's new TLS files cannot be used.", ["setting"]
-)  # receive.tls, receive.dicomweb.tls
+)  # receive.tls, receive.dicomweb.tls, receive.hl7.tls
 ASSOCIATIONS = Counter("msnode_associations_total", "Associations by outcome.", ["outcome"])
 STOW_REQUESTS = Counter(
     "msnode_stow_requests_total", "STOW-RS requests by status of the answer.", ["status"]
@@ -36,6 +36,15 @@ CLINICAL_TOLD = Counter(
     "What other systems told of patients by FHIR, by way and what became of it.",
     ["way", "outcome"],
 )  # bundle, search; added, known, passed (about something else), refused
+HL7_MESSAGES = Counter(
+    "msnode_hl7_messages_total",
+    "HL7 v2 messages that came, by kind and outcome.",
+    ["kind", "outcome"],
+)  # used, ignored, refused (kept for an administrator), rejected (not kept), repeated, postponed
+# (no disk or database)
+HL7_BROKEN = Counter(
+    "msnode_hl7_broken_total", "Connections and messages of MLLP that ended badly.", ["reason"]
+)  # half (a message of which only a part came), framing, timeout, expired, no_connection
 STUDIES = Counter("msnode_studies_total", "Studies finished, by outcome.", ["outcome"])
 # present, absent, undetermined, not_analysed, failed
 FAULTS = Counter(

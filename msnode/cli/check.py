@@ -26,6 +26,8 @@ from msnode.config import (
     Dicomweb,
     FhirServer,
     Folder,
+    Hl7,
+    Hl7Destination,
     Http,
     HttpServer,
     PriorSource,
@@ -40,6 +42,7 @@ from msnode.config import (
 from msnode.config.destination import under
 from msnode.config.overlaps import EVERYWHERE, is_listened_on, itself
 from msnode.config.tls_files import unreadable_file
+from msnode.deliver import mllp_sender
 from msnode.deliver.stow import try_out
 from msnode.deliver.verification import negotiate
 from msnode.errors import ConfigError, MsnodeError
@@ -48,6 +51,8 @@ from msnode.fetch.retrieve import GET, MOVE
 from msnode.notices.notice import trial
 from msnode.notices.watch import senders
 from msnode.receive.dicomweb.web_listener import server_tls
+from msnode.receive.mllp.mllp_listener import mllp_tls
+from msnode.report.oru_message import rendered, sample_facts
 from msnode.requestor import fhir_search
 from msnode.requestor.credentials import assertion
 from msnode.requestor.http_request import context, reach
@@ -86,6 +91,8 @@ def problems(
     yield "listener", _problem(partial(_listener, config.receive, runs=runs))
     if (web := config.receive.dicomweb) is not None:
         yield "dicomweb", _problem(partial(_web_listener, web, runs=runs))
+    if (hl7 := config.receive.hl7) is not None:
+        yield "hl7", _problem(partial(_hl7_listener, hl7, runs=runs))
     http = config.http
     yield "http", _problem(partial(_port, "http", http.address, http.port, runs=runs))
     if config.audit.syslog is not None:
@@ -179,6 +186,14 @@ def _web_listener(web: Dicomweb, *, runs: bool) -> None:
     _port("receive.dicomweb", web.address, web.port, runs=runs)
 
 
+def _hl7_listener(hl7: Hl7, *, runs: bool) -> None:
+    """All that the HL7 v2 listener is made of."""
+    if hl7.tls is not None:
+        _readable("receive.hl7.tls", hl7.tls)
+        mllp_tls(hl7)
+    _port("receive.hl7", hl7.address, hl7.port, runs=runs)
+
+
 def _syslog(syslog: Syslog, *, peers: bool) -> None:
     """The syslog server's TLS files, and the server itself."""
     if syslog.tls is not None:
@@ -231,6 +246,10 @@ def _prepare(destination: Destination, receive: Receive) -> None:
             _writable(destination.folder)
         case Webhook() | StowServer() | FhirServer():
             _http(destination)
+        case Hl7Destination():
+            _can_be_read(destination.files)
+            _tls(destination.tls)
+            rendered(sample_facts(destination), destination.template)
         case DicomPeer():
             _tls(destination.tls)
             if destination.verify == "commitment" and receive.callers:
@@ -308,6 +327,8 @@ def _reach(destination: Destination, receive: Receive) -> None:
             try_out(destination)
         case FhirServer():
             fhir_search.try_out(destination, destination.name)
+        case Hl7Destination():
+            mllp_sender.reach(destination)
         case DicomPeer():
             _is_another(destination, receive)
             echo(destination, receive.ae_title)

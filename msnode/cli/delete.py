@@ -15,12 +15,13 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from msnode import audit, config
-from msnode.cli.twin_record import account, opened, record_of
+from msnode.cli.twin_record import account, check_unambiguous, opened, record_of
 from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
 from msnode.retention.expiry import DAY_S, Item, Retention
-from msnode.retention.forget import forget, forget_events, kept
+from msnode.retention.forget import forget, forget_events, kept, told_of
 from msnode.store.database import open_database
+from msnode.store.patients import patient_key
 from msnode.store.schema import migrate
 
 
@@ -42,6 +43,8 @@ def forget_study(config_file: Path, study: str, *, yes: bool, dry_run: bool) -> 
                 f"and {found['clinical_events']} clinical event(s), as it is the patient's last "
                 "study"
             )
+        if found["told"]:
+            click.echo(f"and {found['told']} HL7 v2 message(s) and order(s), likewise")
         if dry_run:
             return
         if not (yes or _agreed()):
@@ -60,13 +63,21 @@ def forget_events_of(
     """
     settings = config.load(config_file)
     with opened(settings) as node:
-        record = record_of(node, patient, issuer)
-        click.echo(f"{len(record.events)} clinical event(s)")
+        key = patient_key(node.secret, patient.strip(), issuer.strip())
+        with node.database.connect() as connection:
+            check_unambiguous(connection, key)
+            events, told = told_of(connection, key)
+        if not (events or told):
+            record_of(node, patient, issuer)  # says whether anything else is on record
+        node.trail.patient_record(account(), audit.Access.READ, patient.strip())
+        click.echo(f"{events} clinical event(s)")
+        if told:
+            click.echo(f"and {told} HL7 v2 message(s) and order(s)")
         if dry_run:
             return
         if not (yes or _agreed()):
             raise click.Abort
-        count = forget_events(node.database, settings.data, record.key)
+        count = forget_events(node.database, settings.data, key)
         node.trail.patient_record(account(), audit.Access.DELETED, patient.strip())
     click.echo(f"forgotten, {count} event(s)")
 

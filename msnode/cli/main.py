@@ -22,6 +22,7 @@ COMMANDS = {
     "jobs_group": ("jobs",),
     "lesions_group": ("lesions",),
     "twin_group": ("twin",),
+    "hl7_group": ("hl7",),
     "conformance": ("conformance",),
     "learn_data": ("data",),
     "learn_train": ("train", "crossval", "evaluate", "baseline", "papers", "ablate"),

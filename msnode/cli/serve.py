@@ -73,6 +73,8 @@ class _Start:
             places["receive"] = (config.receive.address, config.receive.port)
             if (web := config.receive.dicomweb) is not None:
                 places["receive.dicomweb"] = (web.address, web.port)
+            if (hl7 := config.receive.hl7) is not None:
+                places["receive.hl7"] = (hl7.address, hl7.port)
         self._sockets = {name: server_socket.listen(name, *at) for name, at in places.items()}
 
     def __call__(self, stop: StopSignal) -> "Service":

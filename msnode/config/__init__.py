@@ -15,6 +15,8 @@ from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
 from msnode.config.fhir_patients import IssuerSystem
 from msnode.config.fhir_server import FhirServer
+from msnode.config.hl7_destination import Hl7Destination
+from msnode.config.hl7_receive import Hl7, Hl7Caller
 from msnode.config.http_server import HttpServer
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
@@ -75,6 +77,9 @@ __all__ = [
     "FhirSource",
     "Folder",
     "Form",
+    "Hl7",
+    "Hl7Caller",
+    "Hl7Destination",
     "Http",
     "HttpServer",
     "IssuerSystem",

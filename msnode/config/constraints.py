@@ -168,6 +168,13 @@ def bearer_token(value: str) -> str | None:
     return "is no bearer token of 16 characters or more; take `openssl rand -hex 32`"
 
 
+def hl7_name(value: str) -> str | None:
+    """An application or facility in a message's header (HD, HL7 v2.5.1 2.A.33): no separators."""
+    if re.fullmatch(r"[A-Za-z0-9 _.:/@+-]{0,180}", value) and value == value.strip():
+        return None
+    return f"{value!r} cannot be used; take letters, digits and spaces, . _ : / @ + and -"
+
+
 def visible_ascii(value: str) -> str | None:
     """What a header can carry; it may be a secret and is not repeated."""
     if re.fullmatch(r"[!-~]+", value):
@@ -229,6 +236,7 @@ BytesOrNone = Annotated[int, Within(0)]
 """0 switches the limit off."""
 Count = Annotated[int, Within(1)]
 Days = Annotated[float, days]
+Hl7Name = Annotated[str, hl7_name]
 Host = Annotated[str, host]
 Hours = Annotated[str, hours]
 Label = Annotated[str, label]

@@ -7,28 +7,31 @@ from typing import TYPE_CHECKING
 from msnode.config.constraints import is_loopback
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
+from msnode.config.hl7_destination import Hl7Destination
 from msnode.config.prior_sources import PeerSource, PriorSource, peer_of
 from msnode.config.stow_server import StowServer
 
 if TYPE_CHECKING:
+    from msnode.config.hl7_receive import Hl7
     from msnode.config.settings import Caller, Http, Receive
+    from msnode.config.web_receive import Dicomweb
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - not bound here
 
 
 def equal_ports(receive: "Receive", http: "Http") -> Iterator[str]:
-    """DICOM, HTTP and STOW-RS on one port."""
-    if receive.port == http.port != 0 and _meet(receive.address, http.address):
-        yield f"http.port: {http.port} is receive.port, too; give one of them another"
-    web = receive.dicomweb
-    if web is None:
-        return
-    sections: tuple[tuple[str, Receive | Http], ...] = (("receive", receive), ("http", http))
-    for name, other in sections:
-        if web.port == other.port != 0 and _meet(web.address, other.address):
-            yield (
-                f"receive.dicomweb.port: {web.port} is {name}.port, too; give one of them another"
-            )
+    """Two listeners on one port."""
+    every: dict[str, Receive | Http | Dicomweb | Hl7 | None] = {
+        "receive": receive,
+        "http": http,
+        "receive.dicomweb": receive.dicomweb,
+        "receive.hl7": receive.hl7,
+    }
+    sections = [(name, one.address, one.port) for name, one in every.items() if one is not None]
+    for i, (name, address, port) in enumerate(sections):
+        for other, its_address, its_port in sections[:i]:
+            if port == its_port != 0 and _meet(address, its_address):
+                yield f"{name}.port: {port} is {other}.port, too; give one of them another"
 
 
 def _meet(one: str, other: str) -> bool:
@@ -56,8 +59,10 @@ def wrong_destinations(receive: "Receive", destinations: Sequence[Destination]) 
         names.add(one.name)
         if isinstance(one, DicomPeer) and _is_us(receive, one):
             yield f"{where}.host: {itself(one)}"
-        if isinstance(one, StowServer) and _is_our_web(receive, one):
+        if isinstance(one, StowServer) and _is_at(receive.dicomweb, one.host, one.tcp_port):
             yield f"{where}.stow: is this node itself; give the address of the DICOMweb server"
+        if isinstance(one, Hl7Destination) and _is_at(receive.hl7, one.mllp, one.port):
+            yield f"{where}.mllp: is this node itself; give the host and port of the HL7 system"
         twin = places.setdefault(one.place, one.name)
         if twin != one.name:
             yield (
@@ -78,12 +83,11 @@ def itself(peer: DicomPeer) -> str:
     return f"{peer.host} port {peer.port} is this node itself; give the peer's host and port"
 
 
-def _is_our_web(receive: "Receive", server: StowServer) -> bool:
-    """Likewise, of the STOW-RS listener."""
-    web = receive.dicomweb
-    if web is None or server.tcp_port != web.port:
+def _is_at(listener: "Dicomweb | Hl7 | None", host: str, port: int) -> bool:
+    """Likewise, of the listeners for other protocols."""
+    if listener is None or port != listener.port:
         return False
-    return is_loopback(server.host) or server.host in (*EVERYWHERE, web.address)
+    return is_loopback(host) or host in (*EVERYWHERE, listener.address)
 
 
 def _is_us(receive: "Receive", peer: DicomPeer) -> bool:

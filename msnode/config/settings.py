@@ -29,6 +29,7 @@ from msnode.config.constraints import (
 from msnode.config.destination import Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
+from msnode.config.hl7_receive import Hl7
 from msnode.config.models import Classify, Expect, Outline, Priority
 from msnode.config.notices import Notices
 from msnode.config.overlaps import equal_ports, idle_callers, own_sources, wrong_destinations
@@ -105,6 +106,8 @@ class Receive:
     nothing more: they start no analysis and are never taken for MR images."""
     dicomweb: Dicomweb | None = None
     """STOW-RS on a port of its own; null: none."""
+    hl7: Hl7 | None = None
+    """HL7 v2 messages over MLLP on a port of its own; null: none."""
 
     def contradictions(self) -> Iterator[str]:
         """An alert after the refusal; callers that never count, or show what nobody asks for."""
@@ -231,8 +234,11 @@ class Retention:
     visits_days: Days | None = None
     """What later scans are compared with: the FLAIR and its outlines, some 5 MB a study; counted
     like results."""
+    messages_days: Days | None = 90.0
+    """HL7 v2 messages that were used, and orders of which nothing was told for so long."""
     quarantine_days: Days | None = None
-    """Files that could not be made sense of: they are nowhere else, so somebody should look."""
+    """Files that could not be made sense of, and messages that were refused: they are nowhere
+    else, so somebody should look."""
     backups_days: Days | None = None
     """Copies of the SQLite database that upgrades made."""
     jobs_days: Days = 7.0

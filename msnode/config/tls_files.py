@@ -16,6 +16,8 @@ def unreadable(config: "Config") -> Iterator[str]:
     yield from unreadable_of("receive.tls", config.receive.tls)
     if config.receive.dicomweb is not None:
         yield from unreadable_of("receive.dicomweb.tls", config.receive.dicomweb.tls)
+    if config.receive.hl7 is not None:
+        yield from unreadable_of("receive.hl7.tls", config.receive.hl7.tls)
     for i, destination in enumerate(config.destinations):
         for key, path in destination.files:
             yield from unreadable_file(f"destinations.{i}.{key}", path)

@@ -12,12 +12,21 @@ import sqlalchemy as sa
 
 from msnode import metrics
 from msnode.audit import SILENT, Trail
-from msnode.config import Destination, DicomPeer, FhirServer, Folder, StowServer, Webhook
+from msnode.config import (
+    Destination,
+    DicomPeer,
+    FhirServer,
+    Folder,
+    Hl7Destination,
+    StowServer,
+    Webhook,
+)
 from msnode.deliver.backoff import pause
 from msnode.deliver.c_find import find
 from msnode.deliver.c_store import read_item, send
 from msnode.deliver.fhir import transact
 from msnode.deliver.folder import copy
+from msnode.deliver.mllp_sender import read_control_id, send_messages
 from msnode.deliver.outages import Outages
 from msnode.deliver.stow import shown, store
 from msnode.deliver.transfer_audit import begun, ended
@@ -90,6 +99,8 @@ def _brought(
             return store(paths, destination)
         case FhirServer():
             return transact(paths, destination)
+        case Hl7Destination():
+            return send_messages(paths, destination)
 
 
 class Deliveries:
@@ -266,9 +277,11 @@ def _log(
 
 
 def identify(path: Path) -> str:
-    """The UID under which the receipts know a result file or a signal.
+    """The UID under which the receipts know a result file, or the ID of a signal or a message.
 
     Raises:
-        Refused: it is neither.
+        Refused: it is none of them.
     """
+    if path.suffix == ".hl7":
+        return read_control_id(path)[0]
     return read(path)[0] if path.suffix == ".json" else read_item(path).sop_instance_uid

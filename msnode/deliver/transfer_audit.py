@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from msnode.audit import Node, Trail, Transfer
 from msnode.config import Destination
 from msnode.deliver.c_store import read_item
 from msnode.deliver.verification import Delivery
+from msnode.hl7v2.hl7_message import Unreadable, segments
 from msnode.records.receipt import Receipt
+
+STUDY = "113014"
+"""DICOM's code (PS3.16 D) of a study's UID in a message."""
 
 
 def begun(trail: Trail, delivery: Delivery, paths: Sequence[Path]) -> None:
@@ -43,8 +48,8 @@ def _node(destination: Destination) -> Node:
 
 
 def _by_class(paths: Sequence[Path]) -> dict[str, int]:
-    """Number of instances of each SOP class; a signal is of none."""
-    items = [read_item(path) for path in paths if path.suffix != ".json"]
+    """Number of instances of each SOP class; a signal and a message are of none."""
+    items = [read_item(path) for path in paths if path.suffix == ".dcm"]
     return dict(Counter(str(item.sop_class_uid) for item in items))
 
 
@@ -61,6 +66,20 @@ def _whose(path: Path) -> tuple[str, str]:
     """StudyInstanceUID and PatientID of a result object; a signal has no PatientID."""
     if path.suffix == ".json":
         return _of_json(json.loads(path.read_bytes())), ""
+    if path.suffix == ".hl7":
+        return _told_in(path)
     tags = ["StudyInstanceUID", "PatientID"]
     header = dcmread(path, stop_before_pixels=True, specific_tags=tags)
     return str(header.StudyInstanceUID), str(header.get("PatientID") or "")
+
+
+def _told_in(path: Path) -> tuple[str, str]:
+    """The same of a message, as far as the site's template tells them."""
+    uid = patient = ""
+    with suppress(Unreadable):
+        for one in segments(path.read_bytes().rstrip(b"\r")):
+            if one.name == "PID":
+                patient = one.parts(one.repetitions(3)[0])[0]
+            elif one.name == "OBX" and one.parts(one.repetitions(3)[0])[0] == STUDY:
+                uid = one.parts(one.repetitions(5)[0])[0]
+    return uid, patient

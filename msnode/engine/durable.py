@@ -128,6 +128,26 @@ class Engine:
             job = DBOS.enqueue_workflow(STUDIES, self._study, study_key, generation)
         return STATES[job.get_status().status] not in ("dead", "cancelled")
 
+    def hurry(self, study_key: str, generation: int, since: float) -> None:
+        """Let a study that waits in the queue go before routine ones, as if submitted so.
+
+        Args:
+            study_key: of the study.
+            generation: of its images.
+            since: unix time in seconds from which it waits.
+        """
+        # DBOS sets a priority only with a new job, and has no call that changes it
+        schema = None if self._database.dialect.name == "sqlite" else "dbos"
+        names = ("workflow_uuid", "status", "priority")
+        jobs = sa.table("workflow_status", *map(sa.column, names), schema=schema)
+        mine = jobs.c.workflow_uuid == f"study.{study_key}.{generation}"
+        waits = jobs.c.status.in_(("ENQUEUED", "DELAYED"))
+        with self._database.begin() as connection:
+            connection.execute(
+                jobs.update().where(mine, waits).values(priority=place(since, stat=True))
+            )
+        self.release(f"study.{study_key}.{generation}")  # it waits for no earlier studies, either
+
     def search(self, study_key: str, generation: int, source: str) -> None:
         """Ask a source for earlier studies; beginning the same search again does nothing."""
         if self._search is not None and source in self._sources:

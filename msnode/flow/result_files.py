@@ -8,8 +8,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from msnode import report
-from msnode.config import Config, Destination, FhirServer, ObjectDestination, Webhook
+from msnode import metrics, report
+from msnode.config import (
+    Config,
+    Destination,
+    FhirServer,
+    Hl7Destination,
+    ObjectDestination,
+    Webhook,
+)
 from msnode.confined import Confined
 from msnode.errors import Refused, Unforeseen
 from msnode.flow.steps import work_folder
@@ -30,6 +37,9 @@ SIGNAL = "signal.json"
 
 FHIR = "fhir"
 """Folder beside them, with a transaction for each FHIR server, called as the destination is."""
+
+MESSAGES = "hl7"
+"""Folder of what HL7 destinations get, a message for each."""
 
 SENT = "sent.json"
 """Which of these folders each destination gets, by its settings when the study was reported."""
@@ -98,8 +108,12 @@ class ResultFiles:
             written += self._reader.call(tuple[Path, ...], report.write, *task)
         with replacing(folder / SENT) as file:
             file.write(json.dumps({d.name: d.objects for d in takers}).encode())
-        if any(isinstance(one, Webhook) for one in self._config.destinations):
+        others = self._config.destinations
+        if any(isinstance(d, Webhook) for d in others):
             report.write_signal(made, written, folder / SIGNAL)
+        for other in others:
+            if isinstance(other, Hl7Destination):
+                self._write_message(made, other, message_path(folder, other))
         self._write_bundles(made, folder / FHIR)
         return made
 
@@ -114,6 +128,26 @@ class ResultFiles:
                 except NOT_SO as error:
                     key = uid_hash(made.study_instance_uid)
                     log.error("study=%s no transaction for %s: %s", key, one.name, error)
+
+    def _write_message(self, made: Report, destination: Hl7Destination, path: Path) -> None:
+        """The message of a result, by the site's template, or by ours where that makes none.
+
+        A template that does not fit this result shall not keep it from whoever waits for it.
+        """
+        for one in (destination, replace(destination, template=None)):
+            try:
+                task = (made, self._config.report, one)
+                message = self._reader.call(str, report.render_result, *task)
+                break
+            except NOT_SO as error:
+                if one.template is None:
+                    raise
+                metrics.QUARANTINED.labels("hl7_template").inc()
+                log.error("study=%s destination=%s the usual template is used instead: %s",
+                          uid_hash(made.study_instance_uid), one.name, error)  # fmt: skip
+        path.parent.mkdir(exist_ok=True)
+        with replacing(path) as file:
+            file.write(message.encode())
 
     def _knowing(self, made: Report, takers: Sequence[str]) -> Report:
         """Add the files of the earlier result that these destinations got, if still here."""
@@ -146,6 +180,8 @@ class ResultFiles:
         elif isinstance(destination, FhirServer):
             path = folder / FHIR / f"{destination.name}.json"
             found = [path] if path.exists() else []
+        elif isinstance(destination, Hl7Destination):
+            found = [one for one in [message_path(folder, destination)] if one.exists()]
         else:
             found = sorted(folder.glob(SIGNAL))
         if not found:
@@ -160,6 +196,11 @@ def _sent(folder: Path) -> dict[str, str]:
     """Which objects of a generation each destination got; empty where that is not known."""
     path = folder / SENT
     return json.loads(path.read_text()) if path.exists() else {}
+
+
+def message_path(folder: Path, destination: Hl7Destination) -> Path:
+    """Where the message for a destination lies."""
+    return folder / MESSAGES / f"{uid_hash(destination.name)}.hl7"
 
 
 def _some(paths: Sequence[Path]) -> list[Path]:

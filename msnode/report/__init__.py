@@ -4,6 +4,7 @@ from msnode.config import Describe
 from msnode.records.results import Report
 from msnode.report import case, montage, pdf
 from msnode.report.fhir_bundle import write_bundle
+from msnode.report.oru_message import render_result
 from msnode.report.profiles import PROFILES, write
 from msnode.report.sr_document import document_reference
 from msnode.report.sr_reader import Summary, read
@@ -11,8 +12,8 @@ from msnode.report.study_header import study_date
 from msnode.report.webhook_body import write_signal
 
 __all__ = [
-    "PROFILES", "Summary", "document_reference", "montage", "page", "read", "study_date", "write",
-    "write_bundle", "write_signal",
+    "PROFILES", "Summary", "document_reference", "montage", "page", "read", "render_result",
+    "study_date", "write", "write_bundle", "write_signal",
 ]  # fmt: skip
 
 

@@ -32,12 +32,15 @@ from msnode.retention.fetched_expiry import (
 )
 from msnode.store.database import StudyState, instances, receipts, results, studies
 from msnode.store.files import fsync
+from msnode.store.message_log import Outcome, expire, expired
 
 log = logging.getLogger(__name__)
 
 DAY_S = 86400.0
 FOLDERS = {"images": "instances", "results": "work", "visits": "visits"}
 """Where the things of a study are, by their kind."""
+MESSAGES = {"messages": (Outcome.USED, Outcome.IGNORED), "refused": (Outcome.REFUSED,)}
+"""Of HL7 v2 messages by their kind: what became of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Item:
     """Something that is to be deleted.
 
     Attributes:
-        kind: images, results, visits, fetched, fetched_visits, quarantine or backups.
+        kind: images, results, visits, fetched, fetched_visits, messages, refused, quarantine or
+            backups.
         name: key of the study, or path in the data folder.
         size: bytes.
         since: when it was last wanted, unix s.
@@ -95,6 +99,7 @@ class Retention:
                 if row.study_key not in unsettled and self._is_there(kind, row.study_key):
                     yield Item(kind, row.study_key, self._size(kind, row.study_key), row.since)
         yield from self._of_fetched()
+        yield from self._of_messages()
         yield from self._old("quarantine", "quarantine/**/*", self._rules.quarantine_days)
         yield from self._old("backups", "*.bak", self._rules.backups_days)
 
@@ -123,6 +128,10 @@ class Retention:
         """Delete a thing, durably; False if it is wanted again."""
         if item.kind in FOLDERS:
             return self._delete_of_study(item.kind, item.name)
+        if item.kind in MESSAGES:
+            with self._database.begin() as connection:
+                expire(connection, item.since, MESSAGES[item.kind])
+            return True
         if item.kind == "fetched":
             remove(self._folder / IMAGES / item.name)
             return True
@@ -188,6 +197,18 @@ class Retention:
             old = old_visits(connection, days)
         for key, since in old:
             yield Item("fetched_visits", key, _bytes(self._folder / VISITS / key), since)
+
+    def _of_messages(self) -> Iterator[Item]:
+        """HL7 v2 messages, and the orders in them; those that were refused are a quarantine."""
+        rules = self._rules
+        for kind, days in (("messages", rules.messages_days), ("refused", rules.quarantine_days)):
+            if days is None:
+                continue
+            before = time.time() - days * DAY_S
+            with self._database.connect() as connection:
+                size = expired(connection, before, MESSAGES[kind])
+            if size is not None:
+                yield Item(kind, "hl7", size, before)
 
     def _old(self, kind: str, pattern: str, days: float | None) -> Iterator[Item]:
         """Files that have been where they are for so many days."""

@@ -15,6 +15,7 @@ from msnode.errors import MsnodeError
 from msnode.records.uid_hash import study_key
 from msnode.retention.expiry import patient_id
 from msnode.retention.fetched_expiry import hand_over, only_for
+from msnode.store import message_log
 from msnode.store.clinical_searches import clinical_searches, forget_searches, pause_searches
 from msnode.store.database import (
     StudyState,
@@ -31,7 +32,10 @@ from msnode.store.database import (
     studies,
 )
 from msnode.store.files import fsync
+from msnode.store.hl7_tables import hl7_messages, orders
 from msnode.store.merges import forget_merges
+from msnode.store.message_log import forget_messages
+from msnode.store.orders import forget_orders
 from msnode.store.patients import keys_of
 from msnode.twin.clinical import event_store
 from msnode.twin.expect import prediction_store
@@ -57,7 +61,8 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
 
     With it go earlier studies that were fetched for it, unless they serve another one, and all
     predictions of the patient, which were made from it or may have been; with the patient's last
-    study go his clinical events: what nobody finds any more is not kept.
+    study go his clinical events and what was told of him by HL7 v2: what nobody finds any more is
+    not kept.
 
     Files go first: rows that a crash leaves are deleted by the next call, while files without rows
     would be taken in again at the node's next start.
@@ -94,6 +99,8 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         connection.execute(prior_studies.delete().where(of_them))
         event_store.delete(connection, keys)
         forget_searches(connection, keys)
+        forget_messages(connection, keys)
+        forget_orders(connection, keys, study)
         prediction_store.delete(connection, patient)
         forget_merges(connection, keys)
         counts = [
@@ -123,15 +130,22 @@ def kept(database: sa.Engine, folder: Path, uid: str) -> dict[str, int]:
         }
         keys = _if_last(connection, study, _keys(connection, study))
         rows[clinical_events.name] = event_store.number(connection, keys)
+        rows["told"] = message_log.number(connection, keys)
     places = _folders(folder, study)
     files = [path for place in places for path in place.rglob("*") if path.is_file()]
     return rows | {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
 
 
+def told_of(connection: sa.Connection, patient_key: str) -> tuple[int, int]:
+    """How many clinical events of a patient there are, and how many HL7 v2 messages and orders."""
+    keys = keys_of(connection, patient_key)
+    return event_store.number(connection, keys), message_log.number(connection, keys)
+
+
 def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
     """Delete a patient's clinical events, also in copies of the database; studies stay.
 
-    Predictions, which were made from them, go as well.
+    Predictions, which were made from them, go as well, and messages and orders by HL7 v2.
 
     Returns:
         Number of events deleted.
@@ -141,7 +155,8 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
     """
     with database.begin() as connection:
         keys = keys_of(connection, patient_key)
-        if not event_store.number(connection, keys):
+        is_told = forget_messages(connection, keys) + forget_orders(connection, keys)
+        if not (is_told or event_store.number(connection, keys)):
             raise MsnodeError("there is no clinical event of this patient here")
         _forget_in_copies(folder, None, keys, keys)
         count = event_store.delete(connection, keys)
@@ -244,6 +259,12 @@ def _forget_in_copy(
         for (table,) in tables:
             columns = {row[1] for row in copy.execute(f"PRAGMA table_info({table})")}
             if table in (clinical_events.name, clinical_searches.name):
+                mine = ((key,) for key in keys)
+                copy.executemany(f"DELETE FROM {table} WHERE patient_key = ?", mine)  # noqa: S608
+            elif table == hl7_messages.name:
+                mine = ((key,) for key in keys)
+                copy.executemany(f"DELETE FROM {table} WHERE ? IN (patient_key, other_key)", mine)  # noqa: S608
+            elif table == orders.name:
                 mine = ((key,) for key in keys)
                 copy.executemany(f"DELETE FROM {table} WHERE patient_key = ?", mine)  # noqa: S608
             elif table == patient_merges.name:

@@ -16,10 +16,11 @@ import sdnotify
 import sqlalchemy as sa
 
 from msnode.audit import open_trail
-from msnode.config import Config, Dicomweb
+from msnode.config import Config, Dicomweb, Hl7
 from msnode.errors import Stopped
 from msnode.notices import watch
-from msnode.receive import Inbox, Listener, Reports, WebListener
+from msnode.receive import Inbox, Listener, MllpListener, Reports, WebListener
+from msnode.service.message_intake import MessageIntake
 from msnode.store.commitments import Commitments
 from msnode.store.database import open_database
 from msnode.store.disk_space import DiskSpace, Level
@@ -46,7 +47,7 @@ class Service:
         work: analyse and deliver. Several hosts with one database and one data folder may each
             do one or both.
         sockets: that listen already, by the section of the configuration: receive,
-            receive.dicomweb, http.
+            receive.dicomweb, receive.hl7, http.
         is_stopping: asked between the parts of the start.
     """
 
@@ -67,7 +68,7 @@ class Service:
         self._stack = ExitStack()
         self._periodic: Periodic | None = None
         self._runner: classify.Runner | None = None
-        self._listeners: list[Listener | WebListener] = []
+        self._listeners: list[Listener | WebListener | MllpListener] = []
         self._doing = "starting"
         self._started = False
 
@@ -158,6 +159,8 @@ class Service:
             web.start(self._sockets.get("receive.dicomweb"))
             self._listeners.append(web)
             words.append(f"dicomweb={web.port}")
+        if receive.hl7 is not None:
+            words.append(f"hl7={self._listen_to_messages(stack, receive.hl7, inbox)}")
         return words
 
     def _clinical(self, web: Dicomweb, secret: bytes) -> "ClinicalIntake | None":
@@ -167,6 +170,21 @@ class Service:
         from msnode.service.clinical_intake import ClinicalIntake
 
         return ClinicalIntake(self._database, secret, web.fhir, self._trail)
+
+    def _listen_to_messages(self, stack: ExitStack, hl7: Hl7, inbox: Inbox) -> int:
+        """Take HL7 v2 messages from now on; returns the port."""
+        intake = MessageIntake(
+            self._database,
+            inbox.secret,
+            hl7.processing,
+            lambda: self._room.level() != Level.FULL,
+            self._trail,
+        )
+        listener = MllpListener(self._config.receive, hl7, intake.take, self._trail)
+        stack.callback(listener.stop, GRACE_S)
+        listener.start(self._sockets.get("receive.hl7"))
+        self._listeners.append(listener)
+        return listener.port
 
     @property
     def _role(self) -> str:

@@ -18,6 +18,7 @@ from msnode.receive.inbox.redo import PRIORS, REDO, revise
 from msnode.records.images import Study
 from msnode.retention.expiry import Retention
 from msnode.service.periodic import Periodic, Task
+from msnode.store.orders import find_news, is_stat, settle_news
 from msnode.store.prior_searches import PriorSearches, State
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Upkeep:
             Task("bury_lost", BEAT_S, self._bury_lost),
             Task("settle_reports", 0.0, self._settle_reports),
             *self._for_priors(),
+            *self._for_orders(),
             Task("count_stopped", COUNT_S, self._count_stopped),
             Task("delete_old", CLEAN_S, self._delete_old),
             Task("measure_twins", CLEAN_S, self._measure_twins),
@@ -82,6 +84,23 @@ class Upkeep:
             Task("release_waiting", 0.0, self._release_waiting),
             Task("revise_compared", BEAT_S, self._revise_compared),
         )
+
+    def _for_orders(self) -> tuple[Task, ...]:
+        """A task of a node that is told of orders."""
+        if self._config.receive.hl7 is None:
+            return ()
+        return (Task("hurry_ordered", BEAT_S, self._hurry_ordered),)
+
+    def _hurry_ordered(self) -> None:
+        """Let waiting studies go first for which an urgent order came after their images."""
+        with self._inbox.engine.begin() as connection:
+            wanted = find_news(connection)
+        for key, generation in wanted.studies:
+            since = self._inbox.studies.study(key, generation).last_instance_at
+            self._engine.hurry(key, generation, since)
+            log.info("study=%s generation=%d wanted at once by an order", key, generation)
+        with self._inbox.engine.begin() as connection:
+            settle_news(connection, wanted)
 
     def _release_waiting(self) -> None:
         """Let studies be analysed that need not wait for earlier ones any longer."""
@@ -171,7 +190,9 @@ class Upkeep:
 
     def _submit(self, study: Study) -> None:
         """Give a study its place in the engine's queue, behind the search for earlier ones."""
-        since, stat, wait_s = study.last_instance_at, study.stat, 0.0
+        since, wait_s = study.last_instance_at, 0.0
+        with self._inbox.engine.connect() as connection:
+            stat = study.stat or is_stat(connection, study.key)
         if self._searches is not None and study.completion != PRIORS:
             anew = study.completion == REDO
             waits = dict.fromkeys(self._waits, 0.0) if stat else self._waits  # urgent: at once

@@ -83,6 +83,8 @@ studies = sa.Table(
     Column("images_deleted_at", Float),  # by retention, unix s; null while nothing was
     Column("results_deleted_at", Float),
     Column("visits_deleted_at", Float),  # what comparisons need
+    # keyed hash of its AccessionNumber (store.orders); "" while no image has one
+    Column("accession_key", String(32), nullable=False, index=True, server_default=""),
 )
 
 instances = sa.Table(

@@ -32,6 +32,11 @@ def patient_key(secret: bytes, patient_id: str, issuer: str) -> str:
     return key + _keyed(secret, f"{patient_id}\\{issuer}")[:16] if issuer else key
 
 
+def accession_key(secret: bytes, number: str) -> str:
+    """Keyed hash of an AccessionNumber (PS3.3 C.4.12): an order's, and a study's; "" for none."""
+    return _keyed(secret, f"accession\\{number.strip()}")[:32] if number.strip() else ""
+
+
 def _keyed(secret: bytes, value: str) -> str:
     return hmac.new(secret, value.encode(), hashlib.sha256).hexdigest()
 
@@ -108,6 +113,16 @@ def keys_of(connection: sa.Connection, key: str) -> list[str]:
 def are_one(connection: sa.Connection, one: str, other: str) -> bool:
     """Whether two keys are of one patient; either may be new to the record."""
     return not set(keys_of(connection, one)).isdisjoint(keys_of(connection, other))
+
+
+def is_on_record(connection: sa.Connection, key: str) -> bool:
+    """Whether there is a study, sent or fetched, or a clinical event of this patient."""
+    keys = keys_of(connection, key)
+    known = (
+        sa.select(table.c.patient_key).where(table.c.patient_key.in_(keys)).limit(1)
+        for table in (studies, clinical_events, prior_studies)
+    )
+    return any(connection.scalar(query) is not None for query in known)
 
 
 def is_ambiguous(connection: sa.Connection, key: str) -> bool:

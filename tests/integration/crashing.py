@@ -105,7 +105,19 @@ FETCHING = {
 STOWING = {
     "answer-http": Call("msnode.receive.dicomweb.http_connection:HttpConnection", "answer"),
 }
-CALLS = RECEIVING | WORKING | FETCHING | STOWING
+TELLING = {
+    "event": Call("msnode.service.message_intake", "take"),
+    "record": Call("msnode.store.message_log", "add"),
+    "commit": RECEIVING["commit"],
+    "answer-hl7": Call("msnode.receive.mllp.mllp_connection:MllpConnection", "answer"),
+}
+MESSAGING = {
+    "written": Call("msnode.flow.result_files:ResultFiles", "_write_message"),
+    "report": Call("msnode.flow:Flow", "report"),
+    "message": Call("msnode.deliver.mllp_sender", "_exchanged"),
+    "receipt": Call("msnode.store.receipts:Receipts", "save"),
+}
+CALLS = RECEIVING | WORKING | FETCHING | STOWING | TELLING | MESSAGING
 POINTS = (*(f"{when} {name}" for name in RECEIVING for when in ("before", "after")), "torn write")
 """Where the receive path can be stopped."""
 STOW_POINTS = tuple(point.replace("answer", "answer-http") for point in POINTS)

@@ -16,7 +16,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 STAGES = {"receive", "prepare", "classify", "lesions", "report", "deliver", "fetch"}
 STAGES |= {"twin", "learn"}
-BASE = {"association_items", "audit", "tls", "config", "metrics", "requestor", "server_socket"}
+BASE = {"association_items", "audit", "tls", "config", "hl7v2", "metrics", "requestor"}
+BASE |= {"server_socket"}
 LAYERS = (
     {"errors", "records"},
     BASE | {"store", "sample"},

@@ -47,7 +47,9 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, "0123456789abcdef")
     monkeypatch.setenv("MSNODE_CHAT_URL", "https://chat.example.org/hooks/0123")
     full = uncommented()
-    assert replace(full.receive, callers=(), tls=None, dicomweb=None) == config.Receive()
+    assert replace(full.receive, callers=(), tls=None, dicomweb=None, hl7=None) == config.Receive()
+    assert full.receive.hl7 is not None
+    assert replace(full.receive.hl7, callers=(), tls=None) == config.Hl7()
     assert full.receive.dicomweb is not None
     assert replace(full.receive.dicomweb, callers=(), tls=None, fhir=None) == config.Dicomweb()
     assert full.receive.dicomweb.fhir is not None

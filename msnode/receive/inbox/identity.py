@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 WANTED = {
     "SOPClassUID": 0x00080016,
     "SOPInstanceUID": 0x00080018,
+    "AccessionNumber": 0x00080050,
     "PatientID": 0x00100020,
     "IssuerOfPatientID": 0x00100021,
     "StudyInstanceUID": 0x0020000D,
@@ -41,7 +42,10 @@ _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Identity of an instance; ``patient_id`` and ``issuer`` never leave the receive stage."""
+    """Identity of an instance.
+
+    ``patient_id``, ``issuer`` and ``accession_number`` never leave the receive stage.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
@@ -49,6 +53,7 @@ class Header:
     series_instance_uid: str
     patient_id: str
     issuer: str
+    accession_number: str = ""
 
 
 def read_header(stream: BinaryIO, transfer_syntax_uid: str, *, strict: bool = False) -> Header:
@@ -85,6 +90,7 @@ _ORDER = (
     "SeriesInstanceUID",
     "PatientID",
     "IssuerOfPatientID",
+    "AccessionNumber",
 )
 
 

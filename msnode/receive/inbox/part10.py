@@ -20,7 +20,7 @@ from msnode.receive.inbox.identity import (
     read_header,
 )
 from msnode.receive.inbox.rows import Arrival
-from msnode.store.patients import patient_key
+from msnode.store.patients import accession_key, patient_key
 
 log = logging.getLogger(__name__)
 
@@ -194,4 +194,7 @@ def read_arrival(path: Path, secret: bytes) -> Arrival:
         header = read_header(file, syntax)
     info = path.stat()
     key = patient_key(secret, header.patient_id, header.issuer)
-    return Arrival(header, key, syntax, info.st_size, digest, sender, info.st_mtime)
+    accession = accession_key(secret, header.accession_number)
+    return Arrival(
+        header, key, syntax, info.st_size, digest, sender, info.st_mtime, accession_key=accession
+    )

@@ -22,7 +22,7 @@ from msnode.receive.inbox.part10 import Spool, file_meta
 from msnode.receive.inbox.rows import Arrival
 from msnode.records.uid_hash import uid_hash
 from msnode.store.disk_space import Level
-from msnode.store.patients import patient_key
+from msnode.store.patients import accession_key, patient_key
 
 REFUSED = (CLASS_NOT_SUPPORTED, SYNTAX_NOT_SUPPORTED, WRONG_CLASS, CONFLICT)
 """The statuses that count as refused; others have failed."""
@@ -187,6 +187,7 @@ class Reception:
             received_at=time.time(),
             stat=self._announced.is_urgent
             or (self._inbox.is_first(study_key) and spool.is_urgent(syntax)),
+            accession_key=accession_key(self._inbox.secret, header.accession_number),
         )
 
     @property

@@ -41,6 +41,7 @@ class Arrival:
         sha256: hex digest of the encoded dataset.
         received_at: unix time in seconds.
         stat: its sender gave it high priority.
+        accession_key: see `store.orders`.
     """
 
     header: Header
@@ -51,6 +52,7 @@ class Arrival:
     calling_ae_title: str
     received_at: float
     stat: bool = False
+    accession_key: str = ""
 
     @cached_property
     def study_key(self) -> str:
@@ -84,7 +86,7 @@ _OWN = sa.select(receipts.c.sop_instance_uid).where(
 )
 _INSERT_STUDY = studies.insert()
 _INSERT = instances.insert()
-_VARIABLE = ("patient_key", "state", "first_at", "last_at", "stat")
+_VARIABLE = ("patient_key", "state", "first_at", "last_at", "stat", "accession_key")
 _CHANGE = (
     studies.update()
     .where(studies.c.study_key == sa.bindparam("key"))
@@ -169,6 +171,9 @@ class Ledger:
         if arrival.stat and not study["stat"]:
             study["stat"] = True
             self._changed.add(arrival.study_key)
+        if arrival.accession_key and not study["accession_key"]:
+            study["accession_key"] = arrival.accession_key
+            self._changed.add(arrival.study_key)
         wakes = wakes and arrival.header.sop_class_uid in ANALYSED
         if wakes and study["state"] == StudyState.DONE:
             at = arrival.received_at
@@ -202,6 +207,7 @@ def _new_study(arrival: Arrival) -> dict[str, Any]:
         "last_at": arrival.received_at,
         "completion": None,
         "stat": False,
+        "accession_key": "",
     }
 
 

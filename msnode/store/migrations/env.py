@@ -3,7 +3,7 @@
 from alembic import context
 
 import msnode.store.clinical_searches  # noqa: F401 - its table is one of them
-from msnode.store.database import metadata
+from msnode.store.hl7_tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

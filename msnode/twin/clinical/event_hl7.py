@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from msnode.errors import Refused
+from msnode.hl7v2.hl7_message import Segment, Unreadable, cut, segments
 from msnode.twin.clinical.event_csv import (
     LONGEST_NAME,
     Flaw,
@@ -24,7 +25,6 @@ from msnode.twin.clinical.event_csv import (
 )
 from msnode.twin.clinical.event_kinds import KINDS, nothing
 from msnode.twin.clinical.events import VERSION
-from msnode.twin.clinical.hl7_message import Segment, Unreadable, cut, segments
 
 LARGEST = 64 * 1024**2
 """Bytes: a file is read as a whole, and shall not fill the memory."""
@@ -114,12 +114,16 @@ def _merge(found: list[Segment], number: int, key_of: KeyOf) -> MergeRow:
     sides = [[one for one in found if one.name == name] for name in ("MRG", "PID")]
     if [len(side) for side in sides] != [1, 1]:
         raise Unreadable("", "one PID and one MRG are wanted: send a message for each merge")
-    old, into = _who(sides[0][0], 1), _who(sides[1][0], 3)
+    old, into = who_of(sides[0][0], 1), who_of(sides[1][0], 3)
     return MergeRow(number, key_of(*old), key_of(*into), (old[0], into[0]))
 
 
-def _who(segment: Segment, field: int) -> tuple[str, str]:
-    """PatientID and issuer: the only identifier, or the only one of type MR (CX, 2.A.14)."""
+def who_of(segment: Segment, field: int) -> tuple[str, str]:
+    """PatientID and issuer: the only identifier, or the only one of type MR (CX, 2.A.14).
+
+    Raises:
+        Unreadable: it is not told, or not plainly.
+    """
     every = [one for one in segment.repetitions(field) if one]
     records = [one for one in every if segment.parts(one)[4:5] == ["MR"]] or every
     who = ("", "")
@@ -154,7 +158,7 @@ def _results(
         try:
             if one.name == "PID":
                 who, order = None, None
-                who = _who(one, 3)
+                who = who_of(one, 3)
                 yield from (_row(number, cells, who, one, key_of, today) for cells in _person(one))
             elif one.name == "OBR":
                 order = one
@@ -169,6 +173,24 @@ def _results(
                 yield _row(number, cells, who, one, key_of, today)
         except Unreadable as error:
             yield _refused(number, error)
+
+
+def read_person(found: list[Segment], key_of: KeyOf, today: date) -> Iterator[Row | RefusedRow]:
+    """What an update of a patient's data (ADT^A08, A31) says: year of birth and sex.
+
+    It counts from the time of the message, and replaces what came in earlier ones.
+
+    Raises:
+        Unreadable: it does not say whose data they are.
+    """
+    people = [one for one in found if one.name == "PID"]
+    if len(people) != 1:
+        raise Unreadable("", "one PID is wanted: send a message for each patient")
+    who, sent = who_of(people[0], 3), second_of(found[0].only(7))
+    for cells in _person(people[0]):
+        name = f"adt/{cells['kind']}"
+        versioned = {"identifier": f"{name}{VERSION}{sent}", "replaces": name}
+        yield _row(1, cells | versioned, who, people[0], key_of, today)
 
 
 def _row(
@@ -218,7 +240,7 @@ def _result(one: Segment, order: Segment, sent: str) -> Cells:
     name = _name(one, order)
     if status in HOLDS:
         return cells | {"identifier": name}
-    versioned = {"identifier": f"{name}{VERSION}{_second(sent)}", "replaces": name}
+    versioned = {"identifier": f"{name}{VERSION}{second_of(sent)}", "replaces": name}
     if status in WITHDRAWN:
         return {"kind": "withdrawn", "date": _day(sent[:8])} | versioned
     return cells | versioned
@@ -244,7 +266,7 @@ def _name(one: Segment, order: Segment) -> str:
     return name
 
 
-def _second(when: str) -> str:
+def second_of(when: str) -> str:
     """A time in 14 digits; in UTC, where it names its zone (DTM, 2.A.22).
 
     Raises:
@@ -252,7 +274,7 @@ def _second(when: str) -> str:
     """
     told = re.match(r"([0-9]{12,14})(?:\.[0-9]*)?([+-][0-9]{4})?", when)
     if told is None:
-        raise Unreadable("MSH-7", "a correction wants the time of the message, to the minute")
+        raise Unreadable("MSH-7", "the time of the message is wanted, to the minute")
     digits, zone = told.groups()
     try:
         at = datetime.strptime(f"{digits:0<14}{zone or ''}", "%Y%m%d%H%M%S%z" if zone else

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache, partial
@@ -153,20 +153,9 @@ def _add(
     """Add a batch in one transaction."""
     try:
         with database.begin() as connection:
-            checked = list(_after_birth(connection, _with_versions(connection, batch)))
-            good = [row for row in checked if isinstance(row, Row)]
-            added = add(
-                connection,
-                (Recorded(row.patient_key, row.event, origin(line=row.line)) for row in good),
-            )
-            checked = list(_mergeable(connection, checked))  # now that all IDs are known
-            refused = [row for row in checked if isinstance(row, RefusedRow)]
+            done, refused = take(connection, batch, account, origin, heard)
             if whole and refused:
                 raise _KeptOut(refused)
-            pairs = (row for row in checked if isinstance(row, MergeRow))
-            merged = [pair for pair in pairs if _merged(connection, pair, account)]
-            for pair in merged:  # before it is so: a merge that nobody heard of must not be
-                heard(pair)
     except sa.exc.SQLAlchemyError as error:
         if is_away(error):
             raise TryLater(
@@ -175,11 +164,44 @@ def _add(
         raise
     for row in refused:
         refuse(row)
+    return done
+
+
+def take(
+    connection: sa.Connection,
+    batch: Sequence[Read],
+    account: str,
+    origin: Callable[..., Provenance],
+    heard: Callable[[MergeRow], None],
+) -> tuple[Imported, list[RefusedRow]]:
+    """Add what rows say, in the caller's transaction.
+
+    Args:
+        connection: in a transaction.
+        batch: rows and merges.
+        account: who says so.
+        origin: makes the provenance of a row by its `line`.
+        heard: hears of each two IDs that become one patient, before it is so.
+
+    Returns:
+        What became of them, and those that are left out.
+    """
+    checked = list(_after_birth(connection, _with_versions(connection, batch)))
+    good = [row for row in checked if isinstance(row, Row)]
+    added = add(
+        connection, (Recorded(row.patient_key, row.event, origin(line=row.line)) for row in good)
+    )
+    checked = list(_mergeable(connection, checked))  # now that all IDs are known
+    pairs = (row for row in checked if isinstance(row, MergeRow))
+    merged = [pair for pair in pairs if _merged(connection, pair, account)]
+    for pair in merged:  # before it is so: a merge that nobody heard of must not be
+        heard(pair)
+    refused = [row for row in checked if isinstance(row, RefusedRow)]
     taken = added + len(merged)
-    return Imported(taken, len(checked) - len(refused) - taken, len(refused))
+    return Imported(taken, len(checked) - len(refused) - taken, len(refused)), refused
 
 
-def _with_versions(connection: sa.Connection, batch: list[Read]) -> list[Read]:
+def _with_versions(connection: sa.Connection, batch: Sequence[Read]) -> Sequence[Read]:
     """The batch with what resources of other systems mean for what is on record."""
     fed = [one for one in batch if isinstance(one, Row) and _is_fed(one)]
     if not fed:
@@ -212,7 +234,7 @@ def _mergeable(connection: sa.Connection, batch: Iterable[Read]) -> Iterator[Rea
             yield one
 
 
-def _after_birth(connection: sa.Connection, batch: list[Read]) -> Iterator[Read]:
+def _after_birth(connection: sa.Connection, batch: Sequence[Read]) -> Iterator[Read]:
     """Refuse what is dated before the patient's birth, as far as the record or the batch has it.
 
     A year of birth that comes in later is compared when the state is computed.

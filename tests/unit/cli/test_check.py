@@ -16,6 +16,8 @@ from msnode.config import (
     Config,
     DicomPeer,
     Folder,
+    Hl7,
+    Hl7Destination,
     Http,
     PeerSource,
     Receive,
@@ -66,6 +68,22 @@ def test_a_sound_configuration_passes(sound: Config, tls: Tls) -> None:
     )
     assert wrong(replace(sound, destinations=destinations)) == {}
     assert wrong(replace(sound, receive=replace(sound.receive, tls=tls))) == {}
+
+
+def test_an_hl7_destination_and_its_template_are_looked_at(
+    sound: Config, tls: Tls, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.hl7"
+    own.write_text("MSH|^~\\&|{{ nobody }}")
+    his = Hl7Destination("his", "localhost", tls=tls)
+    assert wrong(replace(sound, destinations=(his,))) == {}
+    found = wrong(replace(sound, destinations=(replace(his, template=own),)))
+    assert "'nobody' is undefined" in found["destination his"]
+    gone = replace(his, template=tmp_path / "none")
+    found = wrong(replace(sound, destinations=(gone,)))
+    assert found["destination his"].startswith("template: ")
+    receive = replace(sound.receive, hl7=Hl7(port=0, tls=tls))
+    assert wrong(replace(sound, receive=receive)) == {}
 
 
 def test_nobody_may_call_and_nobody_gets_results(sound: Config) -> None:

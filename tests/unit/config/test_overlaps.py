@@ -157,3 +157,13 @@ def test_what_stands_in_for_a_mistake_is_no_mistake() -> None:
     ]
     two = [{"name": 1, "folder": "a"}, {"name": 2, "folder": "b"}]
     assert len(problems({"destinations": two})) == 2
+
+
+@pytest.mark.parametrize("host", ["localhost", "10.1.2.3"])
+def test_results_by_hl7_do_not_go_to_this_node(host: str) -> None:
+    hl7 = {"name": "his", "mllp": host, "port": 2575}
+    settings = {"receive": {"hl7": {"address": "10.1.2.3"}}, "destinations": [hl7]}
+    assert problems(settings) == [
+        "destinations.0.mllp: is this node itself; give the host and port of the HL7 system"
+    ]
+    assert config.parse({**settings, "destinations": [{**hl7, "port": 2576}]}, BASE)

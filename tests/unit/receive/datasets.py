@@ -22,7 +22,7 @@ from pydicom.uid import (
 from msnode.receive.inbox.inbox import Inbox
 from msnode.receive.inbox.part10 import Spool, file_meta
 from msnode.receive.inbox.rows import Arrival
-from msnode.store.patients import patient_key
+from msnode.store.patients import accession_key, patient_key
 
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 SR = ComprehensiveSRStorage
@@ -76,7 +76,10 @@ def arrive(inbox: Inbox, dataset: Dataset, at: float = 100.0) -> tuple[Arrival, 
     spool.write(memoryview(encode(dataset)))
     header = spool.header(syntax)
     key = patient_key(inbox.secret, header.patient_id, header.issuer)
-    return Arrival(header, key, syntax, spool.size, spool.sha256, "MRI1", at), spool
+    number = accession_key(inbox.secret, header.accession_number)
+    size = spool.size
+    arrival = Arrival(header, key, syntax, size, spool.sha256, "MRI1", at, accession_key=number)
+    return arrival, spool
 
 
 def store(inbox: Inbox, dataset: Dataset, at: float = 100.0) -> str:

@@ -16,7 +16,10 @@ from msnode.receive import Inbox
 from msnode.records.images import Study
 from msnode.records.uid_hash import uid_hash
 from msnode.retention.forget import TABLES
+from msnode.service.message_intake import MessageIntake
 from msnode.store import database, schema
+from msnode.store.hl7_tables import hl7_messages, orders
+from tests.hl7_messages import order
 from tests.unit.receive.datasets import STUDY, mr, store
 
 KEY = uid_hash(STUDY)
@@ -268,3 +271,38 @@ def test_clinical_events_go_with_the_patients_last_study(inbox: Inbox) -> None:
     assert "1 clinical event(s), as it is the patient's last study" in look.output
     assert forget(inbox, OTHER).exit_code == 0
     assert (events_left(live), events_left(copy)) == (1, 1)
+
+
+def test_what_was_told_by_hl7_goes_with_the_patients_last_study(inbox: Inbox) -> None:
+    intake = MessageIntake(inbox.engine, inbox.secret, "P", lambda: True)
+    for patient in ("4711", "4712"):
+        assert intake.take(order(patient=f"PID|1||{patient}", placer=patient), "HIS") is not None
+    assert forget(inbox).exit_code == 0
+    assert told_left(inbox) == (2, 2), "the patient has another study"
+    look = forget(inbox, OTHER, "--dry-run")
+    assert "and 2 HL7 v2 message(s) and order(s), likewise" in look.output
+    assert forget(inbox, OTHER).exit_code == 0
+    assert told_left(inbox) == (1, 1)
+
+
+def told_left(inbox: Inbox) -> tuple[int, int]:
+    """Messages and orders."""
+    with inbox.engine.connect() as connection:
+        found = [
+            connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+            for table in (hl7_messages, orders)
+        ]
+    return found[0], found[1]
+
+
+def test_what_was_told_of_a_patient_without_studies_can_be_forgotten(inbox: Inbox) -> None:
+    intake = MessageIntake(inbox.engine, inbox.secret, "P", lambda: True)
+    assert intake.take(order(patient="PID|1||4713"), "HIS") is not None
+    file = inbox.folder / "msnode.yaml"
+    file.write_text(f"data: {inbox.folder}\n")
+    command = ["twin", "forget", "4713", "--yes", "--config", str(file)]
+    done = CliRunner().invoke(main, command)
+    assert "and 2 HL7 v2 message(s) and order(s)" in done.output
+    assert told_left(inbox) == (0, 0)
+    again = CliRunner().invoke(main, command)
+    assert (again.exit_code, "nothing is on record" in again.output) == (1, True)

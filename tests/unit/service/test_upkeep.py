@@ -13,11 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from msnode import metrics
-from msnode.config import Config, NamedSource
+from msnode.config import Config, Hl7, NamedSource, Receive
 from msnode.service import Service, node, upkeep
+from msnode.service.message_intake import MessageIntake
 from msnode.service.periodic import Periodic, Task
 from msnode.service.upkeep import Upkeep
 from msnode.store.disk_space import Level
+from tests.hl7_messages import add_study, order, take
 
 
 def made(
@@ -163,8 +165,29 @@ def test_a_failed_device_starves_the_watchdog(monkeypatch: pytest.MonkeyPatch) -
     assert service._alive() == (False, "cuda has failed: the node must be started anew")
 
 
+def test_a_waiting_study_is_hurried_when_its_urgent_order_comes(
+    database: sa.Engine, intake: MessageIntake
+) -> None:
+    hurried: list[tuple[str, int, float]] = []
+    engine: Any = SimpleNamespace(hurry=lambda *one: hurried.append(one))
+    study = SimpleNamespace(last_instance_at=7.0)
+    inbox: Any = SimpleNamespace(engine=database, studies=SimpleNamespace(study=lambda *_: study))
+    nothing: Any = None
+    config = Config(receive=Receive(hl7=Hl7()))
+    upkeep = Upkeep(config, inbox, engine, nothing, nothing)
+    key = add_study(database)
+    for _ in range(2):  # the same order once more is none
+        assert take(intake, order()) == "AA"
+        for task in upkeep._tasks():
+            if task.name == "hurry_ordered":
+                task.run()
+    assert hurried == [(key, 1, 7.0)]
+
+
 @pytest.mark.parametrize(("stat", "waited"), [(False, 120.0), (True, 0.0)])
-def test_an_urgent_result_waits_for_no_earlier_study(stat: bool, waited: float) -> None:
+def test_an_urgent_result_waits_for_no_earlier_study(
+    database: sa.Engine, stat: bool, waited: float
+) -> None:
     begun: list[dict[str, float]] = []
     submitted: list[float] = []
     study: Any = SimpleNamespace(
@@ -180,7 +203,7 @@ def test_an_urgent_result_waits_for_no_earlier_study(stat: bool, waited: float) 
         submit=lambda *_, wait_s, **__: submitted.append(wait_s),
     )
     settings = Config(priors=(NamedSource("pacs", "pacs"),))
-    kept: Any = SimpleNamespace()
+    kept: Any = SimpleNamespace(engine=database)
     Upkeep(settings, kept, engine, kept, kept, searches)._submit(study)
     assert begun == [{"pacs": waited}]
     assert submitted == [waited]

@@ -1,12 +1,12 @@
 """Clinical events are found by what they replace: versions of a resource of another system.
 
-Revision 0016, after 0013.
+Revision 0016, after 0014.
 """
 
 from alembic import op
 
 revision = "0016"
-down_revision = "0013"
+down_revision = "0014"
 
 
 def upgrade() -> None:

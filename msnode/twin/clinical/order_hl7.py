@@ -1,0 +1,123 @@
+"""Orders of HL7 v2 messages: ORM^O01, OML^O21, OMG^O19 and OMI^O23.
+
+HL7 v2.5.1: 4.4.1 (ORM), 4.4.4 (OMG), 4.4.6 (OML), 4.4.10 (OMI), 4.5.1 (ORC), 4.5.3 (OBR), 4.5.4
+(TQ1), 4.5.6 (IPC). Before IPC there was, IHE's Scheduled Workflow put the accession number into
+OBR-18 and the StudyInstanceUID into a segment of its own, ZDS (IHE RAD TF-2, 4.4.4.1.2.2).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from msnode.hl7v2.hl7_message import Segment, Unreadable
+from msnode.records.uid_hash import uid_hash
+from msnode.store.orders import Order
+from msnode.twin.clinical.event_csv import KeyOf
+from msnode.twin.clinical.event_hl7 import second_of, who_of
+
+KINDS = ("ORM^O01", "OML^O21", "OMG^O19", "OMI^O23")
+CANCELS = ("CA", "OC", "CR", "DC", "OD", "DR")
+"""Of ORC-1 (HL7 table 0119): cancelled or discontinued, asked for or done."""
+AT_ONCE = ("S", "STAT")
+"""Of TQ1-9, or of the sixth component of ORC-7 and OBR-27 (HL7 table 0485)."""
+LONGEST = 200
+"""Characters that are kept of a procedure and of a reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderHash:
+    """Makes the keys of orders.
+
+    Attributes:
+        of_patient: see `store.patients`.
+        of_accession: see `patients.accession_key`; of a placer's number likewise.
+    """
+
+    of_patient: KeyOf
+    of_accession: Callable[[str], str]
+
+
+def read_orders(found: list[Segment], hashes: OrderHash) -> list[Order]:
+    """The orders of a message.
+
+    Raises:
+        Unreadable: whose they are, or which, is not told.
+    """
+    people = [one for one in found if one.name == "PID"]
+    if len(people) != 1:
+        raise Unreadable("", "one PID is wanted: send a message for each patient")
+    patient = hashes.of_patient(*who_of(people[0], 3))
+    groups = list(_groups(found))
+    if not groups:
+        raise Unreadable("", "there is no order (ORC) in it")
+    return [_order(group, found, patient, hashes) for group in groups]
+
+
+def _groups(found: list[Segment]) -> Iterator[list[Segment]]:
+    """Each ORC with what follows it, up to the next."""
+    starts = [index for index, one in enumerate(found) if one.name == "ORC"]
+    for start, end in pairwise([*starts, len(found)]):
+        yield found[start:end]
+
+
+def _order(group: list[Segment], found: list[Segment], patient: str, hashes: OrderHash) -> Order:
+    control, request = group[0], _first(group, "OBR")
+    number = _number(control, 2) or _number(request, 2)
+    filler = _number(control, 3) or _number(request, 3)
+    if not (number or filler):
+        raise Unreadable(control.place(2), "an order wants a number, ORC-2 or ORC-3")
+    item = _first(group, "IPC")
+    uid = _told(item, 3) or _told(_first([*group, *found], "ZDS"), 1)
+    accession = _told(item, 1) or _told(request, 18) or filler.split("^")[0]
+    when = control.only(9) if len(control.only(9)) >= 12 else found[0].only(7)
+    return Order(
+        order_key=hashes.of_accession(f"placer {number}" if number else f"filler {filler}"),
+        patient_key=patient,
+        accession_key=hashes.of_accession(accession),
+        study_key=uid_hash(uid) if uid else "",
+        told_at=second_of(when),
+        stat=_is_stat(group),
+        cancelled=control.only(1) in CANCELS or control.only(5) == "CA",
+        procedure=_kept(" ".join(filter(None, (_told(request, 4), _told(request, 4, 2))))),
+        reason=_reason(request),
+    )
+
+
+def _first(group: list[Segment], name: str) -> Segment | None:
+    return next((one for one in group if one.name == name), None)
+
+
+def _told(segment: Segment | None, field: int, component: int = 1) -> str:
+    """A component of the first repetition; "" where there is none."""
+    parts = segment.parts(segment.repetitions(field)[0]) if segment is not None else []
+    return parts[component - 1].strip() if len(parts) >= component else ""
+
+
+def _number(segment: Segment | None, field: int) -> str:
+    """An order's number with its namespace (EI, 2.A.28): laboratories count alike."""
+    number = _told(segment, field)
+    space = _told(segment, field, 2) or _told(segment, field, 3)
+    return "^".join(filter(None, (number, space))) if number else ""
+
+
+def _is_stat(group: list[Segment]) -> bool:
+    """Whether any of the places for a priority says so; where TQ1 is, it alone counts."""
+    timings = [one for one in group if one.name == "TQ1"]
+    if timings:
+        return any(_told(one, 9).upper() in AT_ONCE for one in timings)
+    places = ((group[0], 7, 6), (_first(group, "OBR"), 27, 6), (_first(group, "OBR"), 5, 1))
+    return any(_told(*place).upper() in AT_ONCE for place in places)
+
+
+def _reason(request: Segment | None) -> str:
+    """OBR-31: of each its text, or else its code."""
+    if request is None:
+        return ""
+    every = (request.parts(one) for one in request.repetitions(31))
+    texts = ([*parts, ""][1].strip() or parts[0].strip() for parts in every)
+    return _kept("; ".join(filter(None, texts)))
+
+
+def _kept(text: str) -> str:
+    """Text as a database takes it."""
+    return "".join(one for one in text[:LONGEST] if one.isprintable())

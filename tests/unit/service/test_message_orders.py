@@ -1,0 +1,115 @@
+"""Orders and their studies find each other, in any order; the newest of an order counts."""
+
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from msnode.hl7v2.acknowledgment import INTERNAL
+from msnode.receive import Inbox
+from msnode.records.uid_hash import uid_hash
+from msnode.service.message_intake import MessageIntake
+from msnode.store import message_log, orders
+from msnode.store.database import open_database
+from msnode.store.schema import migrate
+from tests.hl7_messages import MERGE, PID, add_study, message, msh, order, take
+from tests.unit.receive.datasets import STUDY, mr, store
+
+
+def is_stat(database: sa.Engine, key: str = "0" * 16) -> bool:
+    with database.connect() as connection:
+        return orders.is_stat(connection, key)
+
+
+ORDERS = (
+    order(sent="20240115101500"),
+    order(control="CA", sent="20240115101600"),
+    order(sent="20240115101700", placer="PL2", urgent=False),
+)
+
+
+@pytest.mark.parametrize("sequence", list(permutations(range(3))))
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_cancelled_order_stays_cancelled_in_any_order(
+    intake: MessageIntake, sequence: tuple[int, ...], is_first: bool
+) -> None:
+    if is_first:
+        add_study(intake.database)
+    for index in sequence:
+        assert take(intake, ORDERS[index]) == "AA"
+    if not is_first:
+        add_study(intake.database)
+    assert not is_stat(intake.database)
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        order(),
+        order(uid="1.2.3", accession="B7").replace(b"B7", b"A1"),
+        message(
+            msh("ORM^O01"), PID, "ORC|NW|P1|F9||||^^^^^S", "OBR|1|P1|F9|x" + "|" * 14 + "A1",
+        ),
+        message(msh("ORM^O01"), PID, "ORC|NW|P1|A1", "OBR|1|P1|A1|x" + "|" * 23 + "^^^^^S"),
+        message(msh("OML^O21"), PID, "ORC|NW|P1|A1", "OBR|1|P1|A1|x|STAT"),
+        message(msh("OMG^O19"), PID, "ORC|NW|P1|A1", "TQ1|1||||||||S^Stat", "OBR|1|P1|A1|x"),
+    ],
+)  # fmt: skip
+def test_an_urgent_order_makes_its_study_urgent(intake: MessageIntake, one: bytes) -> None:
+    add_study(intake.database)
+    assert take(intake, one) == "AA"
+    assert is_stat(intake.database)
+    with intake.database.begin() as connection:
+        news = orders.find_news(connection)
+        assert news.studies == (("0" * 16, 1),)
+        orders.settle_news(connection, news)
+        assert orders.find_news(connection) == orders.News()
+
+
+def test_an_order_of_another_patient_makes_no_study_urgent(intake: MessageIntake) -> None:
+    add_study(intake.database)
+    assert take(intake, order(patient=PID.replace("4711", "99"))) == "AA"
+    assert not is_stat(intake.database)
+    merge = MERGE.replace(b"0815", b"99")
+    assert take(intake, merge) == "AA"
+    assert is_stat(intake.database)
+
+
+def test_images_bring_the_number_by_which_their_order_is_found(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
+    migrate(database)
+    inbox = Inbox(database, tmp_path)
+    intake = MessageIntake(database, inbox.secret, "P", lambda: True)
+    who = {"PatientID": "4711", "IssuerOfPatientID": "CLINIC"}
+    store(inbox, mr(**who), at=100)
+    store(inbox, mr(**who, AccessionNumber=" A1 "), at=101)
+    assert take(intake, order()) == "AA"
+    assert is_stat(database, uid_hash(STUDY))
+    inbox.close()
+    database.dispose()
+
+
+def test_a_study_is_found_by_its_uid(intake: MessageIntake) -> None:
+    key = add_study(intake.database, uid_hash("1.2.3"), accession="")
+    assert take(intake, order("other", uid="1.2.3")) == "AA"
+    assert is_stat(intake.database, key)
+    zds = message(msh("ORM^O01", "9"), PID, "ORC|NW|P9|F9||||^^^^^S", "OBR|1|P9|F9", "ZDS|1.2.4^^A")
+    assert take(intake, zds) == "AA"
+    assert is_stat(intake.database, add_study(intake.database, uid_hash("1.2.4"), accession=""))
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        order(placer="").replace(b"A1^RIS", b""),
+        message(msh("ORM^O01"), PID),
+        message(msh("ORM^O01")),
+    ],
+)
+def test_an_order_that_cannot_be_told_is_kept(intake: MessageIntake, one: bytes) -> None:
+    assert take(intake, one) == "AE"
+    with intake.database.connect() as connection:
+        (kept,) = message_log.listed(connection, None, 9)
+    assert kept.outcome == message_log.Outcome.REFUSED
+    assert kept.faults[0]["code"] != INTERNAL
