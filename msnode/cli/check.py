@@ -1,12 +1,9 @@
 """What `msnode check` looks at before a node is started: all that would keep it from working."""
 
-import errno
 import os
 import shutil
 import socket
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -14,8 +11,9 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from msnode import audit, classify, lesions, server_socket
+from msnode import audit, classify, lesions
 from msnode.classify.device import choose
+from msnode.cli.own_ports import free_or_ours, is_running
 from msnode.config import (
     Classify,
     ClientKey,
@@ -28,7 +26,6 @@ from msnode.config import (
     Folder,
     Hl7,
     Hl7Destination,
-    Http,
     HttpServer,
     PriorSource,
     Receive,
@@ -40,7 +37,7 @@ from msnode.config import (
     peer_of,
 )
 from msnode.config.destination import under
-from msnode.config.overlaps import EVERYWHERE, is_listened_on, itself
+from msnode.config.overlaps import is_listened_on, itself
 from msnode.config.tls_files import unreadable_file
 from msnode.deliver import mllp_sender
 from msnode.deliver.stow import try_out
@@ -65,8 +62,6 @@ from msnode.twin.expect.priors import load_priors
 from msnode.twin.rules.severity_table import load_table
 
 GIGABYTE = 1024**3
-HEALTH_S = 2.0
-"""A node that runs says within so long that it does."""
 
 
 def problems(
@@ -87,14 +82,14 @@ def problems(
     yield "priors", _problem(partial(load_priors, config.expect.priors))
     for table in filter(None, (config.expect.msss, config.expect.armss)):
         yield "severity table", _problem(partial(load_table, table))
-    runs = _runs(config.http)
+    runs = is_running(config.http)
     yield "listener", _problem(partial(_listener, config.receive, runs=runs))
     if (web := config.receive.dicomweb) is not None:
         yield "dicomweb", _problem(partial(_web_listener, web, runs=runs))
     if (hl7 := config.receive.hl7) is not None:
         yield "hl7", _problem(partial(_hl7_listener, hl7, runs=runs))
     http = config.http
-    yield "http", _problem(partial(_port, "http", http.address, http.port, runs=runs))
+    yield "http", _problem(partial(free_or_ours, "http", http.address, http.port, runs=runs))
     if config.audit.syslog is not None:
         yield "audit", _problem(partial(_syslog, config.audit.syslog, peers=peers))
     if not config.receive.callers:
@@ -112,7 +107,11 @@ def problems(
     if notices:
         for name, send in senders(config.notices).items():
             yield f"test notice {name}", _problem(partial(send, trial(config.name)))
+    yield from _sources(config, peers=peers)
 
+
+def _sources(config: Config, *, peers: bool) -> Iterator[tuple[str, str | None]]:
+    """Where earlier studies, and what clinics know, are asked for."""
     for source in config.priors:
         yield (
             f"prior source {source.name}",
@@ -175,7 +174,7 @@ def _listener(receive: Receive, *, runs: bool) -> None:
     if receive.tls is not None:
         _readable("receive.tls", receive.tls)
         ServerTls(receive.tls)
-    _port("receive", receive.address, receive.port, runs=runs)
+    free_or_ours("receive", receive.address, receive.port, runs=runs)
 
 
 def _web_listener(web: Dicomweb, *, runs: bool) -> None:
@@ -183,7 +182,7 @@ def _web_listener(web: Dicomweb, *, runs: bool) -> None:
     if web.tls is not None:
         _readable("receive.dicomweb.tls", web.tls)
         server_tls(web)
-    _port("receive.dicomweb", web.address, web.port, runs=runs)
+    free_or_ours("receive.dicomweb", web.address, web.port, runs=runs)
 
 
 def _hl7_listener(hl7: Hl7, *, runs: bool) -> None:
@@ -191,7 +190,7 @@ def _hl7_listener(hl7: Hl7, *, runs: bool) -> None:
     if hl7.tls is not None:
         _readable("receive.hl7.tls", hl7.tls)
         mllp_tls(hl7)
-    _port("receive.hl7", hl7.address, hl7.port, runs=runs)
+    free_or_ours("receive.hl7", hl7.address, hl7.port, runs=runs)
 
 
 def _syslog(syslog: Syslog, *, peers: bool) -> None:
@@ -213,29 +212,6 @@ def _can_be_read(files: Iterable[tuple[str, Path]]) -> None:
     lines = [line for key, path in files for line in unreadable_file(key, path)]
     if lines:
         raise MsnodeError("\n      ".join(lines))
-
-
-def _runs(http: Http) -> bool:
-    """Whether a node answers there, which then holds the ports itself."""
-    address = "localhost" if http.address in EVERYWHERE else http.address
-    host = f"[{address}]" if ":" in address else address
-    try:
-        urllib.request.urlopen(f"http://{host}:{http.port}/healthz", timeout=HEALTH_S).close()
-    except urllib.error.HTTPError as error:
-        return error.code == 503  # it runs, and is not well
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _port(section: str, address: str, port: int, *, runs: bool) -> None:
-    """An address and port that can be listened on, or are by a node that runs."""
-    try:
-        server_socket.listen(section, address, port).close()
-    except ConfigError as error:
-        cause = error.__cause__
-        if not (runs and isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE):
-            raise
 
 
 def _prepare(destination: Destination, receive: Receive) -> None:
