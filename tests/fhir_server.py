@@ -103,12 +103,14 @@ class Server:
         return key
 
     def matches(self, kind: str, query: str) -> list[str]:
-        """References of what has the identifier of a search."""
-        system, value = unquote(query.removeprefix("identifier=")).replace("\\", "").split("|")
+        """References of what has the identifier, and the status, of a search."""
+        identifier, _, status = query.partition("&status=")
+        system, value = unquote(identifier.removeprefix("identifier=")).replace("\\", "").split("|")
         return [
             key
             for key, one in self.resources.items()
             if key.startswith(f"{kind}/")
+            and status in ("", one.get("status"))
             and any(
                 (i.get("system"), i["value"]) == (system, value) for i in one.get("identifier", [])
             )

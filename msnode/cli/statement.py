@@ -25,6 +25,7 @@ from msnode.report.profiles import PROFILES
 from msnode.requestor import peer
 from msnode.requestor.query import FIND
 from msnode.service.fhir_capability import capability
+from msnode.service.message_reading import KINDS, OF_NO_CONCERN
 from msnode.tls import CIPHERS
 
 TEMPLATE = Path(__file__).with_suffix(".md")
@@ -72,6 +73,8 @@ def statement(config: Config, origin: str = "") -> str:
         callers=_callers(config),
         dicomweb=_dicomweb(config),
         fhir_taken=_fhir_taken(),
+        hl7_taken=", ".join(one for one in KINDS if one not in OF_NO_CONCERN),
+        hl7_passed=_events(OF_NO_CONCERN),
         max_associations=receive.max_associations,
         max_pdu=receive.max_pdu,
         network_timeout_s=f"{receive.network_timeout_s:g}",
@@ -120,6 +123,18 @@ def _dicomweb(config: Config) -> str:
     if web is None:
         return "where `receive.dicomweb` is set (here it is not)"
     return f"at {'https' if web.tls else 'http'}://{web.address}:{web.port}"
+
+
+def _events(kinds: Iterable[str]) -> str:
+    """Events of ADT, runs of neighbours as one: ``ADT^A01 to A07``."""
+    runs: list[list[int]] = []
+    for number in (int(kind.removeprefix("ADT^A")) for kind in kinds):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    spans = (f"A{run[0]:02}" + (f" to A{run[-1]:02}" if run[1:] else "") for run in runs)
+    return f"ADT {', '.join(spans)}"
 
 
 def _fhir_taken() -> str:

@@ -60,6 +60,10 @@ def query(identifier: Mapping[str, str]) -> str:
     return "identifier=" + "|".join(quote(part, safe="/:.") for part in escaped)
 
 
+SIGNED = ("DiagnosticReport", "Observation")
+"""What a physician may have made final at the server: that stays, and ours comes beside it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A resource in a transaction, with the request that brings it there.
@@ -93,7 +97,8 @@ class Entry:
     def whole(self) -> Resource:
         """As it stands in the Bundle."""
         kind, search = self.resource["resourceType"], query(self._identifier)
-        request = {"method": "PUT", "url": f"{kind}?{search}"}
+        unsigned = "&status=preliminary" if kind in SIGNED else ""
+        request = {"method": "PUT", "url": f"{kind}?{search}{unsigned}"}
         if self.is_kept:
             request = {"method": "POST", "url": kind, "ifNoneExist": search}
         return {"fullUrl": self.url, "resource": self.resource, "request": request}

@@ -276,3 +276,18 @@ def test_the_check_tells_a_fhir_server_from_others(ehr: Server) -> None:
     ehr.search_faults = [(200, {"resourceType": "CapabilityStatement", "fhirVersion": "5.0.0"})]
     with pytest.raises(Refused, match="no FHIR R4 server"):
         try_out(other, "ehr")
+
+
+def test_a_report_that_a_physician_has_signed_stays_as_it_is(
+    made: Report, ehr: Server, tmp_path: Path
+) -> None:
+    assert posted(made, ehr, tmp_path).delivered
+    (report,) = ehr.all_of("DiagnosticReport")
+    report |= {"status": "final", "conclusion": "read by Dr House"}
+    signed = json.dumps(report)
+    for _ in range(2):  # and a repeat makes no third
+        assert posted(replace(made, generation=2), ehr, tmp_path).delivered
+    found = ehr.all_of("DiagnosticReport")
+    assert json.dumps(found[0]) == signed
+    assert [one["status"] for one in found] == ["final", "preliminary"]
+    assert len(ehr.all_of("Observation")) == len(MEASURED)
