@@ -13,9 +13,16 @@ from msnode.deliver.c_store import LOSSLESS, NOT_SUPPORTED, UNREADABLE, Item, de
 from msnode.deliver.stow_answer import judged
 from msnode.errors import Refused, TryLater
 from msnode.records.receipt import Receipt
-from msnode.requestor.http_answer import NO_ENTRY, refused
 from msnode.requestor.http_request import Request, ask
-from msnode.requestor.qido import JSON, search
+from msnode.requestor.qido import JSON, ask_for, matches_of, search
+
+NO_SEARCH = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.NOT_ACCEPTABLE,
+    HTTPStatus.NOT_IMPLEMENTED,
+)
+"""By which a server may say that it stores, and searches for nothing."""
 
 CHUNK = 256 * 1024
 """Bytes of a file that are in memory at a time."""
@@ -128,9 +135,6 @@ def try_out(destination: StowServer) -> None:
         TryLater, Refused: it is not, does not, or does not search where it is to prove results.
         ConfigError: its TLS files or key cannot be used.
     """
-    url = f"{destination.stow.rstrip('/')}/studies?StudyInstanceUID=2.25.0&limit=1"
-    answer = ask(destination, Request("GET", url, {"Accept": JSON}))
-    searches = answer.is_success or answer.status == HTTPStatus.NOT_FOUND
-    is_needed = destination.verify == "qido"
-    if not searches and (is_needed or answer.status in NO_ENTRY or answer.may_pass):
-        raise refused(destination.name, answer)
+    answer = ask_for(destination, "studies", [("StudyInstanceUID", "2.25.0"), ("limit", "1")])
+    if destination.verify == "qido" or answer.status not in NO_SEARCH:
+        matches_of(answer, destination.name, "studies")

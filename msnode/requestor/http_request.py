@@ -22,6 +22,12 @@ AGENT = f"msnode/{version('msnode')}"
 SLOWEST = 10_000
 """Bytes a second that a server must take; a large request has this much time more."""
 
+STALL_S = 120.0
+"""So long a server may say nothing where all of it may take longer, as a busy archive does."""
+
+LONGEST_TOKEN = 64 * 1024
+"""Bytes of what a token endpoint answers."""
+
 MOST = 16 * 1024**2
 """Bytes of an answer that is read as a whole."""
 
@@ -69,12 +75,23 @@ def ask(server: HttpServer, request: Request, *, most: int = MOST) -> Answer:
         ConfigError: its TLS files or key cannot be used.
     """
     with answering(server, request) as response:
-        try:
-            body = response.read(most + 1)
-        except (OSError, HTTPException) as error:
-            raise TryLater(f"no whole answer: {_why(error)}") from error
+        return _whole(response, most)
+
+
+def _whole(response: HTTPResponse, most: int) -> Answer:
+    """An answer with all of its body.
+
+    Raises:
+        TryLater: it broke off, or is too long.
+    """
+    try:
+        body = response.read(most + 1)
+    except (OSError, HTTPException) as error:
+        raise TryLater(f"no whole answer: {_why(error)}") from error
     if len(body) > most:
         raise TryLater(f"the answer is longer than {most} bytes")
+    if response.length:  # http.client says nothing of what did not come
+        raise TryLater("no whole answer: it ends before its Content-Length")
     return Answer(response.status, response.headers.get_content_type(), body)
 
 
@@ -115,26 +132,32 @@ def _answered(
     except OSError as error:
         raise TryLater(f"no answer: {_why(error)}") from error
     with link, _deadline(link, seconds):
-        body = request.body if isinstance(request.body, bytes) else request.body()
-        headers = {**request.whole, **token}
-        try:
-            link.connection.request(request.method, link.target, body, headers)
-            response = link.connection.getresponse()
-        except (OSError, HTTPException) as error:
-            raise TryLater(f"no answer: {_why(error)}") from error
-        with response:  # which may have outlived its connection
+        link.connection.sock.settimeout(min(seconds, max(server.timeout_s, STALL_S)))
+        with _sent(link, request, {**request.whole, **token}) as response:
             yield response
+
+
+def _sent(link: "_Link", request: Request, headers: Mapping[str, str]) -> HTTPResponse:
+    """The head of the answer; some servers refuse a body before they have read it."""
+    body = request.body if isinstance(request.body, bytes) else request.body()
+    broken: OSError | None = None
+    try:
+        link.connection.request(request.method, link.target, body, headers)
+    except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as error:
+        broken = error
+    except (OSError, HTTPException) as error:
+        raise TryLater(f"no answer: {_why(error)}") from error
+    try:
+        return link.connection.getresponse()
+    except (OSError, HTTPException) as error:
+        raise TryLater(f"no answer: {_why(broken or error)}") from error
 
 
 def _token_answer(server: HttpServer, url: str, body: bytes, headers: dict[str, str]) -> Answer:
     """What a token endpoint answers."""
     request = Request("POST", url, headers, body)
     with _answered(server, request, {}, server.timeout_s) as response:
-        try:
-            found = response.read(64 * 1024)
-        except (OSError, HTTPException) as error:
-            raise TryLater(f"no whole answer: {_why(error)}") from error
-    return Answer(response.status, response.headers.get_content_type(), found)
+        return _whole(response, LONGEST_TOKEN)
 
 
 def reach(server: HttpServer, name: str) -> None:

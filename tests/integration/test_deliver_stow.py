@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pydicom
@@ -17,7 +18,7 @@ from msnode.deliver.verification import Delivery
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
 from tests.acceptance import peers
-from tests.http_receiver import saying, serving
+from tests.http_receiver import saying, serving, status
 from tests.integration.listening import Receiver
 from tests.integration.stowing import part10
 from tests.unit.receive.datasets import mr
@@ -77,7 +78,12 @@ def test_orthanc_takes_objects_and_shows_them(
 
 def test_what_a_search_does_not_show_is_sent_again(database: sa.Engine, tmp_path: Path) -> None:
     paths = images(tmp_path, 1)
-    with serving(saying(200, [])) as receiver:
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        """Stored, it says, and shows nothing."""
+        (status(200) if handler.command == "POST" else saying(200, []))(handler)
+
+    with serving(answer) as receiver:
         server = StowServer(
             "pacs", stow=receiver.url, verify="qido", retry=Retry(first_s=0.1, longest_s=0.1)
         )

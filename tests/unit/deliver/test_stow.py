@@ -1,6 +1,9 @@
 """STOW-RS as destination: what is sent, and what a server's answers mean."""
 
 import email
+import socket
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
@@ -137,11 +140,90 @@ def test_accepted_without_saying_what_is_no_success(image: Path) -> None:
     assert "does not name the object" in receipt.detail
 
 
-def test_a_success_in_xml_or_nonsense_counts_by_its_status(image: Path) -> None:
-    for body in ("", "Jane Doe", 7, [1]):
-        receipt, _ = sent(image, saying(200, body, "text/plain"))
-        assert receipt.delivered
-        assert "Jane" not in receipt.detail
+@pytest.mark.parametrize(
+    ("answer", "delivered"),
+    [
+        (status(200), True),
+        (saying(200, {}, "application/json"), True),
+        (saying(200, "<NativeDicomModel/>", "application/dicom+xml"), True),
+        (saying(200, "<html>Jane Doe", "text/html"), False),
+        (saying(200, "Jane Doe", "text/plain"), False),
+        (saying(200, [1], JSON), False),
+    ],
+)
+def test_a_page_of_a_proxy_is_no_success(image: Path, answer: Answer, delivered: bool) -> None:
+    receipt, _ = sent(image, answer)
+    assert (receipt.delivered, receipt.retry) == (delivered, not delivered)
+    assert "Jane" not in receipt.detail
+
+
+@pytest.mark.parametrize("reason", [0, 0xB000, 0x0111])
+def test_a_failure_that_calls_itself_a_success_is_none(image: Path, reason: int) -> None:
+    """Nor is a duplicate of another object."""
+    uid = "2.25.9" if reason == 0x0111 else uid_of(image)
+    receipt, _ = sent(image, saying(409, sequence("00081198", item(uid, reason)), JSON))
+    assert (receipt.delivered, receipt.retry) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"00081197": {"vr": "LO", "Value": ["A700"]}},
+        {"00081197": {"vr": "US", "Value": [1, 2]}},
+    ],
+)
+def test_a_failure_that_cannot_be_understood_is_one(image: Path, broken: dict[str, Any]) -> None:
+    receipt, _ = sent(image, saying(200, sequence("00081198", broken), JSON))
+    assert (receipt.delivered, receipt.retry) == (False, True)
+    assert "the file" not in receipt.detail
+
+
+def test_an_answer_that_breaks_off_is_none(image: Path) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        status(200, **{"Content-Type": JSON, "Content-Length": "500"})(handler)
+        handler.wfile.write(b'{"00081199"')
+
+    receipt, _ = sent(image, answer)
+    assert (receipt.delivered, receipt.retry) == (False, True)
+    assert "ends before its Content-Length" in receipt.detail
+
+
+def test_a_refusal_before_the_body_was_read_is_heard(image: Path) -> None:
+    large = pydicom.dcmread(image)
+    large.PixelData = bytes(8 * 1024**2)
+    large.save_as(image)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            sock, _ = server.accept()
+            with sock:
+                sock.recv(1000)
+                sock.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+                sock.shutdown(socket.SHUT_WR)
+                time.sleep(0.3)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        (receipt,) = deliver([image], StowServer("pacs", stow=url, timeout_s=5.0), "MSNODE")
+        thread.join()
+    assert (receipt.delivered, receipt.retry) == (False, False), receipt.detail
+    assert receipt.detail.startswith("HTTP 413")
+
+
+def test_a_server_may_think_as_long_as_a_large_object_allows(image: Path) -> None:
+    large = pydicom.dcmread(image)
+    large.PixelData = bytes(30_000)
+    large.save_as(image)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.8)
+        status(200)(handler)
+
+    with serving(answer) as receiver:
+        hasty = StowServer("pacs", stow=receiver.url, timeout_s=0.3)
+        (receipt,) = deliver([image], hasty, "MSNODE")
+    assert receipt.delivered, receipt.detail
 
 
 def test_a_warning_is_told(image: Path) -> None:
@@ -219,6 +301,10 @@ def test_the_check_tells_a_server_that_does_not_let_us_in(image: Path) -> None:
     with serving(status(401)) as receiver:
         assert "HTTP 401" in expected(lambda: try_out(to(receiver)))
         receiver.answer = status(404)
+        assert "is the base URL right" in expected(lambda: try_out(to(receiver)))
+        receiver.answer = saying(200, "a page", "text/html")
+        assert "is the base URL right" in expected(lambda: try_out(to(receiver)))
+        receiver.answer = status(204)
         try_out(to(receiver))
         receiver.answer = status(501)  # it does not search: only where it has to, that is told
         assert "HTTP 501" in expected(lambda: try_out(to(receiver, verify="qido")))
