@@ -1,6 +1,7 @@
 """A FHIR R4 server as destination: each result is one transaction (R4, 3.1.0.11)."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 
 from msnode.config import FhirServer
@@ -17,11 +18,15 @@ from msnode.requestor.operation_outcome import (
     issue_codes,
 )
 
+NOT_YET = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+"""A Patient may still come, however the server words it; a wrong address the check finds."""
+
 
 def transact(paths: Sequence[Path], destination: FhirServer) -> tuple[Receipt, ...]:
     """POST transactions, once each.
 
-    A transaction that is sent again changes nothing: all of its requests are conditional.
+    A transaction that is sent again changes nothing, but for what somebody made final meanwhile:
+    beside that stands what was sent. All of its requests are conditional.
 
     Returns:
         One receipt per path, in their order, with the Bundle's id as ``sop_instance_uid``.
@@ -65,5 +70,6 @@ def judged(answer: Answer, sent: bytes, identifier: str, destination: FhirServer
         why = f"an entry has status {bad}" if bad else "it is no transaction-response to all of it"
         return Receipt(name, identifier, None, False, 1, f"{detail}: {why}", retry=True)
     no_entry = answer.status in NO_ENTRY and destination.auth is not None
-    retry = answer.may_pass or no_entry or not MAY_PASS.isdisjoint(codes)
+    retry = answer.may_pass or answer.status in NOT_YET or no_entry
+    retry |= not MAY_PASS.isdisjoint(codes)
     return Receipt(name, identifier, None, False, 1, detail, retry=retry)

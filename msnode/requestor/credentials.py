@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from msnode.config import Basic, Bearer, ClientKey, ClientSecret, HttpServer, OAuthClient
 from msnode.errors import ConfigError, TryLater
@@ -18,6 +20,8 @@ from msnode.requestor.http_answer import Answer
 Ask = Callable[[HttpServer, str, bytes, dict[str, str]], Answer]
 """POSTs a body with headers to a token endpoint."""
 
+FEWEST_BITS = {"RS384": 2048, "ES384": 384}
+"""Of a key (RFC 7518 3.3, 3.4)."""
 ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_S = 300
 """A signed JWT is good for so long (SMART Backend Services: five minutes at most)."""
@@ -25,6 +29,8 @@ EARLY_S = 30.0
 """A token is not used in its last seconds, as the request with it may take some."""
 USUAL_S = 300.0
 """A token of which the server does not say how long it is good."""
+LONGEST_S = 366 * 86400
+"""More than this is no time."""
 ERRORS = frozenset(
     {"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
      "unsupported_grant_type", "invalid_scope"}
@@ -98,9 +104,10 @@ def _asked(server: HttpServer, login: ClientSecret | ClientKey, ask: Ask) -> _To
     value, seconds = said.get("access_token"), said.get("expires_in", USUAL_S)
     if answer.status != 200 or not isinstance(value, str) or not _is_token(value):
         error = said.get("error")
-        why = f" {error}" if error in ERRORS else ""
+        why = f" {error}" if isinstance(error, str) and error in ERRORS else ""
         raise TryLater(f"the authorization server gives no token: {answer.detail}{why}")
-    good_s = float(seconds) if isinstance(seconds, int | float) and seconds > 0 else USUAL_S
+    is_time = isinstance(seconds, int | float) and 0 < seconds < LONGEST_S
+    good_s = float(seconds) if is_time else USUAL_S
     return _Token(value, began + max(good_s - EARLY_S, good_s / 2))
 
 
@@ -108,7 +115,7 @@ def _read(answer: Answer) -> dict[str, Any]:
     """The members of a JSON object; none where it is none."""
     try:
         found = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -139,9 +146,11 @@ def assertion(login: ClientKey) -> str:
     }
     headers = {"kid": login.key_id} if login.key_id else {}
     try:
-        key = login.client_key.read_bytes()
+        key: Any = load_pem_private_key(login.client_key.read_bytes(), None)
+        if getattr(key, "key_size", 0) < FEWEST_BITS[login.algorithm]:
+            raise ValueError("too short")
         return jwt.encode(claims, key, login.algorithm, headers)
-    except (OSError, jwt.PyJWTError, TypeError, ValueError) as error:
+    except (OSError, jwt.PyJWTError, UnsupportedAlgorithm, TypeError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else f"no key for {login.algorithm}"
         raise ConfigError(
             f"auth.client_key: {login.client_key} cannot be used: {why}; give a PEM file with an "

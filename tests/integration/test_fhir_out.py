@@ -20,7 +20,7 @@ from msnode.records.sentences import Sentence
 from msnode.records.timeline import Ahead, Timeline
 from msnode.report.fhir_bundle import build, write_bundle
 from msnode.requestor.fhir_search import try_out
-from tests import lesion_reports, reports
+from tests import http_receiver, lesion_reports, reports
 from tests.fhir_server import Answer, Resource, Server, flaws, serving
 
 SYSTEM = "urn:oid:1.2.3"
@@ -291,3 +291,14 @@ def test_a_report_that_a_physician_has_signed_stays_as_it_is(
     assert json.dumps(found[0]) == signed
     assert [one["status"] for one in found] == ["final", "preliminary"]
     assert len(ehr.all_of("Observation")) == len(MEASURED)
+
+
+@pytest.mark.parametrize("code", [404, 410])
+def test_a_patient_who_is_not_there_yet_may_come(
+    code: int, made: Report, ehr: Server, tmp_path: Path
+) -> None:
+    """However the server words it."""
+    path = write_bundle(made, Describe(), server(ehr), tmp_path / "1.json")
+    with http_receiver.serving(http_receiver.status(code)) as elsewhere:
+        (receipt,) = transact([path], replace(server(ehr), fhir=elsewhere.url))
+    assert (receipt.delivered, receipt.retry) == (False, True)

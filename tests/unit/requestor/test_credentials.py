@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
 )
 
 from msnode.config import Bearer, ClientKey, ClientSecret, StowServer
@@ -125,6 +126,7 @@ def test_a_token_that_runs_out_is_asked_for_in_time(monkeypatch: pytest.MonkeyPa
         (200, {"token": "x"}, "HTTP 200 OK"),
         (200, {"access_token": "a\r\nX: b"}, "HTTP 200 OK"),
         (200, ["access_token"], "HTTP 200 OK"),
+        (503, {"error": {"code": 503}}, "HTTP 503 Service Unavailable"),
         (503, "down", "HTTP 503 Service Unavailable"),
     ],
 )
@@ -178,3 +180,29 @@ def test_a_key_that_is_none_is_a_configuration_error(tmp_path: Path) -> None:
     file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(ConfigError, match=r"no key for ES384"):
         credentials.assertion(replace(login, algorithm="ES384"))
+    file.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    with pytest.raises(ConfigError, match=r"no key for RS384"):
+        credentials.assertion(login)
+    short = rsa.generate_private_key(65537, 1024)
+    file.write_bytes(short.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(ConfigError, match=r"no key for RS384"):
+        credentials.assertion(login)
+
+
+def test_what_no_token_endpoint_would_say_harms_nothing() -> None:
+    server = Server()
+    server.token["expires_in"] = 10**400
+    with serving(server.answer) as receiver:
+        assert get(at(receiver, client(receiver))).status == 200
+        credentials._tokens.clear()
+        receiver.answer = saying(200, {"access_token": "x", "expires_in": True})
+        assert get(at(receiver, client(receiver))).status == 200
+
+    def nested(handler: BaseHTTPRequestHandler) -> None:
+        body = b"[" * 20_000
+        status(200, **{"Content-Length": str(len(body))})(handler)
+        handler.wfile.write(body)
+
+    credentials._tokens.clear()
+    with serving(nested) as receiver, pytest.raises(TryLater, match="gives no token"):
+        get(at(receiver, client(receiver)))
