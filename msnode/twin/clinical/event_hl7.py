@@ -140,8 +140,8 @@ def who_of(segment: Segment, field: int) -> tuple[str, str]:
 def _authority(segment: Segment, identifier: str) -> str:
     """CX-4 (HD): its namespace, or else its universal ID."""
     components = segment.components(identifier)
-    found = components[3].split(segment.separators[2]) if len(components) > 3 else []
-    return next((name for name in map(segment.plain, found[:2]) if name.strip()), "")
+    found = segment.subcomponents(components[3]) if len(components) > 3 else []
+    return next((name for name in found[:2] if name.strip()), "")
 
 
 def _results(
