@@ -62,13 +62,14 @@ def _groups(found: list[Segment]) -> Iterator[list[Segment]]:
 
 def _order(group: list[Segment], found: list[Segment], patient: str, hashes: OrderHash) -> Order:
     control, request = group[0], _first(group, "OBR")
-    number = _number(control, 2) or _number(request, 2)
-    filler = _number(control, 3) or _number(request, 3)
+    system = "^".join(found[0].fields[3:5])
+    number = _number(control, 2, system) or _number(request, 2, system)
+    filler = _number(control, 3, system) or _number(request, 3, system)
     if not (number or filler):
         raise Unreadable(control.place(2), "an order wants a number, ORC-2 or ORC-3")
     item = _first(group, "IPC")
     uid = _told(item, 3) or _told(_first([*group, *found], "ZDS"), 1)
-    accession = _told(item, 1) or _told(request, 18) or filler.split("^")[0]
+    accession = _told(item, 1) or _told(request, 18)
     when = control.only(9) if len(control.only(9)) >= 12 else found[0].only(7)
     return Order(
         order_key=hashes.of_accession(f"placer {number}" if number else f"filler {filler}"),
@@ -80,6 +81,7 @@ def _order(group: list[Segment], found: list[Segment], patient: str, hashes: Ord
         cancelled=control.only(1) in CANCELS or control.only(5) == "CA",
         procedure=_kept(" ".join(filter(None, (_told(request, 4), _told(request, 4, 2))))),
         reason=_reason(request),
+        filler_key=hashes.of_accession(_told(control, 3) or _told(request, 3)),
     )
 
 
@@ -93,20 +95,31 @@ def _told(segment: Segment | None, field: int, component: int = 1) -> str:
     return parts[component - 1].strip() if len(parts) >= component else ""
 
 
-def _number(segment: Segment | None, field: int) -> str:
-    """An order's number with its namespace (EI, 2.A.28): laboratories count alike."""
+def _number(segment: Segment | None, field: int, system: str) -> str:
+    """An order's number with its namespace (EI, 2.A.28), as systems count alike.
+
+    Args:
+        segment: with the number.
+        field: of it.
+        system: MSH-3 and MSH-4, whose number it is where no namespace is told.
+    """
     number = _told(segment, field)
-    space = _told(segment, field, 2) or _told(segment, field, 3)
-    return "^".join(filter(None, (number, space))) if number else ""
+    space = _told(segment, field, 2) or _told(segment, field, 3) or f"from {system}"
+    return f"{number}^{space}" if number else ""
 
 
-def _is_stat(group: list[Segment]) -> bool:
-    """Whether any of the places for a priority says so; where TQ1 is, it alone counts."""
+def _is_stat(group: list[Segment]) -> bool | None:
+    """Whether any of the places for a priority says so; where TQ1 is, it alone counts.
+
+    Returns:
+        None where no priority is told.
+    """
     timings = [one for one in group if one.name == "TQ1"]
-    if timings:
-        return any(_told(one, 9).upper() in AT_ONCE for one in timings)
-    places = ((group[0], 7, 6), (_first(group, "OBR"), 27, 6), (_first(group, "OBR"), 5, 1))
-    return any(_told(*place).upper() in AT_ONCE for place in places)
+    request = _first(group, "OBR")
+    places: list[tuple[Segment | None, int, int]] = [(one, 9, 1) for one in timings]
+    places = places or [(group[0], 7, 6), (request, 27, 6), (request, 5, 1)]
+    told = [word for place in places if (word := _told(*place).upper())]
+    return any(word in AT_ONCE for word in told) if told else None
 
 
 def _reason(request: Segment | None) -> str:

@@ -13,7 +13,7 @@ from msnode.service.message_intake import MessageIntake
 from msnode.store import message_log, orders
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
-from tests.hl7_messages import MERGE, PID, add_study, message, msh, order, take
+from tests.hl7_messages import MERGE, PID, add_study, errors, message, msh, order, take
 from tests.unit.receive.datasets import STUDY, mr, store
 
 
@@ -113,3 +113,67 @@ def test_an_order_that_cannot_be_told_is_kept(intake: MessageIntake, one: bytes)
         (kept,) = message_log.listed(connection, None, 9)
     assert kept.outcome == message_log.Outcome.REFUSED
     assert kept.faults[0]["code"] != INTERNAL
+
+
+@pytest.mark.parametrize("priority", ["", "^^^^^S"])
+def test_what_a_later_message_does_not_tell_stays_as_it_was(
+    intake: MessageIntake, priority: str
+) -> None:
+    by_uid = add_study(intake.database, uid_hash("1.2.3"), accession="")
+    by_accession = add_study(intake.database)
+    first = message(
+        msh("ORM^O01", "1"), PID, "ORC|NW|P1^HIS|F7^RIS||||^^^^^S",
+        f"OBR|1|P1^HIS|F7^RIS|MR{'|' * 14}A1{'|' * 13}G35", "ZDS|1.2.3",
+    )  # fmt: skip
+    later = message(
+        msh("ORM^O01", "2", "20240115103000"), PID, f"ORC|SC|P1^HIS|F7^RIS||IP||{priority}",
+        "OBR|1|P1^HIS|F7^RIS",
+    )  # fmt: skip
+    for one in (first, later):
+        assert take(intake, one) == "AA"
+    assert is_stat(intake.database, by_uid)
+    assert is_stat(intake.database, by_accession)
+    with intake.database.connect() as connection:
+        ((kept, _),) = orders.listed(connection, 9)
+    assert (kept.told_at, kept.procedure, kept.reason) == ("20240115103000", "MR", "G35")
+    routine = later.replace(b"SC", b"XO").replace(b"IP||", b"IP||^^^^^R|").replace(b"1030", b"1040")
+    assert take(intake, routine) == "AA"
+    assert not is_stat(intake.database, by_uid)
+
+
+def test_an_older_message_gives_the_study_that_a_newer_one_did_not_name(
+    intake: MessageIntake,
+) -> None:
+    key = add_study(intake.database, uid_hash("1.2.3"), accession="")
+    newer = message(msh("ORM^O01", "2", "20240115103000"), PID, "ORC|SC|PL1^HIS|||||^^^^^S")
+    assert take(intake, newer) == "AA"
+    assert not is_stat(intake.database, key)
+    assert take(intake, order(uid="1.2.3", urgent=False)) == "AA"
+    assert is_stat(intake.database, key), "the newer priority counts"
+
+
+def test_a_number_without_its_system_is_another_system_s(intake: MessageIntake) -> None:
+    add_study(intake.database)
+    ours = message(
+        msh("ORM^O01", sender="RISA|A"), PID, "ORC|NW|1001|A1||||^^^^^S", "OBR|1|1001|A1|x"
+    )
+    other = message(
+        msh("ORM^O01", sent="20240115103000", sender="RISB|B"), PID, "ORC|CA|1001|B7",
+    )  # fmt: skip
+    assert [take(intake, one) for one in (ours, other)] == ["AA", "AA"]
+    assert is_stat(intake.database)
+    cancel = message(msh("ORM^O01", "2", "20240115103000", sender="RISA|A"), PID, "ORC|CA|1001")
+    assert take(intake, cancel) == "AA"
+    assert not is_stat(intake.database)
+
+
+def test_an_order_of_another_patient_s_number_changes_nothing(intake: MessageIntake) -> None:
+    add_study(intake.database)
+    assert take(intake, order()) == "AA"
+    other = order(control="CA", sent="20240115103000", patient=PID.replace("4711", "99"))
+    answer = intake.take(other, "HIS")
+    assert errors(answer) == [("PID^1^3", "204")]
+    assert is_stat(intake.database)
+    assert take(intake, MERGE.replace(b"0815", b"99")) == "AA"
+    assert take(intake, other.replace(b"PL1CA", b"again")) == "AA"
+    assert not is_stat(intake.database)
