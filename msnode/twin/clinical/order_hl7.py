@@ -70,13 +70,14 @@ def _order(group: list[Segment], found: list[Segment], patient: str, hashes: Ord
     item = _first(group, "IPC")
     uid = _told(item, 3) or _told(_first([*group, *found], "ZDS"), 1)
     accession = _told(item, 1) or _told(request, 18)
-    when = control.only(9) if len(control.only(9)) >= 12 else found[0].only(7)
+    sent = found[0].only(7)
+    when = control.only(9) if len(control.only(9)) >= 12 else sent
     return Order(
         order_key=hashes.of_accession(f"placer {number}" if number else f"filler {filler}"),
         patient_key=patient,
         accession_key=hashes.of_accession(accession),
         study_key=uid_hash(uid) if uid else "",
-        told_at=second_of(when),
+        told_at=second_of(when, sent),
         stat=_is_stat(group),
         cancelled=control.only(1) in CANCELS or control.only(5) == "CA",
         procedure=_kept(" ".join(filter(None, (_told(request, 4), _told(request, 4, 2))))),

@@ -177,3 +177,14 @@ def test_an_order_of_another_patient_s_number_changes_nothing(intake: MessageInt
     assert take(intake, MERGE.replace(b"0815", b"99")) == "AA"
     assert take(intake, other.replace(b"PL1CA", b"again")) == "AA"
     assert not is_stat(intake.database)
+
+
+def test_a_time_without_a_zone_is_in_that_of_the_message(intake: MessageIntake) -> None:
+    add_study(intake.database)
+    new = message(
+        msh("ORM^O01", "1", "20240115120000+0200"), PID,
+        "ORC|NW|PL1|A1||||^^^^^S||20240115120000",
+    )  # fmt: skip
+    cancel = message(msh("ORM^O01", "2", "20240115130000+0200"), PID, "ORC|CA|PL1|A1")
+    assert [take(intake, one) for one in (new, cancel)] == ["AA", "AA"]
+    assert not is_stat(intake.database)
