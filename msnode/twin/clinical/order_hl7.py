@@ -6,8 +6,8 @@ OBR-18 and the StudyInstanceUID into a segment of its own, ZDS (IHE RAD TF-2, 4.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 
 from msnode.hl7v2.hl7_message import Segment, Unreadable
 from msnode.records.uid_hash import uid_hash
@@ -20,6 +20,8 @@ CANCELS = ("CA", "OC", "CR", "DC", "OD", "DR")
 """Of ORC-1 (HL7 table 0119): cancelled or discontinued, asked for or done."""
 AT_ONCE = ("S", "STAT")
 """Of TQ1-9, or of the sixth component of ORC-7 and OBR-27 (HL7 table 0485)."""
+MOST = 200
+"""Orders of a message."""
 LONGEST = 200
 """Characters that are kept of a procedure and of a reason."""
 
@@ -47,10 +49,13 @@ def read_orders(found: list[Segment], hashes: OrderHash) -> list[Order]:
     if len(people) != 1:
         raise Unreadable("", "one PID is wanted: send a message for each patient")
     patient = hashes.of_patient(*who_of(people[0], 3))
-    groups = list(_groups(found))
-    if not groups:
+    parts = list(islice((part for group in _groups(found) for part in _parts(group)), MOST + 1))
+    if not parts:
         raise Unreadable("", "there is no order (ORC) in it")
-    return [_order(group, found, patient, hashes) for group in groups]
+    if len(parts) > MOST:
+        raise Unreadable("", f"it has more than {MOST} orders: send several messages")
+    common = _common_study(found, parts)
+    return _named([_order(part, found[0], common, patient, hashes) for part in parts], hashes)
 
 
 def _groups(found: list[Segment]) -> Iterator[list[Segment]]:
@@ -60,29 +65,98 @@ def _groups(found: list[Segment]) -> Iterator[list[Segment]]:
         yield found[start:end]
 
 
-def _order(group: list[Segment], found: list[Segment], patient: str, hashes: OrderHash) -> Order:
-    control, request = group[0], _first(group, "OBR")
-    system = "^".join(found[0].fields[3:5])
-    number = _number(control, 2, system) or _number(request, 2, system)
-    filler = _number(control, 3, system) or _number(request, 3, system)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One order: an ORC, with one OBR and one IPC at most.
+
+    Attributes:
+        segments: the ORC, what stands before the first OBR, and what belongs to this OBR.
+        item: the IPC.
+        naming: where its number may stand, the first before the second.
+    """
+
+    segments: list[Segment]
+    item: Segment | None
+    naming: tuple[Segment | None, Segment | None]
+
+
+def _parts(group: list[Segment]) -> Iterator[_Part]:
+    """An order for each OBR, by its own number where there are several, and for each IPC."""
+    starts = [index for index, one in enumerate(group) if one.name == "OBR"]
+    bodies = [group[start:end] for start, end in pairwise([*starts, len(group)])]
+    head = group[: starts[0]] if starts else group
+    for body in bodies or [[]]:
+        request = body[0] if body else None
+        naming = (request, head[0]) if len(bodies) > 1 else (head[0], request)
+        segments = [*head, *body]
+        items = [one for one in body or head if one.name == "IPC"]
+        if not items:
+            yield _Part(segments, None, naming)
+        for item in items:
+            yield _Part(segments, item, naming)
+
+
+def _common_study(found: list[Segment], parts: list[_Part]) -> Segment | None:
+    """The ZDS of all orders: the only one, behind the last order, as IHE puts it."""
+    every = [one for one in found if one.name == "ZDS"]
+    is_common = len(every) == 1 and (len(parts) == 1 or every[0] in parts[-1].segments)
+    return every[0] if is_common else None
+
+
+def _named(read: list[tuple[str, Order]], hashes: OrderHash) -> list[Order]:
+    """Orders with their keys; several studies under one number are an order each.
+
+    Urgent ones are last: of two of one study these count.
+    """
+    of_number: dict[str, set[str]] = {}
+    for name, order in read:
+        of_number.setdefault(name, set()).add(_study(order))
+    keyed = [
+        replace(
+            order,
+            order_key=hashes.of_accession(
+                name if len(of_number[name]) == 1 else f"{name} of {_study(order)}"
+            ),
+        )
+        for name, order in read
+    ]
+    return sorted(keyed, key=lambda one: bool(one.stat))
+
+
+def _study(order: Order) -> str:
+    """Of which study it is, as far as it is told."""
+    return order.study_key or order.accession_key or order.filler_key
+
+
+def _order(
+    part: _Part, header: Segment, common: Segment | None, patient: str, hashes: OrderHash
+) -> tuple[str, Order]:
+    """An order without its key, and the number of which that is made."""
+    control, request = part.segments[0], _first(part.segments, "OBR")
+    system = "^".join(header.fields[3:5])
+    number, filler = (
+        next(filter(None, (_number(one, field, system) for one in part.naming)), "")
+        for field in (2, 3)
+    )
     if not (number or filler):
         raise Unreadable(control.place(2), "an order wants a number, ORC-2 or ORC-3")
-    item = _first(group, "IPC")
-    uid = _told(item, 3) or _told(_first([*group, *found], "ZDS"), 1)
-    accession = _told(item, 1) or _told(request, 18)
-    sent = found[0].only(7)
+    zds = _first(part.segments, "ZDS") or common
+    uid = _told(part.item, 3) or _told(zds, 1)
+    sent = header.only(7)
     when = control.only(9) if len(control.only(9)) >= 12 else sent
-    return Order(
-        order_key=hashes.of_accession(f"placer {number}" if number else f"filler {filler}"),
+    return f"placer {number}" if number else f"filler {filler}", Order(
+        order_key="",
         patient_key=patient,
-        accession_key=hashes.of_accession(accession),
+        accession_key=hashes.of_accession(_told(part.item, 1) or _told(request, 18)),
         study_key=uid_hash(uid) if uid else "",
         told_at=second_of(when, sent),
-        stat=_is_stat(group),
+        stat=_is_stat(part.segments),
         cancelled=control.only(1) in CANCELS or control.only(5) == "CA",
         procedure=_kept(" ".join(filter(None, (_told(request, 4), _told(request, 4, 2))))),
         reason=_reason(request),
-        filler_key=hashes.of_accession(_told(control, 3) or _told(request, 3)),
+        filler_key=hashes.of_accession(
+            next(filter(None, (_told(one, 3) for one in part.naming)), "")
+        ),
     )
 
 

@@ -188,3 +188,84 @@ def test_a_time_without_a_zone_is_in_that_of_the_message(intake: MessageIntake) 
     cancel = message(msh("ORM^O01", "2", "20240115130000+0200"), PID, "ORC|CA|PL1|A1")
     assert [take(intake, one) for one in (new, cancel)] == ["AA", "AA"]
     assert not is_stat(intake.database)
+
+
+def obr(number: str, filler: str, accession: str = "", priority: str = "") -> str:
+    """With OBR-18 and OBR-27."""
+    return f"OBR|1|{number}|{filler}|x{'|' * 14}{accession}{'|' * 9}^^^^^{priority}"
+
+
+ORC = "ORC|NW|P1^HIS|F1^RIS||||^^^^^S"
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        (ORC, obr("P1^HIS", "F1^RIS", "A1"), obr("P2^HIS", "F2^RIS", "A2")),
+        (ORC, obr("P1^HIS", "F1^RIS", "A1"), obr("P1^HIS", "F2^RIS", "A2")),
+        (ORC, obr("", "A1"), obr("", "A2")),
+        (ORC, obr("P1^HIS", "F1", "A1"), ORC, obr("P1^HIS", "F2", "A2")),
+        (ORC, obr("P1^HIS", "F1^RIS"), "IPC|A1|RP1||S1", "IPC|A2|RP2||S2"),
+        (ORC, obr("P1^HIS", "F1^RIS"), "IPC|A9|RP1|1.2.1|S1", "IPC|A9|RP2|1.2.2|S2"),
+    ],
+)
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_an_order_of_several_studies_makes_each_urgent(
+    intake: MessageIntake, segments: tuple[str, ...], is_cancelled: bool
+) -> None:
+    by_uid = "1.2.1" in str(segments)
+    names = [uid_hash(f"1.2.{n}") if by_uid else str(n) * 16 for n in (1, 2)]
+    keys = [add_study(intake.database, key, accession=f"A{n}") for n, key in enumerate(names, 1)]
+    assert take(intake, message(msh("ORM^O01"), PID, *segments)) == "AA"
+    assert [is_stat(intake.database, key) for key in keys] == [True, True]
+    cancel = [one.replace("|NW|", "|CA|") for one in segments]
+    if is_cancelled:
+        late = msh("ORM^O01", "2", "20240115103000")
+        assert take(intake, message(late, PID, *cancel)) == "AA"
+        assert [is_stat(intake.database, key) for key in keys] == [False, False]
+
+
+def test_each_obr_has_its_own_priority(intake: MessageIntake) -> None:
+    keys = [add_study(intake.database, str(n) * 16, accession=f"A{n}") for n in (1, 2)]
+    told = message(
+        msh("ORM^O01"), PID, "ORC|NW|P1", obr("P1", "F1", "A1", "R"), obr("P2", "F2", "A2", "S")
+    )
+    assert take(intake, told) == "AA"
+    assert [is_stat(intake.database, key) for key in keys] == [False, True]
+
+
+def test_steps_of_one_study_are_one_order(intake: MessageIntake) -> None:
+    told = order(uid="1.2.3") + b"IPC|A1|RP1|1.2.3|SPS2\r"
+    assert take(intake, told) == "AA"
+    with intake.database.connect() as connection:
+        assert len(orders.listed(connection, 9)) == 1
+    assert take(intake, order(control="CA", sent="20240115103000")) == "AA"
+    assert not is_stat(intake.database, add_study(intake.database))
+
+
+@pytest.mark.parametrize(("is_last", "stat"), [(False, False), (True, True)])
+def test_a_zds_is_of_all_orders_only_behind_the_last(
+    intake: MessageIntake, is_last: bool, stat: bool
+) -> None:
+    key = add_study(intake.database, uid_hash("1.2.3"), accession="")
+    routine, urgent = ("ORC|NW|P1|||||^^^^^R", "OBR|1|P1"), ("ORC|NW|P2|||||^^^^^S", "OBR|1|P2")
+    zds = ("ZDS|1.2.3",)
+    segments = (*urgent, *routine, *zds) if is_last else (*routine, *zds, *urgent)
+    assert take(intake, message(msh("ORM^O01"), PID, *segments)) == "AA"
+    assert is_stat(intake.database, key) == stat
+
+
+@pytest.mark.parametrize("priorities", ["RS", "SR"])
+def test_of_two_priorities_of_one_study_the_urgent_one_counts(
+    intake: MessageIntake, priorities: str
+) -> None:
+    key = add_study(intake.database)
+    steps = (obr("P1", "F1", "A1", priority) for priority in priorities)
+    assert take(intake, message(msh("ORM^O01"), PID, "ORC|NW|P1", *steps)) == "AA"
+    assert is_stat(intake.database, key)
+
+
+def test_a_message_of_very_many_orders_is_refused(intake: MessageIntake) -> None:
+    many = ["ORC|NW|P1", *(obr("P1", str(n)) for n in range(201))]
+    answer = intake.take(message(msh("ORM^O01"), PID, *many), "HIS")
+    assert errors(answer) == [("", "100")]
