@@ -84,8 +84,9 @@ def place(connection: sa.Connection, order: Order, now: float) -> bool:
     values["is_news"] = values["stat"] and not order.cancelled
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(orders).values(values)
+    # psycopg tells of an insert's rows only when it is asked to
     statement = statement.on_conflict_do_nothing(index_elements=[orders.c.order_key])
-    if connection.execute(statement).rowcount:
+    if connection.execute(statement.returning(orders.c.order_key)).first() is not None:
         return True
     is_it = orders.c.order_key == order.order_key
     known = connection.execute(sa.select(orders).where(is_it).with_for_update()).one()
