@@ -1,6 +1,7 @@
 """What `msnode hl7` prints and deletes."""
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def show_one(config_file: Path, message_id: str) -> None:
         if found.content is None:
             raise MsnodeError("its content was not kept, as it was of no concern here")
         node.trail.patient_record(account(), audit.Access.READ, f"HL7 message {message_id}")
-    click.echo(found.content.decode("utf-8", "replace").replace("\r", "\n").rstrip())
+    for line in re.split(r"\r\n?|\n", found.content.decode("utf-8", "replace").rstrip()):
+        click.echo(_visible(line))
 
 
 def show_orders(config_file: Path, limit: int) -> None:
@@ -80,6 +82,13 @@ def _existing(connection: sa.Connection, message_id: str) -> Message:
     if found is None:
         raise MsnodeError("there is no such message: msnode hl7 list --outcome all")
     return found
+
+
+def _visible(text: str) -> str:
+    r"""Text of a peer, with what would steer a terminal spelled out (\x1b)."""
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+    )
 
 
 def _row(one: Message) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from msnode.hl7v2.acknowledgment import (
 )
 from msnode.hl7v2.hl7_message import Unreadable
 from msnode.hl7v2.message_header import header_of
-from msnode.hl7v2.mllp import Blocks, NoBlock, block
+from msnode.hl7v2.mllp import END, Blocks, NoBlock, block
 from msnode.records.receipt import Receipt
 from msnode.tls import client_context
 
@@ -121,7 +121,7 @@ def _exchanged(connection: socket.socket, message: bytes, end: float) -> bytes:
     """
     connection.settimeout(_left(end))
     connection.sendall(block(message))
-    blocks = Blocks(LONGEST_ANSWER)
+    blocks = Blocks(LONGEST_ANSWER, END)
     while (answer := blocks.next()) is None:
         connection.settimeout(_left(end))
         if not (data := connection.recv(BUFFER)):

@@ -18,6 +18,8 @@ CHARSETS = {
     **{f"8859/{part}": f"iso8859-{part}" for part in (*range(1, 10), 15)},
 }  # fmt: skip
 """Of MSH-18 (HL7 table 0211)."""
+NULL = '""'
+"""A value that is told to be none (2.5.3): as a field, or as a part of one; it names nobody."""
 LONGEST = 1024**2
 """Bytes of a message."""
 MOST = 5000
@@ -59,15 +61,20 @@ class Segment:
     def repetitions(self, field: int) -> list[str]:
         """What stands in a field, cut at its repetitions; [""] where there is nothing."""
         text = self.fields[field] if field < len(self.fields) else ""
-        return ("" if text == '""' else text).split(self.separators[1])
+        return ("" if text == NULL else text).split(self.separators[1])
 
     def parts(self, text: str) -> list[str]:
         """The components of a repetition, in plain text; of each its first subcomponent."""
-        return [self.plain(one.split(self.separators[2])[0]) for one in self.components(text)]
+        return [self.subcomponents(one)[0] for one in self.components(text)]
 
     def components(self, text: str) -> list[str]:
         """The components as written."""
         return text.split(self.separators[0])
+
+    def subcomponents(self, text: str) -> list[str]:
+        """The subcomponents of a component, in plain text; "" where one is null."""
+        every = text.split(self.separators[2])
+        return ["" if one.strip() == NULL else self.plain(one) for one in every]
 
     def only(self, field: int, component: int = 1) -> str:
         """A component of a field that may not repeat.

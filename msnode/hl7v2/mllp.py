@@ -23,21 +23,19 @@ def block(message: bytes) -> bytes:
 class Blocks:
     """Cuts what comes into messages.
 
-    A block that begins before the last one has ended is what its sender sends instead: of the half
-    one nothing is taken, and nothing was answered.
+    A block with a start (0x0B) in it, or an end (0x1C) that is none, is broken: a part of it might
+    read as a whole message. So nothing of it is taken, nor of what comes after it.
 
     Args:
         limit: bytes of a message.
-
-    Attributes:
-        halves: messages of which only the beginning came.
+        end: of a block; some peers leave its CR out of their answers.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, end: bytes = END + CR) -> None:
         self._limit = limit
+        self._end = end
         self._buffer = bytearray()
-        self._seen = 0  # so far there is no end and no start
-        self.halves = 0
+        self._seen = 1  # so far there is neither a start nor an end
 
     @property
     def is_open(self) -> bool:
@@ -60,18 +58,23 @@ class Blocks:
                 return None
             if not self._buffer.startswith(START):
                 raise NoBlock("no start of a block (0x0B)")
-        end = self._buffer.find(END, self._seen)
-        begun = self._buffer.rfind(START, 1, len(self._buffer) if end < 0 else end)
-        if begun > 0:
-            self.halves += 1
-            del self._buffer[:begun]
-            end -= begun if end >= 0 else 0
-        if (end if end >= 0 else len(self._buffer)) - 1 > self._limit:
+        found = self._buffer.find(END, self._seen)
+        stop = found if found >= 0 else len(self._buffer)
+        if self._buffer.find(START, self._seen, stop) >= 0:
+            raise NoBlock("a start of a block (0x0B) in a block")
+        if stop - 1 > self._limit:
             raise NoBlock(f"a message of more than {self._limit} bytes")
-        if end < 0:
-            self._seen = max(len(self._buffer), 1)
+        self._seen = stop
+        return self._taken(stop) if found >= 0 else None
+
+    def _taken(self, stop: int) -> bytes | None:
+        """The message before an end, once all bytes of the end are there."""
+        end = bytes(self._buffer[stop : stop + len(self._end)])
+        if not self._end.startswith(end):
+            raise NoBlock("0x1C without CR in a block")
+        if end != self._end:
             return None
-        message = bytes(self._buffer[1:end])
-        del self._buffer[: end + 1]
-        self._seen = 0
+        message = bytes(self._buffer[1:stop])
+        del self._buffer[: stop + len(end)]
+        self._seen = 1
         return message

@@ -42,7 +42,7 @@ class Heading:
 
     Attributes:
         status: of OBR-25 and OBX-11 (HL7 tables 0123 and 0085).
-        created: when the result came about, YYYYMMDDHHMMSS+0000.
+        created: when the result came about, YYYYMMDDHHMMSS with the offset of the study's zone.
         revision: from 1; a later one replaces the earlier ones.
     """
 
@@ -135,7 +135,7 @@ def facts(report: Report, describe: Describe, destination: Hl7Destination) -> Fa
     case = load(report, describe, USUAL)
     study = case.header.study
     return Facts(
-        _heading(report, destination),
+        _heading(case, destination),
         _person(study),
         _study(report, study),
         tuple(_observations(case)),
@@ -207,7 +207,7 @@ def sample_facts(destination: Hl7Destination) -> Facts:
     """An invented result, with all that can be told, to try a template with."""
     study = StudyFacts("1.2.3.4", "A1", "A1", "202601021200", "MRI", _procedure([]), "House", "G")
     return Facts(
-        _heading_of("1.2.3.4", 2, 1_767_355_200.0, destination),
+        _heading_of("1.2.3.4", 2, datetime(2026, 1, 2, 12, tzinfo=UTC), destination),
         Person("P1", "HOSPITAL", "Doe", "Jane", "", "", "", "19800101", "F"),
         study,
         (
@@ -233,18 +233,19 @@ def _why(error: Exception) -> str:
     return str(error) if isinstance(error, OSError) else type(error).__name__
 
 
-def _heading(report: Report, destination: Hl7Destination) -> Heading:
-    uid, generation = report.study_instance_uid, report.generation
-    return _heading_of(uid, generation, report.created_at, destination)
+def _heading(case: Case, destination: Hl7Destination) -> Heading:
+    """In the zone of the study's times, which name none, so that a receiver takes this (2.A.22)."""
+    uid, generation = case.report.study_instance_uid, case.report.generation
+    return _heading_of(uid, generation, case.created, destination)
 
 
-def _heading_of(uid: str, generation: int, at: float, destination: Hl7Destination) -> Heading:
+def _heading_of(uid: str, generation: int, at: datetime, destination: Hl7Destination) -> Heading:
     """A status of F is a correction from the second result on, the others stay what they are."""
     named = f"{uid}\n{generation}\n{destination.name}".encode()
     is_correction = destination.status == "F" and generation > 1
     return Heading(
         control_id=hashlib.sha256(named).hexdigest()[:20].upper(),
-        created=datetime.fromtimestamp(at, UTC).strftime("%Y%m%d%H%M%S+0000"),
+        created=f"{at:%Y%m%d%H%M%S%z}",
         sending_application=destination.sending_application,
         sending_facility=destination.sending_facility,
         receiving_application=destination.receiving_application,
@@ -257,8 +258,7 @@ def _heading_of(uid: str, generation: int, at: float, destination: Hl7Destinatio
 
 def _person(study: Any) -> Person:
     """PN has prefix before suffix (PS3.5 6.2), XPN after it (2.A.88)."""
-    parts = (str(study.PatientName).split("=")[0].split("^") + [""] * 5)[:5]
-    family, given, middle, prefix, suffix = parts
+    family, given, middle, prefix, suffix = _name(study.PatientName)
     return Person(
         id=str(study.PatientID),
         issuer=str(study.get("IssuerOfPatientID", "")),
@@ -272,10 +272,17 @@ def _person(study: Any) -> Person:
     )
 
 
+def _name(person: Any) -> list[str]:
+    """The five parts of the first group that is not empty: letters, ideographs, or sounds."""
+    groups = str(person).split("=")
+    told = next((one for one in groups if one.strip("^ ")), "")
+    return (told.split("^") + [""] * 5)[:5]
+
+
 def _study(report: Report, study: Any) -> StudyFacts:
     accession, uid = str(study.AccessionNumber), report.study_instance_uid
     time = re.sub(r"\..*", "", str(study.StudyTime)) if study.StudyDate else ""
-    referring = [*str(study.ReferringPhysicianName).split("=")[0].split("^"), "", ""]
+    referring = _name(study.ReferringPhysicianName)
     return StudyFacts(
         uid=uid,
         accession=accession,

@@ -55,6 +55,13 @@ class Findings(NamedTuple):
     """Their IDs, for the audit trail; () where nothing changed."""
 
 
+STRANGERS = Fault(
+    ack.UNKNOWN_KEY,
+    "another patient's order has this number: give it with a namespace, or merge them first (A40)",
+    "PID",
+    field=3,
+)
+"""Of an order."""
 IGNORED = Findings(Outcome.IGNORED, (), ())
 
 
@@ -207,8 +214,9 @@ class MessageIntake:
     ) -> Findings:
         """By the kind of message."""
         if said.orders:
-            for order in said.orders:
-                place(connection, order, time.time())
+            fits = [place(connection, order, time.time()) for order in said.orders]
+            if not all(fits):
+                return Findings(Outcome.REFUSED, (STRANGERS,), said.patients if any(fits) else ())
             return Findings(Outcome.USED, (), said.patients)
         if header.kind in UPDATES and not is_on_record(connection, said.keys[0]):
             return IGNORED

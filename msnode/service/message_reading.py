@@ -29,11 +29,12 @@ UPDATES = ("ADT^A08", "ADT^A31")
 RESULTS = ("ORU^R01", "ADT^A40")
 OF_NO_CONCERN = tuple(
     f"ADT^A{number:02}"
-    for number in (*range(1, 8), *range(9, 18), *range(19, 24), *range(25, 30), 32, 33, 38, 52, 53,
+    for number in (*range(1, 8), *range(9, 18), *range(19, 23), *range(25, 29), 32, 33, 38, 52, 53,
                    54, 55, 60, 61, 62)
 )  # fmt: skip
-"""They tell where a patient is: accepted, as interface engines send all ADT alike. What is not
-among them changes who a patient is, and is refused rather than passed over (A18, A24, A34 …)."""
+"""They tell where a patient is, or of one who is new: accepted, as interface engines send all ADT
+alike. What is not among them deletes a patient (A23, A29), or changes who one is (A18, A24, A34 …),
+and is refused rather than passed over."""
 KINDS = (*RESULTS, *UPDATES, *OF_NO_CONCERN, *order_hl7.KINDS)
 CODED = {("OBX", 2), ("OBX", 3), ("OBX", 11), ("MSH", 18)}
 """Fields whose values come from a table or a list."""

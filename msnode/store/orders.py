@@ -24,9 +24,10 @@ class Order:
         order_key: of the order, the same in all messages.
         patient_key: see `store.patients`.
         accession_key: see `patients.accession_key`; "" where it is not told.
+        filler_key: of the filler's number, which stands in for one as long as none is told.
         study_key: hash of the StudyInstanceUID; "" likewise.
         told_at: time of the message, YYYYMMDDHHMMSS.
-        stat: to be read at once.
+        stat: to be read at once; None where no priority is told.
         cancelled: or discontinued.
         procedure: what is ordered, for people.
         reason: why, for people.
@@ -37,10 +38,17 @@ class Order:
     accession_key: str
     study_key: str
     told_at: str
-    stat: bool
+    stat: bool | None
     cancelled: bool
     procedure: str
     reason: str
+    filler_key: str = ""
+
+
+LINKS = ("accession_key", "study_key", "procedure", "reason")
+"""What a later message need not tell again."""
+COLUMNS = ("order_key", "patient_key", *LINKS, "told_at", "stat", "cancelled")
+"""Of an order, as it is on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,10 @@ class News:
 
 
 def place(connection: sa.Connection, order: Order, now: float) -> bool:
-    """Keep what is told of an order, unless something newer is on record.
+    """Keep what is told of an order; what a message does not tell changes nothing.
 
-    Of two messages of one second a cancellation counts.
+    Of two messages of one second a cancellation counts. One that is older than what is on record
+    gives what no other has told.
 
     Args:
         connection: in a transaction.
@@ -67,26 +76,43 @@ def place(connection: sa.Connection, order: Order, now: float) -> bool:
         now: unix time in seconds.
 
     Returns:
-        Whether it is on record now.
+        Whether it may be so; False: this order is another patient's, and nothing has changed.
     """
+    values: dict[str, Any] = {name: getattr(order, name) for name in COLUMNS}
+    values["accession_key"] = order.accession_key or order.filler_key
+    values |= {"stat": bool(order.stat), "received_at": now}
+    values["is_news"] = values["stat"] and not order.cancelled
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    values: dict[str, Any] = {name: getattr(order, name) for name in Order.__dataclass_fields__}
-    values |= {"received_at": now, "is_news": order.stat and not order.cancelled}
-    kept = ("accession_key", "study_key", "procedure", "reason") if order.cancelled else ()
-    fresh = {name: value for name, value in values.items() if name not in kept or value}
-    columns = orders.c
-    is_newer = sa.or_(
-        columns.told_at < order.told_at,
-        sa.and_(
-            columns.told_at == order.told_at,
-            sa.or_(~columns.cancelled, sa.literal(order.cancelled)),
-        ),
-    )
     statement = dialect.insert(orders).values(values)
-    statement = statement.on_conflict_do_update(
-        index_elements=[columns.order_key], set_=fresh, where=is_newer
+    # psycopg tells of an insert's rows only when it is asked to
+    statement = statement.on_conflict_do_nothing(index_elements=[orders.c.order_key])
+    if connection.execute(statement.returning(orders.c.order_key)).first() is not None:
+        return True
+    is_it = orders.c.order_key == order.order_key
+    known = connection.execute(sa.select(orders).where(is_it).with_for_update()).one()
+    if not _fits(connection, known.patient_key, order.patient_key):
+        return False
+    connection.execute(orders.update().where(is_it).values(_changed(known, order, now)))
+    return True
+
+
+def _changed(known: sa.Row[Any], order: Order, now: float) -> dict[str, Any]:
+    """What a message changes of an order on record."""
+    told: dict[str, Any] = {name: getattr(order, name) for name in LINKS if getattr(order, name)}
+    if not known.accession_key and order.filler_key:
+        told.setdefault("accession_key", order.filler_key)
+    is_older = order.told_at < known.told_at or (
+        order.told_at == known.told_at and known.cancelled and not order.cancelled
     )
-    return bool(connection.execute(statement).rowcount)
+    if is_older:
+        told = {name: value for name, value in told.items() if not getattr(known, name)}
+        cancelled, stat = known.cancelled, known.stat
+    else:
+        cancelled, stat = order.cancelled, known.stat if order.stat is None else order.stat
+        told |= {"told_at": order.told_at, "stat": stat, "cancelled": cancelled}
+    # the key with the issuer tells more than the one without
+    whose = max(known.patient_key, order.patient_key, key=len)
+    return told | {"patient_key": whose, "received_at": now, "is_news": stat and not cancelled}
 
 
 def is_stat(connection: sa.Connection, study_key: str) -> bool:
@@ -146,7 +172,7 @@ def settle_news(connection: sa.Connection, news: News) -> None:
 
 def listed(connection: sa.Connection, limit: int) -> list[tuple[Order, tuple[str, ...]]]:
     """Orders, the newest first, each with the keys of the studies it is for."""
-    columns = [orders.c[name] for name in Order.__dataclass_fields__]
+    columns = [orders.c[name] for name in COLUMNS]
     query = sa.select(*columns).order_by(orders.c.told_at.desc()).limit(limit)
     every = [Order(**row) for row in connection.execute(query).mappings()]
     return [(one, _studies_of(connection, one)) for one in every]

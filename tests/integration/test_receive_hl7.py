@@ -90,10 +90,20 @@ def test_a_half_message_changes_nothing_and_is_counted(database: sa.Engine, list
         client.sendall(block(result())[:100])
     until(lambda: broken("half") == before + 1)
     assert kept(database) == 0
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(block(result())[:100] + block(result()))
-        assert b"MSA|AA|C1" in client.recv(4096)
-    until(lambda: broken("half") == before + 2)
+
+
+@pytest.mark.parametrize("inside", [b"\x1c", b"\x0b"])
+def test_a_broken_block_has_no_answer_and_nothing_of_it_is_used(
+    database: sa.Engine, listen: Listen, inside: bytes
+) -> None:
+    port, before = listen().port, broken("framing")
+    torn = result() + b"NTE|1||a" + inside + b"b\r"
+    with closing(socket.create_connection(("127.0.0.1", port), timeout=5)) as client:
+        client.sendall(block(torn) + block(result()))
+        assert client.recv(4096) == b""
+    assert broken("framing") == before + 1
+    assert kept(database) == 0
+    assert [code(one) for one in exchange(port, result())] == ["AA"]
 
 
 def test_who_is_slow_is_cut_and_holds_nobody_up(listen: Listen) -> None:
@@ -139,7 +149,16 @@ def test_a_silent_connection_ends_in_the_end(listen: Listen) -> None:
         assert client.recv(1) == b""
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01", b"MSH|^~\\&|"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01",
+        b"MSH|^~\\&|",
+        block(b""),
+        block(b"PID|1||4711\r"),
+    ],
+)
 def test_what_is_no_mllp_is_cut_and_counted(listen: Listen, data: bytes) -> None:
     before = broken("framing")
     with closing(socket.create_connection(("127.0.0.1", listen().port), timeout=5)) as client:

@@ -21,9 +21,10 @@ def test_every_kind_of_message_is_there() -> None:
     assert [kind for kind in named if kind not in TEXT] == []
 
 
-def test_every_event_that_changes_who_a_patient_is_is_named_and_refused() -> None:
-    changing = (18, 24, 30, *range(34, 38), 39, *range(41, 52))
+def test_every_event_that_deletes_or_changes_a_patient_is_named_and_refused() -> None:
+    changing = (18, 23, 24, 29, 30, *range(34, 38), 39, *range(41, 52))
     assert not {f"ADT^A{number:02}" for number in changing} & set(KINDS)
+    assert "A23, A29" in TEXT
     assert "A18, A24, A30, A34 to A37, A39, A41 to A51" in TEXT
     every = {f"ADT^A{number:02}" for number in range(1, 63)}
     unused = {"ADT^A56", "ADT^A57", "ADT^A58", "ADT^A59"}  # they do not exist

@@ -6,7 +6,7 @@ import ssl
 import time
 
 from msnode.hl7v2.hl7_message import LONGEST
-from msnode.hl7v2.mllp import Blocks, block
+from msnode.hl7v2.mllp import Blocks, NoBlock, block
 
 BUFFER = 1 << 16  # bytes
 ALIVE_S, PROBES = 60, 4
@@ -45,11 +45,6 @@ class MllpConnection:
                 sock.setsockopt(socket.IPPROTO_TCP, number, value)
         sock.settimeout(timeout_s)
 
-    @property
-    def halves(self) -> int:
-        """Messages that were begun anew before they were whole."""
-        return self._blocks.halves
-
     def shake_hands(self) -> None:
         """Do the TLS handshake, if TLS is used.
 
@@ -82,6 +77,9 @@ class MllpConnection:
             if not data:
                 raise Closed("half")
             self._blocks.feed(data)
+        if not found.lstrip(b"\r\n").startswith(b"MSH"):
+            # an answer could not name it, and its sender might take it for another message's
+            raise NoBlock("a block that does not begin with MSH")
         return found
 
     def answer(self, message: bytes) -> None:

@@ -83,9 +83,6 @@ class MllpSession:
         except OSError as error:
             if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
                 self._refuse("tls", str(error.reason))
-        finally:
-            if self.connection.halves:
-                metrics.HL7_BROKEN.labels("half").inc(self.connection.halves)
 
     def stop(self) -> None:
         """End the connection as soon as no message is being taken; called by another thread."""

@@ -140,8 +140,8 @@ def who_of(segment: Segment, field: int) -> tuple[str, str]:
 def _authority(segment: Segment, identifier: str) -> str:
     """CX-4 (HD): its namespace, or else its universal ID."""
     components = segment.components(identifier)
-    found = components[3].split(segment.separators[2]) if len(components) > 3 else []
-    return next((name for name in map(segment.plain, found[:2]) if name.strip()), "")
+    found = segment.subcomponents(components[3]) if len(components) > 3 else []
+    return next((name for name in found[:2] if name.strip()), "")
 
 
 def _results(
@@ -266,8 +266,13 @@ def _name(one: Segment, order: Segment) -> str:
     return name
 
 
-def second_of(when: str) -> str:
-    """A time in 14 digits; in UTC, where it names its zone (DTM, 2.A.22).
+def second_of(when: str, sent: str = "") -> str:
+    """A time in 14 digits, in UTC (DTM, 2.A.22).
+
+    Args:
+        when: with the offset of its zone, or without.
+        sent: MSH-7, whose zone is that of all times without one; where it names none either, it is
+            the zone of this host.
 
     Raises:
         Unreadable: it is none, or not told to the minute.
@@ -275,13 +280,14 @@ def second_of(when: str) -> str:
     told = re.match(r"([0-9]{12,14})(?:\.[0-9]*)?([+-][0-9]{4})?", when)
     if told is None:
         raise Unreadable("MSH-7", "the time of the message is wanted, to the minute")
-    digits, zone = told.groups()
+    digits, own = told.groups()
+    common = re.search(r"[+-][0-9]{4}$", sent)
+    zone = own or (common[0] if common else "")
     try:
-        at = datetime.strptime(f"{digits:0<14}{zone or ''}", "%Y%m%d%H%M%S%z" if zone else
-                               "%Y%m%d%H%M%S")  # fmt: skip
-    except ValueError:
+        at = datetime.strptime(f"{digits:0<14}{zone}", "%Y%m%d%H%M%S%z" if zone else "%Y%m%d%H%M%S")
+        return f"{at.astimezone(UTC):%Y%m%d%H%M%S}"
+    except (ValueError, OverflowError):
         raise Unreadable("MSH-7", "there is no such time") from None
-    return f"{at.astimezone(UTC) if zone else at:%Y%m%d%H%M%S}"
 
 
 def _day(when: str) -> str:

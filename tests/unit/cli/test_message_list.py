@@ -58,6 +58,21 @@ def test_what_is_refused_is_listed_shown_and_dropped(node: Path) -> None:
     assert (gone.exit_code, "no such message" in gone.output) == (1, True)
 
 
+def test_what_would_steer_a_terminal_is_spelled_out(node: Path) -> None:
+    database = open_database(f"sqlite:///{node.parent / 'data/msnode.sqlite'}")
+    hostile = message(
+        msh(control="\x1b[2JEVIL"), PID, OBR, "NTE|1||müde\x1b]0;x\x07\x9b\u202e", EDSS
+    )
+    MessageIntake(database, SECRET, "P", lambda: True).take(hostile.replace(b"2.0", b"x"), "HIS")
+    database.dispose()
+    every = [json.loads(line) for line in run(node, "list", "--json").splitlines()]
+    evil = next(one["message_id"] for one in every if "EVIL" in one["control_id"])
+    shown = run(node, "show", evil)
+    assert "NTE|1||müde\\x1b]0;x\\x07\\x9b\\u202e\n" in shown
+    for text in (shown, run(node, "list")):
+        assert not set(text) & set("\x1b\x07\x9b\u202e\r")
+
+
 def test_orders_are_listed_with_their_studies(node: Path) -> None:
     database = open_database(f"sqlite:///{node.parent / 'data/msnode.sqlite'}")
     key = add_study(database)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msnode.hl7v2.mllp import Blocks, NoBlock, block
+from msnode.hl7v2.mllp import END, Blocks, NoBlock, block
 
 CONTENT = st.binary(max_size=50).map(lambda one: one.replace(b"\x0b", b"").replace(b"\x1c", b""))
 
@@ -26,29 +26,53 @@ def test_messages_come_out_as_they_went_in_however_they_are_cut(
         stream = stream[size:]
         found += taken(blocks)
     assert found == messages
-    assert blocks.halves == 0
 
 
 @pytest.mark.parametrize("between", [b"", b"\r\n", b"\n \t", b"\r\x00"])
 def test_what_some_senders_put_between_blocks_is_passed_over(between: bytes) -> None:
     blocks = Blocks(100)
-    blocks.feed(between + b"\x0bone\x1c" + between + block(b"two"))
+    blocks.feed(between + block(b"one") + between + block(b"two"))
     assert taken(blocks) == [b"one", b"two"]
 
 
-def test_a_half_message_is_nothing_when_it_is_begun_anew() -> None:
+def test_an_end_is_waited_for_until_it_is_whole() -> None:
     blocks = Blocks(100)
-    blocks.feed(b"\x0bhal")
+    blocks.feed(b"\x0bone\x1c")
     assert taken(blocks) == []
-    blocks.feed(b"\x0bhalf no more\x1c\r\x0bnext")
-    assert taken(blocks) == [b"half no more"]
-    assert blocks.halves == 1
+    assert blocks.is_open
+    blocks.feed(b"\r\x0bnext")
+    assert taken(blocks) == [b"one"]
     assert blocks.is_open
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n", b"MSH|^~\\&", b"\x0b" + b"x" * 101])
-def test_what_is_no_block_or_too_large_is_told(data: bytes) -> None:
-    blocks = Blocks(100)
-    blocks.feed(data)
+def test_an_answer_may_end_without_cr() -> None:
+    blocks = Blocks(100, END)
+    blocks.feed(b"\x0bone\x1c")
+    assert taken(blocks) == [b"one"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"MSH|^~\\&",
+        b"\x0b" + b"x" * 101,
+        b"\x0bone\x1ctwo\x1c\r",
+        b"\x0bone\x1c\x1c\r",
+        b"\x0bone\x1c\n",
+        b"\x0bone\x0btwo\x1c\r",
+        b"\x0b\x0bone\x1c\r",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 1000])
+def test_what_is_no_block_or_too_large_is_told(data: bytes, size: int) -> None:
+    blocks, found = Blocks(100), list[bytes]()
+
+    def feed() -> None:
+        for start in range(0, len(data), size):
+            blocks.feed(data[start : start + size])
+            found.extend(taken(blocks))
+
     with pytest.raises(NoBlock):
-        taken(blocks)
+        feed()
+    assert found == []

@@ -1,7 +1,9 @@
 """The message of a result: what it says, that it conforms, and what a site's template may do."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pydicom
@@ -75,6 +77,49 @@ def test_whose_it_is_and_of_which_study(make_report: MakeReport) -> None:
     assert pid.parts(pid.fields[3])[3] == "CLINIC & Co"
     assert pid.parts(pid.fields[5]) == ["Doe", "Jane", "Q", "III", "Dr"]
     assert (obr.only(3), obr.only(18), obr.only(7)) == ("A^1", "A^1", "20260102131415")
+
+
+@pytest.mark.parametrize(("offset", "own"), [("-0330", "-0330"), (None, "+0545")])
+def test_its_own_time_is_in_the_zone_of_the_study_s_times(
+    make_report: MakeReport, monkeypatch: pytest.MonkeyPatch, offset: str | None, own: str
+) -> None:
+    made = make_report(5)
+    dataset = pydicom.dcmread(made.header)
+    dataset.TimezoneOffsetFromUTC = offset
+    dataset.save_as(made.header)
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "Asia/Kathmandu")
+        time.tzset()
+        found = {one.name: one for one in told(made)}
+    time.tzset()
+    times = found["MSH"].only(7), found["OBR"].only(22)
+    assert len(set(times)) == 1
+    assert times[0].endswith(own)
+    at = datetime.strptime(times[0], "%Y%m%d%H%M%S%z")
+    assert at.timestamp() == int(made.created_at)
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("=山田^太郎=やまだ^たろう", ["山田", "太郎"]),
+        ("^=^=やまだ^たろう", ["やまだ", "たろう"]),
+        ("Yamada^Tarou=山田^太郎", ["Yamada", "Tarou"]),
+        ("", []),
+    ],
+)
+def test_a_name_without_latin_letters_is_told_in_those_that_it_has(
+    make_report: MakeReport, name: str, parts: list[str]
+) -> None:
+    made = make_report(5)
+    dataset = pydicom.dcmread(made.header)
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    dataset.PatientName = dataset.ReferringPhysicianName = name
+    dataset.save_as(made.header)
+    found = {one.name: one for one in told(made)}
+    pid, obr = found["PID"], found["OBR"]
+    assert [one for one in pid.parts(pid.fields[5]) if one] == parts
+    assert [one for one in obr.parts(obr.fields[16]) if one] == parts
 
 
 def test_the_same_result_is_the_same_message_and_a_revision_another(

@@ -76,6 +76,8 @@ def test_a_counter_that_begins_anew_is_another_message(intake: MessageIntake) ->
         (msh(control=""), ("MSH^1^10", "101")),
         (msh("SIU^S12"), ("MSH^1^9", "200")),
         (msh("ADT^A34"), ("MSH^1^9", "201")),
+        (msh("ADT^A23"), ("MSH^1^9", "201")),
+        (msh("ADT^A29^ADT_A21"), ("MSH^1^9", "201")),
         (msh(processing="T"), ("MSH^1^11", "202")),
         (msh(processing=""), ("MSH^1^11", "202")),
     ],
