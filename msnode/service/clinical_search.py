@@ -68,6 +68,7 @@ class ClinicalSearch(threading.Thread):
         self._glance = glance
         self._trail = trail
         self._searches = ClinicalSearches(database, source.name)
+        self._base = source.address.rstrip("/")
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -128,7 +129,7 @@ class ClinicalSearch(threading.Thread):
         entries = [{"resource": one} for one in found]
         today = date.today()
         name = self._source.name
-        told = list(read_feed(entries, self._source, name, self._key_of, today, ""))
+        told = list(read_feed(entries, self._source, name, self._key_of, today, "", self._base))
         rows = [one for one in told if not isinstance(one, Passed)]
         here = partial(Provenance, "fhir", name, imported_at=time.time(), imported_by=name)
         done, _ = import_told(self._database, rows, here, self._heard, whole=False)
@@ -170,13 +171,13 @@ class ClinicalSearch(threading.Thread):
     def _followed(self, patient: Resource) -> list[Resource]:
         """The Patients that took his place, as far as the source tells."""
         found: list[Resource] = []
-        other = _replaced_by(patient)
+        other = _replaced_by(patient, self._base)
         while other and len(found) < MOST_LINKS:
             into = read(self._source, self._source.name, "Patient", other)
             if into is None or _id(into) != other:
                 break
             found.append(into)
-            other = _replaced_by(into)
+            other = _replaced_by(into, self._base)
         return found
 
     def _wanted(self) -> dict[str, list[tuple[str, str]]]:
@@ -219,13 +220,14 @@ def _is_about(resource: Resource, patient: str) -> bool:
     return isinstance(told, str) and f"/{told}".endswith(f"/Patient/{patient}")
 
 
-def _replaced_by(patient: Resource) -> str:
-    """Id of the Patient that took another's place; "" where none did."""
+def _replaced_by(patient: Resource, base: str) -> str:
+    """Id of the Patient at this server that took another's place; "" where none did."""
     links: Any = patient.get("link")
     for one in links if isinstance(links, list) else []:
         if isinstance(one, dict) and one.get("type") == "replaced-by":
             other = one.get("other")
             told = other.get("reference") if isinstance(other, dict) else None
-            name = told.rpartition("Patient/")[2] if isinstance(told, str) else ""
+            told = told.removeprefix(f"{base}/") if isinstance(told, str) else ""
+            name = told.removeprefix("Patient/") if told.startswith("Patient/") else ""
             return name if ID.fullmatch(name) else ""
     return ""

@@ -124,6 +124,19 @@ def test_a_merged_patient_is_followed(ehr: Server, engine: sa.Engine, tmp_path: 
     assert [one.value for one in known(tmp_path, engine).edss()] == [4.0]
 
 
+def test_who_was_replaced_at_another_server_is_not_followed_here(
+    ehr: Server, engine: sa.Engine, tmp_path: Path
+) -> None:
+    link = [{"type": "replaced-by", "other": {"reference": "https://b.example/fhir/Patient/max"}}]
+    ehr.add(patient("4711", "erika", link=link))
+    ehr.add(patient("9999", "max"))
+    ehr.add(edss(1, 9.0, "max"))
+    with_study(tmp_path, engine)
+    assert asking(tmp_path, engine, source(ehr.url)).ask()
+    assert not known(tmp_path, engine).edss()
+    assert not known(tmp_path, engine, "9999").events
+
+
 ELSEWHERE = {"relation": "next", "url": "http://127.0.0.1:1/steal"}
 PAGE: Resource = {"resourceType": "Bundle", "type": "searchset", "entry": []}
 

@@ -52,7 +52,13 @@ Told = Row | RefusedRow | MergeRow | Passed
 
 
 def read_feed(
-    entries: Sequence[Any], feed: ClinicalFeed, source: str, key_of: KeyOf, today: date, at: str
+    entries: Sequence[Any],
+    feed: ClinicalFeed,
+    source: str,
+    key_of: KeyOf,
+    today: date,
+    at: str,
+    base: str = "",
 ) -> Iterator[Told]:
     """The events of the entries of a Bundle; `line` is the number of the entry, from 1.
 
@@ -63,8 +69,9 @@ def read_feed(
         key_of: makes the patient's key.
         today: no event is later.
         at: instant of the telling, where a resource does not say when it was changed; "" for none.
+        base: base URL of the server that was asked for them; "" where they were posted.
     """
-    patients = FeedPatients(entries, feed)
+    patients = FeedPatients(entries, feed, base)
     for number, entry in enumerate(entries, 1):
         try:
             yield from _told(number, entry, patients, feed, source, key_of, today, at)
@@ -88,7 +95,7 @@ def _told(
     if kind not in KINDS_OF:
         return [Passed(number)]
     who = patients.of(entry)
-    if kind == "Patient" and (into := patients.replaced_by(resource)) is not None:
+    if kind == "Patient" and (into := patients.replaced_by(entry)) is not None:
         if who is None or not into[0]:
             return [RefusedRow(number, (Flaw("link", "both Patients need a known identifier"),))]
         keys = key_of(*who), key_of(*into)

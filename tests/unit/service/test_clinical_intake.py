@@ -1,0 +1,124 @@
+"""What others post of patients: whose it is, what of it holds, and what the answer says."""
+
+import json
+from datetime import date
+from functools import partial
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from msnode.config import CodeOfKind, FhirReceive
+from msnode.service.clinical_intake import ClinicalIntake
+from msnode.store.database import metadata
+from msnode.store.patients import patient_key
+from msnode.twin.clinical.course import Course, course
+from msnode.twin.clinical.event_store import of_patient
+from msnode.twin.clinical.events import Event
+
+SYSTEM = "urn:oid:1.2.3"
+LOCAL = "urn:msnode:twin:kind"
+DRUGS = "http://www.whocc.no/atc"
+KEY_OF = partial(patient_key, b"secret")
+Resource = dict[str, Any]
+
+
+class Site:
+    """A node that takes Bundles."""
+
+    def __init__(self) -> None:
+        self.engine = sa.create_engine("sqlite://", poolclass=StaticPool)
+        metadata.create_all(self.engine)
+        codes = (CodeOfKind(DRUGS, "L04AG08", "treatment"),)
+        feed = FhirReceive(patient_system=SYSTEM, codes=codes)
+        self.intake = ClinicalIntake(self.engine, b"secret", feed)
+
+    def post(self, *resources: Resource, caller: str = "EHR", **more: Any) -> list[str]:
+        """Post a batch; returns the status of each entry, and what is said of it."""
+        entries = [one if "resource" in one else {"resource": one} for one in resources]
+        made = {"resourceType": "Bundle", "type": "batch", "entry": entries} | more
+        _, answer = self.intake.take(json.dumps(made).encode(), caller)
+        return [
+            response["status"][:3] + "".join(
+                f" {issue['diagnostics']}" for issue in response.get("outcome", {}).get("issue", [])
+            )
+            for response in (one["response"] for one in answer["entry"])
+        ]  # fmt: skip
+
+    def events(self, patient: str = "4711") -> list[Event]:
+        with self.engine.connect() as connection:
+            return [one.event for one in of_patient(connection, KEY_OF(patient, ""))]
+
+    def course(self, patient: str = "4711") -> Course:
+        return course(self.events(patient), [], date.today())[0]
+
+    def edss(self, patient: str = "4711") -> list[float]:
+        found = self.course(patient)
+        assert not found.contradicted("edss")
+        return [one.value for one in found.edss()]
+
+    def kinds(self) -> list[str]:
+        return sorted(one.kind for one in self.course().events)
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site()
+
+
+def subject(patient: str) -> Resource:
+    return {"identifier": {"system": SYSTEM, "value": patient}}
+
+
+def seen(when: str) -> Resource:
+    return {"lastUpdated": when if "T" in when else f"2024-03-{when}T12:00:00Z"}
+
+
+def patient(value: str = "4711", id_: str = "p", **more: Any) -> Resource:
+    identifier = [{"system": SYSTEM, "value": value}]
+    return {"resourceType": "Patient", "id": id_, "identifier": identifier} | more
+
+
+def edss(value: float, when: str = "01", who: str = "4711", **more: Any) -> Resource:
+    made = {
+        "resourceType": "Observation", "id": "e1", "status": "final", "meta": seen(when),
+        "code": {"coding": [{"system": LOCAL, "code": "edss"}]}, "subject": subject(who),
+        "effectiveDateTime": "2024-02-01", "valueQuantity": {"value": value},
+    }  # fmt: skip
+    return made | more
+
+
+def at(base: str, resource: Resource) -> Resource:
+    return {
+        "fullUrl": f"{base}/{resource['resourceType']}/{resource['id']}", "resource": resource,
+    }  # fmt: skip
+
+
+A, B = "https://a.example/fhir", "https://b.example/fhir"
+
+
+@pytest.mark.parametrize("reference", [f"{B}/Patient/p", f"{B}/Patient/p/_history/2", "Patient/p"])
+def test_a_patient_of_another_server_with_the_same_id_is_another(
+    site: Site, reference: str
+) -> None:
+    told = at(B, edss(6.5, subject={"reference": reference}))
+    (_, said) = site.post(at(A, patient()), told)
+    assert said.startswith("422 subject:")
+    assert site.edss() == []
+    assert site.post(at(A, patient()), at(B, patient("4712")), told)[2] == "200"
+    assert (site.edss(), site.edss("4712")) == ([], [6.5])
+
+
+def test_a_patient_without_full_url_is_none_of_another_server(site: Site) -> None:
+    told = edss(6.5, subject={"reference": f"{B}/Patient/p"})
+    assert site.post(patient(), told)[1].startswith("422 subject:")
+    assert site.post(patient(), edss(6.5, subject={"reference": "Patient/p"}))[1] == "200"
+
+
+def test_who_was_replaced_at_another_server_is_not_one_with_its_namesake(site: Site) -> None:
+    link = [{"type": "replaced-by", "other": {"reference": f"{B}/Patient/p"}}]
+    site.post(edss(2.0), edss(6.5, who="4712", id="e9"))
+    said = site.post(at(A, patient()), at(B, patient("4712", "q", link=link)))
+    assert said[1].startswith("422 link:")
+    assert (site.edss(), site.edss("4712")) == ([2.0], [6.5])
