@@ -18,7 +18,7 @@ from msnode.twin.clinical.event_fhir import Cells, Resource, cells_of_resource, 
 from msnode.twin.clinical.event_hl7 import MergeRow
 from msnode.twin.clinical.events import FED, VERSION
 from msnode.twin.clinical.feed_patients import FeedPatients
-from msnode.twin.clinical.feed_terms import in_our_terms
+from msnode.twin.clinical.feed_terms import in_our_terms, is_treatment
 
 KINDS_OF = {
     "Patient": ("sex", "birth_year"),
@@ -30,8 +30,9 @@ KINDS_OF = {
 """The events that a resource may tell of: "" for one, whatever its kind."""
 ELSE = frozenset({"code", "resourceType"})
 """Columns of flaws that are none: what a resource is about is not kept here."""
-HOLDS = frozenset({"status", "verificationStatus"})
-"""Likewise: it does not hold (yet, or any more)."""
+HOLDS = frozenset({"status", "verificationStatus", "dataAbsentReason", "effectivePeriod.end"})
+"""Likewise: it does not hold (yet, or any more), or what it told is gone and nothing in its place.
+A treatment that has ended nobody knows when must not run on."""
 WRONG = (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError)
 """What a resource provokes that is none of R4."""
 
@@ -134,13 +135,11 @@ def _versions(resource: Resource, source: str, at: str) -> Iterator[Cells | Flaw
     kind = resource["resourceType"]
     at = "" if kind == "Patient" else resource.get("issued") or at
     when = _second(resource.get("meta", {}).get("lastUpdated") or at)
-    is_error = _is_error(resource)
-    if is_error and not when:
+    found = _found(resource)
+    is_else = bool(found) and all(isinstance(one, Flaw) and one.column in ELSE for one in found)
+    if _is_error(resource) and not when and not is_else:
         yield Flaw("meta", "what was entered in error needs meta.lastUpdated")
         return
-    is_bare = is_error and kind == "MedicationStatement"
-    found = [] if is_bare else [checked(one) for one in cells_of_resource(resource)]
-    is_else = bool(found) and all(isinstance(one, Flaw) and one.column in ELSE for one in found)
     if all(isinstance(one, Flaw) and one.column in ELSE | HOLDS for one in found):
         found = []
     names = KINDS_OF[kind]
@@ -159,11 +158,23 @@ def _versions(resource: Resource, source: str, at: str) -> Iterator[Cells | Flaw
             yield gone | note | _called(resource, source, name, when)
 
 
+def _found(resource: Resource) -> list[Cells | Flaw]:
+    """What it says now."""
+    if resource["resourceType"] == "MedicationStatement":
+        if not is_treatment(resource):
+            return [Flaw("code", "it is no treatment of MS")]
+        if _is_error(resource):
+            return []
+    return [checked(one) for one in cells_of_resource(resource)]
+
+
 def _called(resource: Resource, source: str, kind: str, when: str) -> Cells:
     """Identifier and `replaces` of a version; the name alone where no time is told."""
-    identifiers = resource.get("identifier", [])
+    identifiers = [one for one in resource.get("identifier", []) if one.get("value")]
     if identifiers and resource["resourceType"] != "Patient":
-        who = f"{identifiers[0].get('system', '')}|{identifiers[0]['value']}"
+        # without a system it is unique at its sender only
+        system = identifiers[0].get("system") or f"{source}|"
+        who = f"{system}|{identifiers[0]['value']}"
     elif "id" in resource:
         who = f"{source}|{resource['id']}"
     else:

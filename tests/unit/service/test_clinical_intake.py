@@ -122,3 +122,73 @@ def test_who_was_replaced_at_another_server_is_not_one_with_its_namesake(site: S
     said = site.post(at(A, patient()), at(B, patient("4712", "q", link=link)))
     assert said[1].startswith("422 link:")
     assert (site.edss(), site.edss("4712")) == ([2.0], [6.5])
+
+
+def relapse(when: str = "01", **more: Any) -> Resource:
+    made = {
+        "resourceType": "Encounter", "id": "7", "status": "finished", "meta": seen(when),
+        "subject": subject("4711"), "period": {"start": "2024-02-01T10:00:00Z"},
+        "reasonCode": [{"coding": [{"system": LOCAL, "code": "relapse"}]}],
+    }  # fmt: skip
+    return made | more
+
+
+def treatment(when: str = "01", code: str = "L04AG08", **more: Any) -> Resource:
+    coding = [{"system": DRUGS, "code": code, "display": "a drug"}]
+    made = {
+        "resourceType": "MedicationStatement", "id": "m", "status": "active", "meta": seen(when),
+        "subject": subject("4711"), "medicationCodeableConcept": {"coding": coding},
+        "effectivePeriod": {"start": "2024-01-01"},
+    }  # fmt: skip
+    return made | more
+
+
+HEADACHE = [{"text": "headache"}]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (relapse(), relapse("02", status="cancelled")),
+        (relapse(), relapse("02", status="planned")),
+        (relapse(), relapse("02", status="entered-in-error")),
+        (relapse(), relapse("02", reasonCode=HEADACHE)),
+        (relapse(), relapse("02", reasonCode=HEADACHE, status="cancelled")),
+        (treatment(), treatment("02", "M01AE01")),
+        (treatment(), treatment("02", "M01AE01", status="entered-in-error")),
+        (treatment(), treatment("02", status="not-taken")),
+        (treatment(), treatment("02", status="stopped")),
+        (treatment(), treatment("02", status="completed", effectivePeriod={})),
+        (edss(2.0), edss(2.0, "02", dataAbsentReason={"coding": [{"code": "error"}]})),
+    ],
+)
+def test_what_was_corrected_away_is_withdrawn(
+    site: Site, before: Resource, after: Resource
+) -> None:
+    assert site.post(before) == ["200"]
+    assert len(site.kinds()) == 1
+    for _ in range(2):
+        assert site.post(after)[0].startswith("200")
+        assert site.kinds() == []
+    assert site.post(before) == ["200"]
+    assert site.kinds() == []
+
+
+@pytest.mark.parametrize(
+    "told", [relapse(reasonCode=HEADACHE), relapse(reasonCode=HEADACHE, status="entered-in-error"),
+             treatment(code="M01AE01"), treatment(code="M01AE01", status="stopped")],
+)  # fmt: skip
+def test_what_is_about_something_else_is_left_out(site: Site, told: Resource) -> None:
+    nobody = {name: value for name, value in told.items() if name not in ("subject", "meta")}
+    for one in (told, nobody, told | {"identifier": [{"use": "usual"}]}):
+        assert "nothing that is kept here" in site.post(one)[0]
+    assert site.events() == []
+
+
+def test_an_identifier_without_a_system_is_its_senders_own(site: Site) -> None:
+    named = {"identifier": [{"value": "1"}]}
+    site.post(edss(2.0, id="x", **named))
+    site.post(edss(6.0, "02", "4712", id="y", **named), caller="REGISTRY")
+    assert (site.edss(), site.edss("4712")) == ([2.0], [6.0])
+    assert site.post(edss(3.0, "03", **named)) == ["200"]
+    assert site.edss() == [3.0]
