@@ -27,7 +27,7 @@ from msnode.twin.clinical.event_hl7 import MergeRow
 from msnode.twin.clinical.event_import import Imported, import_told
 from msnode.twin.clinical.event_kinds import KINDS
 from msnode.twin.clinical.events import Provenance
-from msnode.twin.clinical.fhir_feed import Passed, read_feed
+from msnode.twin.clinical.fhir_feed import Passed, read_feed, tellers
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,11 @@ class ClinicalSearch(threading.Thread):
         name = self._source.name
         told = list(read_feed(entries, self._source, name, self._key_of, today, "", self._base))
         rows = [one for one in told if not isinstance(one, Passed)]
-        here = partial(Provenance, "fhir", name, imported_at=time.time(), imported_by=name)
+        teller_of, now = tellers(entries, name), time.time()
+
+        def here(line: int) -> Provenance:
+            return Provenance("fhir", teller_of(line), line, now, name)
+
         done, _ = import_told(self._database, rows, here, self._heard, whole=False)
         if done.added:
             self._trail.patient_record(name, Access.UPDATED, who.patient_id)

@@ -7,7 +7,7 @@ whatever order they come (`events.sift`).
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -46,9 +46,15 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Vanished(Row):
-    """Takes back an event of which the resource tells no more; it counts where there was one."""
+    """Takes back an event of which the resource tells no more.
+
+    It counts where the same source has told of it in the same resource: others may have the same
+    identifier, such as the number of an order.
+    """
 
 
+ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
+"""Of a resource (R4, Resource.id)."""
 Told = Row | RefusedRow | MergeRow | Passed
 
 
@@ -78,6 +84,21 @@ def read_feed(
             yield from _told(number, entry, patients, feed, source, key_of, today, at)
         except WRONG:
             yield RefusedRow(number, (Flaw("", "it is no resource of FHIR R4 as this reads it"),))
+
+
+def tellers(entries: Sequence[Any], source: str) -> Callable[[int], str]:
+    """Who tells the entry of a number, from 1: the source, and the resource by type and id."""
+
+    def of(number: int) -> str:
+        entry = entries[number - 1] if number else None
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        found = resource if isinstance(resource, dict) else {}
+        kind, identity = found.get("resourceType"), found.get("id")
+        if isinstance(kind, str) and isinstance(identity, str) and ID.fullmatch(identity):
+            return f"{source} {kind}/{identity}"
+        return source
+
+    return of
 
 
 def _told(

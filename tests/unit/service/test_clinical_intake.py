@@ -192,3 +192,17 @@ def test_an_identifier_without_a_system_is_its_senders_own(site: Site) -> None:
     assert (site.edss(), site.edss("4712")) == ([2.0], [6.0])
     assert site.post(edss(3.0, "03", **named)) == ["200"]
     assert site.edss() == [3.0]
+
+
+def test_another_resource_with_the_same_identifier_withdraws_nothing(site: Site) -> None:
+    order = {"identifier": [{"system": "urn:x:order", "value": "O1"}]}
+    glucose = {"coding": [{"system": "http://loinc.org", "code": "2345-7"}]}
+    site.post(edss(2.0, id="a", **order))
+    for other in ({"id": "b"}, {"id": "a"}):
+        caller = "EHR" if other["id"] == "b" else "REGISTRY"
+        said = site.post(edss(99, "02", code=glucose, **order, **other), caller=caller)
+        assert "nothing that is kept here" in said[0]
+        assert site.edss() == [2.0]
+    said = site.post(edss(99, "03", code=glucose, id="a", **order))
+    assert said == ["200 it tells of nothing that holds: what it told before is withdrawn"]
+    assert site.edss() == []
