@@ -20,6 +20,7 @@ class _Version:
 
     patient_key: str
     identifier: str
+    kind: str
     teller: str
 
 
@@ -46,10 +47,19 @@ def with_versions(
         if isinstance(row, Vanished) and (name, teller_of(row.line)) not in tellers:
             continue
         yield row
-        for one in known.get(name, ()):
-            if one.patient_key != row.patient_key:
-                yield Row(row.line, one.patient_key, _gone(row.event, row.event.identifier))
-                yield Row(row.line, row.patient_key, _gone(row.event, one.identifier))
+        versions = known.get(name, set())
+        # of two patients at one time neither is the last: a withdrawal would take it from both
+        told = {(one.patient_key, one.identifier) for one in versions if one.kind != "withdrawn"}
+        told |= {(row.patient_key, row.event.identifier)}
+        is_gone = row.event.kind == "withdrawn"
+        for one in versions:
+            if one.patient_key == row.patient_key:
+                continue
+            for key, identifier in (
+                (one.patient_key, row.event.identifier), (row.patient_key, one.identifier),
+            ):  # fmt: skip
+                if is_gone or (key, identifier) not in told:
+                    yield Row(row.line, key, _gone(row.event, identifier))
 
 
 def _is_fed(event: Event) -> bool:
@@ -58,7 +68,7 @@ def _is_fed(event: Event) -> bool:
 
 def _gone(event: Event, identifier: str) -> Event:
     """A withdrawal, as a version of its own."""
-    return Event("withdrawn", event.day, identifier=identifier, replaces=event.replaces)
+    return Event("withdrawn", None, identifier=identifier, replaces=event.replaces)
 
 
 def _known(connection: sa.Connection, names: Iterable[str]) -> dict[str, set[_Version]]:
@@ -69,7 +79,11 @@ def _known(connection: sa.Connection, names: Iterable[str]) -> dict[str, set[_Ve
     for start in range(0, len(asked), MOST_NAMES):
         some = columns.replaces.in_(asked[start : start + MOST_NAMES])
         query = sa.select(
-            columns.replaces, columns.patient_key, columns.identifier, columns.file
+            columns.replaces,
+            columns.patient_key,
+            columns.identifier,
+            columns.kind,
+            columns.file,
         ).where(some)
         for name, *version in connection.execute(query):
             found.setdefault(name, set()).add(_Version(*version))

@@ -17,7 +17,7 @@ from msnode.twin.clinical.event_csv import Flaw, KeyOf, RefusedRow, Row, row_of
 from msnode.twin.clinical.event_fhir import Cells, Resource, cells_of_resource, checked
 from msnode.twin.clinical.event_hl7 import MergeRow
 from msnode.twin.clinical.events import FED, VERSION
-from msnode.twin.clinical.feed_patients import FeedPatients
+from msnode.twin.clinical.feed_patients import FeedPatients, Who
 from msnode.twin.clinical.feed_terms import in_our_terms, is_treatment
 
 KINDS_OF = {
@@ -122,7 +122,7 @@ def _told(
             return [RefusedRow(number, (Flaw("link", "both Patients need a known identifier"),))]
         keys = key_of(*who), key_of(*into)
         return [MergeRow(number, *keys, (who[0], into[0]))] if keys[0] != keys[1] else []
-    cells = list(_versions(resource, source, at))
+    cells = list(_versions(resource, source, at, who))
     if wrong := [one for one in cells if isinstance(one, Flaw)]:
         return [RefusedRow(number, tuple(wrong))]
     if not cells or (who is None and all(one.get("note") == GONE for one in _plain(cells))):
@@ -151,11 +151,13 @@ def _vanished(row: Row) -> Row:
 GONE = "the resource does not tell of it any more"
 
 
-def _versions(resource: Resource, source: str, at: str) -> Iterator[Cells | Flaw]:
+def _versions(
+    resource: Resource, source: str, at: str, patient: Who | None
+) -> Iterator[Cells | Flaw]:
     """The cells of a resource, each with the name of this version; withdrawals of the others."""
     kind = resource["resourceType"]
-    at = "" if kind == "Patient" else resource.get("issued") or at
-    when = _second(resource.get("meta", {}).get("lastUpdated") or at)
+    told_at = resource.get("meta", {}).get("lastUpdated") or resource.get("issued")
+    when = _instant(told_at or at)
     found = _found(resource)
     is_else = bool(found) and all(isinstance(one, Flaw) and one.column in ELSE for one in found)
     if _is_error(resource) and not when and not is_else:
@@ -168,15 +170,15 @@ def _versions(resource: Resource, source: str, at: str) -> Iterator[Cells | Flaw
         if isinstance(one, Flaw):
             yield one
             continue
-        yield one | _called(resource, source, one["kind"] if len(names) > 1 else "", when)
+        yield one | _called(resource, source, patient, one["kind"] if len(names) > 1 else "", when)
     if not when:
         return
     told = {one["kind"] for one in found if isinstance(one, dict)}
     for name in names:
         if name not in (told if len(names) > 1 else ({""} if told else set())):
-            gone = {"kind": "withdrawn", "date": f"{when[:4]}-{when[4:6]}-{when[6:8]}"}
+            gone = {"kind": "withdrawn", "date": ""}  # in UTC it may be tomorrow already
             note = {"note": GONE} if is_else else {}
-            yield gone | note | _called(resource, source, name, when)
+            yield gone | note | _called(resource, source, patient, name, when)
 
 
 def _found(resource: Resource) -> list[Cells | Flaw]:
@@ -189,7 +191,7 @@ def _found(resource: Resource) -> list[Cells | Flaw]:
     return [checked(one) for one in cells_of_resource(resource)]
 
 
-def _called(resource: Resource, source: str, kind: str, when: str) -> Cells:
+def _called(resource: Resource, source: str, patient: Who | None, kind: str, when: str) -> Cells:
     """Identifier and `replaces` of a version; the name alone where no time is told."""
     identifiers = [one for one in resource.get("identifier", []) if one.get("value")]
     if identifiers and resource["resourceType"] != "Patient":
@@ -198,6 +200,8 @@ def _called(resource: Resource, source: str, kind: str, when: str) -> Cells:
         who = f"{system}|{identifiers[0]['value']}"
     elif "id" in resource:
         who = f"{source}|{resource['id']}"
+    elif resource["resourceType"] == "Patient" and patient is not None:
+        who = f"{source}||{'|'.join(patient)}"
     else:
         return {"identifier": "", "replaces": ""}
     whole = f"{resource['resourceType']}|{who}|{kind}"
@@ -215,8 +219,8 @@ def _is_error(resource: Resource) -> bool:
     return resource.get("status") in gone or "entered-in-error" in codes
 
 
-def _second(when: str) -> str:
-    """An instant in 14 digits of UTC; "" where none is told.
+def _instant(when: str) -> str:
+    """An instant in 14 digits of UTC, and 6 more of a second that is broken; "" for none.
 
     Raises:
         ValueError: it is none.
@@ -225,5 +229,5 @@ def _second(when: str) -> str:
         return ""
     if not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", when):
         raise ValueError
-    found = datetime.fromisoformat(when)
-    return f"{found.astimezone(UTC):%Y%m%d%H%M%S}"
+    found = datetime.fromisoformat(when).astimezone(UTC)
+    return f"{found:%Y%m%d%H%M%S}" + (f"{found:%f}" if found.microsecond else "")

@@ -206,3 +206,67 @@ def test_another_resource_with_the_same_identifier_withdraws_nothing(site: Site)
     said = site.post(edss(99, "03", code=glucose, id="a", **order))
     assert said == ["200 it tells of nothing that holds: what it told before is withdrawn"]
     assert site.edss() == []
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_the_last_of_two_versions_within_a_second_holds(site: Site, order: list[int]) -> None:
+    told = [edss(2.0, "2024-03-01T12:00:00Z"), edss(6.0, "2024-03-01T12:00:00.9Z")]
+    for number in order:
+        assert site.post(told[number]) == ["200"]
+    assert site.edss() == [6.0]
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0], [0, 1, 0]])
+def test_a_withdrawal_at_the_same_time_holds(site: Site, order: list[int]) -> None:
+    told = [edss(2.0), edss(2.0, status="entered-in-error")]
+    for number in order:
+        assert site.post(told[number])[0].startswith("200")
+    assert site.edss() == []
+    assert site.post(edss(3.0, "02")) == ["200"]
+    assert site.edss() == [3.0]
+
+
+def test_what_is_told_again_of_its_new_patient_stays_his(site: Site) -> None:
+    told = [edss(2.0), edss(3.0, "02", "4712"), edss(4.0, "03")]
+    for one in (*told[:2], *told[:2]):
+        assert site.post(one) == ["200"]
+    assert (site.edss(), site.edss("4712")) == ([], [3.0])
+    for one in (told[2], *told, *reversed(told)):
+        assert site.post(one) == ["200"]
+    assert (site.edss(), site.edss("4712")) == ([4.0], [])
+
+
+def test_in_the_evening_what_was_changed_is_not_in_the_future(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Yesterday(date):  # in New York, while it is tomorrow in UTC
+        @classmethod
+        def today(cls) -> "Yesterday":
+            return cls(2024, 3, 1)
+
+    monkeypatch.setattr("msnode.service.clinical_intake.date", Yesterday)
+    condition = {
+        "resourceType": "Condition", "id": "c", "subject": subject("4711"),
+        "meta": seen("2024-03-02T01:00:00Z"), "onsetDateTime": "2020-01-01",
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "24700007"}]},
+    }  # fmt: skip
+    night = "2024-03-02T01:00:00Z"
+    assert site.post(condition, treatment(night), edss(2.0)) == ["200"] * 3
+    assert site.post(edss(2.0, night, status="entered-in-error"))[0].startswith("200")
+    assert site.kinds() == ["onset", "treatment_begun"]
+
+
+@pytest.mark.parametrize("is_updated", [True, False])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_patient_is_corrected_without_id_and_last_update(
+    site: Site, *, is_named: bool, is_updated: bool
+) -> None:
+    for day, year in (("05", "1990"), ("01", "1960")):
+        told = patient(birthDate=f"{year}-01-01", gender="male")
+        told |= {"meta": seen(day)} if is_updated else {}
+        if not is_named:
+            del told["id"]
+        entry = {"fullUrl": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", "resource": told}
+        assert site.post(entry, timestamp=f"2024-03-{day}T12:00:00Z") == ["200"]
+    born = [one.value for one in site.course().events if one.kind == "birth_year"]
+    assert born == ["1990"]
