@@ -1,9 +1,11 @@
 """Asks FHIR sources for what a clinic knows of patients; each in a thread of its own."""
 
+import hashlib
+import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +22,7 @@ from msnode.errors import MsnodeError, TryLater, origin
 from msnode.fetch.limits import HOUR_S, until_allowed, until_open
 from msnode.fetch.patient import Patient, read_patient
 from msnode.requestor.fhir_search import ID, Resource, read, search
-from msnode.store.clinical_searches import ClinicalSearches, Due
+from msnode.store.clinical_searches import ClinicalSearches, Due, LeaseLost
 from msnode.store.patients import patient_key
 from msnode.twin.clinical.event_fhir import DISEASES, LOCAL, SNOMED
 from msnode.twin.clinical.event_hl7 import MergeRow
@@ -98,11 +100,21 @@ class ClinicalSearch(threading.Thread):
         if due is None:
             return False
         try:
-            done = self._asked(due)
+            done, scope = self._asked(due)
+        except LeaseLost as error:
+            log.info("clinical source=%s left out detail=%r", source.name, str(error))
+            return True
         except (MsnodeError, OSError) as error:
             self._failed(due, error)
             return True
-        self._searches.end(due, now + source.every_s, began=now)
+        self._searches.end(
+            due, now + source.every_s, began=None if done.refused else now, scope=scope
+        )
+        if done.refused:
+            log.warning(
+                "clinical source=%s refused=%d: they are asked for again; correct them there, or "
+                "codes, patient_system or issuers here", source.name, done.refused,
+            )  # fmt: skip
         metrics.CLINICAL_SEARCHES.labels(source.name, "answered").inc()
         log.info("clinical source=%s patient answered added=%d known=%d refused=%d",
                  source.name, done.added, done.known, done.refused)  # fmt: skip
@@ -114,18 +126,25 @@ class ClinicalSearch(threading.Thread):
         why = str(error) if isinstance(error, MsnodeError) else type(error).__name__
         wait_s = pause(source.retry, due.failures + 1) if isinstance(error, TryLater) else None
         outcome = "failed" if wait_s is not None else "given_up"
-        self._searches.end(due, now + (wait_s or source.every_s), detail=why)
+        self._searches.fail(due, now + (wait_s or source.every_s), why)
         metrics.CLINICAL_SEARCHES.labels(source.name, outcome).inc()
         level = logging.WARNING if wait_s is not None else logging.ERROR
         log.log(level, "clinical source=%s %s detail=%r", source.name, outcome, why)
 
-    def _asked(self, due: Due) -> Imported:
-        """Search for a patient, and put on record what is found."""
+    def _asked(self, due: Due) -> tuple[Imported, str]:
+        """Search for a patient, and put on record what is found; the scope comes back, too."""
         who = self._glance.call(Patient, read_patient, self._data / due.path)
         system = self._source.system_of(who.issuer)
         if not who.patient_id or system is None:
-            return Imported()  # nobody whom the source could know
-        found = list(self._found(system, who.patient_id, due.since))
+            return Imported(), ""  # nobody whom the source could know
+        patients = self._patients(system, who.patient_id)
+        ids = sorted({_id(one) for one in patients})
+        scope = self._scope(ids)
+        # what is asked for anew may be older than the last search
+        since = due.since if due.scope in (None, scope) else None
+        found = [*patients, *self._said_of(ids, since)]
+        if since is None and len(found) == len(patients):
+            scope = ""
         entries = [{"resource": one} for one in found]
         today = date.today()
         name = self._source.name
@@ -133,10 +152,12 @@ class ClinicalSearch(threading.Thread):
         rows = [one for one in told if not isinstance(one, Passed)]
         teller_of, now = tellers(entries, name), time.time()
 
+        held = partial(self._searches.hold, due=due)
+
         def here(line: int) -> Provenance:
             return Provenance("fhir", teller_of(line), line, now, name)
 
-        done, _ = import_told(self._database, rows, here, self._heard, whole=False)
+        done, _ = import_told(self._database, rows, here, self._heard, whole=False, first=held)
         if done.added:
             self._trail.patient_record(name, Access.UPDATED, who.patient_id)
         for outcome, number in {
@@ -144,23 +165,33 @@ class ClinicalSearch(threading.Thread):
             "refused": done.refused,
         }.items():  # fmt: skip
             metrics.CLINICAL_TOLD.labels("search", outcome).inc(number)
-        return done
+        return done, scope
 
     def _heard(self, pair: MergeRow) -> None:
         """The audit trail hears whose records became one."""
         for patient in pair.patients:
             self._trail.patient_record(self._source.name, Access.UPDATED, patient)
 
-    def _found(self, system: str, value: str, since: float | None) -> Iterator[Resource]:
-        """The Patient, and all that is said of him; of nobody else, whatever the source says."""
+    def _patients(self, system: str, value: str) -> list[Resource]:
+        """The Patient, and those that took his place; nobody else, whatever the source says."""
         source = self._source
         query = [("identifier", f"{_escaped(system)}|{_escaped(value)}")]
         said = list(search(source, source.name, "Patient", query))
         patients = [one for one in said if _has(one, system, value) and _id(one)]
         for patient in list(patients):
             patients += self._followed(patient)
-        ids = sorted({_id(one) for one in patients})
-        yield from patients
+        return patients
+
+    def _scope(self, ids: Sequence[str]) -> str:
+        """Hash of all that decides what a search finds, but for the time."""
+        source = self._source
+        parts = [ids, self._wanted(), source.patient_system, self._base,
+                 [[one.system, one.issuer] for one in source.issuers]]  # fmt: skip
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+    def _said_of(self, ids: Sequence[str], since: float | None) -> Iterator[Resource]:
+        """All that is said of Patients, or was changed since; of nobody else."""
+        source = self._source
         changed = []
         if since is not None:
             at = datetime.fromtimestamp(since - OVERLAP_S).astimezone()

@@ -7,14 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from msnode.config import CodeOfKind
 from msnode.retention.forget import forget_events
+from msnode.service.clinical_search import ClinicalSearch
 from msnode.store.clinical_searches import LEASE_S, ClinicalSearches, clinical_searches
 from msnode.store.database import clinical_events, open_database
 from msnode.store.patients import patient_key, patient_secret
@@ -49,6 +52,14 @@ def edss(number: int, value: float, who: str = "erika", **more: Any) -> Resource
         "effectiveDateTime": f"2024-0{number}-01", "valueQuantity": {"value": value},
     }  # fmt: skip
     return made | more
+
+
+def now() -> Resource:
+    return {"lastUpdated": datetime.now(UTC).isoformat()}
+
+
+def values(folder: Path, engine: sa.Engine) -> list[float]:
+    return [one.value for one in known(folder, engine).edss()]
 
 
 @pytest.fixture
@@ -90,7 +101,7 @@ def test_all_pages_of_a_patient_come_and_changes_follow(
     assert rows(engine) == 7  # one of them is that no end of the treatment is told
     assert any("_start=4" in target for target in ehr.asked)
     assert not any("_lastUpdated" in target for target in ehr.asked)
-    ehr.add(edss(3, 3.5, meta={"lastUpdated": "2024-07-01T00:00:00Z"}, status="amended"))
+    ehr.add(edss(3, 3.5, meta=now(), status="amended"))
     time.sleep(0.02)
     assert search.ask()
     assert [one.value for one in known(tmp_path, engine).edss()] == [2.0, 2.0, 3.5, 2.0, 2.0]
@@ -214,6 +225,108 @@ def test_what_was_forgotten_does_not_come_back_by_itself(
     assert rows(engine) == 0
 
 
+def test_history_that_comes_into_reach_later_comes_whole(
+    ehr: Server, engine: sa.Engine, tmp_path: Path
+) -> None:
+    ehr.add(patient("5000", "new"))
+    ehr.add(edss(1, 4.0, "new"))
+    ehr.add(edss(2, 5.0))
+    theirs = {"coding": [{"system": "http://loinc.org", "code": "X"}]}
+    ehr.add(edss(3, 6.0, code=theirs))
+    with_study(tmp_path, engine)
+    assert asking(tmp_path, engine, source(ehr.url)).ask()
+    assert values(tmp_path, engine) == [5.0]
+    link = [{"type": "replaced-by", "other": {"reference": "Patient/new"}}]
+    ehr.add(patient("4711", "erika", link=link, meta=now()))
+    time.sleep(0.02)
+    assert asking(tmp_path, engine, source(ehr.url)).ask()
+    assert values(tmp_path, engine) == [4.0, 5.0]
+    coded = (CodeOfKind("http://loinc.org", "X", "edss"),)
+    time.sleep(0.02)
+    assert asking(tmp_path, engine, source(ehr.url, codes=coded)).ask()
+    assert values(tmp_path, engine) == [4.0, 5.0, 6.0]
+    ehr.asked.clear()
+    time.sleep(0.02)
+    assert asking(tmp_path, engine, source(ehr.url, codes=coded)).ask()
+    assert all("_lastUpdated" in one for one in ehr.asked if "patient=" in one)
+
+
+def test_a_patient_who_gets_his_identifier_later_has_his_history(
+    ehr: Server, engine: sa.Engine, tmp_path: Path
+) -> None:
+    ehr.add(patient("4711", "erika") | {"identifier": [{"system": "urn:other", "value": "z"}]})
+    ehr.add(edss(1, 4.0))
+    with_study(tmp_path, engine)
+    search = asking(tmp_path, engine, source(ehr.url))
+    assert search.ask()
+    ehr.add(patient("4711", "erika"))
+    time.sleep(0.02)
+    assert search.ask()
+    assert values(tmp_path, engine) == [4.0]
+
+
+def test_what_was_refused_is_asked_for_again(
+    ehr: Server, engine: sa.Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ehr.add(edss(1, 4.0))
+    ehr.add(edss(2, 77.0))
+    with_study(tmp_path, engine)
+    search = asking(tmp_path, engine, source(ehr.url))
+    assert search.ask()
+    assert values(tmp_path, engine) == [4.0]
+    assert "clinical source=ehr refused=1" in caplog.text
+    ehr.add(edss(2, 5.0))  # corrected, and still of the same old day
+    time.sleep(0.02)
+    assert search.ask()
+    assert values(tmp_path, engine) == [4.0, 5.0]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_forgetting_during_a_search_keeps_its_answer_out(
+    ehr: Server, engine: sa.Engine, tmp_path: Path, *, is_first: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    ehr.add(edss(1, 4.0))
+    key = with_study(tmp_path, engine)
+    if is_first:
+        other = asking(tmp_path, engine, replace(source(ehr.url), name="clinic"))
+    else:
+        other = asking(tmp_path, engine, source(ehr.url))
+    assert other.ask()
+    time.sleep(0.02)
+    search = asking(tmp_path, engine, source(ehr.url))
+
+    def forgotten(*given: Any) -> list[Resource]:
+        found = list(ClinicalSearch._said_of(search, *given))
+        assert forget_events(engine, tmp_path, key) == 1
+        return found
+
+    monkeypatch.setattr(search, "_said_of", forgotten)
+    assert search.ask()
+    monkeypatch.undo()
+    time.sleep(0.02)
+    assert not search.ask()
+    assert rows(engine) == 0
+    with_study(tmp_path, engine, number=2)
+    assert search.ask()
+    assert rows(engine) == 0  # what was deleted does not come back
+
+
+def test_after_forgetting_a_new_study_asks_also_where_the_last_search_failed(
+    ehr: Server, engine: sa.Engine, tmp_path: Path
+) -> None:
+    ehr.add(edss(1, 4.0))
+    key = with_study(tmp_path, engine)
+    search = asking(tmp_path, engine, source(ehr.url))
+    assert search.ask()
+    time.sleep(0.02)
+    ehr.search_faults = [(503, {})]
+    assert search.ask()
+    forget_events(engine, tmp_path, key)
+    with_study(tmp_path, engine, number=2)
+    assert search.ask()
+
+
 def test_whoever_is_killed_asks_again_and_doubles_nothing(
     ehr: Server, engine: sa.Engine, database_url: str, tmp_path: Path
 ) -> None:
@@ -221,7 +334,7 @@ def test_whoever_is_killed_asks_again_and_doubles_nothing(
     with_study(tmp_path, engine)
     command = [sys.executable, "-m", "tests.integration.fhir_site", str(tmp_path), database_url]
     for number in range(1, KILLS + 1):
-        ehr.add(edss(number % 6 + 1, number % 9 / 2 + 1, id=f"e{number}",
+        ehr.add(edss(number % 6 + 1, number % 9 / 2 + 1, id=f"e{number}", meta=now(),
                      effectiveDateTime=f"{2000 + number}-01-01"))  # fmt: skip
         process = subprocess.Popen([*command, ehr.url], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None

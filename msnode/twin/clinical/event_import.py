@@ -30,6 +30,7 @@ BATCH = 2000
 waits some 0.1 s at most for the database."""
 Read = Row | RefusedRow | MergeRow
 Hear = Callable[[MergeRow], None]
+First = Callable[[sa.Connection], None]
 Reader = Callable[[Path, KeyOf, date], Iterator[Read]]
 READERS: dict[str, tuple[str, Reader, str]] = {
     ".json": ("fhir", read_bundle, "entry"),
@@ -104,6 +105,7 @@ def import_told(
     heard: Hear,
     *,
     whole: bool,
+    first: First = lambda _: None,
 ) -> tuple[Imported, list[RefusedRow]]:
     """Add what another system told, for good once this returns; the same again adds nothing.
 
@@ -113,6 +115,7 @@ def import_told(
         origin: makes the provenance of a line.
         heard: hears of each two IDs that have become one patient.
         whole: one row that is refused keeps out all others.
+        first: comes first in each transaction; what it raises keeps the rows out.
 
     Returns:
         What became of the rows, and those that are refused.
@@ -125,7 +128,9 @@ def import_told(
     account = origin(line=0).imported_by
     while batch := list(islice(waiting, None if whole else BATCH)):
         try:
-            total += _add(database, batch, account, origin, refused.append, heard, whole=whole)
+            total += _add(
+                database, batch, account, origin, refused.append, heard, first, whole=whole
+            )
         except _KeptOut as kept:
             return Imported(refused=len(batch)), kept.rows
     return total, refused
@@ -151,12 +156,14 @@ def _add(
     origin: Callable[..., Provenance],
     refuse: Callable[[RefusedRow], None],
     heard: Hear,
+    first: First = lambda _: None,
     *,
     whole: bool = False,
 ) -> Imported:
     """Add a batch in one transaction."""
     try:
         with database.begin() as connection:
+            first(connection)
             done, refused = take(connection, batch, account, origin, heard)
             if whole and refused:
                 raise _KeptOut(refused)

@@ -186,7 +186,7 @@ def test_what_is_about_something_else_is_left_out(site: Site, told: Resource) ->
 
 
 def test_an_identifier_without_a_system_is_its_senders_own(site: Site) -> None:
-    named = {"identifier": [{"value": "1"}]}
+    named: Resource = {"identifier": [{"value": "1"}]}
     site.post(edss(2.0, id="x", **named))
     site.post(edss(6.0, "02", "4712", id="y", **named), caller="REGISTRY")
     assert (site.edss(), site.edss("4712")) == ([2.0], [6.0])
@@ -195,10 +195,11 @@ def test_an_identifier_without_a_system_is_its_senders_own(site: Site) -> None:
 
 
 def test_another_resource_with_the_same_identifier_withdraws_nothing(site: Site) -> None:
-    order = {"identifier": [{"system": "urn:x:order", "value": "O1"}]}
+    order: Resource = {"identifier": [{"system": "urn:x:order", "value": "O1"}]}
     glucose = {"coding": [{"system": "http://loinc.org", "code": "2345-7"}]}
     site.post(edss(2.0, id="a", **order))
-    for other in ({"id": "b"}, {"id": "a"}):
+    others: list[Resource] = [{"id": "b"}, {"id": "a"}]
+    for other in others:
         caller = "EHR" if other["id"] == "b" else "REGISTRY"
         said = site.post(edss(99, "02", code=glucose, **order, **other), caller=caller)
         assert "nothing that is kept here" in said[0]
