@@ -179,7 +179,7 @@ class Server:
         return 200, self.search(target)
 
     def search(self, target: str) -> Resource:
-        """A page of a search by identifier or patient, code and time of the last change."""
+        """A page of a search by identifier, patient or _id, code and time of the last change."""
         self.asked.append(target)
         parts = urlsplit(target)
         kind, asked = parts.path.rpartition("/")[2], parse_qs(parts.query)
@@ -190,6 +190,8 @@ class Server:
             who = asked["patient"][0]
             who = who if who.startswith("Patient/") else f"Patient/{who}"
             found = [one for one in found if one["subject"]["reference"] == who]
+        if "_id" in asked:
+            found = [one for one in found if one["id"] in asked["_id"][0].split(",")]
         if "code" in asked:
             found = [one for one in found if _has_code(one, asked["code"][0])]
         if "_lastUpdated" in asked:

@@ -22,6 +22,14 @@ from msnode.errors import MsnodeError, TryLater, origin
 from msnode.fetch.limits import HOUR_S, until_allowed, until_open
 from msnode.fetch.patient import Patient, read_patient
 from msnode.requestor.fhir_search import ID, Resource, read, search
+from msnode.service.clinical_left import (
+    OnRecord,
+    id_lists,
+    is_about,
+    is_of_others,
+    on_record,
+    withdrawals,
+)
 from msnode.store.clinical_searches import ClinicalSearches, Due, LeaseLost
 from msnode.store.patients import patient_key
 from msnode.twin.clinical.event_fhir import DISEASES, LOCAL, SNOMED
@@ -145,13 +153,20 @@ class ClinicalSearch(threading.Thread):
         found = [*patients, *self._said_of(ids, since)]
         if since is None and len(found) == len(patients):
             scope = ""
+        earlier = on_record(self._database, due.patient_key, self._source.name)
+        left = list(self._left(earlier, due.since)) if ids else []
+        found += [one for one in left if any(is_about(one, name) for name in ids)]
+        moved = [one for one in left if is_of_others(one, ids, self._base)]
         entries = [{"resource": one} for one in found]
         today = date.today()
         name = self._source.name
         told = list(read_feed(entries, self._source, name, self._key_of, today, "", self._base))
         rows = [one for one in told if not isinstance(one, Passed)]
-        teller_of, now = tellers(entries, name), time.time()
-
+        passed = len(told) - len(rows)
+        for line, one in enumerate(moved, len(entries) + 1):
+            rows += withdrawals(line, earlier[_name(one)])
+        teller_of = tellers([*entries, *({"resource": one} for one in moved)], name)
+        now = time.time()
         held = partial(self._searches.hold, due=due)
 
         def here(line: int) -> Provenance:
@@ -161,7 +176,7 @@ class ClinicalSearch(threading.Thread):
         if done.added:
             self._trail.patient_record(name, Access.UPDATED, who.patient_id)
         for outcome, number in {
-            "added": done.added, "known": done.known, "passed": len(told) - len(rows),
+            "added": done.added, "known": done.known, "passed": passed,
             "refused": done.refused,
         }.items():  # fmt: skip
             metrics.CLINICAL_TOLD.labels("search", outcome).inc(number)
@@ -192,15 +207,21 @@ class ClinicalSearch(threading.Thread):
     def _said_of(self, ids: Sequence[str], since: float | None) -> Iterator[Resource]:
         """All that is said of Patients, or was changed since; of nobody else."""
         source = self._source
-        changed = []
-        if since is not None:
-            at = datetime.fromtimestamp(since - OVERLAP_S).astimezone()
-            changed = [("_lastUpdated", f"ge{at.isoformat(timespec='seconds')}")]
         for one in ids:
             for kind, more in self._wanted().items():
-                asked = [("patient", one), *more, *changed]
+                asked = [("patient", one), *more, *_changed(since)]
                 for resource in search(source, source.name, kind, asked):
-                    if _is_about(resource, one):
+                    if is_about(resource, one):
+                        yield resource
+
+    def _left(self, earlier: OnRecord, since: float | None) -> Iterator[Resource]:
+        """What has told of the patient earlier and was changed since: also its code or subject."""
+        source = self._source
+        for kind in self._wanted():
+            for ids in id_lists(earlier, kind):
+                asked = [("_id", ids), *_changed(since)]
+                for resource in search(source, source.name, kind, asked):
+                    if _name(resource) in earlier:
                         yield resource
 
     def _followed(self, patient: Resource) -> list[Resource]:
@@ -228,6 +249,14 @@ class ClinicalSearch(threading.Thread):
         }
 
 
+def _changed(since: float | None) -> list[tuple[str, str]]:
+    """Part of a search: what was changed since a time, unix s."""
+    if since is None:
+        return []
+    at = datetime.fromtimestamp(since - OVERLAP_S).astimezone()
+    return [("_lastUpdated", f"ge{at.isoformat(timespec='seconds')}")]
+
+
 def _escaped(text: str) -> str:
     """Part of a search value (R4, 3.1.1.3)."""
     return "".join(f"\\{c}" if c in "\\,$|" else c for c in text)
@@ -239,6 +268,11 @@ def _id(resource: Resource) -> str:
     return found if isinstance(found, str) and ID.fullmatch(found) else ""
 
 
+def _name(resource: Resource) -> str:
+    """Its type and id."""
+    return f"{resource['resourceType']}/{_id(resource)}"
+
+
 def _has(patient: Resource, system: str, value: str) -> bool:
     """Whether a Patient has an identifier: a source may answer with others."""
     listed: Any = patient.get("identifier")
@@ -246,13 +280,6 @@ def _has(patient: Resource, system: str, value: str) -> bool:
         isinstance(one, dict) and (one.get("system"), one.get("value")) == (system, value)
         for one in (listed if isinstance(listed, list) else [])
     )
-
-
-def _is_about(resource: Resource, patient: str) -> bool:
-    """Whether a resource is about a Patient."""
-    subject = resource.get("subject")
-    told = subject.get("reference") if isinstance(subject, dict) else None
-    return isinstance(told, str) and f"/{told}".endswith(f"/Patient/{patient}")
 
 
 def _replaced_by(patient: Resource, base: str) -> str:

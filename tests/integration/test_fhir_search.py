@@ -7,28 +7,31 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from msnode.config import CodeOfKind
 from msnode.retention.forget import forget_events
-from msnode.service.clinical_search import ClinicalSearch
 from msnode.store.clinical_searches import LEASE_S, ClinicalSearches, clinical_searches
-from msnode.store.database import clinical_events, open_database
-from msnode.store.patients import patient_key, patient_secret
+from msnode.store.database import open_database
 from msnode.store.schema import migrate
-from msnode.twin.clinical.course import Course, course
-from msnode.twin.clinical.event_store import of_patient
 from tests.fhir_server import Resource, Server, serving
-from tests.integration.fhir_site import SYSTEM, asking, source, with_study
+from tests.integration.fhir_site import (
+    LOCAL,
+    asking,
+    edss,
+    known,
+    now,
+    patient,
+    rows,
+    source,
+    with_study,
+)
 
 KILLS = int(os.environ.get("MSNODE_KILLS", "3"))
-LOCAL = "urn:msnode:twin:kind"
 
 
 @pytest.fixture
@@ -38,48 +41,12 @@ def ehr() -> Iterator[Server]:
         yield running
 
 
-def patient(value: str, name: str, **more: Any) -> Resource:
-    identifier = [{"system": SYSTEM, "value": value}]
-    return {"resourceType": "Patient", "id": name, "identifier": identifier} | more
-
-
-def edss(number: int, value: float, who: str = "erika", **more: Any) -> Resource:
-    made = {
-        "resourceType": "Observation", "id": f"e{number}", "status": "final",
-        "meta": {"lastUpdated": "2024-06-01T00:00:00Z"},
-        "code": {"coding": [{"system": LOCAL, "code": "edss"}]},
-        "subject": {"reference": f"Patient/{who}"},
-        "effectiveDateTime": f"2024-0{number}-01", "valueQuantity": {"value": value},
-    }  # fmt: skip
-    return made | more
-
-
-def now() -> Resource:
-    return {"lastUpdated": datetime.now(UTC).isoformat()}
-
-
-def values(folder: Path, engine: sa.Engine) -> list[float]:
-    return [one.value for one in known(folder, engine).edss()]
-
-
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
     made = open_database(database_url)
     migrate(made)
     yield made
     made.dispose()
-
-
-def known(folder: Path, engine: sa.Engine, value: str = "4711") -> Course:
-    key = patient_key(patient_secret(folder / "patient.key"), value, "")
-    with engine.connect() as connection:
-        events = [one.event for one in of_patient(connection, key)]
-    return course(events, [], date.today())[0]
-
-
-def rows(engine: sa.Engine) -> int:
-    with engine.connect() as connection:
-        return connection.scalar(sa.select(sa.func.count()).select_from(clinical_events)) or 0
 
 
 def test_all_pages_of_a_patient_come_and_changes_follow(
@@ -223,108 +190,6 @@ def test_what_was_forgotten_does_not_come_back_by_itself(
     time.sleep(0.02)
     assert not search.ask()
     assert rows(engine) == 0
-
-
-def test_history_that_comes_into_reach_later_comes_whole(
-    ehr: Server, engine: sa.Engine, tmp_path: Path
-) -> None:
-    ehr.add(patient("5000", "new"))
-    ehr.add(edss(1, 4.0, "new"))
-    ehr.add(edss(2, 5.0))
-    theirs = {"coding": [{"system": "http://loinc.org", "code": "X"}]}
-    ehr.add(edss(3, 6.0, code=theirs))
-    with_study(tmp_path, engine)
-    assert asking(tmp_path, engine, source(ehr.url)).ask()
-    assert values(tmp_path, engine) == [5.0]
-    link = [{"type": "replaced-by", "other": {"reference": "Patient/new"}}]
-    ehr.add(patient("4711", "erika", link=link, meta=now()))
-    time.sleep(0.02)
-    assert asking(tmp_path, engine, source(ehr.url)).ask()
-    assert values(tmp_path, engine) == [4.0, 5.0]
-    coded = (CodeOfKind("http://loinc.org", "X", "edss"),)
-    time.sleep(0.02)
-    assert asking(tmp_path, engine, source(ehr.url, codes=coded)).ask()
-    assert values(tmp_path, engine) == [4.0, 5.0, 6.0]
-    ehr.asked.clear()
-    time.sleep(0.02)
-    assert asking(tmp_path, engine, source(ehr.url, codes=coded)).ask()
-    assert all("_lastUpdated" in one for one in ehr.asked if "patient=" in one)
-
-
-def test_a_patient_who_gets_his_identifier_later_has_his_history(
-    ehr: Server, engine: sa.Engine, tmp_path: Path
-) -> None:
-    ehr.add(patient("4711", "erika") | {"identifier": [{"system": "urn:other", "value": "z"}]})
-    ehr.add(edss(1, 4.0))
-    with_study(tmp_path, engine)
-    search = asking(tmp_path, engine, source(ehr.url))
-    assert search.ask()
-    ehr.add(patient("4711", "erika"))
-    time.sleep(0.02)
-    assert search.ask()
-    assert values(tmp_path, engine) == [4.0]
-
-
-def test_what_was_refused_is_asked_for_again(
-    ehr: Server, engine: sa.Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    ehr.add(edss(1, 4.0))
-    ehr.add(edss(2, 77.0))
-    with_study(tmp_path, engine)
-    search = asking(tmp_path, engine, source(ehr.url))
-    assert search.ask()
-    assert values(tmp_path, engine) == [4.0]
-    assert "clinical source=ehr refused=1" in caplog.text
-    ehr.add(edss(2, 5.0))  # corrected, and still of the same old day
-    time.sleep(0.02)
-    assert search.ask()
-    assert values(tmp_path, engine) == [4.0, 5.0]
-
-
-@pytest.mark.parametrize("is_first", [True, False])
-def test_forgetting_during_a_search_keeps_its_answer_out(
-    ehr: Server, engine: sa.Engine, tmp_path: Path, *, is_first: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    ehr.add(edss(1, 4.0))
-    key = with_study(tmp_path, engine)
-    if is_first:
-        other = asking(tmp_path, engine, replace(source(ehr.url), name="clinic"))
-    else:
-        other = asking(tmp_path, engine, source(ehr.url))
-    assert other.ask()
-    time.sleep(0.02)
-    search = asking(tmp_path, engine, source(ehr.url))
-
-    def forgotten(*given: Any) -> list[Resource]:
-        found = list(ClinicalSearch._said_of(search, *given))
-        assert forget_events(engine, tmp_path, key) == 1
-        return found
-
-    monkeypatch.setattr(search, "_said_of", forgotten)
-    assert search.ask()
-    monkeypatch.undo()
-    time.sleep(0.02)
-    assert not search.ask()
-    assert rows(engine) == 0
-    with_study(tmp_path, engine, number=2)
-    assert search.ask()
-    assert rows(engine) == 0  # what was deleted does not come back
-
-
-def test_after_forgetting_a_new_study_asks_also_where_the_last_search_failed(
-    ehr: Server, engine: sa.Engine, tmp_path: Path
-) -> None:
-    ehr.add(edss(1, 4.0))
-    key = with_study(tmp_path, engine)
-    search = asking(tmp_path, engine, source(ehr.url))
-    assert search.ask()
-    time.sleep(0.02)
-    ehr.search_faults = [(503, {})]
-    assert search.ask()
-    forget_events(engine, tmp_path, key)
-    with_study(tmp_path, engine, number=2)
-    assert search.ask()
 
 
 def test_whoever_is_killed_asks_again_and_doubles_nothing(

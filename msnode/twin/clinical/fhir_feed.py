@@ -171,7 +171,7 @@ def _versions(
             yield one
             continue
         yield one | _called(resource, source, patient, one["kind"] if len(names) > 1 else "", when)
-    if not when:
+    if not when or (kind == "Patient" and not told_at):  # often no more than whom others refer to
         return
     told = {one["kind"] for one in found if isinstance(one, dict)}
     for name in names:

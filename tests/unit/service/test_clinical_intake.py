@@ -271,3 +271,11 @@ def test_a_patient_is_corrected_without_id_and_last_update(
         assert site.post(entry, timestamp=f"2024-03-{day}T12:00:00Z") == ["200"]
     born = [one.value for one in site.course().events if one.kind == "birth_year"]
     assert born == ["1990"]
+
+
+def test_a_patient_who_is_only_referred_to_takes_nothing_back(site: Site) -> None:
+    site.post(patient(birthDate="1990-01-01"), timestamp="2024-03-01T12:00:00Z")
+    site.post(patient(), edss(2.0), timestamp="2024-03-02T12:00:00Z")
+    assert site.kinds() == ["birth_year", "edss"]
+    site.post(patient(meta=seen("03")))
+    assert site.kinds() == ["edss"]
