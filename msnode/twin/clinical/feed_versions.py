@@ -55,11 +55,10 @@ def with_versions(
         for one in versions:
             if one.patient_key == row.patient_key:
                 continue
-            for key, identifier in (
-                (one.patient_key, row.event.identifier), (row.patient_key, one.identifier),
-            ):  # fmt: skip
-                if is_gone or (key, identifier) not in told:
-                    yield Row(row.line, key, _gone(row.event, identifier))
+            if is_gone or (one.patient_key, row.event.identifier) not in told:
+                yield Row(row.line, one.patient_key, _gone(row.event, row.event.identifier))
+            if (row.patient_key, one.identifier) not in told:
+                yield Row(row.line, row.patient_key, _gone(row.event, one.identifier))
 
 
 def _is_fed(event: Event) -> bool:
