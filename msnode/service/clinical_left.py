@@ -19,13 +19,20 @@ OnRecord = dict[str, list[Recorded]]
 
 
 def on_record(database: sa.Engine, patient_key: str, source: str) -> OnRecord:
-    """What the searches of a source have put on record of a patient, as far as it has versions."""
+    """What the searches of a source have put on record under a key, as far as it has versions.
+
+    Under this key alone: of an ID that is one patient with it here, the source tells elsewhere.
+    """
     found: OnRecord = {}
     with database.connect() as connection:
         for one in of_patient(connection, patient_key):
             teller, _, name = one.provenance.file.rpartition(" ")
-            mine = (teller, one.provenance.imported_by) == (source, source)
-            if mine and one.event.kind != "withdrawn" and one.event.replaces.startswith(FED):
+            told_by = teller, one.provenance.imported_by, one.patient_key
+            if (
+                told_by == (source, source, patient_key)
+                and one.event.kind != "withdrawn"
+                and one.event.replaces.startswith(FED)
+            ):
                 found.setdefault(name, []).append(one)
     return found
 

@@ -153,7 +153,9 @@ class ClinicalSearch(threading.Thread):
         found = [*patients, *self._said_of(ids, since)]
         if since is None and len(found) == len(patients):
             scope = ""
-        earlier = on_record(self._database, due.patient_key, self._source.name)
+        named = {one.system: one.issuer for one in self._source.issuers}
+        key = self._key_of(who.patient_id, named.get(system, ""))
+        earlier = on_record(self._database, key, self._source.name)
         left = list(self._left(earlier, due.since)) if ids else []
         found += [one for one in left if any(is_about(one, name) for name in ids)]
         moved = [one for one in left if is_of_others(one, ids, self._base)]

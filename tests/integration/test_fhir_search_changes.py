@@ -13,6 +13,7 @@ from msnode.config import CodeOfKind
 from msnode.retention.forget import forget_events
 from msnode.service.clinical_search import ClinicalSearch
 from msnode.store.database import open_database
+from msnode.store.merges import merge
 from msnode.store.schema import migrate
 from tests.fhir_server import Resource, Server, serving
 from tests.integration.fhir_site import (
@@ -174,6 +175,25 @@ def test_what_was_another_patients_is_now_his_whichever_is_asked_for_first(
         assert search.ask()
     assert values(tmp_path, engine) == []
     assert [one.value for one in known(tmp_path, engine, "9999").edss()] == [4.0]
+
+
+def test_what_is_told_of_an_id_that_is_one_with_another_here_stays(
+    ehr: Server, engine: sa.Engine, tmp_path: Path
+) -> None:
+    ehr.add(patient("5000", "new"))
+    ehr.add(edss(1, 4.0, "new"))
+    ehr.add(edss(2, 5.0))
+    keys = with_study(tmp_path, engine), with_study(tmp_path, engine, "5000", 2)
+    with engine.begin() as connection:
+        merge(connection, *keys, "admin")
+    search = asking(tmp_path, engine, source(ehr.url))
+    for _ in range(2):
+        assert search.ask()
+    ehr.add(edss(1, 4.5, "new", status="corrected", meta=now()))
+    for _ in range(4):
+        time.sleep(0.02)
+        assert search.ask()
+    assert values(tmp_path, engine) == [4.5, 5.0]
 
 
 def test_after_forgetting_a_new_study_asks_also_where_the_last_search_failed(
