@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -178,7 +179,7 @@ class Server:
         return 200, self.search(target)
 
     def search(self, target: str) -> Resource:
-        """A page of a search by identifier, patient or subject."""
+        """A page of a search by identifier, patient or _id, code and time of the last change."""
         self.asked.append(target)
         parts = urlsplit(target)
         kind, asked = parts.path.rpartition("/")[2], parse_qs(parts.query)
@@ -189,6 +190,13 @@ class Server:
             who = asked["patient"][0]
             who = who if who.startswith("Patient/") else f"Patient/{who}"
             found = [one for one in found if one["subject"]["reference"] == who]
+        if "_id" in asked:
+            found = [one for one in found if one["id"] in asked["_id"][0].split(",")]
+        if "code" in asked:
+            found = [one for one in found if _has_code(one, asked["code"][0])]
+        if "_lastUpdated" in asked:
+            since = datetime.fromisoformat(asked["_lastUpdated"][0].removeprefix("ge"))
+            found = [one for one in found if _updated(one) >= since]
         start = int(asked.get("_start", ["0"])[0])
         entries = [{"resource": one} for one in found[start : start + self.page]]
         bundle: Resource = {"resourceType": "Bundle", "type": "searchset", "entry": entries}
@@ -197,6 +205,20 @@ class Server:
             origin = self.url.removesuffix("/fhir")
             bundle["link"] = [{"relation": "next", "url": origin + rest}]
         return bundle
+
+
+def _has_code(resource: Resource, wanted: str) -> bool:
+    """Whether it has one of the codes of a search; SYSTEM| stands for any code of the system."""
+    concept = resource.get("code") or resource.get("medicationCodeableConcept") or {}
+    codings = concept.get("coding", [])
+    named = {f"{one.get('system', '')}|{code}" for one in codings for code in (one["code"], "")}
+    return not named.isdisjoint(wanted.split(","))
+
+
+def _updated(resource: Resource) -> datetime:
+    """When it was changed; what does not say so, just now."""
+    told = resource.get("meta", {}).get("lastUpdated")
+    return datetime.fromisoformat(told) if told else datetime.now(UTC)
 
 
 class Handler(BaseHTTPRequestHandler):

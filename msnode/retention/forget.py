@@ -97,8 +97,8 @@ def forget(database: sa.Engine, folder: Path, uid: str, trail: audit.Trail = aud
         hand_over(connection, study)
         of_them = prior_studies.c.prior_key.in_([study, *fetched])
         connection.execute(prior_studies.delete().where(of_them))
+        forget_searches(connection, keys)  # first: a search under way must not add some meanwhile
         event_store.delete(connection, keys)
-        forget_searches(connection, keys)
         forget_messages(connection, keys)
         forget_orders(connection, keys, study)
         prediction_store.delete(connection, patient)
@@ -159,8 +159,8 @@ def forget_events(database: sa.Engine, folder: Path, patient_key: str) -> int:
         if not (is_told or event_store.number(connection, keys)):
             raise MsnodeError("there is no clinical event of this patient here")
         _forget_in_copies(folder, None, keys, keys)
+        pause_searches(connection, keys)  # first: a search under way must not add some meanwhile
         count = event_store.delete(connection, keys)
-        pause_searches(connection, keys)
         prediction_store.delete(connection, keys)
         if not connection.scalar(sa.select(sa.exists().where(studies.c.patient_key.in_(keys)))):
             forget_merges(connection, keys)

@@ -5,7 +5,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -19,11 +19,11 @@ from msnode.config import FhirReceive
 from msnode.errors import Refused
 from msnode.service.fhir_capability import capability
 from msnode.store.patients import patient_key
-from msnode.twin.clinical.event_csv import Flaw, RefusedRow
+from msnode.twin.clinical.event_csv import Flaw, RefusedRow, Row
 from msnode.twin.clinical.event_hl7 import MergeRow
 from msnode.twin.clinical.event_import import Imported, import_told
 from msnode.twin.clinical.events import Provenance
-from msnode.twin.clinical.fhir_feed import Passed, Told, Vanished, read_feed
+from msnode.twin.clinical.fhir_feed import Passed, Told, Vanished, read_feed, tellers
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +81,14 @@ class ClinicalIntake:
         self._trail.imported(caller, "FHIR Bundle")
         done = Imported()
         if not (is_whole and wrong):
-            done, late = self._kept(told, caller, whole=is_whole)
+            done, late = self._kept(told, tellers(entries, caller), whole=is_whole)
             wrong = sorted(
                 {row.line: row for row in (*wrong, *late)}.values(), key=lambda r: r.line
             )
-        passed = {one.line for one in told if isinstance(one, Passed | Vanished)}
-        passed -= {one.line for one in told if not isinstance(one, Passed | Vanished)}
+        said = {one.line for one in told if not isinstance(one, Passed | Vanished)}
+        passed = {one.line for one in told} - said - done.vanished
+        withdrawn = {one.line for one in told if _is_withdrawal(one)} - passed
+        withdrawn -= {one.line for one in told if not _is_withdrawal(one)}
         _count(done, wrong, passed)
         log.info(
             "fhir bundle caller=%r entries=%d added=%d known=%d passed=%d refused=%d",
@@ -94,7 +96,7 @@ class ClinicalIntake:
         )  # fmt: skip
         if is_whole and wrong:
             return 422, outcome([_issue(flaw, row.line) for row in wrong for flaw in row.flaws])
-        return 200, _response(bundle["type"], len(entries), wrong, passed)
+        return 200, _response(bundle["type"], len(entries), wrong, passed, withdrawn)
 
     def _told(self, entries: list[Any], caller: str, at: str) -> list[Told]:
         """What the entries say; what asks for anything but to be written is refused."""
@@ -112,18 +114,24 @@ class ClinicalIntake:
         ]
 
     def _kept(
-        self, told: list[Told], caller: str, *, whole: bool
+        self, told: list[Told], teller_of: Callable[[int], str], *, whole: bool
     ) -> tuple[Imported, list[RefusedRow]]:
         rows = [one for one in told if not isinstance(one, Passed | RefusedRow)]
-        origin = partial(
-            Provenance, "fhir", caller, imported_at=time.time(), imported_by=getpass.getuser()
-        )
+        account, now = getpass.getuser(), time.time()
+
+        def origin(line: int) -> Provenance:
+            return Provenance("fhir", teller_of(line), line, now, account)
+
         return import_told(self._database, rows, origin, self._heard, whole=whole)
 
     def _heard(self, pair: MergeRow) -> None:
         """The audit trail hears whose records became one."""
         for patient in pair.patients:
             self._trail.patient_record("fhir", Access.UPDATED, patient)
+
+
+def _is_withdrawal(one: Told) -> bool:
+    return isinstance(one, Row) and one.event.kind == "withdrawn"
 
 
 def _is_written(entry: Resource) -> bool:
@@ -170,7 +178,9 @@ def _issue(flaw: Flaw, line: int, severity: str = "error") -> Resource:
     }  # fmt: skip
 
 
-def _response(kind: str, number: int, wrong: list[RefusedRow], passed: set[int]) -> Resource:
+def _response(
+    kind: str, number: int, wrong: list[RefusedRow], passed: set[int], withdrawn: set[int]
+) -> Resource:
     """An answer with a response for each entry (R4, 3.1.0.11)."""
     flaws: Mapping[int, tuple[Flaw, ...]] = {row.line: row.flaws for row in wrong}
     entries = []
@@ -181,6 +191,9 @@ def _response(kind: str, number: int, wrong: list[RefusedRow], passed: set[int])
             response = {"status": "422 Unprocessable Entity", "outcome": outcome(issues)}
         elif line in passed:
             fix = "it is about nothing that is kept here, and was left out"
+            response["outcome"] = outcome([_issue(Flaw("", fix), line, "information")])
+        elif line in withdrawn:
+            fix = "it tells of nothing that holds: what it told before is withdrawn"
             response["outcome"] = outcome([_issue(Flaw("", fix), line, "information")])
         entries.append({"response": response})
     answered = "transaction-response" if kind == "transaction" else "batch-response"

@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from msnode.errors import MsnodeError
 from msnode.store.database import instances, metadata, studies
 
 clinical_searches = sa.Table(
@@ -20,6 +21,8 @@ clinical_searches = sa.Table(
     sa.Column("since", sa.Float),  # when the last search that ended well began, unix s
     sa.Column("failures", sa.Integer, nullable=False),  # since then
     sa.Column("detail", sa.Text, nullable=False),  # why the last one failed; names no patient
+    # hash of what the last search that ended well asked for; "" where it found nothing
+    sa.Column("scope", sa.String(32)),
 )
 
 NEVER = 1e12
@@ -36,13 +39,23 @@ class Due:
         patient_key: see `store.patients`.
         path: of an image of his newest study, relative to the data folder: it has his ID.
         since: unix s at which the last search that ended well began; None for none.
+        scope: what that one asked for; "" where it found nothing, None where that is not known.
         failures: attempts since then.
+        asked_at: unix s, now.
+        due_at: unix s at which somebody else may begin it: with `asked_at` the lease.
     """
 
     patient_key: str
     path: str
     since: float | None
+    scope: str | None
     failures: int
+    asked_at: float
+    due_at: float
+
+
+class LeaseLost(MsnodeError):
+    """A search that took too long, or whose patient was forgotten meanwhile: it counts no more."""
 
 
 class ClinicalSearches:
@@ -80,16 +93,18 @@ class ClinicalSearches:
         query = (
             sa.select(
                 studies.c.patient_key, columns.asked_at, columns.due_at, columns.since,
-                columns.failures, newest.label("newest"),
+                columns.scope, columns.failures, newest.label("newest"),
             )
             .join(clinical_searches, mine, isouter=True)
             .where(studies.c.patient_key != "", studies.c.images_deleted_at.is_(None))
             .group_by(studies.c.patient_key, columns.asked_at, columns.due_at, columns.since,
-                      columns.failures)
+                      columns.scope, columns.failures)
             .having(sa.or_(
                 columns.due_at.is_(None), columns.due_at <= now,
-                sa.and_(newest > columns.asked_at, columns.failures == 0, columns.due_at > now,
-                        columns.since.is_not(None)),
+                sa.and_(newest > columns.asked_at, sa.or_(
+                    columns.due_at == NEVER,
+                    sa.and_(columns.failures == 0, columns.since.is_not(None)),
+                )),
             ))
             .order_by(sa.func.coalesce(columns.due_at, 0.0), newest)
             .limit(1)
@@ -101,7 +116,8 @@ class ClinicalSearches:
             path = connection.scalar(_image(row.patient_key))
         if path is None:  # its images are not on record yet, or not any more
             return None
-        return Due(row.patient_key, path, row.since, row.failures or 0)
+        return Due(row.patient_key, path, row.since, row.scope, row.failures or 0, now,
+                   now + LEASE_S)  # fmt: skip
 
     def _claimed(self, connection: sa.Connection, row: Any, now: float) -> bool:
         """Take it, unless another host has just done so."""
@@ -123,24 +139,54 @@ class ClinicalSearches:
         values = {"asked_at": now, "due_at": now + LEASE_S}
         return connection.execute(taken, values).rowcount == 1
 
-    def end(self, due: Due, due_at: float, *, began: float | None = None, detail: str = "") -> None:
-        """Say what became of a search.
+    def hold(self, connection: sa.Connection, due: Due) -> None:
+        """Keep a search from being paused or begun by others until the transaction ends.
+
+        Raises:
+            LeaseLost: that has happened.
+        """
+        # an update, as it locks in SQLite, too
+        held = clinical_searches.update().where(self._leased(due)).values(due_at=due.due_at)
+        if connection.execute(held).rowcount != 1:
+            raise LeaseLost("somebody else has this search, or its patient was forgotten")
+
+    def end(
+        self, due: Due, due_at: float, *, began: float | None = None, scope: str | None = None
+    ) -> None:
+        """Say that a search was answered; it changes nothing where the lease was lost.
 
         Args:
             due: as begun.
             due_at: when it is to be repeated, unix s.
-            began: unix s, where it ended well; else it has failed.
+            began: unix s; the next one asks for what has changed since. None where something of the
+                answer was refused: the next one asks for what this one asked for.
+            scope: what it asked for.
+        """
+        values: dict[str, object] = {"due_at": due_at, "detail": "", "failures": 0}
+        if began is not None:
+            values |= {"since": began, "scope": scope}
+        self._end(due, values)
+
+    def fail(self, due: Due, due_at: float, detail: str) -> None:
+        """Say that a search has failed; likewise.
+
+        Args:
+            due: as begun.
+            due_at: when it is to be repeated, unix s.
             detail: why; names no patient.
         """
-        columns = clinical_searches.c
-        values: dict[str, object] = {"due_at": due_at, "detail": detail}
-        if began is None:
-            values["failures"] = due.failures + 1
-        else:
-            values |= {"since": began, "failures": 0}
-        same = sa.and_(columns.source == self._source, columns.patient_key == due.patient_key)
+        self._end(due, {"due_at": due_at, "detail": detail, "failures": due.failures + 1})
+
+    def _end(self, due: Due, values: dict[str, object]) -> None:
         with self._database.begin() as connection:
-            connection.execute(clinical_searches.update().where(same), values)
+            connection.execute(clinical_searches.update().where(self._leased(due)), values)
+
+    def _leased(self, due: Due) -> sa.ColumnElement[bool]:
+        columns = clinical_searches.c
+        return sa.and_(
+            columns.source == self._source, columns.patient_key == due.patient_key,
+            columns.asked_at == due.asked_at, columns.due_at == due.due_at,
+        )  # fmt: skip
 
 
 def _image(patient_key: str) -> sa.Select[str]:
@@ -157,10 +203,15 @@ def _image(patient_key: str) -> sa.Select[str]:
 def pause_searches(connection: sa.Connection, keys: Collection[str]) -> None:
     """Ask for these patients no more, until a new study of theirs comes.
 
-    Else what was deleted would come back.
+    Else what was deleted would come back. A search that is under way has lost its lease; the next
+    one asks for what has changed since the last.
     """
-    mine = clinical_searches.c.patient_key.in_(keys)
-    connection.execute(clinical_searches.update().where(mine).values(due_at=NEVER))
+    columns = clinical_searches.c
+    since = sa.func.coalesce(columns.since, columns.asked_at)
+    values = {"due_at": NEVER, "failures": 0, "since": since, "scope": None}
+    connection.execute(
+        clinical_searches.update().where(columns.patient_key.in_(keys)).values(values)
+    )
 
 
 def forget_searches(connection: sa.Connection, keys: Collection[str]) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,11 +14,15 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from msnode.config import FhirSource, Retry
 from msnode.service.clinical_search import ClinicalSearch
-from msnode.store.database import instances, open_database, studies
+from msnode.store.database import clinical_events, instances, open_database, studies
 from msnode.store.patients import patient_key, patient_secret
 from msnode.store.schema import migrate
+from msnode.twin.clinical.course import Course, course
+from msnode.twin.clinical.event_store import of_patient
+from tests.fhir_server import Resource
 
 SYSTEM = "urn:oid:1.2.3"
+LOCAL = "urn:msnode:twin:kind"
 
 
 def source(url: str, **more: Any) -> FhirSource:
@@ -60,6 +65,42 @@ def with_study(folder: Path, engine: sa.Engine, patient: str = "4711", number: i
         connection.execute(studies.insert(), study)
         connection.execute(instances.insert(), image)
     return key
+
+
+def patient(value: str, name: str, **more: Any) -> Resource:
+    identifier = [{"system": SYSTEM, "value": value}]
+    return {"resourceType": "Patient", "id": name, "identifier": identifier} | more
+
+
+def edss(number: int, value: float, who: str = "erika", **more: Any) -> Resource:
+    made = {
+        "resourceType": "Observation", "id": f"e{number}", "status": "final",
+        "meta": {"lastUpdated": "2024-06-01T00:00:00Z"},
+        "code": {"coding": [{"system": LOCAL, "code": "edss"}]},
+        "subject": {"reference": f"Patient/{who}"},
+        "effectiveDateTime": f"2024-0{number}-01", "valueQuantity": {"value": value},
+    }  # fmt: skip
+    return made | more
+
+
+def now() -> Resource:
+    return {"lastUpdated": datetime.now(UTC).isoformat()}
+
+
+def values(folder: Path, engine: sa.Engine) -> list[float]:
+    return [one.value for one in known(folder, engine).edss()]
+
+
+def known(folder: Path, engine: sa.Engine, value: str = "4711") -> Course:
+    key = patient_key(patient_secret(folder / "patient.key"), value, "")
+    with engine.connect() as connection:
+        events = [one.event for one in of_patient(connection, key)]
+    return course(events, [], date.today())[0]
+
+
+def rows(engine: sa.Engine) -> int:
+    with engine.connect() as connection:
+        return connection.scalar(sa.select(sa.func.count()).select_from(clinical_events)) or 0
 
 
 def main(folder: Path, url: str, base: str) -> None:

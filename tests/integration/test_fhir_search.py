@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,22 @@ import sqlalchemy as sa
 
 from msnode.retention.forget import forget_events
 from msnode.store.clinical_searches import LEASE_S, ClinicalSearches, clinical_searches
-from msnode.store.database import clinical_events, open_database
-from msnode.store.patients import patient_key, patient_secret
+from msnode.store.database import open_database
 from msnode.store.schema import migrate
-from msnode.twin.clinical.course import Course, course
-from msnode.twin.clinical.event_store import of_patient
 from tests.fhir_server import Resource, Server, serving
-from tests.integration.fhir_site import SYSTEM, asking, source, with_study
+from tests.integration.fhir_site import (
+    LOCAL,
+    asking,
+    edss,
+    known,
+    now,
+    patient,
+    rows,
+    source,
+    with_study,
+)
 
 KILLS = int(os.environ.get("MSNODE_KILLS", "3"))
-LOCAL = "urn:msnode:twin:kind"
 
 
 @pytest.fixture
@@ -35,40 +41,12 @@ def ehr() -> Iterator[Server]:
         yield running
 
 
-def patient(value: str, name: str, **more: Any) -> Resource:
-    identifier = [{"system": SYSTEM, "value": value}]
-    return {"resourceType": "Patient", "id": name, "identifier": identifier} | more
-
-
-def edss(number: int, value: float, who: str = "erika", **more: Any) -> Resource:
-    made = {
-        "resourceType": "Observation", "id": f"e{number}", "status": "final",
-        "meta": {"lastUpdated": "2024-06-01T00:00:00Z"},
-        "code": {"coding": [{"system": LOCAL, "code": "edss"}]},
-        "subject": {"reference": f"Patient/{who}"},
-        "effectiveDateTime": f"2024-0{number}-01", "valueQuantity": {"value": value},
-    }  # fmt: skip
-    return made | more
-
-
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
     made = open_database(database_url)
     migrate(made)
     yield made
     made.dispose()
-
-
-def known(folder: Path, engine: sa.Engine, value: str = "4711") -> Course:
-    key = patient_key(patient_secret(folder / "patient.key"), value, "")
-    with engine.connect() as connection:
-        events = [one.event for one in of_patient(connection, key)]
-    return course(events, [], date.today())[0]
-
-
-def rows(engine: sa.Engine) -> int:
-    with engine.connect() as connection:
-        return connection.scalar(sa.select(sa.func.count()).select_from(clinical_events)) or 0
 
 
 def test_all_pages_of_a_patient_come_and_changes_follow(
@@ -90,7 +68,7 @@ def test_all_pages_of_a_patient_come_and_changes_follow(
     assert rows(engine) == 7  # one of them is that no end of the treatment is told
     assert any("_start=4" in target for target in ehr.asked)
     assert not any("_lastUpdated" in target for target in ehr.asked)
-    ehr.add(edss(3, 3.5, meta={"lastUpdated": "2024-07-01T00:00:00Z"}, status="amended"))
+    ehr.add(edss(3, 3.5, meta=now(), status="amended"))
     time.sleep(0.02)
     assert search.ask()
     assert [one.value for one in known(tmp_path, engine).edss()] == [2.0, 2.0, 3.5, 2.0, 2.0]
@@ -122,6 +100,19 @@ def test_a_merged_patient_is_followed(ehr: Server, engine: sa.Engine, tmp_path: 
     with_study(tmp_path, engine)
     assert asking(tmp_path, engine, source(ehr.url)).ask()
     assert [one.value for one in known(tmp_path, engine).edss()] == [4.0]
+
+
+def test_who_was_replaced_at_another_server_is_not_followed_here(
+    ehr: Server, engine: sa.Engine, tmp_path: Path
+) -> None:
+    link = [{"type": "replaced-by", "other": {"reference": "https://b.example/fhir/Patient/max"}}]
+    ehr.add(patient("4711", "erika", link=link))
+    ehr.add(patient("9999", "max"))
+    ehr.add(edss(1, 9.0, "max"))
+    with_study(tmp_path, engine)
+    assert asking(tmp_path, engine, source(ehr.url)).ask()
+    assert not known(tmp_path, engine).edss()
+    assert not known(tmp_path, engine, "9999").events
 
 
 ELSEWHERE = {"relation": "next", "url": "http://127.0.0.1:1/steal"}
@@ -208,7 +199,7 @@ def test_whoever_is_killed_asks_again_and_doubles_nothing(
     with_study(tmp_path, engine)
     command = [sys.executable, "-m", "tests.integration.fhir_site", str(tmp_path), database_url]
     for number in range(1, KILLS + 1):
-        ehr.add(edss(number % 6 + 1, number % 9 / 2 + 1, id=f"e{number}",
+        ehr.add(edss(number % 6 + 1, number % 9 / 2 + 1, id=f"e{number}", meta=now(),
                      effectiveDateTime=f"{2000 + number}-01-01"))  # fmt: skip
         process = subprocess.Popen([*command, ehr.url], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None

@@ -149,7 +149,9 @@ def _of_observation(resource: Resource) -> Cells | Flaw:
     if resource["status"] not in STATUSES:
         return Flaw("status", "only what is final, amended or corrected goes on record")
     quantity = resource.get("valueQuantity", {})
-    if "comparator" in quantity or "dataAbsentReason" in resource:
+    if "dataAbsentReason" in resource:
+        return Flaw("dataAbsentReason", "give a value: without one there is nothing to record")
+    if "comparator" in quantity:
         return Flaw("value", "give a value, no bound of it (comparator)")
     value = resource.get("valueString", quantity.get("value", ""))
     when = _day(resource.get("effectiveDateTime", ""))
@@ -186,11 +188,11 @@ def _of_medication(resource: Resource) -> Iterator[Cells | Flaw]:
         yield Flaw("status", "only what is active, completed or stopped goes on record")
         return
     period = resource.get("effectivePeriod", {})
+    if resource["status"] != "active" and "end" not in period:
+        yield Flaw("effectivePeriod.end", "of what is completed or stopped give the end")
+        return
     if not {"start", "end"} & period.keys():
         yield Flaw("effectivePeriod", "give its start, its end, or both")
-    if resource["status"] != "active" and "end" not in period:
-        yield Flaw("effectivePeriod", "of what is completed or stopped give the end")
-        return
     for edge, kind in (("start", "treatment_begun"), ("end", "treatment_stopped")):
         if edge in period:
             yield {"date": _day(period[edge]), "kind": kind, "value": name} | _common(resource)

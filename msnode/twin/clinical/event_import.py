@@ -21,6 +21,7 @@ from msnode.twin.clinical.event_hl7 import MergeRow, read_messages
 from msnode.twin.clinical.event_store import add, birth_years
 from msnode.twin.clinical.events import FED, Provenance, Recorded
 from msnode.twin.clinical.feed_versions import with_versions
+from msnode.twin.clinical.fhir_feed import Vanished
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ BATCH = 2000
 waits some 0.1 s at most for the database."""
 Read = Row | RefusedRow | MergeRow
 Hear = Callable[[MergeRow], None]
+First = Callable[[sa.Connection], None]
 Reader = Callable[[Path, KeyOf, date], Iterator[Read]]
 READERS: dict[str, tuple[str, Reader, str]] = {
     ".json": ("fhir", read_bundle, "entry"),
@@ -45,16 +47,19 @@ class Imported:
         added: are on record now.
         known: were on record before, or stood in the file twice.
         refused: are not.
+        vanished: lines that took back what they had told before.
     """
 
     added: int = 0
     known: int = 0
     refused: int = 0
+    vanished: frozenset[int] = frozenset()
 
     def __add__(self, other: "Imported") -> "Imported":
         return Imported(
-            self.added + other.added, self.known + other.known, self.refused + other.refused
-        )
+            self.added + other.added, self.known + other.known, self.refused + other.refused,
+            self.vanished | other.vanished,
+        )  # fmt: skip
 
 
 def import_events(
@@ -100,6 +105,7 @@ def import_told(
     heard: Hear,
     *,
     whole: bool,
+    first: First = lambda _: None,
 ) -> tuple[Imported, list[RefusedRow]]:
     """Add what another system told, for good once this returns; the same again adds nothing.
 
@@ -109,6 +115,7 @@ def import_told(
         origin: makes the provenance of a line.
         heard: hears of each two IDs that have become one patient.
         whole: one row that is refused keeps out all others.
+        first: comes first in each transaction; what it raises keeps the rows out.
 
     Returns:
         What became of the rows, and those that are refused.
@@ -121,7 +128,9 @@ def import_told(
     account = origin(line=0).imported_by
     while batch := list(islice(waiting, None if whole else BATCH)):
         try:
-            total += _add(database, batch, account, origin, refused.append, heard, whole=whole)
+            total += _add(
+                database, batch, account, origin, refused.append, heard, first, whole=whole
+            )
         except _KeptOut as kept:
             return Imported(refused=len(batch)), kept.rows
     return total, refused
@@ -147,12 +156,14 @@ def _add(
     origin: Callable[..., Provenance],
     refuse: Callable[[RefusedRow], None],
     heard: Hear,
+    first: First = lambda _: None,
     *,
     whole: bool = False,
 ) -> Imported:
     """Add a batch in one transaction."""
     try:
         with database.begin() as connection:
+            first(connection)
             done, refused = take(connection, batch, account, origin, heard)
             if whole and refused:
                 raise _KeptOut(refused)
@@ -186,7 +197,7 @@ def take(
     Returns:
         What became of them, and those that are left out.
     """
-    checked = list(_after_birth(connection, _with_versions(connection, batch)))
+    checked = list(_after_birth(connection, _with_versions(connection, batch, origin)))
     good = [row for row in checked if isinstance(row, Row)]
     added = add(
         connection, (Recorded(row.patient_key, row.event, origin(line=row.line)) for row in good)
@@ -198,15 +209,19 @@ def take(
         heard(pair)
     refused = [row for row in checked if isinstance(row, RefusedRow)]
     taken = added + len(merged)
-    return Imported(taken, len(checked) - len(refused) - taken, len(refused)), refused
+    vanished = frozenset(row.line for row in checked if isinstance(row, Vanished))
+    return Imported(taken, len(checked) - len(refused) - taken, len(refused), vanished), refused
 
 
-def _with_versions(connection: sa.Connection, batch: Sequence[Read]) -> Sequence[Read]:
+def _with_versions(
+    connection: sa.Connection, batch: Sequence[Read], origin: Callable[..., Provenance]
+) -> Sequence[Read]:
     """The batch with what resources of other systems mean for what is on record."""
     fed = [one for one in batch if isinstance(one, Row) and _is_fed(one)]
     if not fed:
         return batch
-    return [*(one for one in batch if not _is_fed(one)), *with_versions(connection, fed)]
+    counted = with_versions(connection, fed, lambda line: origin(line=line).file)
+    return [*(one for one in batch if not _is_fed(one)), *counted]
 
 
 def _is_fed(one: Read) -> bool:

@@ -13,7 +13,9 @@ VERSION = "@"
 FED = "fhir/"
 """Begins what the resources of other systems are called here: all of them come as versions, of
 which the first replaces nothing."""
-TIME = re.compile("[0-9]{14}")
+DIGITS = 20
+"""Of a time with microseconds."""
+TIME = re.compile("[0-9]{14}(?:[0-9]{6})?")
 """What is called NAME@TIME and replaces NAME is a version of it, and replaces all earlier versions,
 too, whichever of them has arrived."""
 
@@ -157,8 +159,14 @@ def sift(events: Iterable[Event]) -> Sifted:
         for event in distinct
     }
     for versions in _versions(distinct).values():
-        for when, identity in versions:  # of two at one time neither is the later: they contradict
-            targets[identity] += [other for before, other in versions if before < when]
+        for when, identity in versions:
+            targets[identity] += [
+                other
+                for before, other in versions
+                # of two at one time neither is the later: they contradict; a withdrawal holds
+                if before < when
+                or (before == when and kinds[identity] == "withdrawn" != kinds[other])
+            ]
     gone = {target for of_one in targets.values() for target in of_one}
     circular = {start for start in gone if _reaches(start, start, targets)}
     return Sifted(
@@ -188,7 +196,7 @@ def _versions(events: Iterable[Event]) -> dict[str, list[tuple[str, str]]]:
     for event in events:
         name, _, when = event.identifier.rpartition(VERSION)
         if name and name == event.replaces and TIME.fullmatch(when):
-            found.setdefault(event.replaces, []).append((when, event.identity))
+            found.setdefault(event.replaces, []).append((when.ljust(DIGITS, "0"), event.identity))
     return found
 
 

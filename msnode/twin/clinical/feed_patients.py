@@ -18,13 +18,16 @@ class FeedPatients:
     Args:
         entries: of the Bundle.
         feed: the systems of their identifiers.
+        base: base URL of the server that has them, where it was asked; "" where it is not known.
     """
 
-    def __init__(self, entries: Sequence[Any], feed: ClinicalFeed) -> None:
+    def __init__(self, entries: Sequence[Any], feed: ClinicalFeed, base: str = "") -> None:
+        self._base = base.rstrip("/")
         self._issuers = {one.system: one.issuer for one in feed.issuers}
         if feed.patient_system:
             self._issuers[feed.patient_system] = ""
         self._named: dict[str, set[Who | None]] = {}
+        self._placed: dict[str, set[tuple[str, Who | None]]] = {}
         for entry in entries:
             resource = entry.get("resource") if isinstance(entry, dict) else None
             if isinstance(resource, dict) and resource.get("resourceType") == "Patient":
@@ -36,33 +39,51 @@ class FeedPatients:
             who = self._who(resource)
         except (KeyError, TypeError, AttributeError, ValueError):
             who = None  # it is refused as an entry, and so is what refers to it
-        for name in _names(entry, resource):
-            self._named.setdefault(name, set()).add(who)
+        url, identity = entry.get("fullUrl"), resource.get("id")
+        if isinstance(url, str):
+            self._named.setdefault(url, set()).add(who)
+        if isinstance(identity, str):
+            self._placed.setdefault(identity, set()).add((_base(entry) or self._base, who))
 
     def of(self, entry: Resource) -> Who | None:
         """The patient that an entry is about; None where that is not known, or not for sure."""
         resource = entry["resource"]
         if resource["resourceType"] == "Patient":
             return self._who(resource)
-        return self._referred(resource["subject"])
+        return self._referred(resource.get("subject", {}), entry)
 
-    def replaced_by(self, resource: Resource) -> tuple[str, str] | None:
+    def replaced_by(self, entry: Resource) -> tuple[str, str] | None:
         """The patient that took another's place; ("", "") where that is nobody who is known."""
+        resource = entry["resource"]
         links = [one for one in resource.get("link", []) if one["type"] == "replaced-by"]
         if not links:
             return None
-        return (self._referred(links[0]["other"]) if len(links) == 1 else None) or ("", "")
+        return (self._referred(links[0]["other"], entry) if len(links) == 1 else None) or ("", "")
 
-    def _referred(self, reference: Resource) -> Who | None:
+    def _referred(self, reference: Resource, entry: Resource) -> Who | None:
+        """Whom a reference of an entry means."""
         if "reference" in reference:
             told = str(reference["reference"])
-            found = self._named.get(told) or self._named.get(_relative(told))
-            if found is not None:
+            if found := self._named.get(told) or self._found(told, entry):
                 return next(iter(found)) if len(found) == 1 else None
             if search := re.fullmatch(r"Patient\?identifier=([^|&]*)\|([^|&]+)", told):
                 return self._known(unquote(search[1]), unquote(search[2]))
         identifier = reference.get("identifier", {})
         return self._known(identifier.get("system", ""), identifier.get("value", ""))
+
+    def _found(self, told: str, entry: Resource) -> set[Who | None]:
+        """Whom the reference may mean: a relative one those at the same server (R4, 2.36.4.1).
+
+        An id says nothing about the Patient of the same id at another server.
+        """
+        parts = re.fullmatch(r"(?:(.+)/)?Patient/([A-Za-z0-9.-]{1,64})(?:/_history/.*)?", told)
+        if parts is None:
+            return set()
+        placed = self._placed.get(parts[2], set())
+        if parts[1]:
+            return {who for base, who in placed if base == parts[1]}
+        here = _base(entry) or self._base
+        return {who for base, who in placed if not base or not here or base == here}
 
     def _known(self, system: str, value: str) -> Who | None:
         """Who has an identifier of a system that is configured."""
@@ -86,13 +107,7 @@ def _issuer(identifier: Resource) -> str:
     return str(identifier.get("assigner", {}).get("display") or identifier.get("system") or "")
 
 
-def _names(entry: Resource, resource: Resource) -> list[str]:
-    """By which others refer to a Patient."""
-    names = [entry.get("fullUrl"), f"Patient/{resource['id']}" if "id" in resource else None]
-    return [name for name in names if isinstance(name, str)]
-
-
-def _relative(reference: str) -> str:
-    """Type and id of an absolute or versioned reference."""
-    found = re.search(r"(Patient/[A-Za-z0-9.-]{1,64})(/_history/.*)?$", reference)
-    return found[1] if found else reference
+def _base(entry: Resource) -> str:
+    """Base URL of the server that an entry's fullUrl names; "" where it names none."""
+    found = re.fullmatch(r"(https?://.+)/[A-Za-z]+/[A-Za-z0-9.-]{1,64}", str(entry.get("fullUrl")))
+    return found[1] if found else ""

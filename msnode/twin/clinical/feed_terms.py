@@ -12,6 +12,11 @@ WITHOUT_UNIT = frozenset({"1", "{score}", "{count}", "{#}", ""})
 FOUND = {"52101004": "present", "10828004": "present", "2667000": "absent", "260385009": "absent"}
 """SNOMED CT: present, positive; absent, negative."""
 
+ENCOUNTERS = {"entered-in-error": "entered-in-error", "cancelled": "cancelled"} | dict.fromkeys(
+    ("in-progress", "onleave", "finished"), "final"
+)
+"""Status of an Observation by that of an Encounter; one that is planned holds not yet."""
+
 
 def in_our_terms(resource: Resource, feed: ClinicalFeed) -> Resource:
     """The same resource with our codes beside the site's, its value and time as we read them."""
@@ -22,7 +27,7 @@ def in_our_terms(resource: Resource, feed: ClinicalFeed) -> Resource:
     if kind == "MedicationStatement":
         concept = _with_ours(resource.get("medicationCodeableConcept", {}), known)
         is_treatment = code_of(concept, LOCAL) == TREATMENT
-        return resource if is_treatment else {"resourceType": "another medication"}
+        return resource if is_treatment else resource | {"medicationCodeableConcept": {}}
     if kind not in ("Observation", "Condition"):
         return resource
     resource = resource | {"code": _with_ours(resource["code"], known)}
@@ -55,14 +60,17 @@ def _observation(resource: Resource) -> Resource:
     return resource
 
 
+def is_treatment(resource: Resource) -> bool:
+    """Whether a MedicationStatement, in our terms, is about a treatment of MS."""
+    return bool(resource["medicationCodeableConcept"])
+
+
 def _encounter(resource: Resource, known: dict[tuple[str, str], Any]) -> Resource:
-    """An Encounter for a relapse as that: an Observation on the day on which it began."""
+    """An Encounter as an Observation on the day on which it began: of a relapse, or of nothing."""
     concepts = [*resource.get("reasonCode", []), *resource.get("type", [])]
     ours = [code_of(_with_ours(one, known), LOCAL) for one in concepts]
-    happens = resource["status"] in ("in-progress", "onleave", "finished", "entered-in-error")
-    if "relapse" not in ours or not happens:
-        return {"resourceType": "Encounter without a relapse"}
-    status = "entered-in-error" if resource["status"] == "entered-in-error" else "final"
+    is_relapse = "relapse" in ours
+    status = ENCOUNTERS.get(resource["status"], "registered") if is_relapse else "final"
     kept = ("meta", "identifier", "subject")
     named = {"id": f"Encounter/{resource['id']}"} if "id" in resource else {}
     return (
@@ -71,7 +79,7 @@ def _encounter(resource: Resource, known: dict[tuple[str, str], Any]) -> Resourc
         | {
             "resourceType": "Observation",
             "status": status,
-            "code": {"coding": [{"system": LOCAL, "code": "relapse"}]},
+            "code": {"coding": [{"system": LOCAL, "code": "relapse"}]} if is_relapse else {},
             "effectiveDateTime": resource.get("period", {}).get("start", ""),
         }
     )

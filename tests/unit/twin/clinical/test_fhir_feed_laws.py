@@ -69,7 +69,7 @@ def state(resources: Sequence[Resource]) -> dict[str, list[float]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(VERSIONS, st.randoms(use_true_random=False))
 def test_the_last_version_holds_of_its_patient_in_any_order(versions: Any, random: Any) -> None:
     resources = [told(number, *one) for number, one in enumerate(versions)]
