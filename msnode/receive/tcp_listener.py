@@ -5,10 +5,11 @@ import socket
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from msnode import server_socket
+from msnode.config import Tls
 from msnode.receive.access.connection_limit import ConnectionLimit
 from msnode.receive.access.rate_limit import RateLimit
 from msnode.receive.tcp_server import PENDING, TcpServer
@@ -44,6 +45,25 @@ class Session(Protocol):
 
 
 S = TypeVar("S", bound=Session)
+
+
+def tls_for(tls: Tls | None, where: str, subjects: Iterable[str | None]) -> ServerTls | None:
+    """The TLS of a listener whose callers may be known by certificate; None without.
+
+    A certificate is asked of all where every caller is known by one.
+
+    Args:
+        tls: the files.
+        where: the key of their section.
+        subjects: of the callers; None for one who is not known by its certificate.
+
+    Raises:
+        ConfigError: the files cannot be used.
+    """
+    if tls is None:
+        return None
+    by_certificate = [subject is not None for subject in subjects]
+    return ServerTls(tls, where, is_mutual=bool(by_certificate) and all(by_certificate))
 
 
 class TcpListener(ABC, Generic[S]):

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,12 @@ from msnode.records.lesions import LesionFinding
 from msnode.records.receipt import Receipt
 from msnode.records.results import Predecessor, Report
 from msnode.records.sentences import Sentence
-from msnode.records.timeline import Ahead, Timeline
 from msnode.report.fhir_bundle import build, write_bundle
 from msnode.requestor.fhir_search import try_out
-from tests import http_receiver, lesion_reports, reports
-from tests.fhir_server import Answer, Resource, Server, flaws, serving
+from tests import http_receiver, reports
+from tests.fhir_server import Answer, Resource, Server, flaws
+from tests.integration.fhir_results import SYSTEM, hospital, result, server
 
-SYSTEM = "urn:oid:1.2.3"
 MEASURED = {
     "MS_PATTERN", "STUDY_PROB", "READ_PRIORITY", "246206008", "118565006", "NEW_LESIONS",
     "ENLARGING",
@@ -32,29 +30,13 @@ MEASURED = {
 
 @pytest.fixture
 def ehr() -> Iterator[Server]:
-    with serving() as running:
-        running.add({"resourceType": "Patient", "id": "erika",
-                     "identifier": [{"system": SYSTEM, "value": "P-0815"}]})  # fmt: skip
+    with hospital() as running:
         yield running
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Report:
-    """A result with lesions, a comparison and what is expected of the patient."""
-    folder = tmp_path / "source"
-    folder.mkdir()
-    day, ahead = date(2025, 1, 2), date(2026, 1, 2)
-    told = Timeline(
-        day,
-        new_ahead=Ahead(ahead, 0.0, 1.0, 3.0),
-        load_ahead=(Ahead(ahead, 3.8, 4.4, 5.6),),
-    )
-    found = lesion_reports.compared(lesion_reports.painted(reports.synthetic(folder, 8)))
-    return replace(found, timeline=told)
-
-
-def server(ehr: Server, **more: Any) -> FhirServer:
-    return FhirServer("ehr", fhir=ehr.url, patient_system=SYSTEM, timeout_s=2.0, **more)
+    return result(tmp_path / "source")
 
 
 def of_kind(bundle: Resource, kind: str) -> list[Resource]:

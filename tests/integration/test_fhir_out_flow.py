@@ -8,8 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -18,48 +17,31 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from msnode.config import Config, Describe, FhirServer, Folder
+from msnode.config import Config, Describe, Folder
 from msnode.deliver.deliveries import Deliveries
 from msnode.flow import Flow
 from msnode.records.images import Study
 from msnode.records.results import Report
-from msnode.records.timeline import Ahead, Timeline
 from msnode.report.fhir_bundle import write_bundle
 from msnode.store.receipts import Receipts
 from msnode.twin import Twin
-from tests import lesion_reports, reports
-from tests.fhir_server import Answer, Server, serving
+from tests import reports
+from tests.fhir_server import Answer, Server
 from tests.flows import leave, register
+from tests.integration.fhir_results import hospital, result, server
 
 KILLS = int(os.environ.get("MSNODE_KILLS", "4"))
-SYSTEM = "urn:oid:1.2.3"
 
 
 @pytest.fixture
 def ehr() -> Iterator[Server]:
-    with serving() as running:
-        running.add({"resourceType": "Patient", "id": "erika",
-                     "identifier": [{"system": SYSTEM, "value": "P-0815"}]})  # fmt: skip
+    with hospital() as running:
         yield running
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Report:
-    """A result with lesions, a comparison and what is expected of the patient."""
-    folder = tmp_path / "source"
-    folder.mkdir()
-    day, ahead = date(2025, 1, 2), date(2026, 1, 2)
-    told = Timeline(
-        day,
-        new_ahead=Ahead(ahead, 0.0, 1.0, 3.0),
-        load_ahead=(Ahead(ahead, 3.8, 4.4, 5.6),),
-    )
-    found = lesion_reports.compared(lesion_reports.painted(reports.synthetic(folder, 8)))
-    return replace(found, timeline=told)
-
-
-def server(ehr: Server, **more: Any) -> FhirServer:
-    return FhirServer("ehr", fhir=ehr.url, patient_system=SYSTEM, timeout_s=2.0, **more)
+    return result(tmp_path / "source")
 
 
 @dataclass

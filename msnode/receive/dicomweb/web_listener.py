@@ -14,7 +14,7 @@ from msnode.receive.dicomweb.web_policy import WebPolicy
 from msnode.receive.dicomweb.web_services import WebServices
 from msnode.receive.dicomweb.web_session import WebSession
 from msnode.receive.inbox.inbox import Inbox
-from msnode.receive.tcp_listener import TcpListener
+from msnode.receive.tcp_listener import TcpListener, tls_for
 from msnode.tls import ServerTls
 
 
@@ -70,15 +70,5 @@ class WebListener(TcpListener[WebSession]):
 
 
 def server_tls(web: config.Dicomweb) -> ServerTls | None:
-    """Its TLS, None without.
-
-    A certificate is asked of all where every caller is known by one.
-
-    Raises:
-        ConfigError: the files cannot be used.
-    """
-    if web.tls is None:
-        return None
-    by_certificate = [caller.subject is not None for caller in web.callers]
-    is_mutual = bool(by_certificate) and all(by_certificate)
-    return ServerTls(web.tls, "receive.dicomweb.tls", is_mutual=is_mutual)
+    """Its TLS, None without; raises as `tls_for`."""
+    return tls_for(web.tls, "receive.dicomweb.tls", (caller.subject for caller in web.callers))

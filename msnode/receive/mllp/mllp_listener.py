@@ -9,7 +9,7 @@ from msnode.receive.access.refusals import Refusals
 from msnode.receive.mllp.mllp_connection import MllpConnection
 from msnode.receive.mllp.mllp_policy import MllpPolicy
 from msnode.receive.mllp.mllp_session import MllpServices, MllpSession, Take
-from msnode.receive.tcp_listener import TcpListener
+from msnode.receive.tcp_listener import TcpListener, tls_for
 from msnode.tls import ServerTls
 
 
@@ -47,15 +47,5 @@ class MllpListener(TcpListener[MllpSession]):
 
 
 def mllp_tls(hl7: config.Hl7) -> ServerTls | None:
-    """Its TLS, None without.
-
-    A certificate is asked of all where every caller is known by one.
-
-    Raises:
-        ConfigError: the files cannot be used.
-    """
-    if hl7.tls is None:
-        return None
-    by_certificate = [caller.subject is not None for caller in hl7.callers]
-    is_mutual = bool(by_certificate) and all(by_certificate)
-    return ServerTls(hl7.tls, "receive.hl7.tls", is_mutual=is_mutual)
+    """Its TLS, None without; raises as `tls_for`."""
+    return tls_for(hl7.tls, "receive.hl7.tls", (caller.subject for caller in hl7.callers))
