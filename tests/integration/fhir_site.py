@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,10 +21,27 @@ from msnode.store.patients import patient_key, patient_secret
 from msnode.store.schema import migrate
 from msnode.twin.clinical.course import Course, course
 from msnode.twin.clinical.event_store import of_patient
-from tests.fhir_server import Resource
+from tests.fhir_server import Resource, Server, serving
 
 SYSTEM = "urn:oid:1.2.3"
 LOCAL = "urn:msnode:twin:kind"
+
+
+@contextmanager
+def clinic() -> Iterator[Server]:
+    """A server that knows one patient."""
+    with serving() as running:
+        running.add(patient("4711", "erika"))
+        yield running
+
+
+@contextmanager
+def migrated(url: str) -> Iterator[sa.Engine]:
+    """A database as the node has it."""
+    made = open_database(url)
+    migrate(made)
+    yield made
+    made.dispose()
 
 
 def source(url: str, **more: Any) -> FhirSource:

@@ -16,14 +16,14 @@ import sqlalchemy as sa
 
 from msnode.retention.forget import forget_events
 from msnode.store.clinical_searches import LEASE_S, ClinicalSearches, clinical_searches
-from msnode.store.database import open_database
-from msnode.store.schema import migrate
-from tests.fhir_server import Resource, Server, serving
+from tests.fhir_server import Resource, Server
 from tests.integration.fhir_site import (
     LOCAL,
     asking,
+    clinic,
     edss,
     known,
+    migrated,
     now,
     patient,
     rows,
@@ -36,17 +36,14 @@ KILLS = int(os.environ.get("MSNODE_KILLS", "3"))
 
 @pytest.fixture
 def ehr() -> Iterator[Server]:
-    with serving() as running:
-        running.add(patient("4711", "erika"))
+    with clinic() as running:
         yield running
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
-    made = open_database(database_url)
-    migrate(made)
-    yield made
-    made.dispose()
+    with migrated(database_url) as made:
+        yield made
 
 
 def test_all_pages_of_a_patient_come_and_changes_follow(

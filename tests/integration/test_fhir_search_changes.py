@@ -12,14 +12,14 @@ import sqlalchemy as sa
 from msnode.config import CodeOfKind
 from msnode.retention.forget import forget_events
 from msnode.service.clinical_search import ClinicalSearch
-from msnode.store.database import open_database
 from msnode.store.merges import merge
-from msnode.store.schema import migrate
-from tests.fhir_server import Resource, Server, serving
+from tests.fhir_server import Resource, Server
 from tests.integration.fhir_site import (
     asking,
+    clinic,
     edss,
     known,
+    migrated,
     now,
     patient,
     rows,
@@ -31,17 +31,14 @@ from tests.integration.fhir_site import (
 
 @pytest.fixture
 def ehr() -> Iterator[Server]:
-    with serving() as running:
-        running.add(patient("4711", "erika"))
+    with clinic() as running:
         yield running
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[sa.Engine]:
-    made = open_database(database_url)
-    migrate(made)
-    yield made
-    made.dispose()
+    with migrated(database_url) as made:
+        yield made
 
 
 def test_history_that_comes_into_reach_later_comes_whole(
