@@ -23,6 +23,7 @@ COMMANDS = {
     "lesions_group": ("lesions",),
     "twin_group": ("twin",),
     "hl7_group": ("hl7",),
+    "pages_group": ("pages", "accounts"),
     "conformance": ("conformance",),
     "learn_data": ("data",),
     "learn_train": ("train", "crossval", "evaluate", "baseline", "papers", "ablate"),

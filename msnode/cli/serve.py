@@ -11,6 +11,7 @@ from msnode import config as configuration
 from msnode import server_socket
 from msnode.cli.logs import log_to_stderr
 from msnode.cli.options import FOLDER, config_option, model_option, plain_errors
+from msnode.cli.pages_process import Child
 from msnode.cli.stopping import StopSignal, end, end_soon, in_background
 
 if TYPE_CHECKING:
@@ -56,10 +57,20 @@ def _run(config_file: Path, *, receive: bool, work: bool) -> None:
     with ExitStack() as stack:
         if service is not None:
             stack.push(service)
+            if receive and work:
+                _start_pages(config, config_file, stack)
         while not stop.wait(WATCH_S) and service is not None:
             service.watch()
         end_soon()
     end()
+
+
+def _start_pages(config: configuration.Config, config_file: Path, stack: ExitStack) -> None:
+    """Serve the pages in a process of their own, where they are configured."""
+    if config.pages is not None:
+        child = Child(config_file)
+        child.start()
+        stack.callback(child.stop)
 
 
 class _Start:

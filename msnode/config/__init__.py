@@ -22,6 +22,15 @@ from msnode.config.loading import load, parse
 from msnode.config.masking import masked
 from msnode.config.models import BUNDLE, LESIONS, Classify, Expect, Outline, Priority, Urgent
 from msnode.config.notices import Chat, Mail, Notices
+from msnode.config.pages import (
+    OpenIdConnect,
+    Pages,
+    PageTls,
+    Role,
+    RoleOf,
+    SignedLinks,
+    TrustedProxy,
+)
 from msnode.config.prior_sources import (
     DicomSource,
     NamedSource,
@@ -88,16 +97,23 @@ __all__ = [
     "Notices",
     "OAuthClient",
     "ObjectDestination",
+    "OpenIdConnect",
     "Outline",
+    "PageTls",
+    "Pages",
     "PeerSource",
     "PriorSource",
     "Priority",
     "Receive",
     "Retention",
     "Retry",
+    "Role",
+    "RoleOf",
+    "SignedLinks",
     "StowServer",
     "Syslog",
     "Tls",
+    "TrustedProxy",
     "Urgent",
     "WebCaller",
     "WebSource",

@@ -13,19 +13,21 @@ from msnode.config.stow_server import StowServer
 
 if TYPE_CHECKING:
     from msnode.config.hl7_receive import Hl7
+    from msnode.config.pages import Pages
     from msnode.config.settings import Caller, Http, Receive
     from msnode.config.web_receive import Dicomweb
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - not bound here
 
 
-def equal_ports(receive: "Receive", http: "Http") -> Iterator[str]:
+def equal_ports(receive: "Receive", http: "Http", pages: "Pages | None") -> Iterator[str]:
     """Two listeners on one port."""
-    every: dict[str, Receive | Http | Dicomweb | Hl7 | None] = {
+    every: dict[str, Receive | Http | Dicomweb | Hl7 | Pages | None] = {
         "receive": receive,
         "http": http,
         "receive.dicomweb": receive.dicomweb,
         "receive.hl7": receive.hl7,
+        "pages": pages,
     }
     sections = [(name, one.address, one.port) for name, one in every.items() if one is not None]
     for i, (name, address, port) in enumerate(sections):

@@ -33,6 +33,7 @@ from msnode.config.hl7_receive import Hl7
 from msnode.config.models import Classify, Expect, Outline, Priority
 from msnode.config.notices import Notices
 from msnode.config.overlaps import equal_ports, idle_callers, own_sources, wrong_destinations
+from msnode.config.pages import Pages
 from msnode.config.prior_sources import PriorSource, wrong_sources
 from msnode.config.result_folder import Folder
 from msnode.config.web_receive import Dicomweb
@@ -269,6 +270,8 @@ class Config:
     clinical: tuple[FhirSource, ...] = ()
     """FHIR servers that are asked what a clinic knows of patients; empty: none."""
     http: Http = field(default_factory=Http)
+    pages: Pages | None = None
+    """For administrators and clinicians, in a process of their own; null: none."""
     notices: Notices = field(default_factory=Notices)
     retention: Retention = field(default_factory=Retention)
     audit: Audit = field(default_factory=Audit)
@@ -288,7 +291,7 @@ class Config:
 
     def contradictions(self) -> Iterator[str]:
         """Ports, destinations and folders among themselves; this node among its hosts."""
-        yield from equal_ports(self.receive, self.http)
+        yield from equal_ports(self.receive, self.http, self.pages)
         yield from wrong_destinations(self.receive, self.destinations)
         if self.complete.source is not None and self.source is None:
             yield (

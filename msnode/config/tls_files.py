@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msnode.config.destination import Tls, under
+from msnode.config.pages import Pages
 from msnode.config.prior_sources import PeerSource, WebSource
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ def unreadable(config: "Config") -> Iterator[str]:
         yield from unreadable_of("receive.dicomweb.tls", config.receive.dicomweb.tls)
     if config.receive.hl7 is not None:
         yield from unreadable_of("receive.hl7.tls", config.receive.hl7.tls)
+    if config.pages is not None:
+        yield from _of_pages(config.pages)
     for i, destination in enumerate(config.destinations):
         for key, path in destination.files:
             yield from unreadable_file(f"destinations.{i}.{key}", path)
@@ -30,6 +33,14 @@ def unreadable(config: "Config") -> Iterator[str]:
             yield from unreadable_file(f"clinical.{i}.{key}", path)
     if config.audit.syslog is not None:
         yield from unreadable_of("audit.syslog.tls", config.audit.syslog.tls)
+
+
+def _of_pages(pages: Pages) -> Iterator[str]:
+    """Every file that the pages need and cannot have."""
+    for name, path in pages.tls.files if pages.tls is not None else ():
+        yield from unreadable_file(f"pages.tls.{name}", path)
+    if pages.oidc is not None and pages.oidc.ca is not None:
+        yield from unreadable_file("pages.oidc.ca", pages.oidc.ca)
 
 
 def unreadable_of(where: str, tls: Tls | None) -> Iterator[str]:

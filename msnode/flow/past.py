@@ -13,7 +13,7 @@ from msnode.records.dicom_date import day_of
 from msnode.records.images import Study
 from msnode.records.lesions import REGIONS, LesionFinding
 from msnode.records.results import Decision, DocumentReference, Predecessor, Prior, Report
-from msnode.records.sentences import Sentence
+from msnode.records.sentences import Sentence, to_json
 from msnode.records.timeline import Timeline
 from msnode.twin import Entry
 from msnode.twin.expectations import Expectations
@@ -45,6 +45,8 @@ def entry(
         model=f"{made.model.name} {made.model.version}",
         threshold=made.model.threshold,
         documents=json.dumps([astuple(one) for one in documents]),
+        urgent=made.priority.is_urgent if made.priority is not None else None,
+        priority_why=json.dumps(to_json(made.priority.why)) if made.priority is not None else None,
         **_lesions(made.lesions),
     )
 

@@ -30,8 +30,8 @@ def words(code: str, language: str, **values: Value) -> str:
     Raises:
         KeyError: no such phrase, or a placeholder has no value.
     """
-    shown = {name: _shown(value, language) for name, value in values.items()}
-    return phrases(language)[code].format(**shown)
+    filled = {name: shown(value, language) for name, value in values.items()}
+    return phrases(language)[code].format(**filled)
 
 
 class Sentence(str):
@@ -96,7 +96,7 @@ class _Comma(float):
         return super().__format__(spec).replace(".", ",")
 
 
-def _shown(value: Value, language: str) -> str | float:
+def shown(value: Value, language: str) -> str | float:
     """A value as the format strings of a language take it."""
     if isinstance(value, str):
         return to(value, language)
@@ -104,4 +104,4 @@ def _shown(value: Value, language: str) -> str | float:
         return value if language == "en" else _Comma(value)
     if isinstance(value, int):
         return value
-    return phrases(language)["separator"].join(str(_shown(one, language)) for one in value)
+    return phrases(language)["separator"].join(str(shown(one, language)) for one in value)

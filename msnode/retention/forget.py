@@ -36,6 +36,7 @@ from msnode.store.hl7_tables import hl7_messages, orders
 from msnode.store.merges import forget_merges
 from msnode.store.message_log import forget_messages
 from msnode.store.orders import forget_orders
+from msnode.store.page_tables import feedback, study_labels, verdicts
 from msnode.store.patients import keys_of
 from msnode.twin.clinical import event_store
 from msnode.twin.expect import prediction_store
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 
 TABLES = (
     *(senders, commitments, receipts, expectations, prior_studies, prior_searches, results),
+    *(study_labels, feedback, verdicts),
     *(instances, studies),
 )
 """With rows of a study; the others refer to the last."""

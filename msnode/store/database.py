@@ -1,4 +1,4 @@
-"""The one database: its tables, how it is opened, and how its schema is brought up to date.
+"""The one database: its tables and how it is opened.
 
 SQLite (default) and PostgreSQL get the same statements, so nothing here may be peculiar to one.
 """
@@ -16,7 +16,6 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, String, Text
 from msnode.store.private import make_private_file
 
 log = logging.getLogger(__name__)
-
 
 SQLITE_PATIENCE_S = 30
 """So long a connection waits for another writer."""
@@ -141,6 +140,8 @@ results = sa.Table(
     Column("lesion_regions", Text),  # JSON, ml by region; null in results of older versions
     Column("prior_date", String(8)),  # DA of the scan it was compared with; null where unknown
     Column("documents", Text),  # JSON, UIDs of its measurement SRs; null in older versions' results
+    Column("urgent", Boolean),  # to be read before others; null in older versions' results
+    Column("priority_why", Text),  # a sentence as JSON; null where nothing is suggested
 )
 
 clinical_events = sa.Table(

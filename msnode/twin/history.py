@@ -36,6 +36,8 @@ class Entry:
             versions.
         lesion_regions: JSON, ml by region; None likewise.
         documents: JSON, a list of `records.results.DocumentReference` as lists; None likewise.
+        urgent: to be read before others; None where nothing is suggested, and likewise.
+        priority_why: JSON, the sentence that says why; None likewise.
     """
 
     study_key: str
@@ -59,6 +61,8 @@ class Entry:
     prior_date: str | None = None
     lesion_regions: str | None = None
     documents: str | None = None
+    urgent: bool | None = None
+    priority_why: str | None = None
 
 
 class Twin:

@@ -28,6 +28,8 @@ LAYERS = (
     {"engine"},
     {"retention"},
     {"service"},
+    {"manage"},
+    {"pages"},
     {"cli"},
     {"__main__"},
 )

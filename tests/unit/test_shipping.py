@@ -42,7 +42,7 @@ def test_shipped_configuration_is_the_default() -> None:
 def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "MSNODE_WEBHOOK_SECRET", "MSNODE_DB_PASSWORD", "MSNODE_SMTP_PASSWORD", "MSNODE_STOW_TOKEN",
-        "MSNODE_STOW_PASSWORD",
+        "MSNODE_STOW_PASSWORD", "MSNODE_OIDC_SECRET", "MSNODE_LINK_SECRET",
     ):  # fmt: skip
         monkeypatch.setenv(name, "0123456789abcdef")
     monkeypatch.setenv("MSNODE_CHAT_URL", "https://chat.example.org/hooks/0123")
@@ -60,6 +60,9 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
     assert full.report == config.Describe()
     assert full.destinations[0].retry == config.Retry()
     assert full.http == config.Http()
+    assert full.pages is not None
+    plain = {"tls": None, "url": None, "oidc": None, "proxy": None, "links": None}
+    assert replace(full.pages, **plain, patients=False) == config.Pages()
     assert replace(full.notices, mail=(), chat=()) == config.Notices()
     assert full.notices.mail[0].security == "starttls"
     assert full.retention == config.Retention()

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-import msnode.store.clinical_searches  # noqa: F401 - its table is one of them
+import msnode.store.clinical_searches
+import msnode.store.page_tables  # noqa: F401 - likewise
 from msnode.store.hl7_tables import metadata
 
 context.configure(

@@ -1,0 +1,1 @@
+"""What people ask and do, by page or by command."""

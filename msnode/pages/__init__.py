@@ -1,0 +1,1 @@
+"""Pages for administrators and clinicians, served by a process of their own."""

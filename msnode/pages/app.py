@@ -1,0 +1,24 @@
+"""The application: every route, and what holds for all of them."""
+
+from fastapi import FastAPI
+
+from msnode.pages.access import login
+from msnode.pages.frame import problems
+from msnode.pages.frame.headers import SafeHeaders
+from msnode.pages.frame.site import Site
+from msnode.pages.frame.static_files import Shipped
+from msnode.pages.home import router as home
+
+ROUTERS = (home, login.router)
+
+
+def create_app(site: Site) -> FastAPI:
+    """The pages of a node; without pages of its own about itself."""
+    app = FastAPI(title="msnode", openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.site = site
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", Shipped(), "static")
+    problems.install(app)
+    app.add_middleware(SafeHeaders, https=site.pages.is_https)
+    return app

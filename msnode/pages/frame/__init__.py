@@ -1,0 +1,1 @@
+"""What every page has: the site, words, templates, headers, and the page that tells a problem."""

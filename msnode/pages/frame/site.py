@@ -1,0 +1,46 @@
+"""What every page works with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import Depends, Request
+
+from msnode.audit import Trail
+from msnode.config import Config, Pages
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The node whose pages these are.
+
+    Attributes:
+        config: of the node.
+        config_file: that it was read from.
+        database: migrated.
+        secret: of the patients' keys (`store.patients`).
+        trail: hears who saw and did what.
+    """
+
+    config: Config
+    config_file: Path
+    database: sa.Engine
+    secret: bytes
+    trail: Trail
+
+    @property
+    def pages(self) -> Pages:
+        """The settings of the pages."""
+        assert self.config.pages is not None  # noqa: S101 - else nothing is served
+        return self.config.pages
+
+
+def site_of(request: Request) -> Site:
+    """The site that a request came to."""
+    site: Site = request.app.state.site
+    return site
+
+
+AnySite = Annotated[Site, Depends(site_of)]
+"""Of a route's function: the site."""
