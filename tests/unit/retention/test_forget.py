@@ -19,11 +19,14 @@ from msnode.retention.forget import TABLES
 from msnode.service.message_intake import MessageIntake
 from msnode.store import database, schema
 from msnode.store.hl7_tables import hl7_messages, orders
+from msnode.store.page_tables import feedback, study_labels, verdicts
 from tests.hl7_messages import order
 from tests.unit.receive.datasets import STUDY, mr, store
 
 KEY = uid_hash(STUDY)
 OTHER = "1.2.3"
+LABEL: dict[str, object] = dict.fromkeys((c.name for c in study_labels.columns), "")
+LABEL["labelled_at"] = 0.0
 
 
 @pytest.fixture
@@ -70,6 +73,10 @@ def conclude(inbox: Inbox, study: Study) -> None:
         told = {"study_key": study.key, "made_at": 0.0, "told": "{}"}
         connection.execute(database.expectations.insert(), told)
         connection.execute(database.receipts.insert(), same | receipt)
+        connection.execute(study_labels.insert(), LABEL | {"study_key": study.key})
+        said = {"given_at": 0.0, "given_by": "anna"}
+        connection.execute(feedback.insert(), same | said | {"kind": "agree", "note": ""})
+        connection.execute(verdicts.insert(), same | said | {"told": "{}"})
         search = same | {"source": "pacs", "began_at": 0.0, "wait_until": 0.0, "state": "done",
                          "failures": 0, "missed": 0, "news": False, "detail": ""}  # fmt: skip
         connection.execute(database.prior_searches.insert(), search)
