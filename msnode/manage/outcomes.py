@@ -1,4 +1,4 @@
-"""What the commands say of a result: its outcome, and which of its objects is which."""
+"""What there is to say of a result: its outcome, and which of its objects is which."""
 
 from pathlib import Path
 from typing import Any
