@@ -5,6 +5,7 @@ process. So it costs no more than the reception of the image did, whatever someb
 """
 
 import logging
+import threading
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -33,6 +34,8 @@ LONGEST = 256
 """Characters of a value; LO has 64, a PN of three groups 194."""
 _DELIMITERS = {0x0D, 0x0A, 0x09, 0x0C, 0x5C, 0x5E, 0x3D}
 """After these the character set is the first again (PS3.5 6.1.2.5.3)."""
+_QUIETLY = threading.Lock()
+"""Which warnings are told is a matter of the whole process."""
 
 
 def header_of(path: Path, wanted: Mapping[str, int] = STUDY) -> dict[str, str] | None:
@@ -46,13 +49,19 @@ def header_of(path: Path, wanted: Mapping[str, int] = STUDY) -> dict[str, str] |
         None where the file is gone or nothing can be read of it.
     """
     try:
-        syntax, _, start = read_meta(path)
-        with path.open("rb") as file:
-            file.seek(start)
-            values = read_values(file, UID(syntax), CHARACTER_SET | dict(wanted))
+        with _QUIETLY, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's about values; they are shown as they are
+            return _read(path, wanted)
     except Exception as error:  # noqa: BLE001 - pydicom, zlib and struct raise many kinds
         log.debug("no header to be read error=%s", type(error).__name__)
         return None
+
+
+def _read(path: Path, wanted: Mapping[str, int]) -> dict[str, str]:
+    syntax, _, start = read_meta(path)
+    with path.open("rb") as file:
+        file.seek(start)
+        values = read_values(file, UID(syntax), CHARACTER_SET | dict(wanted))
     encodings = _encodings(values.pop("SpecificCharacterSet"))
     return {name: _text(value, encodings) for name, value in values.items()}
 
@@ -71,11 +80,6 @@ def _encodings(value: bytes) -> list[str]:
 
 def _text(value: bytes, encodings: list[str]) -> str:
     """Text without what no reader wants; what cannot be decoded is shown as far as it can."""
-    if b"\x1b" in value:  # code extensions (PS3.5 6.1.2.5)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            text = decode_bytes(value, encodings, _DELIMITERS)
-    else:
-        text = value.decode(encodings[0], "replace")
+    text = decode_bytes(value, encodings, _DELIMITERS)
     shown = "".join(one if one.isprintable() else " " for one in text.rstrip("\0 "))
     return shown.strip()[:LONGEST]
