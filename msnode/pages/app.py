@@ -4,18 +4,20 @@ from fastapi import FastAPI
 
 from msnode.pages.access import login, open_id_connect, signed_links
 from msnode.pages.access.attempts import Attempts
+from msnode.pages.admin.routers import ADMIN
+from msnode.pages.admin.services import running
 from msnode.pages.frame import problems
 from msnode.pages.frame.headers import SafeHeaders
 from msnode.pages.frame.site import Site
 from msnode.pages.frame.static_files import Shipped
 from msnode.pages.home import router as home
 
-ROUTERS = (home, login.router, open_id_connect.router, signed_links.router)
+ROUTERS = (home, login.router, open_id_connect.router, signed_links.router, *ADMIN)
 
 
 def create_app(site: Site) -> FastAPI:
     """The pages of a node; without pages of its own about itself."""
-    app = FastAPI(title="msnode", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(title="msnode", openapi_url=None, docs_url=None, redoc_url=None, lifespan=running)
     app.state.site = site
     app.state.attempts = Attempts()
     for router in ROUTERS:
