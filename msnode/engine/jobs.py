@@ -41,6 +41,7 @@ class Job:
         due_at: when a waiting job's attempt is due, unix time in seconds; else None.
         updated_at: unix time in seconds.
         host: the one that ran it last, or None.
+        created_at: unix time in seconds; 0 where it is not on record.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Job:
     due_at: float | None
     updated_at: float
     host: str | None
+    created_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,13 @@ class Jobs:
         schema = None if database.dialect.name == "sqlite" else "dbos"
         return sa.inspect(database).has_table("workflow_status", schema=schema)
 
-    def list(self, states: Collection[str]) -> "list[Job]":
-        """Jobs in these states, oldest first."""
+    def list(self, states: Collection[str], newest: int | None = None) -> "list[Job]":
+        """Jobs in these states, oldest first; the newest so many alone, if a number is given."""
         wanted = [status for status, state in STATES.items() if state in states]
-        return [_job(workflow) for workflow in self._client.list_workflows(status=wanted)]
+        found = self._client.list_workflows(
+            status=wanted, limit=newest, sort_desc=newest is not None, load_output=False
+        )
+        return [_job(workflow) for workflow in (found if newest is None else reversed(found))]
 
     def counts(self) -> Counts:
         """How many there are in which state, done ones aside."""
@@ -271,4 +276,5 @@ def _job(workflow: WorkflowStatus) -> Job:
         due_at=delay / 1000 if delay is not None else None,
         updated_at=(workflow.updated_at or 0) / 1000,
         host=workflow.executor_id,
+        created_at=(workflow.created_at or 0) / 1000,
     )

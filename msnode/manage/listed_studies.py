@@ -1,6 +1,6 @@
 """Studies and what became of them, found by what their images say, without labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,15 +115,18 @@ def _header(database: sa.Engine, data: Path, study_key: str) -> dict[str, str]:
     return {} if said is None else {name: said[name] for name in HEADER}
 
 
-def went(receipts: tuple[Receipt, ...]) -> Iterator[tuple[str, str]]:
+def went(receipts: Sequence[Receipt]) -> Iterator[tuple[str, str]]:
     """Destination and what became of the result there."""
     for name in dict.fromkeys(receipt.destination for receipt in receipts):
-        mine = [receipt for receipt in receipts if receipt.destination == name]
-        if all(receipt.delivered for receipt in mine):
-            yield name, "delivered"
-        elif all(receipt.superseded for receipt in mine):
-            yield name, "superseded"
-        elif all(receipt.delivered or receipt.sent for receipt in mine):
-            yield name, "sent"
-        else:
-            yield name, "waiting" if any(receipt.retry for receipt in mine) else "refused"
+        yield name, fate([receipt for receipt in receipts if receipt.destination == name])
+
+
+def fate(receipts: Sequence[Receipt]) -> str:
+    """What became of a result at one destination, by the receipts of its objects there."""
+    if all(receipt.delivered for receipt in receipts):
+        return "delivered"
+    if all(receipt.superseded for receipt in receipts):
+        return "superseded"
+    if all(receipt.delivered or receipt.sent for receipt in receipts):
+        return "sent"
+    return "waiting" if any(receipt.retry for receipt in receipts) else "refused"

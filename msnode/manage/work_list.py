@@ -16,11 +16,20 @@ UNDONE = (*OPEN, SENT, "dead", "cancelled")
 """States of all jobs that are not done."""
 
 
-def told(jobs: Jobs, database: sa.Engine, states: Collection[str]) -> list[Job]:
-    """Jobs in these states, where what was sent and is not proven has a state of its own."""
+def told(
+    jobs: Jobs, database: sa.Engine, states: Collection[str], newest: int | None = None
+) -> list[Job]:
+    """Jobs in these states, where what was sent and is not proven has a state of its own.
+
+    Args:
+        jobs: of the node.
+        database: that they are on.
+        states: as of `Job`, and ``sent``.
+        newest: only so many.
+    """
     engine_states = {"waiting" if state == SENT else state for state in states}
     awaiting = Receipts(database).awaiting()
-    found = [as_sent(job, awaiting) for job in jobs.list(engine_states)]
+    found = [as_sent(job, awaiting) for job in jobs.list(engine_states, newest)]
     return [job for job in found if job.state in states]
 
 

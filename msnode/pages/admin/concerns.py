@@ -80,9 +80,9 @@ def _of_problem(problem: Problem) -> Concern:
 
 def _of_jobs(counts: Counts) -> Iterator[Concern]:
     if dead := counts.by_state.get("dead", 0):
-        yield Concern("bad", "jobs_dead", {"number": dead}, "/jobs?state=dead")
+        yield Concern("bad", "stopped_dead", {"number": dead}, "/jobs?state=dead")
     if cancelled := counts.by_state.get("cancelled", 0):
-        yield Concern("warn", "jobs_cancelled", {"number": cancelled}, "/jobs?state=cancelled")
+        yield Concern("warn", "stopped_cancelled", {"number": cancelled}, "/jobs?state=cancelled")
 
 
 def _of_room(state: NodeState) -> Iterator[Concern]:
