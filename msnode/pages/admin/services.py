@@ -16,6 +16,7 @@ from msnode.manage.study_labels import Labelling, Labels
 from msnode.pages.admin.live_streams import Streams
 from msnode.pages.admin.node_watch import NodeWatch
 from msnode.pages.admin.peer_watch import PeerWatch
+from msnode.pages.admin.uploads import Uploads
 from msnode.pages.frame.site import Site
 from msnode.store.disk_space import DiskSpace
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 FRESH_S = 2.0
 """The state is read no more often, however many look at it."""
+TIDY_S = 10.0
 
 
 class Services:
@@ -37,6 +39,7 @@ class Services:
         room: on the disk.
         labels: of studies.
         streams: live pages under way.
+        uploads: files that people bring.
     """
 
     def __init__(self, site: Site) -> None:
@@ -48,8 +51,11 @@ class Services:
         self.room = DiskSpace(config.data, limits.warn_free_bytes, limits.min_free_bytes)
         self.labels = Labels(site.database, config.data)
         self.streams = Streams()
+        self.uploads = Uploads(site, self.room)
         self._labelling = Labelling(self.labels)
         self._states = StateReader(site.database, config.data, self.room)
+        self._tidying = threading.Thread(target=self._tidy, name="tidy", daemon=True)
+        self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._jobs: Jobs | None = None
         self._known: tuple[NodeState, Counts] | None = None
@@ -58,6 +64,7 @@ class Services:
         """Begin to watch and to label."""
         self.node.start()
         self.peers.start()
+        self._tidying.start()
         if self._site.pages.patients:
             self._labelling.start()
         elif gone := self.labels.drop_all():
@@ -65,14 +72,21 @@ class Services:
 
     def stop(self) -> None:
         """End what has begun."""
+        self._stopping.set()
         self.node.stop()
         self.peers.stop()
+        self.uploads.close()
         if self._site.pages.patients:
             self._labelling.stop()
         with self._lock:
             if self._jobs is not None:
                 self._jobs.close()
                 self._jobs = None
+
+    def _tidy(self) -> None:
+        """End what was left without a word."""
+        while not self._stopping.wait(TIDY_S):
+            self.uploads.end_idle()
 
     def jobs(self) -> Jobs | None:
         """The jobs; None as long as no node has ever worked."""
