@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from msnode.pages.access import login, open_id_connect, signed_links
 from msnode.pages.access.attempts import Attempts
 from msnode.pages.frame import problems
+from msnode.pages.frame.bodies import BoundedBodies
 from msnode.pages.frame.headers import SafeHeaders
 from msnode.pages.frame.site import Site
 from msnode.pages.frame.static_files import Shipped
@@ -22,5 +23,6 @@ def create_app(site: Site) -> FastAPI:
         app.include_router(router)
     app.mount("/static", Shipped(), "static")
     problems.install(app)
+    app.add_middleware(BoundedBodies)
     app.add_middleware(SafeHeaders, https=site.pages.is_https)
     return app
