@@ -153,7 +153,9 @@ def _discovered(client: OAuth2Client, settings: OpenIdConnect) -> dict[str, Any]
 def _got(client: OAuth2Client, url: str) -> dict[str, Any]:
     """A document of the service."""
     answer = client.request("GET", url, withhold_token=True).raise_for_status()
-    told: dict[str, Any] = answer.json()
+    told = answer.json()
+    if not isinstance(told, dict):
+        raise TypeError(url)
     return told
 
 
