@@ -52,7 +52,7 @@ class _Impatient(H11Protocol):
             self.transport.abort()
 
 
-class _Renewed:
+class PageServerTls:
     """TLS for browsers (RFC 9325), with the certificate that lies there now.
 
     Raises:
@@ -94,7 +94,7 @@ class _Renewed:
 class _Server(uvicorn.Server):
     """Looks for a new certificate now and then."""
 
-    def __init__(self, config: uvicorn.Config, renewed: _Renewed | None) -> None:
+    def __init__(self, config: uvicorn.Config, renewed: PageServerTls | None) -> None:
         super().__init__(config)
         self._renewed = renewed
 
@@ -111,7 +111,7 @@ def serve(site: Site, sock: socket.socket) -> None:
     Raises:
         ConfigError: certificate or key cannot be used.
     """
-    renewed = _Renewed(site.pages.tls) if site.pages.tls is not None else None
+    renewed = PageServerTls(site.pages.tls) if site.pages.tls is not None else None
     config = uvicorn.Config(
         create_app(site),
         http=_Impatient,

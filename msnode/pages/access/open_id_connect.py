@@ -18,6 +18,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from msnode.config import OpenIdConnect
+from msnode.errors import MsnodeError
 from msnode.pages.access import sessions
 from msnode.pages.access.login import address_of, own_path
 from msnode.pages.access.roles import granted
@@ -36,6 +37,7 @@ LOGIN_S = 600
 """For the person to log in there."""
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 """Asymmetric ones only: a token may not be signed with what it is verified by."""
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 AWAY = (httpx2.HTTPError, AuthlibBaseError, jwt.PyJWTError, KeyError, ValueError, TypeError)
 """What the service's answers may be."""
 
@@ -116,6 +118,22 @@ def base_url(site: Site) -> str:
     return (pages.url or f"{scheme}://{pages.address}:{pages.port}").rstrip("/")
 
 
+def try_out(settings: OpenIdConnect) -> None:
+    """Ask the service what it can do.
+
+    Raises:
+        MsnodeError: it does not answer, or not as it should.
+    """
+    with OAuth2Client(timeout=TIME_S, verify=trusting(settings.ca), trust_env=False) as client:
+        try:
+            told = _discovered(client, settings)
+            missing = [name for name in ENDPOINTS if name not in told]
+        except AWAY as error:
+            raise MsnodeError(f"{settings.issuer}: {type(error).__name__}: {error}") from error
+    if missing:
+        raise MsnodeError(f"{settings.issuer} does not tell its {missing[0]}")
+
+
 def _settings(site: Site) -> OpenIdConnect:
     """The login service.
 
@@ -146,7 +164,7 @@ def _discovered(client: OAuth2Client, settings: OpenIdConnect) -> dict[str, Any]
     place = f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration"
     told = _got(client, place)
     if told["issuer"] != settings.issuer:
-        raise ValueError("issuer")
+        raise ValueError(f"it calls itself {str(told['issuer'])[:200]}")
     return told
 
 
