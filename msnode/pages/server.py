@@ -35,7 +35,7 @@ RENEW_TICKS = 600
 """Ticks of a tenth of a second between looks whether there is a new certificate."""
 
 
-class _Impatient(H11Protocol):
+class Impatient(H11Protocol):
     """HTTP/1.1; whoever opens a connection and says nothing does not keep it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -43,7 +43,7 @@ class _Impatient(H11Protocol):
         super().connection_made(transport)
         self.since = self.loop.time()
         if len(self.connections) > MAX_CONNECTIONS:
-            others = [one for one in self.connections if isinstance(one, _Impatient)]
+            others = [one for one in self.connections if isinstance(one, Impatient)]
             min(others, key=lambda one: one.since).transport.abort()
         self.loop.call_later(HEADERS_S, self._cut_if_silent)
 
@@ -114,7 +114,7 @@ def serve(site: Site, sock: socket.socket) -> None:
     renewed = PageServerTls(site.pages.tls) if site.pages.tls is not None else None
     config = uvicorn.Config(
         create_app(site),
-        http=_Impatient,
+        http=Impatient,
         ws="none",
         lifespan="on",
         log_config=None,
