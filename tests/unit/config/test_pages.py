@@ -26,6 +26,8 @@ def test_one_line_switches_them_on() -> None:
     ("pages", "problem"),
     [
         ({"address": "0.0.0.0"}, "pages.tls: passwords and patients would cross the network"),
+        ({"allow_http": True}, "pages.allow_http: does nothing"),
+        ({"address": "0.0.0.0", "tls": TLS, "allow_http": True}, "pages.allow_http: does nothing"),
         ({"passwords": False}, "pages.passwords: nobody could log in"),
         ({"links": {"secret": "0" * 16}}, "pages.links: open patients' results"),
         ({"links": {"secret": "short"}, "patients": True}, "pages.links.secret: "),
@@ -53,6 +55,7 @@ def test_what_would_go_wrong_is_told(pages: dict[str, object], problem: str) -> 
     "pages",
     [
         {"address": "0.0.0.0", "tls": TLS},
+        {"address": "0.0.0.0", "allow_http": True},
         {"oidc": OIDC, "passwords": False},
         {"oidc": OIDC | {"issuer": "http://127.0.0.1:9000"}},
         {"proxy": PROXY, "passwords": False, "url": "https://msnode.example.org/"},
