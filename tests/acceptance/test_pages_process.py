@@ -6,7 +6,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -37,12 +37,10 @@ def answers(node: Node) -> bool:
 def child(node: Node) -> int:
     """The process of the pages; 0 where there is none."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
+        with suppress(OSError):  # it may have ended meanwhile
             words = path.read_bytes().split(b"\0")
-        except OSError:  # it has ended meanwhile
-            continue
-        if b"pages" in words and str(node.folder / "msnode.yaml").encode() in words:
-            return int(path.parent.name)
+            if b"pages" in words and str(node.folder / "msnode.yaml").encode() in words:
+                return int(path.parent.name)
     return 0
 
 
