@@ -154,6 +154,9 @@ PERIODIC_SECONDS = Histogram(
 PERIODIC_FAILURES = Counter(
     "msnode_periodic_failures_total", "Runs of a periodic task that failed.", ["task"]
 )
+PAGES_ENDS = Counter(
+    "msnode_pages_ends_total", "Times that the process of the pages ended by itself."
+)
 NOTICES = Counter(
     "msnode_notices_total", "Notices by mail server or chat.", ["receiver", "outcome"]
 )  # sent, failed

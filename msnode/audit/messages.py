@@ -170,8 +170,7 @@ def authenticated(
     kind = Code.LOGOUT if leaves else Code.LOGIN
     outcome = SUCCESS if succeeded else MINOR_FAILURE
     message = _event(Code.USER_AUTHENTICATION, "E", outcome, kind)
-    name = clean(account)
-    person = {"UserID": name, "AlternativeUserID": name, "UserIsRequestor": "true"}
+    person = {"UserID": clean(account) or "(no name)", "UserIsRequestor": "true"}
     if address:
         person |= {"NetworkAccessPointID": address, "NetworkAccessPointTypeCode": "2"}
     SubElement(message, "ActiveParticipant", person)

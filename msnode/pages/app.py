@@ -7,6 +7,7 @@ from msnode.pages.access.attempts import Attempts
 from msnode.pages.admin.routers import ADMIN
 from msnode.pages.admin.services import running
 from msnode.pages.frame import problems
+from msnode.pages.frame.bodies import BoundedBodies
 from msnode.pages.frame.headers import SafeHeaders
 from msnode.pages.frame.site import Site
 from msnode.pages.frame.static_files import Shipped
@@ -24,5 +25,6 @@ def create_app(site: Site) -> FastAPI:
         app.include_router(router)
     app.mount("/static", Shipped(), "static")
     problems.install(app)
+    app.add_middleware(BoundedBodies)
     app.add_middleware(SafeHeaders, https=site.pages.is_https)
     return app

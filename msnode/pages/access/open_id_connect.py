@@ -1,11 +1,11 @@
 """Logging in by the hospital's login service (OpenID Connect Core 1.0 3.1, PKCE: RFC 7636)."""
 
+import hmac
 import json
 import logging
 import secrets
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from msnode.config import OpenIdConnect
+from msnode.errors import MsnodeError
 from msnode.pages.access import sessions
 from msnode.pages.access.login import address_of, own_path
 from msnode.pages.access.roles import granted
@@ -36,6 +37,7 @@ LOGIN_S = 600
 """For the person to log in there."""
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 """Asymmetric ones only: a token may not be signed with what it is verified by."""
+ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 AWAY = (httpx2.HTTPError, AuthlibBaseError, jwt.PyJWTError, KeyError, ValueError, TypeError)
 """What the service's answers may be."""
 
@@ -53,21 +55,20 @@ class Begun:
 
     Attributes:
         to: path to go on to.
-        at: unix s.
     """
 
     state: str
     nonce: str
     verifier: str
     to: str
-    at: float
 
 
 @router.get("/oidc")
 def begin(site: AnySite, to: Annotated[str, Query(max_length=512)] = "/") -> Response:
     """Send the browser to the login service."""
     settings = _settings(site)
-    begun = Begun(*(secrets.token_urlsafe(32) for _ in range(3)), own_path(to), time.time())
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    begun = Begun(state, nonce, verifier, own_path(to))
     with _client(site, settings) as client:
         try:
             place = _discovered(client, settings)["authorization_endpoint"]
@@ -77,7 +78,7 @@ def begin(site: AnySite, to: Annotated[str, Query(max_length=512)] = "/") -> Res
             place, state=begun.state, nonce=begun.nonce, code_verifier=begun.verifier
         )
     response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
-    sealed = page_key(site.config.data).encrypt(json.dumps(_plain(begun)).encode()).decode()
+    sealed = page_key(site.config.data).encrypt(json.dumps(astuple(begun)).encode()).decode()
     _set(response, site, sealed)
     return response
 
@@ -92,20 +93,14 @@ def come_back(
     """Take who the login service says it is."""
     settings = _settings(site)
     begun = _begun(page_key(site.config.data), request.cookies.get(_name(site), ""))
-    if (
-        begun is None
-        or not code
-        or not secrets.compare_digest(state.encode(), begun.state.encode())
-    ):
+    if begun is None or not code or not hmac.compare_digest(state.encode(), begun.state.encode()):
         raise Forbidden
     try:
         claims = _claims(site, settings, begun, code)
         account = str(claims.get(settings.name_claim) or claims["sub"])[:64]
     except AWAY as error:
         raise _away(error) from error
-    groups = claims.get(settings.groups_claim, ())
-    named = [groups] if isinstance(groups, str) else [one for one in groups if isinstance(one, str)]
-    roles = granted(named, settings.roles)
+    roles = granted(_groups(claims.get(settings.groups_claim)), settings.roles)
     address = address_of(request)
     site.trail.authenticated(account, address, succeeded=bool(roles))
     if not roles:
@@ -121,6 +116,22 @@ def base_url(site: Site) -> str:
     pages = site.pages
     scheme = "https" if pages.tls is not None else "http"
     return (pages.url or f"{scheme}://{pages.address}:{pages.port}").rstrip("/")
+
+
+def try_out(settings: OpenIdConnect) -> None:
+    """Ask the service what it can do.
+
+    Raises:
+        MsnodeError: it does not answer, or not as it should.
+    """
+    with OAuth2Client(timeout=TIME_S, verify=trusting(settings.ca), trust_env=False) as client:
+        try:
+            told = _discovered(client, settings)
+            missing = [name for name in ENDPOINTS if name not in told]
+        except AWAY as error:
+            raise MsnodeError(f"{settings.issuer}: {type(error).__name__}: {error}") from error
+    if missing:
+        raise MsnodeError(f"{settings.issuer} does not tell its {missing[0]}")
 
 
 def _settings(site: Site) -> OpenIdConnect:
@@ -151,10 +162,18 @@ def _client(site: Site, settings: OpenIdConnect) -> OAuth2Client:
 def _discovered(client: OAuth2Client, settings: OpenIdConnect) -> dict[str, Any]:
     """The service's description of itself (OpenID Connect Discovery 1.0 4)."""
     place = f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-    answer = client.get(place, withhold_token=True).raise_for_status()
-    told: dict[str, Any] = answer.json()
+    told = _got(client, place)
     if told["issuer"] != settings.issuer:
-        raise ValueError("issuer")
+        raise ValueError(f"it calls itself {str(told['issuer'])[:200]}")
+    return told
+
+
+def _got(client: OAuth2Client, url: str) -> dict[str, Any]:
+    """A document of the service."""
+    answer = client.request("GET", url, withhold_token=True).raise_for_status()
+    told = answer.json()
+    if not isinstance(told, dict):
+        raise TypeError(url)
     return told
 
 
@@ -165,7 +184,7 @@ def _claims(site: Site, settings: OpenIdConnect, begun: Begun, code: str) -> Map
         token = client.fetch_token(told["token_endpoint"], code=code, code_verifier=begun.verifier)[
             "id_token"
         ]
-        keys = client.get(told["jwks_uri"], withhold_token=True).raise_for_status().json()
+        keys = _got(client, told["jwks_uri"])
     wanted = jwt.get_unverified_header(token).get("kid")
     found = [k for k in jwt.PyJWKSet.from_dict(keys).keys if wanted in (None, k.key_id)]
     claims: dict[str, Any] = jwt.decode(
@@ -177,19 +196,21 @@ def _claims(site: Site, settings: OpenIdConnect, begun: Begun, code: str) -> Map
         leeway=60,
         options={"require": ["exp", "iat", "sub", "aud", "iss"]},
     )
-    if not secrets.compare_digest(str(claims.get("nonce", "")).encode(), begun.nonce.encode()):
+    if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), begun.nonce.encode()):
         raise ValueError("nonce")
     return claims
+
+
+def _groups(claim: object) -> list[str]:
+    """A claim with one group or several; whatever else it is names none."""
+    several = claim if isinstance(claim, list) else [claim]
+    return [one for one in several if isinstance(one, str)]
 
 
 def _away(error: Exception) -> ServiceAway:
     """Its message may quote a token, so it stays here."""
     log.error("login service fails error=%s", type(error).__name__)
     return ServiceAway()
-
-
-def _plain(begun: Begun) -> list[Any]:
-    return [begun.state, begun.nonce, begun.verifier, begun.to, begun.at]
 
 
 def _begun(key: Fernet, sealed: str) -> Begun | None:
