@@ -84,7 +84,7 @@ class StateReader:
         midnight = time.mktime((*time.localtime(now)[:3], 0, 0, 0, 0, 0, -1))
         with self._database.connect() as connection:
             count = sa.select(studies.c.state, sa.func.count()).group_by(studies.c.state)
-            states: dict[str, int] = dict(connection.execute(count).tuples().all())
+            states: dict[str, int] = {row[0]: row[1] for row in connection.execute(count)}
             return NodeState(
                 at=now,
                 receiving=states.get(StudyState.RECEIVING, 0),
@@ -125,7 +125,7 @@ def _delivered(connection: sa.Connection, since: float) -> dict[str, int]:
     )
     each = one.distinct().subquery()
     query = sa.select(each.c.destination, sa.func.count()).group_by(each.c.destination)
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _refused(connection: sa.Connection) -> int:

@@ -43,7 +43,7 @@ def ask(services: AdminServices, _: Administrator) -> Response:
     return RedirectResponse("/node?did=asked", HTTPStatus.SEE_OTHER)
 
 
-@router.get("/node/live")
+@router.get("/node/live", include_in_schema=False)  # it does not end
 async def live(
     request: Request, site: AnySite, services: AdminServices, visitor: Administrator
 ) -> Response:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -62,12 +62,12 @@ async def take(
     return JSONResponse(told, status)
 
 
-@router.post("/upload/{batch}/end")
+@router.post("/upload/{batch}/{how}")
 def end(
     services: AdminServices,
     visitor: Administrator,
     batch: BatchName,
-    how: Annotated[Literal["whole", "stopped"], Form()],
+    how: Literal["whole", "stopped"],
 ) -> Response:
     """All files of a batch came, or somebody stopped it."""
     services.uploads.end(visitor.account, batch, is_whole=how == "whole")

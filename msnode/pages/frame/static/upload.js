@@ -107,8 +107,7 @@ async function work() {
 }
 
 function finish(how) {
-  const body = new URLSearchParams({ how });
-  return fetch(`/upload/${batch}/end`, { method: "POST", body, headers: { "X-CSRF-Token": csrf() }, keepalive: true });
+  return fetch(`/upload/${batch}/${how}`, { method: "POST", headers: { "X-CSRF-Token": csrf() }, keepalive: true });
 }
 
 function stop(text) {
