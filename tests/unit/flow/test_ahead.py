@@ -26,6 +26,7 @@ class Stages:
         self.go_on = threading.Event()
         self.go_on.set()
         self.fails = ""
+        self.reason: str | None = None
         self.ahead = Ahead(self.stage("prepare"), self.stage("outline"), self.stage("classify"))
 
     def stage(self, name: str) -> Any:
@@ -34,7 +35,7 @@ class Stages:
             assert self.go_on.wait(10)
             if name == self.fails:
                 raise ZeroDivisionError
-            return SimpleNamespace(name=name, of=of)
+            return SimpleNamespace(name=name, of=of, reason=self.reason)
 
         return do
 
@@ -104,7 +105,12 @@ def test_nobody_writes_into_the_folder_that_a_step_takes(stages: Stages) -> None
     stages.ahead.begin(study())
     done = threading.Event()
     late = study(images=4)
-    waiting = threading.Thread(target=lambda: (stages.ahead.prepared(late), done.set()))
+
+    def take() -> None:
+        stages.ahead.prepared(late)
+        done.set()
+
+    waiting = threading.Thread(target=take)
     waiting.start()
     assert not done.wait(0.1)
     stages.go_on.set()
@@ -124,10 +130,17 @@ def test_what_fails_is_left_to_the_step(stages: Stages, fails: str) -> None:
         "outline": stages.ahead.outlined(made),
         "classify": stages.ahead.classified(made),
     }
-    order = list(got)
-    assert [got[name] is not None for name in order] == [
-        order.index(name) < order.index(fails) for name in order
-    ]
+    lost = set(got) if fails == "prepare" else {fails}
+    assert {name for name, made in got.items() if made is None} == lost
+
+
+def test_what_cannot_be_analysed_is_not_gone_on_with(stages: Stages) -> None:
+    stages.reason = "no FLAIR"
+    made = study()
+    stages.begin(made)
+    ahead: Any = stages.ahead
+    assert ahead.prepared(made).reason == "no FLAIR"
+    assert [name for name, *_ in stages.asked] == ["prepare"]
 
 
 def test_one_study_at_a_time_and_each_once(stages: Stages) -> None:
