@@ -26,7 +26,7 @@ class JobReason:
 
 def reasons(database: sa.Engine, jobs: Sequence[Job]) -> dict[str, JobReason]:
     """By job ID, of those that do not go on now."""
-    keys = {job.study for job in jobs if job.kind == "deliver"}
+    keys = {job.study for job in jobs if job.kind == "deliver" and job.state != "done"}
     receipts = Receipts(for_reading(database)).of_studies(keys) if keys else {}
     told = {}
     for job in jobs:

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse
 
 from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
+from msnode.manage.job_reasons import reasons
 from msnode.manage.repeats import redo, resend
 from msnode.manage.study_search import PAGE, FoundPage, Sought, search
 from msnode.manage.study_way import StudyWay, way_of, why_no_redo, why_no_resend
@@ -82,6 +83,7 @@ def study(
     return render(
         request, "admin/study.html",
         way=way, key=key, did=did, no_redo=why_no_redo(way), lasting=lasting, class_name=_name,
+        why=reasons(site.database, way.jobs),
         no_resend={name: why_no_resend(way, data, name) for name in names},
     )  # fmt: skip
 
