@@ -1,6 +1,6 @@
 """An administrator's day in the browser: a study comes, waits, is sent, found, done again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,34 +77,40 @@ def send(office: Office, study: Sent) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_day_of_an_administrator(
-    office: Office, page: Page, new_study: type[Sent], tmp_path: Path
-) -> None:
-    first, second = new_study(), new_study()
-    key = uid_hash(first.uid)
-
-    # is all well? the study comes in while the page is open
+def see_it_come(office: Office, page: Page, study: Sent, folder: Path) -> None:
+    """Is all well? The study comes in while the page is open."""
     page.goto("/node")
     expect(page.locator("[data-live-state]")).to_contain_text("Live")
     expect(page.locator("#delivered")).to_have_text("0")
-    send(office, first)
+    send(office, study)
     expect(page.locator("#delivered")).to_have_text("1", timeout=SOON_MS)
     expect(page.locator("#waiting")).to_have_text("1", timeout=SOON_MS)
     page.click("#ask")
     expect(page.locator(".concerns")).to_contain_text("pacs does not answer", timeout=SOON_MS)
-    look(page, "node", tmp_path)
+    look(page, "node", folder)
 
-    # found by name, and its way
+
+def find(page: Page, key: str, folder: Path) -> None:
+    """By name, and follow its way."""
     page.goto("/studies")
     page.fill("#words", "sample")
     page.keyboard.press("Enter")
     expect(page.locator("tbody tr")).to_have_count(1)
-    look(page, "studies", tmp_path)
+    look(page, "studies", folder)
     assert "SAMPLE" not in page.url + page.title()
     page.click(f"text={key}")
     expect(page.locator("ol.way")).to_contain_text("delivered to archive")
     expect(page.locator("ol.way")).to_contain_text("not yet at pacs")
-    look(page, "study", tmp_path)
+    look(page, "study", folder)
+
+
+def test_the_day_of_an_administrator(
+    office: Office, page: Page, new_study: Callable[[], Sent], tmp_path: Path
+) -> None:
+    first, second = new_study(), new_study()
+    key = uid_hash(first.uid)
+    see_it_come(office, page, first, tmp_path)
+    find(page, key, tmp_path)
 
     # the PACS is back: the job that waits need not wait
     with peers.storescp(tmp_path / "pacs", port=office.pacs_port) as pacs:

@@ -1,6 +1,8 @@
 """The administrator's pages: what they show, to whom, and what can be done on them."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -328,3 +330,10 @@ def test_many_may_look_at_once(site: Site) -> None:
         for one in threads:
             one.join()
         assert answers == [200] * 8
+
+
+def test_the_process_of_the_pages_is_light() -> None:
+    """It has no use for the libraries of the network, nor for those that write results."""
+    code = "import sys, msnode.pages.server; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "highdicom", "scipy", "matplotlib"} & set(done.stdout.split())

@@ -14,6 +14,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from msnode.pages.access import sessions
 from msnode.pages.admin import uploads
 from msnode.pages.frame.site import Site
+from msnode.receive.dicomweb.part10_part import Part10Part
 from msnode.receive.inbox.inbox import Inbox
 from msnode.records.uid_hash import uid_hash
 from msnode.store.database import SenderState, instances, senders, studies
@@ -43,7 +44,7 @@ def test_what_is_answered_with_200_is_safe_and_audited(site: Site) -> None:
     assert said["said"] == "Taken."
     (row,) = rows(site.database, instances)
     assert row["calling_ae_title"] == "PAGES"
-    assert (site.config.data / row["path"]).exists()
+    assert (site.config.data / str(row["path"])).exists()
     assert audited(site, "anna", 'ParticipantObjectID="4711"', 'EventActionCode="U"')
     assert audited(site, "AETITLES=PAGES", "Instances Transferred", STUDY)
     status, said = upload(site, part10(image))
@@ -139,7 +140,7 @@ def sender(site: Site) -> str | None:
     before: list[Any] = []
     for _ in itertools.repeat(None, 100):
         time.sleep(0.05)
-        found = [row["state"] for row in rows(site.database, senders)]
+        found = [str(row["state"]) for row in rows(site.database, senders)]
         if found == before and rows(site.database, studies):
             return found[0] if found else None
         before = found
@@ -173,14 +174,14 @@ def test_a_large_file_is_never_whole_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     longest = 0
-    plain = uploads.Part10Part.write
+    plain = Part10Part.write
 
     def write(self: Any, fragment: memoryview) -> None:
         nonlocal longest
         longest = max(longest, len(fragment))
         plain(self, fragment)
 
-    monkeypatch.setattr(uploads.Part10Part, "write", write)
+    monkeypatch.setattr(Part10Part, "write", write)
     content = part10(mr(PixelData=bytes(20_000_000)))
     with site_in(tmp_path) as site, served(site) as url:
         connection = connected(site, url, len(content))
