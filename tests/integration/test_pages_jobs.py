@@ -16,10 +16,13 @@ from msnode.engine.jobs import Jobs
 from msnode.errors import Refused
 from msnode.pages.frame.site import Site
 from msnode.records.receipt import Receipt
+from msnode.records.uid_hash import uid_hash
 from msnode.store.database import open_database
 from msnode.store.receipts import Receipts
 from msnode.store.schema import migrate
+from tests.admin_pages import analysed, keep, part10
 from tests.pages_site import as_visitor, site_in
+from tests.unit.receive.datasets import STUDY, mr
 
 ROOT = Path(__file__).parents[2]
 DEAD, WAITING, REFUSED = "d" * 16, "a" * 16, "e" * 16
@@ -64,10 +67,33 @@ def main(url: str) -> None:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     with site_in(folder, destinations=[{"name": "pacs", "folder": str(folder / "x")}]) as site:
-        code = "import sys; from tests.integration.test_pages_jobs import main; main(sys.argv[1])"
-        command = [sys.executable, "-c", code, site.config.database_url]
-        subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+        leave_jobs(site)
         yield site
+
+
+def leave_jobs(site: Site) -> None:
+    code = "import sys; from tests.integration.test_pages_jobs import main; main(sys.argv[1])"
+    command = [sys.executable, "-c", code, site.config.database_url]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+
+
+def test_all_of_it_works_on_postgresql(postgresql_url: str, tmp_path: Path) -> None:
+    with site_in(tmp_path, database=postgresql_url, name="one") as site:
+        leave_jobs(site)
+        keep(site, mr(PatientName="Doe^Jane", StudyDate="20260102"))
+        analysed(site, uid_hash(STUDY))
+        with as_visitor(site, "administrator") as client:
+            text = client.get("/node").text
+            assert "Given-up jobs: 2." in text
+            assert 'id="waiting">1<' in text
+            for form in ({"words": "doe j"}, {"day": "2026-01-02"}, {"state": "done"}):
+                assert uid_hash(STUDY) in client.post("/studies", data=form).text, form
+            text = client.get(f"/studies/{uid_hash(STUDY)}").text
+            assert "Result of generation 1: pattern absent" in text
+            assert WAITING in client.get("/jobs?state=waiting").text
+            assert client.get("/quarantine").status_code == 200
+            upload = client.post(f"/upload/{'ab' * 16}", content=part10(mr()))
+            assert upload.json()["outcome"] == "stored"
 
 
 def test_jobs_say_why_they_do_not_go_on(site: Site) -> None:
