@@ -26,11 +26,12 @@ def keep(site: Site, *images: Dataset) -> None:
     Labels(site.database, site.config.data).update()
 
 
-def analysed(site: Site, key: str, outcome: str = "absent") -> Path:
+def analysed(site: Site, key: str, outcome: str = "absent", reason: str | None = None) -> Path:
     """A result of a study, with an object; returns the object's path."""
     row = {
         "study_key": key, "generation": 1, "outcome": outcome, "probability": 0.1,
         "model_digest": "", "created_at": time.time(), "folder": "", "model": "hybrid 1",
+        "reason": reason,
     }  # fmt: skip
     done = {"generation": 1, "state": StudyState.DONE, "completion": "evidence"}
     with site.database.begin() as connection:

@@ -133,7 +133,7 @@ def way_of(
         *_arrival(study, series),
         *searches,
         *(one for job in known if jobs is not None for one in _steps(jobs, job)),
-        *_results(made),
+        *_results(made, patients=patients),
         *_sent(sent),
     ]
     return StudyWay(
@@ -244,10 +244,11 @@ def _steps(jobs: Jobs, job: Job) -> Iterator[Moment]:
             yield Moment(step.ended_at, f"step_{step.name}", values)
 
 
-def _results(made: Sequence[sa.RowMapping]) -> Iterator[Moment]:
+def _results(made: Sequence[sa.RowMapping], *, patients: bool) -> Iterator[Moment]:
+    """Why there is none may quote descriptions."""
     for row in made:
         values = {"generation": row["generation"], "outcome": row["outcome"]}
-        yield Moment(row["created_at"], "result", values, row["reason"] or "")
+        yield Moment(row["created_at"], "result", values, (row["reason"] or "") if patients else "")
 
 
 def _sent(deliveries: Sequence[Delivery]) -> Iterator[Moment]:

@@ -1,5 +1,7 @@
 """The application: every route, and what holds for all of them."""
 
+import asyncio
+
 from fastapi import FastAPI
 
 from msnode.pages.access import login, open_id_connect, signed_links
@@ -20,6 +22,7 @@ def create_app(site: Site) -> FastAPI:
     """The pages of a node; without pages of its own about itself."""
     app = FastAPI(title="msnode", openapi_url=None, docs_url=None, redoc_url=None, lifespan=running)
     app.state.site = site
+    app.state.ending = asyncio.Event()  # told to stop: what would go on for hours ends
     app.state.attempts = Attempts()
     for router in ROUTERS:
         app.include_router(router)

@@ -77,6 +77,7 @@ def test_what_images_say_is_shown_as_text(site: Site) -> None:
 def test_without_patients_keys_are_all_there_is(tmp_path: Path) -> None:
     with site_in(tmp_path, {"patients": False}) as site:
         keep(site, mr(PatientName="Roe^Richard", SeriesDescription="t2 of Roe", PatientID="0815"))
+        analysed(site, KEY, "not_analysed", "series 't2 of Roe' is none of FLAIR")
         for path in ("/studies", f"/studies/{KEY}"):
             status, text = shown(site, path)
             assert (status, KEY in text) == (200, True)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -56,7 +57,8 @@ async def live(
 async def _events(request: Request, site: Site, services: Services) -> AsyncIterator[str]:
     """The fragment when it changes; a sign of life where it does not; the end with the session."""
     before, asked = "", 0.0
-    while True:
+    ending: asyncio.Event = request.app.state.ending
+    while not ending.is_set():
         now = asyncio.get_running_loop().time()
         if now - asked >= LOOK_S:
             asked = now
@@ -66,7 +68,8 @@ async def _events(request: Request, site: Site, services: Services) -> AsyncIter
         shown = await run_in_threadpool(_fragment, request, site, services)
         yield _event(shown) if shown != before else ": nothing new\n\n"
         before = shown
-        await asyncio.sleep(EVERY_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ending.wait(), EVERY_S)
 
 
 def _event(shown: str) -> str:

@@ -29,6 +29,8 @@ router = APIRouter()
 
 Key = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
 Did = Literal["redo", "resend", "retry", "cancel", ""]
+COMPLETIONS = ("evidence", "idle", "interrupted", "fewer", "cap", "redo", "priors")
+"""Why a study was taken as complete, of which the pages have words."""
 LAST = 1_000_000
 """Studies that can be passed over; typing a word is quicker."""
 
@@ -83,6 +85,7 @@ def study(
     return render(
         request, "admin/study.html",
         way=way, key=key, did=did, no_redo=why_no_redo(way), lasting=lasting, class_name=_name,
+        completions=COMPLETIONS,
         why=reasons(site.database, way.jobs),
         no_resend={name: why_no_resend(way, data, name) for name in names},
     )  # fmt: skip
