@@ -172,7 +172,7 @@ def test_the_nodes_own_metrics_tell_what_is_wrong(tmp_path: Path) -> None:
         settings: Any = {"destinations": [archive], "http": {"port": monitor.port}}
         with site_in(tmp_path, **settings) as site:
             with as_visitor(site, "administrator") as client:
-                assert "all right" in client.get("/node").text
+                assert "verdict good" in client.get("/node").text
             metrics.FAULTS.labels("<b>odd</b>").inc()
             with as_visitor(site, "administrator") as client:
                 text = client.get("/node").text

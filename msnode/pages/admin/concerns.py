@@ -97,4 +97,4 @@ def _of_room(state: NodeState) -> Iterator[Concern]:
 def _of_peers(peers: PeerWatch) -> Iterator[Concern]:
     for (name, _), answer in list(peers.answers.items()):
         if answer.problem:
-            yield Concern("warn", "peer_silent", {"name": name}, detail=answer.problem)
+            yield Concern("warn", "trouble_peer", {"name": name}, detail=answer.problem)

@@ -9,15 +9,32 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from msnode.config import Config, DicomPeer, Folder, PeerSource
+from msnode.config import (
+    Config,
+    DicomPeer,
+    FhirServer,
+    Folder,
+    Hl7Destination,
+    PeerSource,
+    StowServer,
+    Webhook,
+)
 from msnode.errors import MsnodeError, origin
 from msnode.manage.reaching import reach_destination, reach_source
 from msnode.requestor import fhir_search
 
 log = logging.getLogger(__name__)
 
-FIRST_S, EVERY_S = 2.0, 300.0
+FIRST_S, EVERY_S = 1.0, 300.0
 AT_ONCE = 4
+KINDS: dict[type, str] = {
+    DicomPeer: "dicom",
+    StowServer: "stow",
+    FhirServer: "fhir",
+    Hl7Destination: "hl7",
+    Webhook: "webhook",
+    Folder: "folder",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +43,7 @@ class Peer:
 
     Attributes:
         name: as configured.
-        kind: as the configuration calls it: a peer, a folder and so on.
+        kind: code of a phrase in the section ``admin``, after ``peer_``.
         place: where it is, as far as that is no secret.
         ask: raises `MsnodeError` or OSError, unless it is there.
     """
@@ -120,11 +137,12 @@ def _peers(config: Config) -> Iterator[Peer]:
             ask = partial(_folder, one)
         else:
             ask = partial(reach_destination, one, receive)
-        yield Peer(one.name, one.WHAT, _place(one), ask)
+        yield Peer(one.name, KINDS[type(one)], _place(one), ask)
     for source in config.priors:
-        yield Peer(source.name, source.WHAT, _place(source), partial(reach_source, source, config))
+        ask = partial(reach_source, source, config)
+        yield Peer(source.name, "source", _place(source), ask)
     for clinic in config.clinical:
-        yield Peer(clinic.name, clinic.WHAT, "", partial(fhir_search.try_out, clinic, clinic.name))
+        yield Peer(clinic.name, "clinical", "", partial(fhir_search.try_out, clinic, clinic.name))
 
 
 def _place(one: object) -> str:
