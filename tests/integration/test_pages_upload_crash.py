@@ -1,6 +1,6 @@
 """What an upload was answered with 200 survives kill -9, whole and exactly once.
 
-As `test_receive_crash`, by the browser's way. The long run: `MSNODE_KILLS=20 pytest` with this file.
+As `test_receive_crash`, for uploads. The long run is `MSNODE_KILLS=20 pytest` with this file.
 """
 
 import http.client
