@@ -151,6 +151,30 @@ def upload(page: Page, study: Sent, folder: Path) -> None:
     look(page, "upload", folder)
 
 
+DROP = """name => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File(["Dear colleague"], name));
+  document.querySelector("[data-upload]").dispatchEvent(
+    new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}));
+}"""
+
+
+def test_files_are_dropped_and_an_upload_is_stopped(
+    page: Page, new_study: Callable[[], Sent]
+) -> None:
+    page.goto("/upload")
+    name = "<img src=x onerror=alert(1)>.txt"
+    page.evaluate(DROP, name)
+    expect(page.locator("[data-refused] th")).to_have_text(name)
+    page.route("**/upload/*", lambda _: None)  # a network that takes nothing
+    study = new_study()
+    page.set_input_files("#files", list(study.paths))
+    page.click("[data-stop]")
+    expect(page.locator("[data-state]")).to_contain_text("Stopped")
+    expect(page.locator("[data-count=left]")).to_have_text("0")
+    expect(page.locator("[data-count=stored]")).to_have_text("0")
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_the_configuration_is_checked_in_the_browser(
     office: Office, theme: Theme, tmp_path: Path

@@ -157,9 +157,13 @@ async function* walk(entry) {
 }
 
 async function dropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const items = [...transfer.items].filter((item) => item.kind === "file");
+  const entries = items.map((item) => [item.webkitGetAsEntry?.(), item.getAsFile()]); // now: they go with the event
   const found = [];
-  for (const entry of entries) for await (const file of walk(entry)) found.push(file);
+  for (const [entry, file] of entries) {
+    if (entry) for await (const inside of walk(entry)) found.push(inside);
+    else if (file) found.push({ file, name: file.name });
+  }
   await begin(found);
 }
 
