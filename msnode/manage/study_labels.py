@@ -86,15 +86,19 @@ class Labels:
             return connection.execute(study_labels.delete()).rowcount
 
     def _due(self) -> list[str]:
-        """Studies without a label, or with images that came after it; the newest first."""
-        now = time.monotonic()
+        """Studies without a label, or with images that came after it; the newest first.
+
+        Not those of which neither images nor result objects are left.
+        """
+        now, of = time.monotonic(), studies.c
         self._not_before = {key: at for key, at in self._not_before.items() if at > now}
-        columns = study_labels.c
+        columns, gone = study_labels.c, (of.images_deleted_at, of.results_deleted_at)
         query = (
             sa.select(studies.c.study_key)
             .outerjoin(study_labels, columns.study_key == studies.c.study_key)
-            .where(sa.or_(columns.study_key.is_(None), columns.labelled_at < studies.c.last_at))
-            .order_by(studies.c.last_at.desc())
+            .where(sa.or_(columns.study_key.is_(None), columns.labelled_at < of.last_at))
+            .where(sa.or_(*(sa.func.coalesce(at, 0.0) <= of.last_at for at in gone)))
+            .order_by(of.last_at.desc())
             .limit(PAGE + len(self._not_before))
         )
         with self._reading.connect() as connection:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, StreamingResponse
 
@@ -51,7 +52,10 @@ async def live(
     """The state as it changes, as server-sent events (HTML, 9.2)."""
     place = services.streams.take(visitor.csrf)
     events = _events(request, site, services)
-    return StreamingResponse(place.giving_back(events), media_type="text/event-stream")
+    headers = {"X-Accel-Buffering": "no"}  # nginx passes each event on as it comes
+    return StreamingResponse(
+        place.giving_back(events), media_type="text/event-stream", headers=headers
+    )
 
 
 async def _events(request: Request, site: Site, services: Services) -> AsyncIterator[str]:
@@ -59,13 +63,16 @@ async def _events(request: Request, site: Site, services: Services) -> AsyncIter
     before, asked = "", 0.0
     ending: asyncio.Event = request.app.state.ending
     while not ending.is_set():
-        now = asyncio.get_running_loop().time()
-        if now - asked >= LOOK_S:
-            asked = now
-            if not await lasts(request):
-                yield "event: ended\ndata: \n\n"
-                return
-        shown = await run_in_threadpool(_fragment, request, site, services)
+        try:
+            now = asyncio.get_running_loop().time()
+            if now - asked >= LOOK_S:
+                asked = now
+                if not await lasts(request):
+                    yield "event: ended\ndata: \n\n"
+                    return
+            shown = await run_in_threadpool(_fragment, request, site, services)
+        except SQLAlchemyError:  # it comes back
+            shown = before
         yield _event(shown) if shown != before else ": nothing new\n\n"
         before = shown
         with suppress(TimeoutError):

@@ -131,6 +131,19 @@ def test_labels_go_with_their_study_and_where_no_patients_are_shown(
     assert Labels(database, tmp_path).drop_all() == 1
 
 
+def test_a_study_of_which_nothing_is_left_is_not_looked_at_again(
+    inbox: Inbox, database: sa.Engine, tmp_path: Path
+) -> None:
+    store(inbox, mr())
+    gone = {"images_deleted_at": 200.0, "results_deleted_at": 300.0}
+    with database.begin() as connection:
+        connection.execute(studies.update().values(gone))
+    assert Labels(database, tmp_path).update() == 0
+    with database.begin() as connection:
+        connection.execute(studies.update().values(last_at=250.0))  # images came again
+    assert Labels(database, tmp_path).update() == 1
+
+
 def test_the_thread_goes_on_after_an_error(
     inbox: Inbox, database: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
