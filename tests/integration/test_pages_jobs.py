@@ -134,6 +134,17 @@ def test_several_are_cancelled_and_retried_at_once(site: Site) -> None:
     jobs.close()
 
 
+def test_where_nothing_is_ticked_nothing_is_done_and_that_is_said(site: Site) -> None:
+    with as_visitor(site, "administrator") as client:
+        for path in ("/jobs/retry", "/jobs/cancel"):
+            answer = client.post(path, data={"back": "/jobs"})
+            assert answer.headers["location"] == "/jobs?did=nothing"
+        for path in ("delete", "take", "messages/delete"):
+            answer = client.post(f"/quarantine/{path}", data={})
+            assert answer.headers["location"] == "/quarantine?did=nothing"
+        assert "Nothing was ticked." in client.get("/quarantine?did=nothing").text
+
+
 @pytest.mark.parametrize("back", ["//evil.example", "/jobs/../x", "https://evil.example"])
 def test_it_leads_back_to_our_own_pages_alone(back: str, site: Site) -> None:
     with as_visitor(site, "administrator") as client:

@@ -29,6 +29,7 @@ MOST = 300
 """Jobs on a page, the newest."""
 AT_ONCE = 300
 JobId = Annotated[str, Form(min_length=1, max_length=256, pattern=r"^[\w.@: -]+$")]
+Ids = Annotated[list[JobId], Form(default_factory=list, max_length=AT_ONCE)]
 Back = Annotated[str, Form(pattern=r"^/(jobs|studies/[0-9a-f]{16})$")]
 
 
@@ -39,7 +40,7 @@ def jobs_page(
     services: AdminServices,
     _: Administrator,
     state: State = "",
-    did: Literal["retry", "cancel", ""] = "",
+    did: Literal["retry", "cancel", "nothing", ""] = "",
 ) -> Response:
     """The jobs in a state; without one all that are not done."""
     jobs = services.jobs()
@@ -58,11 +59,13 @@ def retry_jobs(
     site: AnySite,
     services: AdminServices,
     visitor: Administrator,
-    job: Annotated[list[JobId], Form(max_length=AT_ONCE)],
+    job: Ids,
     back: Back = "/jobs",
     confirmed: Annotated[bool, Form()] = False,
 ) -> Response:
     """Do dead or cancelled jobs again, or waiting ones now."""
+    if not job:
+        return RedirectResponse(f"{back}?did=nothing", HTTPStatus.SEE_OTHER)
     if not confirmed:
         return _ask(request, "confirm_retry", job, back)
     jobs = _known(services)
@@ -76,11 +79,13 @@ def cancel_jobs(
     site: AnySite,
     services: AdminServices,
     visitor: Administrator,
-    job: Annotated[list[JobId], Form(max_length=AT_ONCE)],
+    job: Ids,
     back: Back = "/jobs",
     confirmed: Annotated[bool, Form()] = False,
 ) -> Response:
     """Stop jobs before their next step."""
+    if not job:
+        return RedirectResponse(f"{back}?did=nothing", HTTPStatus.SEE_OTHER)
     if not confirmed:
         return _ask(request, "confirm_cancel", job, back)
     jobs = _known(services)

@@ -24,8 +24,9 @@ from msnode.store.message_log import Outcome, listed, remove
 router = APIRouter()
 
 Token = Annotated[str, Form(pattern="^[0-9a-f]{16}$")]
-Tokens = Annotated[list[Token], Form(max_length=300)]
-MessageIds = Annotated[list[Annotated[str, Form(pattern="^[0-9a-f]{32}$")]], Form(max_length=300)]
+Tokens = Annotated[list[Token], Form(default_factory=list, max_length=300)]
+MessageId = Annotated[str, Form(pattern="^[0-9a-f]{32}$")]
+MessageIds = Annotated[list[MessageId], Form(default_factory=list, max_length=300)]
 MOST = 200
 CHUNK = 1 << 20
 
@@ -35,7 +36,7 @@ def quarantine(
     request: Request,
     site: AnySite,
     _: Administrator,
-    did: Literal["deleted", "taken", ""] = "",
+    did: Literal["deleted", "taken", "nothing", ""] = "",
 ) -> Response:
     """All of it; whose it is, is not told."""
     with for_reading(site.database).connect() as connection:
@@ -55,6 +56,8 @@ def delete(
     confirmed: Annotated[bool, Form()] = False,
 ) -> Response:
     """Delete files."""
+    if not file:
+        return _back("nothing")
     if not confirmed:
         return _ask(request, "confirm_delete_files", "file", file)
     for kept in _found(site, file):
@@ -73,6 +76,8 @@ def take_in(
     confirmed: Annotated[bool, Form()] = False,
 ) -> Response:
     """Take files in as if they had just come; what is refused again stays here."""
+    if not file:
+        return _back("nothing")
     if not confirmed:
         return _ask(request, "confirm_take", "file", file)
     problems = []
@@ -96,6 +101,8 @@ def delete_messages(
     confirmed: Annotated[bool, Form()] = False,
 ) -> Response:
     """Delete messages; what they have changed stays."""
+    if not message:
+        return _back("nothing")
     if not confirmed:
         return _ask(request, "confirm_delete_messages", "message", message)
     for one in message:
@@ -140,5 +147,5 @@ def _ask(request: Request, phrase: str, name: str, values: list[str]) -> Respons
     return ask_first(request, phrase, {"number": len(values)}, "/quarantine", fields)
 
 
-def _back(did: Literal["deleted", "taken"]) -> Response:
+def _back(did: Literal["deleted", "taken", "nothing"]) -> Response:
     return RedirectResponse(f"/quarantine?did={did}", HTTPStatus.SEE_OTHER)

@@ -28,7 +28,7 @@ from msnode.store.database import StudyState
 router = APIRouter()
 
 Key = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
-Did = Literal["redo", "resend", "retry", "cancel", ""]
+Did = Literal["redo", "resend", "retry", "cancel", "nothing", ""]
 COMPLETIONS = ("evidence", "idle", "interrupted", "fewer", "cap", "redo", "priors")
 """Why a study was taken as complete, of which the pages have words."""
 LAST = 1_000_000
