@@ -115,7 +115,17 @@ class ResultFiles:
             if isinstance(other, Hl7Destination):
                 self._write_message(made, other, message_path(folder, other))
         self._write_bundles(made, folder / FHIR)
+        self._keep(made, folder / report.FILE)
         return made
+
+    def _keep(self, made: Report, path: Path) -> None:
+        """Keep what pages show of the result; what fails there costs no destination anything."""
+        path.unlink(missing_ok=True)
+        try:
+            self._reader.call(Path, report.write_report, report.slim(made), path)
+        except NOT_SO as error:
+            key = uid_hash(made.study_instance_uid)
+            log.error("study=%s pages will show less of its result: %s", key, error)
 
     def _write_bundles(self, made: Report, folder: Path) -> None:
         """Write the transactions for FHIR servers; what fails there costs no other destination."""
