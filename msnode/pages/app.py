@@ -3,13 +3,14 @@
 from fastapi import FastAPI
 
 from msnode.pages.access import login
+from msnode.pages.clinic.clinic_routes import CLINIC
 from msnode.pages.frame import problems
 from msnode.pages.frame.headers import SafeHeaders
 from msnode.pages.frame.site import Site
 from msnode.pages.frame.static_files import Shipped
 from msnode.pages.home import router as home
 
-ROUTERS = (home, login.router)
+ROUTERS = (home, login.router, *CLINIC)
 
 
 def create_app(site: Site) -> FastAPI:

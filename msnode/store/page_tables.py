@@ -78,6 +78,7 @@ feedback = sa.Table(
     Column("takes_back", Integer),  # number of an earlier row
     Column("given_at", Float, nullable=False),  # unix s
     Column("given_by", Text, nullable=False),
+    Column("reason", String(16)),  # of a rejection, as in records.feedback
 )
 
 verdicts = sa.Table(
