@@ -75,12 +75,52 @@ class ImageStack:
         to = geometry.sides(self.affine[:, [2, 0, 1, 3]])[0]
         return geometry.opposite(to), to
 
+    @property
+    def flips(self) -> tuple[bool, bool]:
+        """Whether columns and rows are shown the other way round, as readers expect a plane.
+
+        Axial: right at the left, front at the top; coronal: right at the left, head at the top;
+        sagittal: front at the left, head at the top. Images whose rows and columns are exchanged
+        stay as they are. Nothing is resampled.
+        """
+        wanted = {"axial": "RA", "coronal": "RH", "sagittal": "AH"}[self.plane]
+        left, top = self.sides["left"], self.sides["top"]
+        return geometry.opposite(left) == wanted[0], geometry.opposite(top) == wanted[1]
+
+    @property
+    def sides_shown(self) -> dict[str, str]:
+        """As `sides`, of the images as they are shown."""
+        sides, (columns, rows) = self.sides, self.flips
+        across = ("right", "left") if columns else ("left", "right")
+        down = ("bottom", "top") if rows else ("top", "bottom")
+        names = ("left", "right", "top", "bottom")
+        return {name: sides[of] for name, of in zip(names, (*across, *down), strict=True)}
+
     @cached_property
-    def window(self) -> tuple[float, float]:
-        """Darkest and brightest value shown first: the 0.5th and 99.9th centile."""
-        step = max(self.images.flair.shape[2] // 24, 1)
-        low, high = np.percentile(self.images.flair[::4, ::4, ::step], [0.5, 99.9]).tolist()
-        return low * self.record.scale, max(high, low + 1) * self.record.scale
+    def windows(self) -> dict[str, tuple[float, float]]:
+        """Darkest and brightest value shown, by the middle of the head's values.
+
+        Fat outshines the brain in FLAIR; a window up to it would leave the brain dark.
+        """
+        sample = self.images.flair[::2, ::2].astype(np.float32) * self.record.scale
+        top = max(float(np.percentile(sample, 99.9)), 1e-3)
+        head = sample[sample > 0.1 * top]
+        middle = float(np.median(head)) if head.size else top / 2
+        return {
+            "default": (0.0, min(2.2 * middle, top)),
+            "lesions": (0.7 * middle, max(min(1.9 * middle, top), 0.8 * middle)),
+            "wide": (0.0, top),
+        }
+
+    @cached_property
+    def box(self) -> tuple[int, int, int, int]:
+        """What of the images shows something: first and last column, first and last row."""
+        seen = self.images.flair.max(axis=2) * self.record.scale
+        shown = seen > 0.15 * self.windows["default"][1]
+        if not shown.any():
+            return 0, shown.shape[0] - 1, 0, shown.shape[1] - 1
+        columns, rows = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+        return int(columns[0]), int(columns[-1]), int(rows[0]), int(rows[-1])
 
     @cached_property
     def places(self) -> dict[int, tuple[int, float, float]]:

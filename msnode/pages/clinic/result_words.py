@@ -84,7 +84,7 @@ def told(kept: KeptReport, t: PageWords) -> ToldResult:
         slices=tuple(wording.slice_lines(case)),
         course=tuple(course_wording.lines(case)),
         method=tuple(wording.method(case)),
-        notices=tuple(filter(None, [case.say("limits"), wording.notice(case)])),
+        notices=tuple(filter(None, [wording.notice(case)])),
     )
 
 

@@ -22,19 +22,15 @@ export class Pane {
     this.image = this.grey.getContext("2d").createImageData(stack.columns, stack.rows);
   }
 
-  // CSS pixels by pixels of the image, and where its corner lies
+  // CSS pixels by pixels of the image, and where its corner lies; x or y below 0 where it is flipped
   place(view) {
     const [column, row] = this.stack.spacing;
+    const [first, last, top, bottom] = this.stack.box;
     const { clientWidth: width, clientHeight: height } = this.canvas;
-    const fit = Math.min(width / (this.stack.columns * column), height / (this.stack.rows * row));
+    const fit = Math.min(width / ((last - first + 9) * column), height / ((bottom - top + 9) * row));
     const mm = fit * view.zoom;
-    return {
-      x: mm * column,
-      y: mm * row,
-      left: width / 2 - mm * column * view.column,
-      top: height / 2 - mm * row * view.row,
-      mm,
-    };
+    const [x, y] = [this.stack.flips[0] ? -mm * column : mm * column, this.stack.flips[1] ? -mm * row : mm * row];
+    return { x, y, left: width / 2 - x * view.column, top: height / 2 - y * view.row, mm };
   }
 
   // Pixel of the image, centre-based, under a point of the page
@@ -62,7 +58,11 @@ export class Pane {
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = "high";
     const { columns, rows } = this.stack;
-    context.drawImage(this.grey, at.left, at.top, at.x * columns, at.y * rows);
+    context.save();
+    context.translate(at.left, at.top);
+    context.scale(at.x, at.y);
+    context.drawImage(this.grey, 0, 0, columns, rows);
+    context.restore();
     for (const line of lines) this.stroke(context, at, line);
     this.signs(context, at, width, height);
   }

@@ -5,7 +5,6 @@ import { Viewer } from "./viewer.js";
 
 const NEWER_MS = 60_000;
 const result = document.querySelector("#result");
-const reading = document.querySelector("#reading");
 const root = document.querySelector("#viewer");
 let viewer = null;
 
@@ -25,7 +24,7 @@ async function openViewer() {
     if (document.activeElement !== width) width.value = viewer.view.width.toFixed(0);
   });
   viewer.addEventListener("mark", tellMark);
-  viewer.addEventListener("unmark", () => reading.querySelector("[data-mark]")?.focus());
+  viewer.addEventListener("unmark", () => result.querySelector("[data-mark]")?.focus());
   for (const input of [centre, width]) input.addEventListener("change", windowed);
   root.querySelector(".tools").addEventListener("click", tool);
   tell();
@@ -51,17 +50,21 @@ function tool(event) {
 }
 
 function tellChosen() {
-  for (const row of reading.querySelectorAll("[data-lesion]")) {
+  for (const row of result.querySelectorAll("[data-lesion]")) {
     const chosen = viewer.chosen > 0 && Number(row.dataset.lesion) === viewer.chosen;
     row.classList.toggle("chosen", chosen);
     row.querySelector(".jump")?.setAttribute("aria-pressed", String(chosen));
     if (chosen) row.scrollIntoView({ block: "nearest" });
   }
+  const choice = result.querySelector(".reject select[name=lesion]");
+  if (choice && [...choice.options].some((one) => one.value === String(viewer.chosen))) {
+    choice.value = String(viewer.chosen);
+  }
 }
 
 // The form of a lesion that was missed, and the mark in the image, are one
 function form() {
-  return reading.querySelector("#adding");
+  return result.querySelector("#adding");
 }
 
 function tellMark() {
@@ -79,7 +82,7 @@ function marked() {
 }
 
 function prepare() {
-  localise(reading);
+  localise(result);
   const adding = form();
   if (!adding || !viewer) return;
   const begin = adding.querySelector("[data-mark]");
@@ -95,14 +98,14 @@ function prepare() {
   }
 }
 
-reading?.addEventListener("click", (event) => {
+result?.addEventListener("click", (event) => {
   const jump = event.target.closest(".jump");
   if (!jump || !viewer) return;
   viewer.choose(Number(jump.dataset.number), Number(jump.dataset.slice));
 });
 
 // Forms are sent without leaving the page; what comes back takes the place of what was there
-reading?.addEventListener("submit", async (event) => {
+result?.addEventListener("submit", async (event) => {
   const sent = event.target.closest("form[data-fragment]");
   if (!sent) return;
   event.preventDefault();
@@ -114,17 +117,23 @@ reading?.addEventListener("submit", async (event) => {
       method: "POST", body, headers: { Accept: "text/html", "X-Fragment": "reading" },
     });
     if (!answer.ok) throw new Error(String(answer.status));
-    reading.innerHTML = await answer.text();
+    put(await answer.text());
     if (viewer) viewer.mark = null;
     prepare();
     viewer?.draw();
     tellChosenIfAny();
-    reading.querySelector("#said-title")?.scrollIntoView({ block: "nearest" });
   } catch {
     for (const one of buttons) one.disabled = false;
     sent.submit(); // the page that comes then says what is wrong
   }
 });
+
+function put(text) {
+  const parts = new DOMParser().parseFromString(text, "text/html");
+  for (const id of ["lesions", "said"]) {
+    document.querySelector(`#${id}`).replaceChildren(...parts.querySelector(`#${id}`).childNodes);
+  }
+}
 
 function tellChosenIfAny() {
   if (viewer?.chosen) tellChosen();
@@ -140,7 +149,7 @@ async function lookForNewer() {
 if (root) {
   openViewer().catch(() => { root.querySelector("#slice-label").textContent = root.dataset.failed; });
 }
-if (reading) prepare();
+if (result) prepare();
 if (result && document.querySelector("#notices .note.bad:not([hidden])") === null) {
   setInterval(() => lookForNewer().catch(() => {}), NEWER_MS);
 }

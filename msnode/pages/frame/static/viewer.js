@@ -11,20 +11,22 @@ export class Viewer extends EventTarget {
     this.root = root;
     this.stack = stack;
     this.panes = [];
-    this.view = {
-      slice: 0, zoom: 1, column: stack.columns / 2, row: stack.rows / 2, centre: 0, width: 1,
-    };
+    this.view = { slice: 0, centre: 0, width: 1, ...this.middle() };
     this.chosen = 0;
     this.mark = null;
     this.outlines = true;
     for (const figure of root.querySelectorAll("[data-pane]")) this.addPane(figure);
     this.slider = root.querySelector("#slice");
     this.box = root.querySelector(".panes");
-    this.presets();
     this.listen();
     this.window("default");
     this.to(this.first());
     new ResizeObserver(() => this.draw()).observe(this.box);
+  }
+
+  get span() {
+    const [low, high] = this.stack.windows.default;
+    return high - low;
   }
 
   addPane(figure) {
@@ -37,22 +39,18 @@ export class Viewer extends EventTarget {
 
   // The slice of the first lesion of the table, else the middle
   first() {
-    const jump = document.querySelector("#reading .jump");
+    const jump = document.querySelector("#lesions .jump");
     return jump ? Number(jump.dataset.slice) : Math.floor(this.stack.slices / 2);
   }
 
-  presets() {
-    const [low, high] = this.stack.window;
-    const span = high - low;
-    this.windows = {
-      default: [low + span / 2, span],
-      lesions: [low + 0.62 * span, 0.5 * span],
-      wide: [low + 0.75 * span, 1.5 * span],
-    };
+  middle() {
+    const [first, last, top, bottom] = this.stack.box;
+    return { zoom: 1, column: (first + last + 1) / 2, row: (top + bottom + 1) / 2 };
   }
 
   window(name) {
-    [this.view.centre, this.view.width] = this.windows[name];
+    const [low, high] = this.stack.windows[name];
+    Object.assign(this.view, { centre: (low + high) / 2, width: high - low });
     for (const button of this.root.querySelectorAll("[data-window]")) {
       button.setAttribute("aria-pressed", String(button.dataset.window === name));
     }
@@ -79,7 +77,7 @@ export class Viewer extends EventTarget {
   }
 
   reset() {
-    Object.assign(this.view, { zoom: 1, column: this.stack.columns / 2, row: this.stack.rows / 2 });
+    Object.assign(this.view, this.middle());
     this.draw();
   }
 
@@ -104,12 +102,12 @@ export class Viewer extends EventTarget {
   }
 
   rejected() {
-    const rows = document.querySelectorAll("#reading [data-rejected]");
+    const rows = document.querySelectorAll("#lesions [data-rejected]");
     return new Set([...rows].map((row) => Number(row.dataset.lesion)));
   }
 
   added(slice) {
-    const said = [...document.querySelectorAll("#reading [data-said][data-slice]")]
+    const said = [...document.querySelectorAll("#said [data-said][data-slice]")]
       .filter((one) => Number(one.dataset.slice) === slice)
       .map(({ dataset }) => ({
         group: "added",
@@ -179,7 +177,7 @@ export class Viewer extends EventTarget {
       const at = pane.place(this.view);
       Object.assign(this.view, { column: from.column - x / at.x, row: from.row - y / at.y });
     } else {
-      const span = this.windows.default[1];
+      const span = this.span;
       this.view.width = Math.max(from.width + (x / 300) * span, span / 200);
       this.view.centre = from.centre + (y / 300) * span;
     }
@@ -208,7 +206,7 @@ export class Viewer extends EventTarget {
 
   keys() {
     const { slice, centre, width } = this.view;
-    const step = this.windows.default[1] / 25;
+    const step = this.span / 25;
     const wider = (by) => () => { this.view.width = Math.max(width + by, step / 8); this.draw(); };
     const brighter = (by) => () => { this.view.centre = centre + by; this.draw(); };
     return {
@@ -224,8 +222,9 @@ export class Viewer extends EventTarget {
   }
 
   markKeys() {
+    const [x, y] = this.stack.flips.map((flip) => (flip ? -1 : 1));
     const move = (column, row) => () =>
-      this.place({ ...this.mark, ...this.within({ column: this.mark.column + column, row: this.mark.row + row }) });
+      this.place({ ...this.mark, ...this.within({ column: this.mark.column + x * column, row: this.mark.row + y * row }) });
     return {
       ArrowLeft: move(-1, 0), ArrowRight: move(1, 0), ArrowUp: move(0, -1), ArrowDown: move(0, 1),
       Escape: () => { this.place(null); this.dispatchEvent(new Event("unmark")); },
@@ -240,7 +239,7 @@ export class Viewer extends EventTarget {
 
   // The next lesion in the order of the table
   next(step) {
-    const jumps = [...document.querySelectorAll("#reading tr .jump")];
+    const jumps = [...document.querySelectorAll("#lesions .jump")];
     if (!jumps.length) return;
     const here = jumps.findIndex((one) => Number(one.dataset.number) === this.chosen);
     const to = here < 0 ? 0 : (here + step + jumps.length) % jumps.length;
