@@ -26,8 +26,8 @@ router = APIRouter(prefix="/results", dependencies=[WithPatients])
 UNREADABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, which databases do not take; lines may be broken."""
 FRAGMENT = "x-fragment"
-Millimetres = Annotated[float, Form(gt=0, le=200)]
-Pixel = Annotated[float, Form(ge=0, le=65_535)]
+Millimetres = Annotated[float | None, Form(gt=0, le=200)]
+Pixel = Annotated[float | None, Form(ge=0, le=65_535)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ def give(
     note: Annotated[str, Form(max_length=2000)] = "",
     takes_back: Annotated[int | None, Form(ge=1, le=2**31 - 1)] = None,
     slice_number: Annotated[int | None, Form(ge=1, le=65_535)] = None,
-    column: Pixel | None = None,
-    row: Pixel | None = None,
-    diameter_mm: Millimetres | None = None,
+    column: Pixel = None,
+    row: Pixel = None,
+    diameter_mm: Millimetres = None,
 ) -> Response:
     """Keep one answer."""
     may_see(visitor, study_key)
