@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 
 from msnode.pages.frame.site import Site
-from msnode.records.feedback import rejected, standing
+from msnode.records.feedback import Feedback, rejected, standing
 from msnode.records.results import Report
 from msnode.store import reader_feedback
 from tests import clinic_results
@@ -32,11 +32,11 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def say(client: TestClient, key: str, told: Mapping[str, object], generation: int = 1) -> Response:
+def say(client: TestClient, key: str, told: Mapping[str, object], generation: int = 1) -> Any:
     return client.post(f"/results/{key}/{generation}/feedback", data=dict(told))
 
 
-def rows(site: Site, key: str) -> list[reader_feedback.Feedback]:
+def rows(site: Site, key: str) -> list[Feedback]:
     with site.database.connect() as connection:
         return reader_feedback.of_study(connection, key)
 
