@@ -33,7 +33,7 @@ ENV PATH=/opt/msnode/.venv/bin:$PATH PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /var/lib/msnode
 VOLUME /var/lib/msnode
-EXPOSE 11112 9112
+EXPOSE 11112 9112 9180
 HEALTHCHECK --interval=30s --timeout=5s --start-period=120s \
   CMD ["python", "-c", \
        "import urllib.request as u; u.urlopen('http://127.0.0.1:9112/healthz', timeout=4)"]

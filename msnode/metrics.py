@@ -151,8 +151,14 @@ PERIODIC_SECONDS = Histogram(
     ["task"],
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60),
 )  # as in service/upkeep.py
+AHEAD = Counter(
+    "msnode_ahead_total", "Studies worked on before they were complete, by outcome.", ["outcome"]
+)  # used: no image came any more; stale: one did, and the work was for nothing
 PERIODIC_FAILURES = Counter(
     "msnode_periodic_failures_total", "Runs of a periodic task that failed.", ["task"]
+)
+PAGES_ENDS = Counter(
+    "msnode_pages_ends_total", "Times that the process of the pages ended by itself."
 )
 NOTICES = Counter(
     "msnode_notices_total", "Notices by mail server or chat.", ["receiver", "outcome"]

@@ -1,13 +1,15 @@
 """The pages of a node in a temporary folder, and visitors of every role."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from fastapi.testclient import TestClient
 
-from msnode import config
+from msnode import config, server_socket
 from msnode.config import Role
 from msnode.pages import server
 from msnode.pages.access import sessions
@@ -52,3 +54,20 @@ def as_visitor(
         client.cookies.set(sessions.cookie_name(site), token)
         client.headers["X-CSRF-Token"] = sessions.csrf_of(token)
         yield client
+
+
+@contextmanager
+def served(site: Site) -> Iterator[str]:
+    """The pages at a port of their own, as `msnode pages` serves them; yields their URL."""
+    config = uvicorn.Config(
+        create_app(site), http=server.Impatient, ws="none", log_config=None, access_log=False
+    )
+    running = uvicorn.Server(config)
+    sock = server_socket.listen("pages", "127.0.0.1", 0)
+    thread = threading.Thread(target=running.run, args=([sock],), name="pages")
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        running.should_exit = True
+        thread.join()

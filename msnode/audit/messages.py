@@ -19,8 +19,11 @@ class Code(Enum):
     STUDY_DELETED = "110105", "DICOM Study Deleted"
     PATIENT_RECORD = "110110", "Patient Record"
     SECURITY_ALERT = "110113", "Security Alert"
+    USER_AUTHENTICATION = "110114", "User Authentication"
     START = "110120", "Application Start"
     STOP = "110121", "Application Stop"
+    LOGIN = "110122", "Login"
+    LOGOUT = "110123", "Logout"
     APPLICATION = "110150", "Application"
     DESTINATION = "110152", "Destination Role ID"
     SOURCE = "110153", "Source Role ID"
@@ -44,6 +47,7 @@ class AlertType(Enum):
 
     NODE_AUTHENTICATION = "110126", "Node Authentication"
     RESTRICTED_FUNCTION = "110132", "Use of Restricted Function"
+    USER_SECURITY = "110137", "User security Attributes Changed"
 
 
 SUCCESS, MINOR_FAILURE, SERIOUS_FAILURE = "0", "4", "8"
@@ -148,6 +152,29 @@ def patient_record(us: Node, account: str, access: Access, patient_id: str) -> E
     message = _event(Code.PATIENT_RECORD, access.value, SUCCESS)
     _person_and_us(message, account, us)
     _object(message, Code.PATIENT, patient_id, kind="1", role="1")
+    return message
+
+
+def authenticated(
+    us: Node, account: str, address: str, *, leaves: bool, succeeded: bool
+) -> Element:
+    """User Authentication (PS3.15 A.5.3.12): somebody logged in to the pages, tried to, or left.
+
+    Args:
+        us: whose pages.
+        account: as it was given; of a failed attempt perhaps nobody's.
+        address: it came from.
+        leaves: logged out.
+        succeeded: false of an attempt that was refused.
+    """
+    kind = Code.LOGOUT if leaves else Code.LOGIN
+    outcome = SUCCESS if succeeded else MINOR_FAILURE
+    message = _event(Code.USER_AUTHENTICATION, "E", outcome, kind)
+    person = {"UserID": clean(account) or "(no name)", "UserIsRequestor": "true"}
+    if address:
+        person |= {"NetworkAccessPointID": address, "NetworkAccessPointTypeCode": "2"}
+    SubElement(message, "ActiveParticipant", person)
+    _participant(message, us, Code.APPLICATION, requests=False)
     return message
 
 

@@ -75,6 +75,13 @@ class Trail:
         """An account on this host used a patient's record."""
         self._say(messages.patient_record(self.us, account, access, patient_id))
 
+    def authenticated(
+        self, account: str, address: str, *, leaves: bool = False, succeeded: bool = True
+    ) -> None:
+        """Somebody logged in to the pages, tried to, or left."""
+        told = messages.authenticated(self.us, account, address, leaves=leaves, succeeded=succeeded)
+        self._say(told)
+
     def imported(self, account: str, file: str) -> None:
         """An account on this host imported a file into patients' records."""
         self._say(messages.imported(self.us, account, file))

@@ -12,7 +12,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from msnode import config
+from msnode import audit, config
 from msnode.cli.twin_record import account
 from msnode.config import Role
 from msnode.pages.access.local_accounts import LocalAccounts
@@ -28,7 +28,11 @@ def _known(settings: config.Config) -> Iterator[LocalAccounts]:
     database = open_database(settings.database_url)
     try:
         migrate(database)
-        yield LocalAccounts(database, account())
+        trail = audit.open_trail(settings, "accounts")
+        try:
+            yield LocalAccounts(database, account(), trail)
+        finally:
+            trail.close()
     finally:
         database.dispose()
 

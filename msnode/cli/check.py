@@ -23,12 +23,16 @@ from msnode.config import (
     Config,
     Dicomweb,
     Hl7,
+    Pages,
     Receive,
     Syslog,
 )
 from msnode.errors import MsnodeError
 from msnode.notices.notice import trial
 from msnode.notices.watch import senders
+from msnode.pages.access import open_id_connect
+from msnode.pages.access.local_accounts import LocalAccounts
+from msnode.pages.server import PageServerTls
 from msnode.receive.dicomweb.web_listener import server_tls
 from msnode.receive.mllp.mllp_listener import mllp_tls
 from msnode.requestor import fhir_search
@@ -67,6 +71,9 @@ def problems(
         yield "hl7", _problem(partial(_hl7_listener, hl7, runs=runs))
     http = config.http
     yield "http", _problem(partial(free_or_ours, "http", http.address, http.port, runs=runs))
+    if config.pages is not None:
+        yield "pages", _problem(partial(_pages, config.pages, runs=runs))
+        yield from _logins(config, config.pages, peers=peers)
     if config.audit.syslog is not None:
         yield "audit", _problem(partial(_syslog, config.audit.syslog, peers=peers))
     if not config.receive.callers:
@@ -164,6 +171,34 @@ def _hl7_listener(hl7: Hl7, *, runs: bool) -> None:
         readable("receive.hl7.tls", hl7.tls)
         mllp_tls(hl7)
     free_or_ours("receive.hl7", hl7.address, hl7.port, runs=runs)
+
+
+def _pages(pages: Pages, *, runs: bool) -> None:
+    """All that the pages' server is made of."""
+    if pages.tls is not None:
+        PageServerTls(pages.tls)
+    free_or_ours("pages", pages.address, pages.port, runs=runs)
+
+
+def _logins(config: Config, pages: Pages, *, peers: bool) -> Iterator[tuple[str, str | None]]:
+    """That somebody can log in to the pages."""
+    if pages.oidc is not None and peers:
+        yield "login service", _problem(partial(open_id_connect.try_out, pages.oidc))
+    if pages.passwords and not (pages.oidc or pages.proxy):
+        yield "accounts", _problem(partial(_has_account, config))
+
+
+def _has_account(config: Config) -> None:
+    """Where only accounts of our own can log in, there is one."""
+    database = open_database(config.database_url)
+    try:
+        if (
+            revisions(database)[0] != revisions(database)[1]
+            or not LocalAccounts(database, "check").every()
+        ):
+            raise MsnodeError("there is none: msnode accounts add NAME --role administrator")
+    finally:
+        database.dispose()
 
 
 def _syslog(syslog: Syslog, *, peers: bool) -> None:

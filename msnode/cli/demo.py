@@ -24,7 +24,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import report, sample
-from msnode.cli import demo_twin
+from msnode.cli import demo_account, demo_twin
 from msnode.cli.demo_page import Shown, held_against, render
 from msnode.deliver.c_store import send
 from msnode.errors import MsnodeError
@@ -110,7 +110,7 @@ def run(folder: Path, model: Path, console: Console) -> None:
     page = folder / "index.html"
     page.write_text(render(shown, course, model), encoding="utf-8")
     _timing(console, timings)
-    _farewell(console, folder, page)
+    _farewell(console, folder, page, demo_account.add(folder / "msnode.yaml"))
 
 
 @contextmanager
@@ -189,6 +189,7 @@ def node(folder: Path, model: Path, pacs_port: int) -> Iterator[tuple[int, int]]
             {"name": "pacs", "ae_title": "PACS", "host": "127.0.0.1", "port": pacs_port}
         ],
         "http": {"port": http},
+        "pages": {"port": _free_port(), "patients": True},
     }
     config.write_text(yaml.safe_dump(settings, sort_keys=False))
     with (folder / "node.log").open("w") as log:
@@ -253,7 +254,7 @@ def _timing(console: Console, timings: dict[str, float]) -> None:
     console.print(f"[dim]{QUIET_S:.0f} s of the wait for a result: has the last image come?[/]")
 
 
-def _farewell(console: Console, folder: Path, page: Path) -> None:
+def _farewell(console: Console, folder: Path, page: Path, login: demo_account.Login) -> None:
     """What lies where, and what to do next."""
     console.rule("[bold]What lies where[/]", align="left")
     for path, what in (
@@ -269,6 +270,10 @@ def _farewell(console: Console, folder: Path, page: Path) -> None:
     console.print(
         f"msnode twin show {PATIENT_ID} --config {settings}   [dim]all of the invented patient's "
         "twin[/]", soft_wrap=True,
+    )  # fmt: skip
+    console.print(
+        f"msnode pages --config {settings}   [dim]the node's pages: {login.url}, account "
+        f"[/]{login.account}[dim], password [/]{login.password}", soft_wrap=True,
     )  # fmt: skip
     console.print("msnode predict FOLDER   [dim]a result for your own DICOM or NIfTI files[/]")
     console.print("docs/install.md         [dim]a node beside your PACS[/]")

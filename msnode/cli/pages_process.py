@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from msnode import config as configuration
-from msnode import server_socket
+from msnode import metrics, server_socket
 from msnode.cli.logs import log_to_stderr
 from msnode.errors import ConfigError
 
@@ -90,6 +90,7 @@ class Child:
             if self._stopping.is_set():
                 return
             pause = AGAIN_S[0] if ran > SOUND_S else min(2 * pause, AGAIN_S[1])
+            metrics.PAGES_ENDS.inc()
             log.error("the pages have ended; they are started again in %.0f s", pause)
             self._stopping.wait(pause)
 

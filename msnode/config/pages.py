@@ -116,6 +116,9 @@ class Pages:
     """TCP port; 0 takes a free one."""
     tls: PageTls | None = None
     """Null: plain HTTP, for this host alone or behind a proxy on it."""
+    allow_http: bool = False
+    """Plain HTTP at another address than loopback: only where nobody but a proxy with TLS reaches
+    it, such as in the network of containers."""
     url: Annotated[str, http_url] | None = None
     """Where people's browsers find the pages, without a path; null: by address and port."""
     patients: bool = False
@@ -134,11 +137,13 @@ class Pages:
     def contradictions(self) -> Iterator[str]:
         """Passwords and patients on the network for all to read; nobody who could come in."""
         yield from in_order(self, "idle_s", "longest_s")
-        if self.tls is None and not is_loopback(self.address):
+        if self.tls is None and not self.allow_http and not is_loopback(self.address):
             yield (
                 "tls: passwords and patients would cross the network for all to read; set it, or "
                 "listen on 127.0.0.1 behind a proxy that has TLS"
             )
+        if self.allow_http and (self.tls is not None or is_loopback(self.address)):
+            yield "allow_http: does nothing with tls or on loopback; delete it"
         if not (self.passwords or self.proxy or self.oidc):
             yield "passwords: nobody could log in; set it, or oidc, or proxy"
         if self.links is not None and not self.patients:

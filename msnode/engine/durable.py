@@ -62,6 +62,9 @@ class Engine:
         silent_s: seconds without a heartbeat after which another host counts as dead.
         keep_s: seconds for which the records of jobs that ended well are kept.
         priors: fetches earlier studies; None where nothing does.
+
+    Attributes:
+        is_alone: whether no other host worked on this database at the last `beat`.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Engine:
         self._database = database
         self._name = name
         self._silent_s = silent_s
+        self.is_alone = False
         self._keep_s = keep_s
         config: DBOSConfig = {
             "name": "msnode",
@@ -232,6 +236,9 @@ class Engine:
             silent = hosts.c.seen_at < unix_now() - self._silent_s
             claim = hosts.update().where(silent).values(seen_at=unix_now())
             dead = connection.scalars(claim.returning(hosts.c.name)).all()
+            others = hosts.c.seen_at >= unix_now() - self._silent_s
+            query = sa.select(sa.func.count()).select_from(hosts).where(~mine, others)
+            self.is_alone = not connection.scalar(query)
         for name in dead:
             self._take_over(name)
 

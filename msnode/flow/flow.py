@@ -22,7 +22,9 @@ from msnode.deliver.deliveries import Attempt, Deliveries, identify
 from msnode.deliver.verification import Delivery
 from msnode.fetch.way import Taking
 from msnode.flow import steps
+from msnode.flow.ahead import Ahead
 from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
+from msnode.flow.lesion_analysis import Outlined
 from msnode.flow.lesion_analysis import count as count_lesions
 from msnode.flow.outline_step import OutlineStep
 from msnode.flow.past import awaited, entry, predecessor, prior, timeline
@@ -104,6 +106,7 @@ class Flow:
         glance_s = min(GLANCE_S, config.decode.time_s)
         self._glance = Confined(replace(config.decode, time_s=glance_s), READING)
         self._files = ResultFiles(config, self._reader, self._glance)
+        self.ahead = Ahead(self._prepared, self._outlined, self._classified)
 
     def warm_up(self) -> None:
         """Wait until studies can be read.
@@ -115,6 +118,7 @@ class Flow:
 
     def stop(self) -> None:
         """End the reading under way; its step is repeated at the next start."""
+        self.ahead.stop()
         self._glance.stop()
         self._reader.stop()
 
@@ -154,8 +158,7 @@ class Flow:
         """Choose the series and turn it into slices."""
         study = self._studies.study(study_key, generation)
         folder = self._folder(study_key, generation)
-        task = (study.paths, self._runner.contract, self._reader, folder)
-        analysis = prepared(*task, self._route.prepare_into)
+        analysis = self.ahead.prepared(study) or self._prepared(study)
         classify.save_info(self._runner.info, folder)
         prepare.save_series(analysis.series, folder)
         if analysis.reason is not None and study.is_partial:
@@ -170,7 +173,8 @@ class Flow:
         if self._outline is not None and lost is None:
             study = self._studies.study(study_key, generation)
             date = self._files.study_date(study.paths, study.study_instance_uid)
-            seconds = self._outline.run(study, date, self._folder(study_key, generation))
+            folder = self._folder(study_key, generation)
+            seconds = self._outline.run(study, date, folder, self.ahead.outlined(study))
         return {"reason": None, "seconds": seconds}
 
     def classify(self, study_key: str, generation: int) -> Stage:
@@ -178,7 +182,8 @@ class Flow:
         folder = self._folder(study_key, generation)
         if (stage := self._repeat(steps.CLASSIFY, study_key, generation)) is not None:
             return stage
-        analysis = opinion(Analysis(prepared=prepare.load(folder)), self._runner)
+        study = self._studies.study(study_key, generation)
+        analysis = self.ahead.classified(study) or self._classified(study)
         if analysis.scores is not None and analysis.finding is not None:
             classify.save_scores(analysis.scores, analysis.finding, folder)
         return _stage(analysis, "classify")
@@ -261,6 +266,23 @@ class Flow:
             None if study.completion in (REDO, PRIORS) else study.last_instance_at,
         )
         return self.deliveries.attempt(delivery, attempt)
+
+    def _prepared(self, study: Study) -> Analysis:
+        """Prepare a study into the folder of its generation."""
+        folder = self._folder(study.key, study.generation)
+        task = (study.paths, self._runner.contract, self._reader, folder)
+        return prepared(*task, self._route.prepare_into)
+
+    def _outlined(self, study: Study) -> Outlined | None:
+        """Outline a prepared study; None where no network does."""
+        if self._outline is None:
+            return None
+        return self._outline.outlined(study, self._folder(study.key, study.generation))
+
+    def _classified(self, study: Study) -> Analysis:
+        """Classify a prepared study."""
+        folder = self._folder(study.key, study.generation)
+        return opinion(Analysis(prepared=prepare.load(folder)), self._runner)
 
     def _folder(self, study_key: str, generation: int) -> Path:
         return steps.work_folder(self._config.data, study_key, generation)

@@ -39,19 +39,27 @@ class OutlineStep:
         self._expectations = expectations
         self._searches = PriorSearches(twin.engine)
 
-    def run(self, study: Study, study_date: str, folder: Path) -> dict[str, float]:
+    def outlined(self, study: Study, folder: Path) -> Outlined:
+        """Outline a study whose volume is prepared; the scan grades itself."""
+        slices, volume = prepare.load(folder).slices, prepare.load_volume(folder)
+        return lesion_analysis.outlined(study.key, slices, volume, self._bundle)
+
+    def run(
+        self, study: Study, study_date: str, folder: Path, done: Outlined | None = None
+    ) -> dict[str, float]:
         """Outline a study, compare it, keep the visit.
 
         Args:
             study: whose volume is prepared.
             study_date: DA; "" where it has none.
             folder: of the study's work.
+            done: what `outlined` gives, where it was asked before.
 
         Returns:
             Seconds by stage.
         """
-        slices, volume = prepare.load(folder).slices, prepare.load_volume(folder)
-        now = lesion_analysis.outlined(study.key, slices, volume, self._bundle)
+        now = done or self.outlined(study, folder)
+        slices = prepare.load(folder).slices
         if now.visit is not None:
             here = lesion_analysis.about(study.key, study_date, slices, now)
             self._expect(here)

@@ -29,19 +29,80 @@ IDLE_S = 15
 """A connection is kept for the next request so long."""
 GRACE_S = 3
 """At a stop, for answers under way."""
+MAX_CONNECTIONS = 256
+"""At once; of more, the one that was there longest goes: answers take milliseconds."""
+RENEW_TICKS = 600
+"""Ticks of a tenth of a second between looks whether there is a new certificate."""
 
 
-class _Impatient(H11Protocol):
+class Impatient(H11Protocol):
     """HTTP/1.1; whoever opens a connection and says nothing does not keep it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
         super().connection_made(transport)
+        self.since = self.loop.time()
+        if len(self.connections) > MAX_CONNECTIONS:
+            others = [one for one in self.connections if isinstance(one, Impatient)]
+            min(others, key=lambda one: one.since).transport.abort()
         self.loop.call_later(HEADERS_S, self._cut_if_silent)
 
     def _cut_if_silent(self) -> None:
         if self.cycle is None and not self.transport.is_closing():
             self.transport.abort()
+
+
+class PageServerTls:
+    """TLS for browsers (RFC 9325), with the certificate that lies there now.
+
+    Raises:
+        ConfigError: a file is missing or no PEM of its kind.
+    """
+
+    def __init__(self, tls: PageTls) -> None:
+        self._tls = tls
+        self._seen = self._state()
+        self.context = self._loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+
+    def refresh(self) -> None:
+        """Take new files; if they cannot be used, keep what we have."""
+        if self._state() == self._seen:
+            return
+        self._seen = self._state()
+        try:
+            self._loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))  # both files fit each other
+            self._loaded(self.context)
+        except ConfigError as error:
+            log.error("new TLS files cannot be used, the old ones stay in use error=%s", error)
+        else:
+            log.info("new TLS files are in use")
+
+    def _loaded(self, context: ssl.SSLContext) -> ssl.SSLContext:
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(self._tls.certificate, self._tls.key)
+        except OSError as error:  # ssl.SSLError is one
+            paths = ", ".join(str(path) for _, path in self._tls.files)
+            raise ConfigError(f"pages.tls: {paths}: {error}") from error
+        return context
+
+    def _state(self) -> list[int]:
+        """What tells a file from a later one in its place."""
+        return [path.stat().st_ctime_ns if path.exists() else 0 for _, path in self._tls.files]
+
+
+class _Server(uvicorn.Server):
+    """Looks for a new certificate now and then."""
+
+    def __init__(self, config: uvicorn.Config, renewed: PageServerTls | None) -> None:
+        super().__init__(config)
+        self._renewed = renewed
+
+    async def on_tick(self, counter: int) -> bool:
+        """Every tenth of a second; returns whether to stop."""
+        if self._renewed is not None and counter % RENEW_TICKS == 0:
+            self._renewed.refresh()
+        return await super().on_tick(counter)
 
 
 def serve(site: Site, sock: socket.socket) -> None:
@@ -50,10 +111,10 @@ def serve(site: Site, sock: socket.socket) -> None:
     Raises:
         ConfigError: certificate or key cannot be used.
     """
-    context = _context(site.pages.tls) if site.pages.tls is not None else None
+    renewed = PageServerTls(site.pages.tls) if site.pages.tls is not None else None
     config = uvicorn.Config(
         create_app(site),
-        http=_Impatient,
+        http=Impatient,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -63,10 +124,10 @@ def serve(site: Site, sock: socket.socket) -> None:
         timeout_keep_alive=IDLE_S,
         timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=HEADER_BYTES,
-        ssl_context_factory=(lambda *_: context) if context is not None else None,
+        ssl_context_factory=(lambda *_: renewed.context) if renewed is not None else None,
     )
     log.info("pages ready port=%d", sock.getsockname()[1])
-    uvicorn.Server(config).run([sock])
+    _Server(config, renewed).run([sock])
 
 
 @contextmanager
@@ -84,18 +145,3 @@ def opened(config: Config, config_file: Path) -> Iterator[Site]:
             trail.close()
     finally:
         database.dispose()
-
-
-def _context(tls: PageTls) -> ssl.SSLContext:
-    """For browsers (RFC 9325).
-
-    Raises:
-        ConfigError: a file is missing or no PEM of its kind.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError(f"pages.tls: {tls.certificate}, {tls.key}: {error}") from error
-    return context

@@ -124,6 +124,10 @@ class Upkeep:
         for study in self._inbox.complete(time.time(), rule, *ask):
             self._submit(study)
             self.periodic.sign()
+        if self._engine.is_alone:  # else each host would do what one of them has a use for
+            resting = self._inbox.studies.resting(self._has_wanted)
+            if resting is not None:
+                self._flow.ahead.begin(resting)
 
     def _submit_queued(self) -> bool:
         """Submit studies that a crash or a fault held back; close those whose job has stopped.

@@ -1,5 +1,7 @@
 """What readers say of results: every answer is kept, none is changed, mistakes are taken back."""
 
+import csv
+import json
 import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from msnode.manage.feedback_export import export_feedback
 from msnode.pages.frame.site import Site
 from msnode.records.feedback import Feedback, rejected, standing
 from msnode.records.results import Report
@@ -148,3 +151,20 @@ def test_a_script_gets_the_parts_that_changed(site: Site, made: Report) -> None:
     assert answer.status_code == 200
     assert re.findall('<div id="([a-z]+)">', answer.text) == ["lesions", "said"]
     assert "<html" not in answer.text
+
+
+def test_all_of_it_goes_into_a_file_for_learning(site: Site, made: Report, tmp_path: Path) -> None:
+    key = keep_result(site, made)
+    with as_visitor(site, "clinician", account="eva") as client:
+        say(client, key, REJECTED)
+        say(client, key, ADDED)
+        say(client, key, {"kind": "take_back", "takes_back": rows(site, key)[0].number})
+        client.post(f"/results/{key}/1/finish")
+    for name in ("all.csv", "all.json"):
+        assert export_feedback(site.database, tmp_path / name) == 4
+    with (tmp_path / "all.csv").open() as file:
+        told = list(csv.DictReader(file))
+    assert [one["kind"] for one in told] == ["reject", "add", "take_back", "finished"]
+    assert [one["stands"] for one in told] == ["0", "1", "0", ""]
+    assert (told[1]["slice"], told[1]["column"], told[1]["by"]) == ("5", "100.5", "eva")
+    assert len(json.loads((tmp_path / "all.json").read_text())) == 4

@@ -1,6 +1,8 @@
 """A new lesion makes a study urgent; jobs without lesions, and steps that fail, end well."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +188,52 @@ def test_objects_that_cannot_be_written_with_lesions_are_without(
     signal = [path.name for path in node.work(THEN).glob("full/*.dcm")]
     assert signal
     assert not any("seg" in name for name in signal)
+
+
+@pytest.mark.timeout(300)
+def test_work_ahead_makes_the_same_result(
+    node: Node, monkeypatch: pytest.MonkeyPatch, ungraded: None
+) -> None:
+    """Compared with the earlier visit and kept only when the study is complete."""
+    steps(node.flow(), THEN)
+    steps(node.flow(), NOW)
+    plain = report(node.flow(), NOW, monkeypatch)
+    shutil.rmtree(node.work(NOW))
+    shutil.rmtree(node.data / kept.FOLDER / uid_hash(NOW))
+    flow, study = node.flow(), node.studies[uid_hash(NOW)]
+    flow.ahead.begin(study)
+    assert flow.ahead.outlined(study) is not None
+    assert kept.known(node.data, study.key) is None, "nothing is kept of what may still grow"
+    used = metrics.AHEAD.labels("used")._value.get()
+    with monkeypatch.context() as idle:
+        idle.setattr(flow, "_prepared", None)
+        idle.setattr(flow, "_outlined", None)
+        idle.setattr(flow, "_classified", None)
+        seconds = steps(flow, NOW)
+    assert seconds.keys() == {"outline", "compare"} | {"grading"} & seconds.keys()
+    assert metrics.AHEAD.labels("used")._value.get() == used + 1
+    ahead = report(flow, NOW, monkeypatch)
+    assert ahead.lesions == plain.lesions
+    assert ahead.maps is not None
+    assert plain.maps is not None
+    assert ahead.maps.numbers.tobytes() == plain.maps.numbers.tobytes()
+    assert ahead.finding is not None
+    assert ahead.finding.decision == plain.finding.decision  # type: ignore[union-attr]
+    assert kept.known(node.data, study.key) is not None
+
+
+@pytest.mark.timeout(300)
+def test_an_image_that_comes_late_is_in_the_result(
+    node: Node, monkeypatch: pytest.MonkeyPatch, ungraded: None
+) -> None:
+    flow, study = node.flow(), node.studies[uid_hash(NOW)]
+    early = replace(study, paths=study.paths[:-2])
+    flow.ahead.begin(early)
+    assert flow.ahead.classified(early) is not None
+    flow.ahead.begin(early)  # again, as nothing is kept of what was handed out
+    steps(flow, NOW)
+    made = report(flow, NOW, monkeypatch)
+    assert made.slices is not None
+    assert len(made.slices.frames) == len(study.paths)
+    assert made.maps is not None
+    assert made.maps.labels.shape[2] == len(study.paths)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from msnode.audit import SILENT, AlertType, Node, Trail
 from msnode.config import Role
 from msnode.errors import MsnodeError
 from msnode.pages.access.roles import joined, parted
@@ -55,11 +56,13 @@ class LocalAccounts:
     Args:
         database: migrated.
         by: who does it, for the record.
+        trail: hears of changes.
     """
 
-    def __init__(self, database: sa.Engine, by: str) -> None:
+    def __init__(self, database: sa.Engine, by: str, trail: Trail = SILENT) -> None:
         self._database = database
         self._by = by
+        self._trail = trail
 
     def add(self, name: str, roles: Iterable[Role], password: str) -> None:
         """Add an account.
@@ -80,6 +83,7 @@ class LocalAccounts:
                 connection.execute(accounts.insert(), row)
         except sa.exc.IntegrityError as error:
             raise MsnodeError(f"there is an account {name} already") from error
+        self._told(f"account {name} added: {row['roles']}")
 
     def set_password(self, name: str, password: str) -> None:
         """Give an account another password; its sessions end.
@@ -112,6 +116,7 @@ class LocalAccounts:
                 raise MsnodeError(f"there is no account {name}; see `msnode accounts list`")
             mine = sa.and_(page_sessions.c.account == name, page_sessions.c.via == "password")
             connection.execute(page_sessions.delete().where(mine))
+        self._told(f"account {name} changed: {', '.join(sorted(values))}")
 
     def remove(self, name: str) -> None:
         """Remove an account; what it did stays on record under its name.
@@ -122,6 +127,7 @@ class LocalAccounts:
         self.change(name, disabled=True)  # ends its sessions
         with self._database.begin() as connection:
             connection.execute(accounts.delete().where(accounts.c.name == name))
+        self._told(f"account {name} removed")
 
     def every(self) -> list[Account]:
         """All of them, by name."""
@@ -148,6 +154,10 @@ class LocalAccounts:
                 this = accounts.c.name == name
                 connection.execute(accounts.update().where(this).values(password_hash=again))
         return _account(row)
+
+    def _told(self, what: str) -> None:
+        """Tell the trail; what an account is given is not in it."""
+        self._trail.alert(Node(self._by, self._trail.us.address), AlertType.USER_SECURITY, what)
 
     def _change(self) -> dict[str, object]:
         return {"changed_at": time.time(), "changed_by": self._by}

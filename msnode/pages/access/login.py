@@ -8,12 +8,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
 from msnode.pages.access import sessions
+from msnode.pages.access.attempts import Attempts
 from msnode.pages.access.csrf import refuse_foreign
-from msnode.pages.access.local_accounts import LocalAccounts
+from msnode.pages.access.local_accounts import Account, LocalAccounts
+from msnode.pages.access.second_factor import SecondFactor, page_key
 from msnode.pages.access.visitor import AnyVisitor
 from msnode.pages.frame.problems import Forbidden
 from msnode.pages.frame.rendering import render
-from msnode.pages.frame.site import AnySite
+from msnode.pages.frame.site import AnySite, Site
 
 router = APIRouter()
 
@@ -36,27 +38,50 @@ async def log_in(
     site: AnySite,
     account: Annotated[str, Form(max_length=64)] = "",
     password: Annotated[str, Form(max_length=1024)] = "",
+    code: Annotated[str, Form(max_length=16)] = "",
     to: Annotated[str, Form(max_length=512)] = "/",
 ) -> Response:
     """Begin a session with a local account."""
     refuse_foreign(request)
     if not site.pages.passwords:
         raise Forbidden
-    known = LocalAccounts(site.database, "pages")
-    found = await run_in_threadpool(known.having, account.strip().lower(), password)
+    name, address = account.strip().lower(), address_of(request)
+    attempts: Attempts = request.app.state.attempts
+    attempts.check(name, address)
+    found = await run_in_threadpool(_known, site, name, password, code)
+    site.trail.authenticated(name, address, succeeded=found is not None)
     if found is None:
+        attempts.failed(name, address)
         values = {"to": own_path(to), "refused": True}
         return render(request, "login.html", status=HTTPStatus.FORBIDDEN, **values)
-    token = sessions.begin(site, found.name, found.roles, "password")
+    attempts.succeeded(name, address)
+    token = await run_in_threadpool(sessions.begin, site, found.name, found.roles, "password")
     response = RedirectResponse(own_path(to), HTTPStatus.SEE_OTHER)
     sessions.set_cookie(response, site, token)
     return response
 
 
+def _known(site: Site, name: str, password: str, code: str) -> Account | None:
+    """The account, if password and, where one is asked for, code are right."""
+    known = LocalAccounts(site.database, "pages")
+    found = known.having(name, password)
+    if found is None or not found.has_totp:
+        return found
+    factor = SecondFactor(known, page_key(site.config.data))
+    return found if factor.takes(site.database, name, code) else None
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client is not None else ""
+
+
 @router.post("/logout")
-async def log_out(request: Request, site: AnySite, _: AnyVisitor) -> Response:
+async def log_out(request: Request, site: AnySite, visitor: AnyVisitor) -> Response:
     """End the session."""
-    sessions.end(site, request.cookies.get(sessions.cookie_name(site), ""))
+    token = request.cookies.get(sessions.cookie_name(site), "")
+    await run_in_threadpool(sessions.end, site, token)
+    site.trail.authenticated(visitor.account, address_of(request), leaves=True)
     response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
     sessions.set_cookie(response, site, "")
     return response

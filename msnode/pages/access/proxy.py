@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from msnode.config import Role, TrustedProxy
+from msnode.config.constraints import is_address
 from msnode.pages.access.roles import granted
 
 
@@ -30,5 +31,7 @@ def of_proxy(request: Request, proxy: TrustedProxy | None) -> Told | None:
 
 def _comes_from(address: str, proxy: TrustedProxy) -> bool:
     """Whether an address is one of the proxy's."""
+    if not is_address(address):
+        return False
     ip = ipaddress.ip_address(address)
     return any(ip in ipaddress.ip_network(one, strict=False) for one in proxy.addresses)

@@ -115,11 +115,13 @@ class ImageStack:
     @cached_property
     def box(self) -> tuple[int, int, int, int]:
         """What of the images shows something: first and last column, first and last row."""
-        seen = self.images.flair.max(axis=2) * self.record.scale
-        shown = seen > 0.15 * self.windows["default"][1]
+        bright = self.images.flair.max(axis=2) * self.record.scale
+        shown = bright > 0.25 * self.windows["default"][1]
         if not shown.any():
             return 0, shown.shape[0] - 1, 0, shown.shape[1] - 1
-        columns, rows = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+        # a line with a few bright pixels is noise or ringing, not head
+        lines = (shown.sum(axis=axis) for axis in (1, 0))
+        columns, rows = (np.flatnonzero(line > 0.05 * line.max()) for line in lines)
         return int(columns[0]), int(columns[-1]), int(rows[0]), int(rows[-1])
 
     @cached_property

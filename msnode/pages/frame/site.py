@@ -1,6 +1,6 @@
 """What every page works with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -26,8 +26,8 @@ class Site:
     config: Config
     config_file: Path
     database: sa.Engine
-    secret: bytes
-    trail: Trail
+    secret: bytes = field(repr=False)
+    trail: Trail = field(repr=False)
 
     @property
     def pages(self) -> Pages:

@@ -49,6 +49,8 @@ class Studies:
         self._folder = folder
         self._conflicts = conflicts
         self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its newest image, wanted?)
+        self._resting: list[sa.Row[Any]] = []
+        self._queued = 0
 
     def complete(
         self,
@@ -69,6 +71,7 @@ class Studies:
             has_all: whether their source has no more images of a study; None: it is not asked.
         """
         end = time.monotonic() + limit_s
+        self._resting = []
         receiving = self._with_news().where(studies.c.state == StudyState.RECEIVING)
         with self._engine.connect() as connection:
             waiting = connection.execute(receiving.order_by(studies.c.first_at)).all()
@@ -81,6 +84,21 @@ class Studies:
                 taken.append(queued)
         self._watch()
         return taken
+
+    def resting(self, has_wanted: Callable[[Sequence[Path]], bool]) -> Study | None:
+        """A study that will be complete by evidence if no image comes any more, as it would be.
+
+        Of those that `complete` last left in their quiet time; None as long as any is queued.
+
+        Args:
+            has_wanted: as of `complete`.
+        """
+        for seen in () if self._queued else self._resting:
+            if self._has_evidence(seen.study_key, has_wanted):
+                files = self._files(seen.study_key, math.inf)
+                paths = tuple(self._folder / file.path for file in files)
+                return Study(seen.study_instance_uid, seen.generation + 1, "", paths, seen.newest)
+        return None
 
     def _with_news(self) -> sa.Select[Any]:
         """Studies with images not in any generation; ``oldest``, ``newest``: when they came.
@@ -124,7 +142,10 @@ class Studies:
             if study.unreleased == SenderState.BROKEN:
                 return "interrupted"
             return "fewer" if self._is_whole(study, has_all) is False else "idle"
-        if study.unreleased is not None or quiet < rule.quiet_s:
+        if study.unreleased is not None:
+            return None
+        if quiet < rule.quiet_s:
+            self._resting.append(study)
             return None
         if not self._has_evidence(study.study_key, has_wanted):
             return None
@@ -307,6 +328,7 @@ class Studies:
         query = sa.select(studies.c.state, sa.func.count()).group_by(studies.c.state)
         with self._engine.connect() as connection:
             counts = {row[0]: row[1] for row in connection.execute(query)}
+        self._queued = counts.get(StudyState.QUEUED, 0)
         for state in (StudyState.RECEIVING, StudyState.QUEUED):
             metrics.QUEUE_DEPTH.labels(state).set(counts.get(state, 0))
 

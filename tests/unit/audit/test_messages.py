@@ -26,6 +26,9 @@ EVERY = {
     "deleted": messages.deleted(US, "1.2.3", "P-4711"),
     "record_read": messages.patient_record(US, "anna", Access.READ, "P-4711"),
     "record_deleted": messages.patient_record(US, "anna", Access.DELETED, "P-4711"),
+    "logged_in": messages.authenticated(US, "anna", "10.1.2.3", leaves=False, succeeded=True),
+    "refused": messages.authenticated(US, "\x00", "10.1.2.3", leaves=False, succeeded=False),
+    "left": messages.authenticated(US, "anna", "", leaves=True, succeeded=True),
     "imported": messages.imported(US, "anna", "events of\nMay.csv"),
     "rejected": messages.alert(
         US, Node('<&"\x1b[31m\0\nX', "fe80::1"), AlertType.NODE_AUTHENTICATION, "unknown\ncaller"

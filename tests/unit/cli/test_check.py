@@ -19,12 +19,17 @@ from msnode.config import (
     Hl7,
     Hl7Destination,
     Http,
+    OpenIdConnect,
+    Pages,
+    PageTls,
     PeerSource,
     Receive,
+    RoleOf,
     Syslog,
     Tls,
     Webhook,
 )
+from msnode.pages.access.local_accounts import LocalAccounts
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
 from msnode.web.monitor import Monitor
@@ -199,3 +204,28 @@ def test_a_name_of_this_host_with_our_port_is_the_node_itself(sound: Config) -> 
     peer = DicomPeer("pacs", ae_title="PACS", host=socket.gethostname(), port=11112)
     found = dict(check.problems(replace(sound, receive=us, destinations=(peer,)), peers=True))
     assert "is this node itself" in (found["destination pacs"] or "")
+
+
+def test_pages_that_nobody_could_log_in_to_are_told(sound: Config) -> None:
+    with_pages = replace(sound, pages=Pages(port=0))
+    assert "msnode accounts add" in wrong(with_pages)["accounts"]
+    database = open_database(sound.database_url)
+    migrate(database)
+    LocalAccounts(database, "test").add("anna", ["administrator"], "correct horse battery")
+    database.dispose()
+    assert wrong(with_pages) == {}
+
+
+def test_files_of_the_pages_that_cannot_be_used_are_told(sound: Config, tls: Tls) -> None:
+    good = PageTls(tls.certificate, tls.key)
+    pages = Pages(port=0, tls=good, passwords=True)
+    assert "pages" not in wrong(replace(sound, pages=pages))
+    other = replace(pages, tls=PageTls(tls.ca, tls.key))
+    assert "pages.tls" in wrong(replace(sound, pages=other))["pages"]
+
+
+def test_a_login_service_that_is_away_is_told(sound: Config) -> None:
+    away = OpenIdConnect("http://127.0.0.1:9", "msnode", "0" * 16, (RoleOf("it", "viewer"),))
+    pages = Pages(port=0, oidc=away)
+    found = dict(check.problems(replace(sound, pages=pages), peers=True))
+    assert "http://127.0.0.1:9" in (found["login service"] or "")

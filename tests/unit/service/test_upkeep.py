@@ -29,6 +29,7 @@ def made(
 ) -> Upkeep:
     """Of a node without studies."""
     engine: Any = SimpleNamespace(sweep=sweep, beat=beat, lost=list, stopped=stopped)
+    engine.is_alone = False
     engine.unworked = lambda _: ([], [])
     studies = SimpleNamespace(queued=lambda *_: [])
     inbox: Any = SimpleNamespace(complete=lambda *_: [], rebuild=lambda _: 0, studies=studies)
