@@ -13,6 +13,7 @@ from msnode.config import Describe
 from msnode.flow.past import entry
 from msnode.lesions import Compared, Found, Visit, kept
 from msnode.lesions.kept import Kept
+from msnode.manage.reading_list import words_of
 from msnode.pages.frame.site import Site
 from msnode.records.images import Study
 from msnode.records.population import Acquisition
@@ -79,7 +80,7 @@ def keep_study(site: Site, uid: str, generation: int, patient: Patient = JANE) -
     }  # fmt: skip
     label = {
         "study_key": key, "patient_id": patient.patient_id, "issuer": patient.issuer,
-        "patient_name": patient.name, "name_folded": patient.name.replace("^", " ").casefold(),
+        "patient_name": patient.name, "name_folded": " ".join(words_of(patient.name)),
         "birth_date": "19800102", "sex": "F", "accession_number": patient.accession,
         "study_date": patient.study_date, "description": "MR HEAD", "labelled_at": 0.0,
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """The worklist of those who read results: the newest of each study, what is urgent first."""
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -101,9 +102,11 @@ def reading_page(
     return ReadingPage(tuple(_items(connection, rows)), total, number)
 
 
-def folded(text: str) -> str:
-    """A name, or a part of it, as it is searched for."""
-    return " ".join(text.replace("^", " ").replace(",", " ").casefold().split())
+def words_of(text: str) -> list[str]:
+    """What somebody typed of a name, as names are kept for searching: without case and accents."""
+    plain = unicodedata.normalize("NFKD", text.replace("^", " ").replace(",", " "))
+    letters = (one for one in plain if not unicodedata.combining(one))
+    return "".join(letters).casefold().split()
 
 
 def _labels() -> Sequence[sa.ColumnElement[str]]:
@@ -126,9 +129,7 @@ def _fits(shown: Shown, search: str) -> list[sa.ColumnElement[bool]]:
     elif shown == "urgent":
         wanted.append(results.c.urgent)
     if search := search.strip():
-        words = [
-            columns.name_folded.contains(one, autoescape=True) for one in folded(search).split()
-        ]
+        words = [columns.name_folded.contains(one, autoescape=True) for one in words_of(search)]
         by_name = [sa.and_(*words)] if words else []
         wanted.append(
             sa.or_(columns.patient_id == search, columns.accession_number == search, *by_name)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from msnode.manage.study_labels import Label, label_of
+from msnode.manage.patient_label import Label, label_of
 from msnode.records.feedback import Feedback, Verdict
 from msnode.records.lesions import Comparison, Lesion
 from msnode.report.report_file import FILE, KeptReport, read_report

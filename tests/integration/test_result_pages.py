@@ -194,3 +194,14 @@ def test_a_page_of_ten_thousand_studies_is_quick(site: Site) -> None:
         found = client.post("/worklist", data={"wanted": "P-777"})
         print("search", round(time.perf_counter() - began, 3))
         assert found.text.count("/results/") == 1
+
+
+def test_a_patient_is_found_by_id_order_and_part_of_the_name(site: Site, made: Report) -> None:
+    key = keep_result(site, made, Patient("P-17", "MÜLLER-LÜDENSCHEIDT^ANA", "A-17"))
+    keep_result(site, replace(made, study_instance_uid="1.2.3"), Patient("P-171", "DOE^J", "A-1"))
+    with as_visitor(site, "viewer") as client:
+        for wanted in ("P-17", "A-17", "müller", "Ana, Muller", " ana "):
+            page = client.post("/worklist", data={"wanted": wanted}).text
+            assert page.count('href="/results/') == 1, wanted
+            assert key in page
+        assert 'href="/results/' not in client.post("/worklist", data={"wanted": "%"}).text

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+import msnode.manage
 import msnode.pages
 from msnode.pages.frame.page_words import LANGUAGES, PageWords, page_phrases
 
-SOURCES = Path(msnode.pages.__file__).parent
+SOURCES = [Path(one.__file__ or "").parent for one in (msnode.pages, msnode.manage)]
 
 
 def placeholders(phrase: str) -> set[str]:
@@ -28,16 +29,19 @@ def test_every_language_says_everything(language: str) -> None:
 
 def test_every_phrase_is_used() -> None:
     text = "".join(
-        path.read_text() for path in SOURCES.rglob("*") if path.suffix in (".py", ".html", ".js")
+        path.read_text()
+        for folder in SOURCES
+        for path in folder.rglob("*")
+        if path.suffix in (".py", ".html", ".js")
     )
     parts = set(re.findall(r"\w+", text))
-    # of phrases whose codes are put together, the first part stands there
-    begun = tuple(re.findall(r'"(\w+\.\w+_)(?:" ~|\{)', text))
+    begins = tuple(re.findall(r'"\w+\.(\w+_)" ~|f"(?:\w+\.)?(\w+_)\{', text))
+    prefixes = tuple({one for pair in begins for one in pair if one})
     unused = [
         code
         for code in page_phrases("en")
         if code not in text
-        and not code.startswith(begun)
+        and not code.partition(".")[2].startswith(prefixes)
         and not {code.partition(".")[2], code.partition(".")[2].removesuffix("_title")} & parts
     ]
     assert unused == []
