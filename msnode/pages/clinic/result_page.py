@@ -1,6 +1,5 @@
 """A result: what it says, the images, the lesions, and what readers said of it."""
 
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -23,8 +22,6 @@ from msnode.store.visit_images import visit_folder
 router = APIRouter(prefix="/results", dependencies=[WithPatients])
 STACKS = ImageStacks()
 VIEWS = Views()
-PRIVATE = "private, no-cache"
-"""A browser may keep a slice, and asks each time whether it may still show it."""
 
 
 @router.get("/{study_key}")
@@ -67,7 +64,6 @@ def stack_of(
 
 @router.get("/{study_key}/{generation}/slices/{which}/{index}")
 def slice_of(
-    request: Request,
     site: AnySite,
     visitor: Viewer,
     study_key: StudyKey,
@@ -75,7 +71,7 @@ def slice_of(
     which: Which,
     index: int,
 ) -> Response:
-    """A slice, (rows, columns) uint16, little endian."""
+    """A slice, (rows, columns) uint16, little endian; no browser keeps it beyond its page."""
     may_see(visitor, study_key)
     stack = STACKS.of(visit_folder(site.config.data, study_key, generation))
     content = stack.slice(which, index) if stack is not None else None
@@ -83,10 +79,7 @@ def slice_of(
         raise NotFound
     if VIEWS.is_new(visitor.account, study_key):
         see(site, visitor, study_key, found_result(site, study_key).label.patient_id)
-    headers = {"ETag": f'"{stack.tag}-{which}-{index}"', "Cache-Control": PRIVATE}
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(content, media_type="application/octet-stream", headers=headers)
+    return Response(content, media_type="application/octet-stream")
 
 
 def found_result(site: Site, study_key: str, generation: int | None = None) -> StudyResult:
