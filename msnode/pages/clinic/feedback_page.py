@@ -1,6 +1,5 @@
 """What readers say of a result: each answer a row of its own, none is ever changed."""
 
-import re
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,7 +12,7 @@ from msnode.manage.study_result import StudyResult
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Clinician
 from msnode.pages.clinic.image_stack import ImageStack
-from msnode.pages.clinic.patient_words import WORDS
+from msnode.pages.clinic.patient_words import WORDS, plain
 from msnode.pages.clinic.result_page import found_result, page_values, stack_or_none
 from msnode.pages.clinic.shown_patients import Generation, StudyKey, WithPatients, change
 from msnode.pages.frame.problems import PageProblem
@@ -23,8 +22,6 @@ from msnode.records.feedback import AddedPlace, Feedback, FeedbackKind, RejectRe
 from msnode.store import reader_feedback
 
 router = APIRouter(prefix="/results", dependencies=[WithPatients])
-UNREADABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, which databases do not take; lines may be broken."""
 FRAGMENT = "x-fragment"
 Millimetres = Annotated[float | None, Form(gt=0, le=200)]
 Pixel = Annotated[float | None, Form(ge=0, le=65_535)]
@@ -70,7 +67,7 @@ def give(
     may_see(visitor, study_key)
     found = found_result(site, study_key, generation)
     answer = Answer(
-        kind, lesion, reason, UNREADABLE.sub(" ", note).strip(), takes_back, slice_number, column,
+        kind, lesion, reason, plain(note), takes_back, slice_number, column,
         row, diameter_mm,
     )  # fmt: skip
     given = feedback_of(answer, found, stack_or_none(site, found), visitor.account)

@@ -98,17 +98,17 @@ class ImageStack:
 
     @cached_property
     def windows(self) -> dict[str, tuple[float, float]]:
-        """Darkest and brightest value shown, by the middle of the head's values.
+        """Darkest and brightest value shown, by a value between the head's middle and bright ones.
 
         Fat outshines the brain in FLAIR; a window up to it would leave the brain dark.
         """
         sample = self.images.flair[::2, ::2].astype(np.float32) * self.record.scale
         top = max(float(np.percentile(sample, 99.9)), 1e-3)
         head = sample[sample > 0.1 * top]
-        middle = float(np.median(head)) if head.size else top / 2
+        middle = float(np.percentile(head, 65)) if head.size else top / 2
         return {
-            "default": (0.0, min(2.2 * middle, top)),
-            "lesions": (0.7 * middle, max(min(1.9 * middle, top), 0.8 * middle)),
+            "default": (0.0, min(1.9 * middle, top)),
+            "lesions": (0.6 * middle, max(min(1.7 * middle, top), 0.7 * middle)),
             "wide": (0.0, top),
         }
 

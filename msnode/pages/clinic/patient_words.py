@@ -1,8 +1,17 @@
 """Values of DICOM headers as people read them."""
 
+import re
 from typing import Any
 
 from msnode.records.dicom_date import day_of
+
+UNREADABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, which databases do not take; lines may be broken."""
+
+
+def plain(text: str) -> str:
+    """What somebody typed, without what no database takes."""
+    return UNREADABLE.sub(" ", text).strip()
 
 
 def person_name(value: str) -> str:

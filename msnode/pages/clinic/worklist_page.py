@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from msnode.audit.messages import Access
 from msnode.manage.reading_list import ReadingPage, Shown, reading_page
 from msnode.pages.access.visitor import Viewer, Visitor
-from msnode.pages.clinic.patient_words import WORDS
+from msnode.pages.clinic.patient_words import WORDS, plain
 from msnode.pages.clinic.shown_patients import WithPatients
 from msnode.pages.frame.problems import NotFound
 from msnode.pages.frame.rendering import render
@@ -35,7 +35,7 @@ def search(
     wanted: Annotated[str, Form(max_length=256)] = "",
 ) -> Response:
     """The same of a patient or an order, whose names belong in no address."""
-    return _page(request, site, visitor, show, page, wanted)
+    return _page(request, site, visitor, show, page, plain(wanted))
 
 
 def _page(
@@ -46,9 +46,7 @@ def _page(
     with site.database.connect() as connection:
         found = reading_page(connection, show, page, wanted)
     _audit(site, visitor, found)
-    return render(
-        request, "clinic/worklist.html", found=found, show=show, wanted=wanted.strip(), **WORDS
-    )
+    return render(request, "clinic/worklist.html", found=found, show=show, wanted=wanted, **WORDS)
 
 
 def _audit(site: Site, visitor: Visitor, found: ReadingPage) -> None:
