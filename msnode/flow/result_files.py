@@ -166,7 +166,7 @@ class ResultFiles:
             return made
         this = self._folder(uid_hash(made.study_instance_uid), made.generation)
         folder = this.with_name(str(before.generation))
-        sent = _sent(folder)
+        sent = sent_folders(folder)
         folders = sorted({folder / sent[name] for name in takers if name in sent})
         if not sent or not all(one.is_dir() for one in folders):
             return made
@@ -185,7 +185,7 @@ class ResultFiles:
         """
         folder = self._folder(study.key, study.generation)
         if isinstance(destination, ObjectDestination):
-            name = _sent(folder).get(destination.name, destination.objects)
+            name = sent_folders(folder).get(destination.name, destination.objects)
             found = sorted(folder.glob(f"{name}/*.dcm"))
         elif isinstance(destination, FhirServer):
             path = folder / FHIR / f"{destination.name}.json"
@@ -202,7 +202,7 @@ class ResultFiles:
         return work_folder(self._config.data, study_key, generation)
 
 
-def _sent(folder: Path) -> dict[str, str]:
+def sent_folders(folder: Path) -> dict[str, str]:
     """Which objects of a generation each destination got; empty where that is not known."""
     path = folder / SENT
     return json.loads(path.read_text()) if path.exists() else {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pydicom
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Page, expect
@@ -63,7 +64,10 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
     folder, port = tmp_path_factory.mktemp("clinic"), peers.free_port()
     data = folder / "data"
     node = small_node(
-        folder, data, lesions={"bundle": str(SHIPPED)}, pages={"port": port, "patients": True}
+        folder,
+        data,
+        lesions={"bundle": str(SHIPPED)},
+        pages={"port": port, "patients": True, "feedback": "send"},
     )
     node.start()
     try:
@@ -77,6 +81,17 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
         yield Clinic(node, data, f"http://127.0.0.1:{port}")
     finally:
         node.terminate()
+
+
+def reader_srs(clinic: Clinic) -> list[pydicom.Dataset]:
+    """What of a reader has arrived at the destination."""
+    folder = clinic.data.parent / "archive"
+    found = [pydicom.dcmread(path, stop_before_pixels=True) for path in folder.rglob("*.dcm")]
+    return [one for one in found if one.SeriesNumber == 9010]
+
+
+def has_reader_sr(clinic: Clinic) -> bool:
+    return bool(reader_srs(clinic))
 
 
 def drawn(page: Page, slice_number: int) -> None:
@@ -189,6 +204,9 @@ def _correct(page: Page, clinic: Clinic, tmp_path: Path) -> None:
     assert (added.place.column, added.place.diameter_mm) == (before, 4.5)
     page.goto("/worklist")
     expect(page.locator("tbody tr")).to_have_count(1)
+    wait(partial(has_reader_sr, clinic), 30, "the reader's SR at the destination")
+    (document,) = reader_srs(clinic)
+    assert document.StudyInstanceUID == NOW.identity.study_uid
 
 
 def _patient(page: Page, clinic: Clinic, tmp_path: Path) -> None:

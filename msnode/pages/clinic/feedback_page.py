@@ -90,7 +90,8 @@ def finish(
     found = found_result(site, study_key, generation)
     change(site, visitor, study_key, found.label.patient_id)
     with site.database.begin() as connection:
-        reader_feedback.finish(connection, study_key, generation, visitor.account)
+        sends = site.pages.feedback == "send"
+        reader_feedback.finish(connection, study_key, generation, visitor.account, sends=sends)
     return _after(request, site, study_key, generation)
 
 
