@@ -31,12 +31,14 @@ class PatientView:
         state: what follows from it.
         forecast: what is believed of him.
         scored: how right that was.
+        origins: where each event came from, by its identity.
     """
 
     record: Record
     state: PatientState
     forecast: Forecast
     scored: tuple[Summary, ...]
+    origins: dict[str, list[Provenance]]
 
     @property
     def ahead(self) -> Outlook:
@@ -55,8 +57,7 @@ class PatientView:
 
     def sources(self, event: Event) -> list[Provenance]:
         """Where an event came from; the same content may have come several ways."""
-        mine = [one for one in self.record.events if one.event.identity == event.identity]
-        return [one.provenance for one in mine]
+        return self.origins[event.identity]
 
 
 def view_of(database: sa.Engine, settings: Config, key: str, on: date) -> PatientView:
@@ -77,4 +78,7 @@ def view_of(database: sa.Engine, settings: Config, key: str, on: date) -> Patien
     events = (one.event for one in record.events)
     found = state(events, imaging(record.entries), on, known)
     scored = summaries(Expectations(Twin(database), priors).scored(key))
-    return PatientView(record, found, forecast_of(found, priors), scored)
+    origins: dict[str, list[Provenance]] = {}
+    for one in record.events:
+        origins.setdefault(one.event.identity, []).append(one.provenance)
+    return PatientView(record, found, forecast_of(found, priors), scored, origins)

@@ -31,6 +31,8 @@ from msnode.twin.clinical.event_kinds import KINDS
 router = APIRouter(prefix="/patients", dependencies=[WithPatients])
 SIMILAR_S = 4.0
 """So long the node's record is looked through; it is a sample of it then."""
+WAIT_S = 0.5
+"""So long somebody who asks meanwhile is kept waiting; then his page asks again."""
 ONE_AT_A_TIME = Lock()
 """Looking through the record takes a whole core."""
 Cell = Annotated[str, Form(max_length=2000)]
@@ -63,7 +65,7 @@ def similar(request: Request, site: AnySite, visitor: Viewer, study_key: StudyKe
     """
     may_see(visitor, study_key)
     found = _with_patient(site, study_key)
-    if not ONE_AT_A_TIME.acquire(timeout=SIMILAR_S):
+    if not ONE_AT_A_TIME.acquire(timeout=WAIT_S):
         raise TooMany(round(SIMILAR_S))
     try:
         with site.database.connect() as connection:

@@ -15,7 +15,13 @@ async function openViewer() {
   const label = root.querySelector("#slice-label");
   const centre = root.querySelector("#centre");
   const width = root.querySelector("#width");
-  const tell = () => { label.textContent = viewer.stack.labels[viewer.view.slice]; };
+  const tell = () => {
+    label.textContent = viewer.stack.labels[viewer.view.slice];
+    for (const figure of root.querySelectorAll("[data-pane]")) {
+      const caption = figure.querySelector("figcaption").textContent.trim();
+      figure.querySelector("canvas").setAttribute("aria-label", `${caption} · ${label.textContent}`);
+    }
+  };
   viewer.addEventListener("slice", tell);
   viewer.addEventListener("chosen", tellChosen);
   viewer.addEventListener("failed", () => { label.textContent = root.dataset.failed; });
