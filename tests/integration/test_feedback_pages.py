@@ -35,6 +35,26 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
+def test_both_databases_keep_answers_and_list_results(
+    database_url: str, made: Report, tmp_path: Path
+) -> None:
+    shared = {"database": database_url, "name": "clinic"}
+    with site_in(tmp_path, **(shared if database_url.startswith("postgresql") else {})) as site:
+        key = keep_result(site, made)
+        with as_visitor(site, "clinician", account="eva") as client:
+            for one in (REJECTED, ADDED, {"kind": "note", "note": "a\x00b"}):
+                assert say(client, key, one).status_code == 303
+            for query in ("", "?show=urgent", "?show=all"):
+                assert key in client.get(f"/worklist{query}").text
+            assert key in client.post("/worklist", data={"wanted": "doe\x00"}).text
+            assert client.post(f"/results/{key}/1/finish").status_code == 303
+            assert key not in client.get("/worklist").text
+            event = {"kind": "edss", "date": "2024-01-01", "value": "2"}
+            assert client.post(f"/patients/{key}/events", data=event).status_code == 303
+            assert "entered here, eva" in client.get(f"/patients/{key}").text
+        assert [one.kind for one in rows(site, key)] == ["reject", "add", "note"]
+
+
 def say(client: TestClient, key: str, told: Mapping[str, object], generation: int = 1) -> Any:
     return client.post(f"/results/{key}/{generation}/feedback", data=dict(told))
 
