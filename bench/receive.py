@@ -1,11 +1,14 @@
 """Images per second received, beside Orthanc, pynetdicom and storescp, on the machine at hand.
 
-All get the same synthetic 256x256 MR images from dcmtk's dcmsend, over 1 and 4 associations, in
+All get the same synthetic 256x256 MR images from dcmtk's dcmsend, over 1, 4 and 16 associations, in
 turn and several times over; the median counts. msnode and Orthanc fsync what they acknowledge and
 keep an index of it. The pynetdicom server is as small as can be: its own reactor, a file that is
-fsynced and renamed, no index. storescp does neither and shows what the sender is able to do.
+fsynced and renamed, no index. storescp does neither and shows what the sender is able to do; with
+fsync it is the same program, whose files a library that is loaded before it syncs as they are
+closed. The floor is what the disk takes with all promises and nothing received (`bench/disk.py`).
+CPU is what the server used, microseconds an image, by /proc.
 
-    python bench/receive.py [--images 1000] [--repeats 5]
+    python -m bench.receive [--images 1000] [--repeats 5]
 """
 
 import argparse
@@ -22,6 +25,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +36,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 
+from bench import disk
 from msnode import config
 from msnode.receive import Inbox, Listener
 from msnode.receive.dicom.sop_classes import VERIFICATION
@@ -38,19 +44,45 @@ from msnode.store import database, schema
 from msnode.store.files import replacing
 
 NAGLE_OFF = {**os.environ, "TCP_NODELAY": "1"}  # dcmtk and Orthanc stall at 16 images/s without
-ASSOCIATIONS = (1, 4)
+ASSOCIATIONS = (1, 4, 16)
+FLOOR = "the disk alone"
+SYNCING = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdio.h>
+#include <unistd.h>
+int fclose(FILE *file) {
+  int (*real)(FILE *) = dlsym(RTLD_NEXT, "fclose");
+  if (fflush(file) == 0) fsync(fileno(file));
+  return real(file);
+}
+"""
+"""Loaded before a program, it makes durable what is closed, as far as that can be synced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run of one server.
+
+    Attributes:
+        rate: images a second.
+        cpu: microseconds an image; None where nobody is a server.
+    """
+
+    rate: float
+    cpu: float | None
 
 
 def make_images(folder: Path, count: int) -> None:
-    """Write MR images of 131 kB, in four folders of one series each."""
+    """Write MR images of 131 kB, in sixteen folders of one series each."""
     random = np.random.default_rng(0)
     study = generate_uid()
-    series = [generate_uid() for _ in range(4)]
+    series = [generate_uid() for _ in range(max(ASSOCIATIONS))]
     for i in range(count):
         image = Dataset()
         image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, generate_uid()
         image.PatientID, image.PatientName, image.Modality = "BENCH", "Bench", "MR"
-        image.StudyInstanceUID, image.SeriesInstanceUID = study, series[i % 4]
+        image.StudyInstanceUID, image.SeriesInstanceUID = study, series[i % len(series)]
         image.Rows = image.Columns = 256
         image.BitsAllocated = image.BitsStored = 16
         image.HighBit, image.PixelRepresentation = 15, 0
@@ -58,19 +90,19 @@ def make_images(folder: Path, count: int) -> None:
         image.PixelData = random.integers(0, 4096, 65536, np.uint16).tobytes()
         image.file_meta = FileMetaDataset()
         image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        path = folder / str(i % 4) / f"{i}.dcm"
+        path = folder / str(i % len(series)) / f"{i}.dcm"
         path.parent.mkdir(exist_ok=True)
         image.save_as(path, enforce_file_format=True)
 
 
 def msnode(folder: Path, port: int) -> list[str]:
     """Our listener with its inbox on SQLite."""
-    return [sys.executable, __file__, "--listen", str(folder), str(port)]
+    return [sys.executable, "-m", "bench.receive", "--listen", str(folder), str(port)]
 
 
 def pynetdicom(folder: Path, port: int) -> list[str]:
     """An application entity of pynetdicom, without an index."""
-    return [sys.executable, __file__, "--reactor", str(folder), str(port)]
+    return [sys.executable, "-m", "bench.receive", "--reactor", str(folder), str(port)]
 
 
 def orthanc(folder: Path, port: int) -> list[str]:
@@ -92,10 +124,20 @@ def storescp(folder: Path, port: int) -> list[str]:
     return ["/usr/bin/storescp", "--fork", "-aet", "MSNODE", "-pm", "-od", str(folder), str(port)]
 
 
+def storescp_fsync(folder: Path, port: int) -> list[str]:
+    """The same, with files that are fsynced as they are closed."""
+    source, library = folder.parent / "syncing.c", folder.parent / "syncing.so"
+    if not library.exists():
+        source.write_text(SYNCING)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return ["env", f"LD_PRELOAD={library}", *storescp(folder, port)]
+
+
 SERVERS: dict[str, Callable[[Path, int], list[str]]] = {
     "msnode": msnode,
     "Orthanc": orthanc,
     "pynetdicom (no index)": pynetdicom,
+    "storescp + fsync": storescp_fsync,
     "storescp (no fsync)": storescp,
 }
 
@@ -105,7 +147,11 @@ def listen(folder: Path, port: int) -> None:
     engine = database.open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
     schema.migrate(engine)
     inbox = Inbox(engine, folder)
-    listener = Listener(config.Receive(address="127.0.0.1", port=port, min_free_bytes=0), inbox)
+    most = 4 * max(ASSOCIATIONS)  # one address, as the sender is here, gets half of them
+    settings = config.Receive(
+        address="127.0.0.1", port=port, min_free_bytes=0, max_associations=most
+    )
+    listener = Listener(settings, inbox)
     listener.start()
     until_sigterm()
     listener.stop(1)
@@ -123,6 +169,7 @@ def react(folder: Path, port: int) -> None:
     """Be pynetdicom's receiver until SIGTERM, with PDUs as long as ours."""
     entity = AE("MSNODE")
     entity.maximum_pdu_size = config.Receive().max_pdu
+    entity.maximum_associations = 4 * max(ASSOCIATIONS)
     entity.add_supported_context(VERIFICATION)
     entity.add_supported_context(MRImageStorage)
     handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, partial(keep, folder))]
@@ -174,8 +221,22 @@ def send(images: Path, port: int, associations: int) -> float:
     return time.perf_counter() - start
 
 
-def measure(name: str, images: Path, count: int, associations: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """Of a process, of those that it started, and of those of them that have ended."""
+    ticks = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(path.parent.name) == pid or int(fields[1]) == pid:
+                ticks += sum(map(int, fields[11 : 15 if int(path.parent.name) == pid else 13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure(name: str, images: Path, count: int, associations: int) -> Measured:
     """Images per second into a fresh server."""
+    if name == FLOOR:
+        size = next(images.rglob("*.dcm")).stat().st_size
+        return Measured(disk.rate(images.parent, associations, count, size), None)
     port = free_port()
     with tempfile.TemporaryDirectory(dir=images.parent) as folder:
         command = SERVERS[name](Path(folder), port)
@@ -183,14 +244,19 @@ def measure(name: str, images: Path, count: int, associations: int) -> float:
         try:
             wait_for(port, server)
             os.sync()  # what others left unwritten is not this server's to wait for
-            return count / send(images, port, associations)
+            before = cpu_seconds(server.pid)
+            seconds = send(images, port, associations)
+            used = cpu_seconds(server.pid) - before
+            return Measured(count / seconds, 1e6 * used / count)
         finally:
             server.terminate()
             server.wait(20)
 
 
-def print_table(rates: dict[tuple[str, int], list[float]], arguments: argparse.Namespace) -> None:
-    """Medians, their spread, and the ratio to Orthanc."""
+def print_table(
+    found: dict[tuple[str, int], list[Measured]], arguments: argparse.Namespace
+) -> None:
+    """Medians, their spread, and the ratios to Orthanc and to the floor."""
     cpu = next(
         line.split(":")[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -198,12 +264,21 @@ def print_table(rates: dict[tuple[str, int], list[float]], arguments: argparse.N
     )
     print(f"{os.cpu_count()} x {cpu}, {platform.system()} {platform.release()}")
     print(f"{arguments.images} MR images of 131 kB, median of {arguments.repeats} (lowest-highest)")
-    print(f"{'':22}{'associations':>12}{'images/s':>10}{'range':>14}{'to Orthanc':>12}")
-    for (name, associations), values in rates.items():
-        middle = statistics.median(values)
-        ratio = middle / statistics.median(rates["Orthanc", associations])
-        spread = f"{min(values):.0f}-{max(values):.0f}"
-        print(f"{name:22}{associations:>12}{middle:>10.0f}{spread:>14}{ratio:>12.2f}")
+    print(
+        f"{'':22}{'associations':>12}{'images/s':>10}{'range':>14}{'to Orthanc':>12}"
+        f"{'to the disk':>12}{'CPU us':>8}"
+    )
+    rates = {of: statistics.median(one.rate for one in runs) for of, runs in found.items()}
+    for (name, associations), runs in found.items():
+        middle = rates[name, associations]
+        spread = f"{min(one.rate for one in runs):.0f}-{max(one.rate for one in runs):.0f}"
+        used = [one.cpu for one in runs if one.cpu is not None]
+        print(
+            f"{name:22}{associations:>12}{middle:>10.0f}{spread:>14}"
+            f"{middle / rates['Orthanc', associations]:>12.2f}"
+            f"{middle / rates[FLOOR, associations]:>12.2f}"
+            f"{statistics.median(used) if used else 0:>8.0f}"
+        )
 
 
 def main() -> None:
@@ -224,17 +299,17 @@ def main() -> None:
     for tool in ("Orthanc", "dcmsend", "echoscu", "/usr/bin/storescp"):
         if shutil.which(tool) is None:
             raise SystemExit(f"{tool} is missing: apt-get install orthanc dcmtk")
-    rates: dict[tuple[str, int], list[float]] = {}
+    found: dict[tuple[str, int], list[Measured]] = {}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         images = Path(folder) / "images"
         images.mkdir()
         make_images(images, arguments.images)
         for _ in range(arguments.repeats):
             for associations in ASSOCIATIONS:
-                for name in SERVERS:
-                    rate = measure(name, images, arguments.images, associations)
-                    rates.setdefault((name, associations), []).append(rate)
-    print_table(rates, arguments)
+                for name in (FLOOR, *SERVERS):
+                    run = measure(name, images, arguments.images, associations)
+                    found.setdefault((name, associations), []).append(run)
+    print_table(found, arguments)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,8 @@
 
 export const csrf = () => document.body.dataset.csrf ?? "";
 
-const format = new Intl.DateTimeFormat(document.documentElement.lang, {
-  dateStyle: "short",
-  timeStyle: "medium",
-});
+// ISO 8601 in the reader's zone, as 11/12/26 is two days: Swedish writes dates so.
+const format = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" });
 
 export function localise(root) {
   for (const element of root.querySelectorAll("time[data-moment]")) {
