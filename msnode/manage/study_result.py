@@ -1,10 +1,12 @@
 """A study's result as pages show it, and what is not there any more."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from msnode.errors import origin
 from msnode.manage.patient_label import Label, label_of
 from msnode.records.feedback import Feedback, Verdict
 from msnode.records.lesions import Comparison, Lesion
@@ -13,6 +15,8 @@ from msnode.store.database import StudyState, results, studies
 from msnode.store.reader_feedback import of_study, verdicts_of
 from msnode.store.visit_images import ARRAYS, VisitRecord, visit_folder, visit_record
 from msnode.twin.history import Entry
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +120,22 @@ def result_of(
         in_work=study.state != StudyState.DONE or study.generation > newest > 0,
         newest=newest,
         entry=entry,
-        kept=read_report(folder / FILE) if entry is not None else None,
+        kept=_kept(study_key, folder) if entry is not None else None,
         visit=_visit(data, study_key, entry.generation) if entry is not None else None,
         deleted=study.results_deleted_at is not None,
         images_deleted=study.visits_deleted_at is not None,
         said=tuple(said),
         verdicts=tuple(verdicts),
     )
+
+
+def _kept(study_key: str, folder: Path) -> KeptReport | None:
+    """A result; one that another version or a damaged disk left is shown as if it were gone."""
+    try:
+        return read_report(folder / FILE)
+    except Exception as error:  # noqa: BLE001 - whatever it holds, the page shows what is left
+        log.error("study=%s kept result unreadable error=%s at=%s", study_key, *origin(error))
+        return None
 
 
 def _visit(data: Path, study_key: str, generation: int) -> VisitRecord | None:

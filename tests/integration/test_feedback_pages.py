@@ -38,7 +38,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def test_both_databases_keep_answers_and_list_results(
     database_url: str, made: Report, tmp_path: Path
 ) -> None:
-    shared = {"database": database_url, "name": "clinic"}
+    shared: dict[str, Any] = {"database": database_url, "name": "clinic"}
     with site_in(tmp_path, **(shared if database_url.startswith("postgresql") else {})) as site:
         key = keep_result(site, made)
         with as_visitor(site, "clinician", account="eva") as client:

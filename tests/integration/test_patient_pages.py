@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from msnode.manage.patient_record import record_under
+from msnode.pages.clinic import patient_page
 from msnode.pages.frame.site import Site
 from msnode.records.results import Report
 from msnode.store.patients import patient_key
@@ -173,3 +174,11 @@ def test_hostile_text_of_events_is_text(site: Site, key: str) -> None:
         page = client.get(f"/patients/{key}").text
     assert "<script>1" not in page
     assert "<b>x" not in page
+
+
+def test_who_asks_for_similar_patients_meanwhile_is_told_to_ask_again(site: Site, key: str) -> None:
+    with as_visitor(site, "viewer") as client, patient_page.ONE_AT_A_TIME:
+        answer = client.get(f"/patients/{key}/similar")
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) > 0
+        assert client.get(f"/patients/{key}").status_code == 200

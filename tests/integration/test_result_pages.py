@@ -169,9 +169,15 @@ def test_what_was_not_analysed_says_so_and_why_before_all_else(site: Site, made:
     assert "a single image is not a volume" in page
 
 
-def test_a_result_of_an_older_version_says_that_it_is_less(site: Site, made: Report) -> None:
+@pytest.mark.parametrize("left", [None, b"", b"{", b'{"report": {"model": 7}}'])
+def test_a_result_that_is_not_kept_whole_says_that_it_is_less(
+    site: Site, made: Report, left: bytes | None
+) -> None:
     key = keep_result(site, made)
-    (site.config.data / "work" / key / "1" / "report.json").unlink()
+    path = site.config.data / "work" / key / "1" / "report.json"
+    path.unlink()
+    if left is not None:
+        path.write_bytes(left)
     with as_visitor(site, "viewer") as client:
         page = client.get(f"/results/{key}").text
     assert "This is less than it said" in page
