@@ -9,6 +9,7 @@ import sys
 import tomllib
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
