@@ -21,7 +21,9 @@ def listen(section: str, address: str, port: int, backlog: int = BACKLOG) -> soc
     Raises:
         ConfigError: it cannot be listened on; names the setting and the fix.
     """
-    server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # by name, or asyncio leaves Nagle's algorithm on, and each answer waits for 40 ms
+    server = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         server.bind((address, port))
