@@ -15,9 +15,10 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from msnode import audit, config
-from msnode.cli.twin_record import account, check_unambiguous, opened, record_of
+from msnode.cli.twin_record import account, opened, record_of
 from msnode.engine.jobs import Jobs
 from msnode.errors import MsnodeError
+from msnode.manage.patient_record import check_unambiguous
 from msnode.retention.expiry import DAY_S, Item, Retention
 from msnode.retention.forget import forget, forget_events, kept, told_of
 from msnode.store.database import open_database

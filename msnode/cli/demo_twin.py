@@ -9,9 +9,10 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from msnode import config
-from msnode.cli.twin_outlook import draw, forecast_of
+from msnode.cli.twin_outlook import draw
 from msnode.cli.twin_record import account, opened, record_of
 from msnode.errors import MsnodeError
+from msnode.manage.expected_course import forecast_of
 from msnode.sample.invented_visits import EVENTS, PATIENT_ID, VISITS
 from msnode.twin import Twin
 from msnode.twin.clinical.event_csv import RefusedRow

@@ -9,6 +9,7 @@ from msnode.errors import MsnodeError
 from msnode.lesions import kept
 from msnode.lesions.kept import Kept
 from msnode.records.lesions import LesionChange
+from msnode.store.visit_images import FOLDER
 
 COLUMNS = (
     "study", "study_date", "days", "comparison", "id", "identity", "region", "mm3", "diameter",
@@ -30,7 +31,7 @@ def export(data: Path, out: Path) -> int:
     Raises:
         MsnodeError: no visit is kept.
     """
-    studies = sorted(path.name for path in (data / kept.FOLDER).glob("*"))
+    studies = sorted(path.name for path in (data / FOLDER).glob("*"))
     visits = [one for one in (kept.known(data, study) for study in studies) if one is not None]
     if not visits:
         raise MsnodeError(f"{data} keeps no visit: no study has been outlined yet")

@@ -24,6 +24,7 @@ COMMANDS = {
     "twin_group": ("twin",),
     "hl7_group": ("hl7",),
     "pages_group": ("pages", "accounts"),
+    "feedback_group": ("feedback",),
     "conformance": ("conformance",),
     "learn_data": ("data",),
     "learn_train": ("train", "crossval", "evaluate", "baseline", "papers", "ablate"),

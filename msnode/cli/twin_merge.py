@@ -7,8 +7,9 @@ import click
 import sqlalchemy as sa
 
 from msnode import audit, config
-from msnode.cli.twin_record import Opened, account, check_unambiguous, opened
+from msnode.cli.twin_record import Opened, account, opened
 from msnode.errors import MsnodeError
+from msnode.manage.patient_record import check_unambiguous
 from msnode.store.database import studies
 from msnode.store.merges import merge, undo
 from msnode.store.patients import keys_of, patient_key

@@ -1,38 +1,21 @@
 """What `msnode twin show` prints of what is to be expected."""
 
-from calendar import monthrange
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 
 from rich.box import SIMPLE
 from rich.table import Table
 
 from msnode.errors import MsnodeError
+from msnode.manage.expected_course import courses
 from msnode.report.course_picture import picture
 from msnode.report.localised import Words
 from msnode.twin.course_timeline import timeline
-from msnode.twin.expect.forecast import Forecast, forecast
-from msnode.twin.expect.outlook import Expectation, Outlook, WhatIf, outlook, what_if
-from msnode.twin.expect.priors import Priors
+from msnode.twin.expect.forecast import Forecast
+from msnode.twin.expect.outlook import Expectation, Outlook, WhatIf, outlook
 from msnode.twin.expect.scored_value import Interval
 from msnode.twin.patient_state import PatientState
-
-AHEAD_YEARS = (1, 2, 3, 5)
-"""Of the courses."""
-
-
-def forecast_of(found: PatientState, priors: Priors) -> Forecast:
-    """What is believed of a patient in this state."""
-    return forecast(found.course, priors, found.on)
-
-
-def courses(told: Forecast, rate: float | None) -> list[WhatIf]:
-    """Activity as it is believed to be, stopped, and at another rate if one is asked for."""
-    days = [_anniversary(told.on, years) for years in AHEAD_YEARS]
-    rates = [None, 0.0, *([rate] if rate else [])]
-    return [what_if(told, days, one) for one in rates]
 
 
 def draw(found: PatientState, told: Forecast, png: Path) -> None:
@@ -53,12 +36,6 @@ def as_objects(told: Forecast, rate: float | None) -> dict[str, object]:
         "expected": asdict(outlook(told)),
         "what_if": [asdict(one) for one in courses(told, rate)],
     }
-
-
-def _anniversary(day: date, years: int) -> date:
-    """The same day of a later year; of 29 February, which few have, the day before March."""
-    last = min(day.day, monthrange(day.year + years, day.month)[1])
-    return day.replace(year=day.year + years, day=last)
 
 
 def tables(told: Forecast, rate: float | None) -> Iterator[Table]:

@@ -10,29 +10,10 @@ import sqlalchemy as sa
 
 from msnode import audit, config
 from msnode.errors import MsnodeError
+from msnode.manage.patient_record import Record, record_under, several_issuers
 from msnode.store.database import open_database
-from msnode.store.patients import ID_DIGITS, is_ambiguous, keys_of, patient_key, patient_secret
+from msnode.store.patients import patient_key, patient_secret
 from msnode.store.schema import migrate
-from msnode.twin.clinical.event_store import of_patient
-from msnode.twin.clinical.events import Recorded
-from msnode.twin.history import Entry, Twin
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What is on record of a patient.
-
-    Attributes:
-        key: of the patient, as asked for.
-        events: in the order in which they came.
-        entries: results of all generations of all studies.
-        merged: how many other IDs are this patient's.
-    """
-
-    key: str
-    events: list[Recorded]
-    entries: list[Entry]
-    merged: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,22 +61,10 @@ def record_of(node: Opened, patient: str, issuer: str) -> Record:
         MsnodeError: there is nobody of this ID, or there are several.
     """
     key = patient_key(node.secret, patient.strip(), issuer.strip())
-    with node.database.connect() as connection:
-        check_unambiguous(connection, key)
-        events = of_patient(connection, key)
-        ids = {one[:ID_DIGITS] for one in keys_of(connection, key)}
-    entries = Twin(node.database).history(key)
-    if not events and not entries:
+    record = record_under(node.database, key)
+    if record.is_ambiguous:
+        raise several_issuers()
+    if not record.events and not record.entries:
         raise MsnodeError("nothing is on record of this patient")
     node.trail.patient_record(account(), audit.Access.READ, patient.strip())
-    return Record(key, events, entries, len(ids) - 1)
-
-
-def check_unambiguous(connection: sa.Connection, key: str) -> None:
-    """Refuse an ID without its issuer where several are known.
-
-    Raises:
-        MsnodeError: so it is.
-    """
-    if is_ambiguous(connection, key):
-        raise MsnodeError("this ID is known from several issuers: name one with --issuer")
+    return record

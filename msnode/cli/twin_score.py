@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from msnode import audit, config
-from msnode.cli.twin_record import account, check_unambiguous, opened
+from msnode.cli.twin_record import account, opened
+from msnode.manage.patient_record import check_unambiguous
 from msnode.store.patients import patient_key
 from msnode.twin import Twin
 from msnode.twin.expect.priors import load_priors

@@ -14,9 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
-from msnode.cli.twin_outlook import as_objects, draw, forecast_of, tables
+from msnode.cli.twin_outlook import as_objects, draw, tables
 from msnode.cli.twin_record import opened, record_of
 from msnode.errors import MsnodeError
+from msnode.manage.expected_course import forecast_of
 from msnode.twin.clinical.event_kinds import KINDS
 from msnode.twin.clinical.events import IDENTITY_DIGITS, Event
 from msnode.twin.expect.priors import load_priors

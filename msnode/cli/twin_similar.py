@@ -1,47 +1,25 @@
 """What `msnode twin similar` prints: who once was as a patient is, and what became of them."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from msnode import config
 from msnode.cli.twin_record import opened, record_of
+from msnode.manage.similar_patients import Similar, similar_to
 from msnode.store.patients import keys_of
-from msnode.twin.clinical.course import Course, course
+from msnode.twin.clinical.course import course
 from msnode.twin.patient_state import imaging
-from msnode.twin.similar.features import Distance, Features, distance, feature_history
-from msnode.twin.similar.nearest import Match, Nearest, nearest
-from msnode.twin.similar.published import Person, Place, people, place
-
-SHOWN = 10
-"""Matches of each source."""
-
-
-@dataclass(frozen=True, slots=True)
-class Similar:
-    """Who is like a patient.
-
-    Attributes:
-        known: what is compared, as of the day asked for.
-        place: of the load in the cohort; None where load or age is not known.
-        own: of the node's own record.
-        published: of the 30 people, nearest first.
-        published_number: how many of them could be compared.
-    """
-
-    known: Features
-    place: Place | None
-    own: Nearest
-    published: tuple[tuple[Person, Distance], ...]
-    published_number: int
+from msnode.twin.similar.features import Distance, Features
+from msnode.twin.similar.nearest import Match
+from msnode.twin.similar.published import Person
 
 
 def similar(config_file: Path, patient: str, issuer: str, *, as_json: bool) -> None:
@@ -57,7 +35,7 @@ def similar(config_file: Path, patient: str, issuer: str, *, as_json: bool) -> N
         found = course(events, imaging(record.entries), date.today())[0]
         with node.database.connect() as connection:
             keys = keys_of(connection, record.key)
-        told = _similar(node.database, keys, found)
+        told = similar_to(node.database, keys, found)
     if as_json:
         click.echo(json.dumps(asdict(told), default=str))
         return
@@ -65,20 +43,6 @@ def similar(config_file: Path, patient: str, issuer: str, *, as_json: bool) -> N
     for line in _lines(told):
         console.print(line)
     console.print(_own(told.own.matches), _published(told.published))
-
-
-def _similar(database: sa.Engine, keys: Sequence[str], found: Course) -> Similar:
-    known = feature_history(found).at(date.today())
-    apart = [(person, distance(known, person.known)) for person in people()]
-    compared = [(person, there) for person, there in apart if there is not None]
-    compared.sort(key=lambda one: one[1].value)
-    return Similar(
-        known=known,
-        place=place(known),
-        own=nearest(database, keys, known, SHOWN),
-        published=tuple(compared[:SHOWN]),
-        published_number=len(compared),
-    )
 
 
 def _lines(told: Similar) -> Iterable[str]:

@@ -124,6 +124,9 @@ class Pages:
     patients: bool = False
     """Whether patients are shown: names, results, images, records. Without it administrators see
     the node's state, and studies by their keys."""
+    feedback: Literal["keep", "send"] = "keep"
+    """What becomes of a reading that is finished: kept, or also sent as an SR to the destinations
+    that get our SR."""
     idle_s: Seconds = 1800.0
     """A session ends after so long without a click."""
     longest_s: Seconds = 43200.0
@@ -146,6 +149,8 @@ class Pages:
             yield "allow_http: does nothing with tls or on loopback; delete it"
         if not (self.passwords or self.proxy or self.oidc):
             yield "passwords: nobody could log in; set it, or oidc, or proxy"
+        if self.feedback == "send" and not self.patients:
+            yield "feedback: nobody can give any, as patients: false hides results; set that"
         if self.links is not None and not self.patients:
             yield "links: open patients' results, which patients: false hides; set that"
         if self.url is None:

@@ -26,7 +26,7 @@ from msnode.config.constraints import (
     postgresql,
     series_token,
 )
-from msnode.config.destination import Tls
+from msnode.config.destination import ObjectDestination, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
 from msnode.config.hl7_receive import Hl7
@@ -298,6 +298,9 @@ class Config:
                 f"complete.source: no DICOM destination is called {self.complete.source!r}; "
                 "give the name of the PACS under destinations"
             )
+        takes = any(isinstance(one, ObjectDestination) for one in self.destinations)
+        if self.pages is not None and self.pages.feedback == "send" and not takes:
+            yield "pages.feedback: no destination takes objects; give one, or keep feedback"
         yield from wrong_sources(self.priors, self.destinations)
         yield from own_sources(self.receive, self.priors)
         yield from same_names(self.clinical)

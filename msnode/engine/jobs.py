@@ -211,9 +211,19 @@ class Jobs:
                 why = f"is under way; `msnode jobs retry {job.workflow_id}` hurries it"
                 raise MsnodeError(f"{job.workflow_id} {why}")
 
-    def deliver(self, study: str, generation: int, destination: str) -> str:
-        """Queue a delivery of a result, as if it were the first; returns the job's ID."""
-        job_id = f"deliver.{study}.{generation}.{destination}.r{time.time_ns()}.1"
+    def deliver(
+        self, study: str, generation: int, destination: str, series: str | None = None
+    ) -> str:
+        """Queue a delivery of a result, as if it were the first; returns the job's ID.
+
+        Args:
+            study: its key.
+            generation: of the result.
+            destination: its name.
+            series: of attempts; the same again does nothing. None: one that nothing else has.
+        """
+        series = f"r{time.time_ns()}" if series is None else series
+        job_id = f"deliver.{study}.{generation}.{destination}.{series}.1"
         options = _options("deliver", queue(destination), job_id)
         self._client.enqueue(options, study, generation, destination, 1)
         return job_id

@@ -13,7 +13,7 @@ import numpy as np
 from msnode import lesions, metrics
 from msnode.errors import NotAnalysable, Refused, TryLater
 from msnode.flow.analysis import FAULTS, failed, timed, unexpected
-from msnode.lesions import Bundle, Visit, kept
+from msnode.lesions import Bundle, Compared, Visit, kept
 from msnode.lesions.kept import Kept
 from msnode.records.dicom_date import day_of
 from msnode.records.images import Slices, SourceVolume
@@ -37,12 +37,14 @@ class Outlined:
         maps: voxel by voxel; None where nothing could be outlined.
         visit: the scan, to be kept for later comparisons; None likewise.
         seconds: by stage.
+        compared: with an earlier scan, to be kept beside it; None where it was not.
     """
 
     finding: LesionFinding
     maps: LesionMaps | None = None
     visit: Visit | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    compared: Compared | None = None
 
 
 def model_of(bundle: Bundle) -> LesionModel:
@@ -129,22 +131,23 @@ def compared(
             before = earlier()
             if known.digest != here.digest:
                 before = outlined_again(before, known.study_key, bundle)
-            compared = lesions.compare(before, now.visit)
+            made = lesions.compare(before, now.visit)
         except TryLater:
             raise
         except Refused as refusal:
             told = Comparison("not_compared", refusal.reason)
-            compared = lesions.Compared(told, now.finding.lesions)
+            made = Compared(told, now.finding.lesions)
         except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions
             reason = failed("compare", error)
-            compared = lesions.Compared(Comparison("not_compared", reason), now.finding.lesions)
-    told = _dated(compared.comparison, known, here)
-    found = replace(now.visit.found, lesions=compared.lesions)
+            made = Compared(Comparison("not_compared", reason), now.finding.lesions)
+    told = _dated(made.comparison, known, here)
+    found = replace(now.visit.found, lesions=made.lesions)
     return Outlined(
-        replace(now.finding, lesions=compared.lesions, comparison=told),
-        replace(now.maps, changes=compared.changes, prior=compared.prior),
+        replace(now.finding, lesions=made.lesions, comparison=told),
+        replace(now.maps, changes=made.changes, prior=made.prior),
         replace(now.visit, found=found),
         now.seconds | seconds,
+        made,
     )
 
 

@@ -66,7 +66,7 @@ class OutlineStep:
             now = self._compared(now, here, study.generation)
             assert now.visit is not None  # noqa: S101 - comparing keeps it
             here = replace(here, comparison=now.finding.comparison)
-            kept.keep(self._data, study.generation, here, now.visit)
+            kept.keep(self._data, study.generation, here, now.visit, now.compared)
         cache.save(now.finding, now.maps, folder)
         return now.seconds
 

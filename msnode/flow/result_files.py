@@ -115,7 +115,17 @@ class ResultFiles:
             if isinstance(other, Hl7Destination):
                 self._write_message(made, other, message_path(folder, other))
         self._write_bundles(made, folder / FHIR)
+        self._keep(made, folder / report.FILE)
         return made
+
+    def _keep(self, made: Report, path: Path) -> None:
+        """Keep what pages show of the result; what fails there costs no destination anything."""
+        path.unlink(missing_ok=True)
+        try:
+            self._reader.call(Path, report.write_report, report.slim(made), path)
+        except NOT_SO as error:
+            key = uid_hash(made.study_instance_uid)
+            log.error("study=%s pages will show less of its result: %s", key, error)
 
     def _write_bundles(self, made: Report, folder: Path) -> None:
         """Write the transactions for FHIR servers; what fails there costs no other destination."""
@@ -156,7 +166,7 @@ class ResultFiles:
             return made
         this = self._folder(uid_hash(made.study_instance_uid), made.generation)
         folder = this.with_name(str(before.generation))
-        sent = _sent(folder)
+        sent = sent_folders(folder)
         folders = sorted({folder / sent[name] for name in takers if name in sent})
         if not sent or not all(one.is_dir() for one in folders):
             return made
@@ -175,7 +185,7 @@ class ResultFiles:
         """
         folder = self._folder(study.key, study.generation)
         if isinstance(destination, ObjectDestination):
-            name = _sent(folder).get(destination.name, destination.objects)
+            name = sent_folders(folder).get(destination.name, destination.objects)
             found = sorted(folder.glob(f"{name}/*.dcm"))
         elif isinstance(destination, FhirServer):
             path = folder / FHIR / f"{destination.name}.json"
@@ -192,7 +202,7 @@ class ResultFiles:
         return work_folder(self._config.data, study_key, generation)
 
 
-def _sent(folder: Path) -> dict[str, str]:
+def sent_folders(folder: Path) -> dict[str, str]:
     """Which objects of a generation each destination got; empty where that is not known."""
     path = folder / SENT
     return json.loads(path.read_text()) if path.exists() else {}

@@ -54,12 +54,15 @@ class Compared:
         changes: (i, j, k) uint8 on the later scan's grid, 1 + the index in `CHANGES`; where a
             lesion is gone, its place. None where nothing was compared.
         prior: (i, j, k) float32, the earlier scan on the later one's grid, as bright as it.
+        prior_numbers: (i, j, k) uint16, the numbers of its lesions there, as the nearest voxel has
+            them.
     """
 
     comparison: Comparison
     lesions: tuple[Lesion, ...]
     changes: NDArray[np.uint8] | None = None
     prior: Float32Array | None = None
+    prior_numbers: NDArray[np.uint16] | None = None
 
 
 def compare(before: Visit, now: Visit) -> Compared:
@@ -143,8 +146,9 @@ def _compared(
         ml_now=ml[1],
         ml_error=ERROR_ML + ERROR_PART * sum(ml) / 2,
     )
-    changes = _change_map(before, now, judged, to_before)
-    return Compared(told, lesions, changes, _prior(heads, to_before, now))
+    there = _prior_numbers(before, now, to_before)
+    changes = _change_map(now, judged, there)
+    return Compared(told, lesions, changes, _prior(heads, to_before, now), there)
 
 
 def _on_grid(
@@ -186,18 +190,27 @@ def _gone(
     )
 
 
-def _change_map(
-    before: Visit, now: Visit, judged: Judged, to_before: Float64Array
-) -> NDArray[np.uint8]:
-    """(i, j, k) on the later scan's grid, 1 + the index in `CHANGES`."""
-    numbers = to_ras(now.found.numbers, now.affine).voxels
+def _prior_numbers(before: Visit, now: Visit, to_before: Float64Array) -> NDArray[np.uint16]:
+    """(i, j, k) numbers of the earlier lesions on the later scan's grid."""
+    shape = to_ras(now.found.numbers, now.affine).voxels.shape
+    there = sampled(to_ras(before.found.numbers, before.affine).voxels, to_before, shape, order=0)
+    return from_ras(there.astype(np.uint16), now.affine)
+
+
+def _change_map(now: Visit, judged: Judged, there: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """(i, j, k) on the later scan's grid, 1 + the index in `CHANGES`.
+
+    Args:
+        now: the later scan.
+        judged: what changed.
+        there: the numbers of the earlier lesions on that grid.
+    """
+    numbers = now.found.numbers
     codes = np.zeros(1 + len(now.found.lesions), np.uint8)
     for one in judged.changes:
         codes[one.number] = 1 + CHANGES.index(one.change)
-    was = np.isin(before.found.numbers, [one.number for one in judged.gone])
-    gone = sampled(to_ras(was, before.affine).voxels, to_before, numbers.shape, order=0) > 0
-    changes = np.where(gone & (numbers == 0), 1 + CHANGES.index("gone"), codes[numbers])
-    return from_ras(changes.astype(np.uint8), now.affine)
+    gone = np.isin(there, [one.number for one in judged.gone]) & (numbers == 0)
+    return np.where(gone, 1 + CHANGES.index("gone"), codes[numbers]).astype(np.uint8)
 
 
 def _prior(heads: tuple[Head, Head], to_before: Float64Array, now: Visit) -> Float32Array:

@@ -8,6 +8,7 @@ from msnode.pages.access import login, open_id_connect, signed_links
 from msnode.pages.access.attempts import Attempts
 from msnode.pages.admin.routers import ADMIN
 from msnode.pages.admin.services import running
+from msnode.pages.clinic.clinic_routes import CLINIC
 from msnode.pages.frame import problems
 from msnode.pages.frame.bodies import BoundedBodies
 from msnode.pages.frame.headers import SafeHeaders
@@ -15,7 +16,14 @@ from msnode.pages.frame.site import Site
 from msnode.pages.frame.static_files import Shipped
 from msnode.pages.home import router as home
 
-ROUTERS = (home, login.router, open_id_connect.router, signed_links.router, *ADMIN)
+ROUTERS = (
+    home,
+    login.router,
+    open_id_connect.router,
+    signed_links.router,
+    *ADMIN,
+    *CLINIC,
+)
 
 
 def create_app(site: Site) -> FastAPI:

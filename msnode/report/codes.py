@@ -23,6 +23,7 @@ ALGORITHM_VERSION = CodedConcept.from_code(codes.DCM.AlgorithmVersion)
 BEST_ILLUSTRATION = CodedConcept.from_code(codes.DCM.BestIllustrationOfFinding)
 COMMENT = CodedConcept.from_code(codes.DCM.Comment)
 DEVICE = CodedConcept.from_code(codes.DCM.Device)
+PERSON = CodedConcept.from_code(codes.DCM.Person)
 FINDING = CodedConcept.from_code(codes.DCM.Finding)
 FINDINGS = CodedConcept.from_code(codes.DCM.Findings)
 IMAGING_REPORT = CodedConcept.from_code(codes.LN.DiagnosticImagingReport)
@@ -97,6 +98,25 @@ PRIORITIES = {
     False: _code("373113001", "SCT", "Routine procedure"),
 }
 """By `Report.is_urgent`: the study should be read before the others."""
+
+JUDGEMENT = _code("READER_JUDGED", PRIVATE, "Judgement of a reader")
+JUDGEMENTS = {
+    "finished": _code("READ", PRIVATE, "Reading finished"),
+    "agree": _code("AGREES", PRIVATE, "Agrees with the AI result"),
+    "wrong_series": _code("WRONG_SERIES", PRIVATE, "Another series should have been read"),
+    "not_ms": _code("NOT_MS", PRIVATE, "Lesions of another cause than multiple sclerosis"),
+    "reject": _code("NO_LESION", PRIVATE, "Outline is no lesion"),
+    "add": _code("MISSED", PRIVATE, "Lesion missed by the AI"),
+}
+"""What a reader says of a result, by `records.feedback.FeedbackKind`."""
+REJECTED_AS = _code("REJECTED_AS", PRIVATE, "Reason for rejecting an outline")
+REJECTIONS = {
+    "artefact": _code("47973001", "SCT", "Artifact"),
+    "vessel": _code("59820001", "SCT", "Blood vessel structure"),
+    "normal_rim": _code("NORMAL_RIM", PRIVATE, "Normal rim"),
+    "other": _code("74964007", "SCT", "Other"),
+}
+"""By `records.feedback.RejectReason`."""
 
 LANGUAGES = {
     "en": _code("en", "RFC5646", "English"),

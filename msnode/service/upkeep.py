@@ -18,6 +18,7 @@ from msnode.receive.inbox.redo import PRIORS, REDO, revise
 from msnode.records.images import Study
 from msnode.retention.expiry import Retention
 from msnode.service.periodic import Periodic, Task
+from msnode.service.verdict_delivery import VerdictDelivery
 from msnode.store.orders import find_news, is_stat, settle_news
 from msnode.store.prior_searches import PriorSearches, State
 
@@ -71,6 +72,7 @@ class Upkeep:
             Task("settle_reports", 0.0, self._settle_reports),
             *self._for_priors(),
             *self._for_orders(),
+            *self._for_readers(),
             Task("count_stopped", COUNT_S, self._count_stopped),
             Task("delete_old", CLEAN_S, self._delete_old),
             Task("measure_twins", CLEAN_S, self._measure_twins),
@@ -90,6 +92,14 @@ class Upkeep:
         if self._config.receive.hl7 is None:
             return ()
         return (Task("hurry_ordered", BEAT_S, self._hurry_ordered),)
+
+    def _for_readers(self) -> tuple[Task, ...]:
+        """A task of a node that sends what readers say."""
+        pages = self._config.pages
+        if pages is None or pages.feedback != "send":
+            return ()
+        verdicts = VerdictDelivery(self._config, self._inbox.engine)
+        return (Task("send_verdicts", BEAT_S, verdicts.hand_over),)
 
     def _hurry_ordered(self) -> None:
         """Let waiting studies go first for which an urgent order came after their images."""

@@ -78,6 +78,7 @@ feedback = sa.Table(
     Column("takes_back", Integer),  # number of an earlier row
     Column("given_at", Float, nullable=False),  # unix s
     Column("given_by", Text, nullable=False),
+    Column("reason", String(16)),  # of a rejection, as in records.feedback
 )
 
 verdicts = sa.Table(
@@ -90,4 +91,6 @@ verdicts = sa.Table(
     Column("given_at", Float, nullable=False),  # unix s
     Column("given_by", Text, nullable=False),
     Column("told", Text, nullable=False),  # JSON, what stood
+    # to be sent as an SR, and not handed over to the destinations yet
+    Column("waiting", Boolean, nullable=False, server_default=sa.false()),
 )

@@ -1,5 +1,7 @@
 """Patients of the node's own record who once were as a patient is, and what became of them."""
 
+import math
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -68,36 +70,48 @@ class Nearest:
     Attributes:
         matches: nearest first.
         patients: number of others of whom enough is known to compare.
+        is_cut: whether the time was over before all were compared.
     """
 
     matches: tuple[Match, ...]
     patients: int
+    is_cut: bool = False
 
 
-def nearest(engine: sa.Engine, own: Iterable[str], known: Features, number: int) -> Nearest:
+def nearest(
+    engine: sa.Engine,
+    own: Iterable[str],
+    known: Features,
+    number: int,
+    seconds: float = math.inf,
+) -> Nearest:
     """Who of the other patients once was most alike.
 
-    All patients are read, one after the other; none is kept but the nearest.
+    All patients are read, one after the other; none is kept but the nearest. They come in the order
+    of a keyed hash, so that those who are read before the time is over are a sample of all.
 
     Args:
         engine: the database.
         own: keys of the patient.
         known: of the patient.
         number: of matches that are wanted.
+        seconds: that it may take.
     """
-    mine = frozenset(own)
-    compared = 0
+    mine, end = frozenset(own), time.monotonic() + seconds
+    compared, is_cut = 0, False
 
     def matches() -> Iterator[Match]:
-        nonlocal compared
+        nonlocal compared, is_cut
         for key, one in everybody(engine):
+            if is_cut := time.monotonic() > end:
+                return
             match = None if key in mine else _match(key, one, known)
             if match is not None:
                 compared += 1
                 yield match
 
     found = nsmallest(number, matches(), key=lambda match: (match.distance.value, match.name))
-    return Nearest(tuple(found), compared)
+    return Nearest(tuple(found), compared, is_cut)
 
 
 def _match(key: str, one: Course, known: Features) -> Match | None:

@@ -94,6 +94,9 @@ def test_the_nearest_come_first_with_what_became_of_them(twin: Twin) -> None:
     assert best.became.compared_years == pytest.approx(2, abs=0.01)
     assert len(nearest(twin.engine, [me], ME, 1).matches) == 1
     assert nearest(twin.engine, [me], ME, 1).patients == 2
+    assert not nearest(twin.engine, [me], ME, 1).is_cut
+    cut = nearest(twin.engine, [me], ME, 5, seconds=0.0)
+    assert (cut.is_cut, cut.matches) == (True, ())
 
 
 def test_everybody_comes_once_whatever_the_page(

@@ -1,0 +1,1 @@
+"""What clinicians see: the worklist, results with their images, patients."""
