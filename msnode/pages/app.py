@@ -6,8 +6,8 @@ from fastapi import FastAPI
 
 from msnode.pages.access import login, open_id_connect, signed_links
 from msnode.pages.access.attempts import Attempts
-from msnode.pages.admin.routers import ADMIN
-from msnode.pages.admin.services import running
+from msnode.pages.admin.admin_routes import ADMIN
+from msnode.pages.admin.admin_services import running
 from msnode.pages.clinic.clinic_routes import CLINIC
 from msnode.pages.frame import problems
 from msnode.pages.frame.bodies import BoundedBodies

@@ -12,9 +12,9 @@ from msnode.errors import MsnodeError
 from msnode.manage.job_reasons import reasons
 from msnode.manage.work_list import SENT, UNDONE, retry, told
 from msnode.pages.access.visitor import Administrator, Visitor
-from msnode.pages.admin.audited import changed
+from msnode.pages.admin.admin_audit import changed
+from msnode.pages.admin.admin_services import AdminServices, Services
 from msnode.pages.admin.confirming import ask_first
-from msnode.pages.admin.services import AdminServices, Services
 from msnode.pages.frame.rendering import render
 from msnode.pages.frame.site import AnySite, Site
 

@@ -13,10 +13,10 @@ from starlette.responses import RedirectResponse, StreamingResponse
 
 from msnode.pages.access.sessions import lasts
 from msnode.pages.access.visitor import Administrator
+from msnode.pages.admin.admin_services import AdminServices, Services
 from msnode.pages.admin.concerns import concerns_of, verdict
 from msnode.pages.admin.live_streams import EVERY_S, LOOK_S
 from msnode.pages.admin.peer_watch import Peer, PeerAnswer
-from msnode.pages.admin.services import AdminServices, Services
 from msnode.pages.admin.units import lasting, size
 from msnode.pages.frame.rendering import fragment, render
 from msnode.pages.frame.site import AnySite, Site

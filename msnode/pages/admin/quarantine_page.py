@@ -12,8 +12,8 @@ from msnode.errors import MsnodeError
 from msnode.manage.header_words import first_header
 from msnode.manage.quarantine_list import KeptAside, QuarantineFiles
 from msnode.pages.access.visitor import Administrator, Visitor
+from msnode.pages.admin.admin_services import AdminServices, Services
 from msnode.pages.admin.confirming import ask_first
-from msnode.pages.admin.services import AdminServices, Services
 from msnode.pages.admin.units import size
 from msnode.pages.frame.rendering import render
 from msnode.pages.frame.site import AnySite, Site

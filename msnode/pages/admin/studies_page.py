@@ -16,9 +16,9 @@ from msnode.manage.study_search import PAGE, FoundPage, Sought, search
 from msnode.manage.study_way import StudyWay, way_of, why_no_redo, why_no_resend
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Administrator, Visitor
-from msnode.pages.admin.audited import changed, saw
+from msnode.pages.admin.admin_audit import changed, saw
+from msnode.pages.admin.admin_services import AdminServices, Services
 from msnode.pages.admin.confirming import ask_first
-from msnode.pages.admin.services import AdminServices, Services
 from msnode.pages.admin.units import lasting
 from msnode.pages.frame.problems import NotFound
 from msnode.pages.frame.rendering import render

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from msnode.pages.access.visitor import Administrator
-from msnode.pages.admin.services import AdminServices
+from msnode.pages.admin.admin_services import AdminServices
 from msnode.pages.admin.upload_answers import answer
 from msnode.pages.admin.uploads import Batch, Uploads
 from msnode.pages.frame.page_words import PageWords, language_of
