@@ -122,7 +122,7 @@ def _found(site: Site, token: str, is_click: bool = True) -> Session | None:
         .outerjoin(accounts, local)
         .where(columns.token_hash == _hash(token), ~_over(site, now))
     )
-    with site.database.connect() as connection:
+    with site.reading.connect() as connection:
         row = connection.execute(query).one_or_none()
     if row is None or not _still_holds(row):
         return None

@@ -9,7 +9,6 @@ from msnode.manage.header_words import first_header
 from msnode.pages.access.visitor import Visitor
 from msnode.pages.frame.site import Site
 from msnode.store.database import instances
-from msnode.store.for_reading import for_reading
 from msnode.store.page_tables import study_labels
 
 
@@ -29,7 +28,7 @@ def patient_of(site: Site, study_key: str) -> str:
     """PatientID by the study's label, else by an image; "" where neither tells."""
     label = sa.select(study_labels.c.patient_id).where(study_labels.c.study_key == study_key)
     image = sa.select(instances.c.path).where(instances.c.study_key == study_key).limit(1)
-    with for_reading(site.database).connect() as connection:
+    with site.reading.connect() as connection:
         known = connection.scalar(label)
         paths = [] if known else connection.scalars(image).all()
     if known:

@@ -18,7 +18,6 @@ from msnode.pages.admin.units import size
 from msnode.pages.frame.rendering import render
 from msnode.pages.frame.site import AnySite, Site
 from msnode.receive.association import HERE
-from msnode.store.for_reading import for_reading
 from msnode.store.message_log import Outcome, listed, remove
 
 router = APIRouter()
@@ -39,7 +38,7 @@ def quarantine(
     did: Literal["deleted", "taken", "nothing", ""] = "",
 ) -> Response:
     """All of it; whose it is, is not told."""
-    with for_reading(site.database).connect() as connection:
+    with site.reading.connect() as connection:
         messages = list(listed(connection, Outcome.REFUSED, MOST))
     return render(
         request, "admin/quarantine.html",

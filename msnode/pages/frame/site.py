@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from msnode.audit import Trail
 from msnode.config import Config, Pages
+from msnode.store.for_reading import for_reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class Site:
     database: sa.Engine
     secret: bytes = field(repr=False)
     trail: Trail = field(repr=False)
+
+    @property
+    def reading(self) -> sa.Engine:
+        """The same database for who only reads, so that nobody waits for him."""
+        return for_reading(self.database)
 
     @property
     def pages(self) -> Pages:
