@@ -41,6 +41,7 @@ PACKAGES := \
 	promtool=prometheus \
 	/usr/lib/postgresql=postgresql \
 	chromium=chromium \
+	firefox-esr=firefox-esr \
 	node=nodejs \
 	npm=npm \
 	systemd-analyze=systemd \

@@ -114,8 +114,9 @@ def studies(
     Names are those of the stored images, for whoever may read these.
     """
     from msnode.cli import study_list
+    from msnode.manage.listed_studies import Wanted
 
-    wanted = study_list.Wanted(patient, accession, date, limit)
+    wanted = Wanted(patient, accession, date, limit)
     study_list.show(config_file, wanted, as_json=as_json)
 
 

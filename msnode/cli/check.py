@@ -8,16 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from msnode import audit, classify, lesions
 from msnode.classify.device import choose
-from msnode.cli.check_peers import (
-    http_files,
-    prepare,
-    prepare_source,
-    reach_destination,
-    reach_source,
-    readable,
-    writable,
-)
-from msnode.cli.own_ports import free_or_ours, is_running
+from msnode.cli.check_peers import http_files, prepare, prepare_source, readable, writable
 from msnode.config import (
     Classify,
     Config,
@@ -28,6 +19,8 @@ from msnode.config import (
     Syslog,
 )
 from msnode.errors import MsnodeError
+from msnode.manage.own_ports import free_or_ours, is_running
+from msnode.manage.reaching import reach_destination, reach_source
 from msnode.notices.notice import trial
 from msnode.notices.watch import senders
 from msnode.pages.access import open_id_connect

@@ -2,28 +2,25 @@
 
 import json
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
-from msnode.cli.outcomes import in_words, kinds_of, result_of
 from msnode.engine.jobs import OPEN, Job, Jobs
 from msnode.errors import MsnodeError
+from msnode.manage import work_list
+from msnode.manage.node_database import opened
+from msnode.manage.outcomes import in_words, kinds_of, result_of
+from msnode.manage.work_list import SENT, UNDONE, as_sent, told
 from msnode.records.receipt import Receipt
-from msnode.store.commitments import Commitments
-from msnode.store.database import NEWEST, open_database, schema_version
 from msnode.store.receipts import Receipts
-
-SENT = "sent"
-"""State of a delivery of which everything was sent, and the peer's proof is outstanding."""
 
 COLOURS = {
     "dead": "red", "cancelled": "yellow", "running": "cyan", "done": "green", SENT: "blue",
@@ -39,30 +36,14 @@ def jobs(config_file: Path) -> Jobs:
     return Jobs(opened(config.load(config_file)))
 
 
-def opened(settings: config.Config) -> sa.Engine:
-    """The node's database.
-
-    Raises:
-        MsnodeError: it is of another version of this program.
-    """
-    database = open_database(settings.database_url)
-    if Jobs.exist(database):
-        current = schema_version(database)
-        if current != NEWEST:
-            raise MsnodeError(
-                f"the database has schema {current}, this program wants {NEWEST}: start the node, "
-                "which brings it up to date"
-            )
-    return database
-
-
 def show_all(config_file: Path, states: Sequence[str], *, as_json: bool) -> None:
     """Print the jobs in these states; none given: all that are not done."""
-    wanted = tuple(states) or (*OPEN, SENT, "dead", "cancelled")
+    wanted = tuple(states) or UNDONE
     if "all" in wanted:
-        wanted = (*OPEN, SENT, "dead", "cancelled", "done")
+        wanted = (*UNDONE, "done")
     settings = config.load(config_file)
-    found = [job for job in _told(opened(settings), wanted) if job.state in wanted]
+    database = opened(settings)
+    found = told(Jobs(database), database, wanted)
     if as_json:
         for job in found:
             click.echo(json.dumps(asdict(job)))
@@ -79,26 +60,12 @@ def show_all(config_file: Path, states: Sequence[str], *, as_json: bool) -> None
     Console().print(table if found else "nothing to do")
 
 
-def _told(database: sa.Engine, states: Collection[str]) -> list[Job]:
-    """Jobs in these states, where what was sent and is not proven has a state of its own."""
-    engine_states = {"waiting" if state == SENT else state for state in states}
-    jobs = Jobs(database).list(engine_states)
-    awaiting = Receipts(database).awaiting()
-    return [_as_sent(job, awaiting) for job in jobs]
-
-
-def _as_sent(job: Job, awaiting: Collection[tuple[str, int, str]]) -> Job:
-    """A job that only waits for its peer's proof is told as sent."""
-    place = job.study, job.generation, job.destination
-    return replace(job, state=SENT) if job.state == "waiting" and place in awaiting else job
-
-
 def show_one(config_file: Path, job_id: str, *, as_json: bool) -> None:
     """Print a job, its study's result, and what became of each object."""
     settings = config.load(config_file)
     database = opened(settings)
     receipts = Receipts(database)
-    job = _as_sent(Jobs(database).get(job_id), receipts.awaiting())
+    job = as_sent(Jobs(database).get(job_id), receipts.awaiting())
     found = receipts.of(job.study, job.generation)
     result = result_of(database, job.study, job.generation)
     kinds = kinds_of(settings.data, job.study, job.generation)
@@ -135,13 +102,7 @@ def retry(config_file: Path, job_id: str) -> None:
         MsnodeError: it is queued, running or done.
     """
     database = opened(config.load(config_file))
-    queue = Jobs(database)
-    job = queue.get(job_id)
-    if job.state == "waiting" and job.kind == "deliver" and job.destination is not None:
-        commitments = Commitments(database)
-        asked = commitments.of(job.destination, job.study, job.generation)
-        commitments.expire(request.transaction_uid for request in asked)
-    queue.retry(job_id)
+    work_list.retry(Jobs(database), database, job_id)
 
 
 def drain(config_file: Path, timeout_s: float) -> None:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from msnode import config
-from msnode.cli.jobs import opened
+from msnode.manage.node_database import opened
 from msnode.records.uid_hash import study_key
 from msnode.store.prior_searches import PriorSearches
 

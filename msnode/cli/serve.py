@@ -1,5 +1,6 @@
 """The commands that run a node, or see whether one could run."""
 
+import json
 import logging
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,13 @@ import click
 from msnode import config as configuration
 from msnode import server_socket
 from msnode.cli.logs import log_to_stderr
-from msnode.cli.options import FOLDER, config_option, model_option, plain_errors
+from msnode.cli.options import (
+    FOLDER,
+    config_option,
+    json_option,
+    model_option,
+    plain_errors,
+)
 from msnode.cli.pages_process import Child
 from msnode.cli.stopping import StopSignal, end, end_soon, in_background
 
@@ -102,24 +109,34 @@ class _Start:
 @config_option
 @click.option("--peers/--no-peers", default=True, help="Reach every destination.")
 @click.option("--notices", is_flag=True, help="Send a test notice to each mail server and chat.")
+@json_option
 @plain_errors
-def check(config_file: Path, peers: bool, notices: bool) -> None:
+def check(config_file: Path, peers: bool, notices: bool, as_json: bool) -> None:
     """Validate a configuration: keys, model bundle, data folder, destinations."""
     config = configuration.load(config_file, files=True)
-    import yaml
-
     from msnode.cli.check import problems  # torch, for the bundle; a typo is told without it
 
-    click.echo(yaml.safe_dump(configuration.masked(config), sort_keys=False, allow_unicode=True))
+    if not as_json:
+        _show_masked(config)
     found = 0
     for name, problem in problems(config, peers=peers, notices=notices):
         found += problem is not None
+        if as_json:
+            click.echo(json.dumps({"name": name, "problem": problem}))
+            continue
         click.secho(
             f"{'FAIL' if problem else 'ok':>4}  {name}{': ' + problem if problem else ''}",
             fg="red" if problem else "green",
         )
     if found:
         raise click.ClickException(f"{found} problem(s) found")
+
+
+def _show_masked(config: configuration.Config) -> None:
+    """Print what counts, without secrets."""
+    import yaml
+
+    click.echo(yaml.safe_dump(configuration.masked(config), sort_keys=False, allow_unicode=True))
 
 
 @click.command()

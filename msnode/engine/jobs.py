@@ -1,6 +1,8 @@
 """Workflows as jobs: what an administrator sees and may do, whether nodes run or not."""
 
+import builtins
 import time
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -20,6 +22,7 @@ from msnode.engine.common import (
     study_of,
 )
 from msnode.errors import MsnodeError
+from msnode.store.for_reading import for_reading
 
 OPEN = ("queued", "running", "waiting")
 """States of a job that will go on by itself."""
@@ -38,6 +41,7 @@ class Job:
         due_at: when a waiting job's attempt is due, unix time in seconds; else None.
         updated_at: unix time in seconds.
         host: the one that ran it last, or None.
+        created_at: unix time in seconds; 0 where it is not on record.
     """
 
     id: str
@@ -50,6 +54,34 @@ class Job:
     due_at: float | None
     updated_at: float
     host: str | None
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many jobs there are.
+
+    Attributes:
+        by_state: number by state; states without a job are left out.
+        next_at: when the first of the waiting ones is tried again, unix time in seconds.
+    """
+
+    by_state: dict[str, int]
+    next_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a job that has ended.
+
+    Attributes:
+        name: as in `workflows`.
+        began_at: unix time in seconds; ``ended_at`` likewise. None where it is not on record.
+    """
+
+    name: str
+    began_at: float | None
+    ended_at: float | None
 
 
 class Jobs:
@@ -62,6 +94,7 @@ class Jobs:
     def __init__(self, database: sa.Engine) -> None:
         if not self.exist(database):
             raise MsnodeError("no node has run on this database yet: there are no jobs")
+        self._reading = for_reading(database)
         self._client = DBOSClient(
             system_database_engine=connections(database),
             system_database_url=database.url.render_as_string(hide_password=False),
@@ -75,10 +108,54 @@ class Jobs:
         schema = None if database.dialect.name == "sqlite" else "dbos"
         return sa.inspect(database).has_table("workflow_status", schema=schema)
 
-    def list(self, states: Collection[str]) -> "list[Job]":
-        """Jobs in these states, oldest first."""
+    def list(self, states: Collection[str], newest: int | None = None) -> "list[Job]":
+        """Jobs in these states, oldest first; the newest so many alone, if a number is given."""
         wanted = [status for status, state in STATES.items() if state in states]
-        return [_job(workflow) for workflow in self._client.list_workflows(status=wanted)]
+        found = self._client.list_workflows(
+            status=wanted, limit=newest, sort_desc=newest is not None, load_output=False
+        )
+        return [_job(workflow) for workflow in (found if newest is None else reversed(found))]
+
+    def counts(self) -> Counts:
+        """How many there are in which state, done ones aside."""
+        schema = None if self._reading.dialect.name == "sqlite" else "dbos"
+        status, delay = sa.column("status", sa.Text), sa.column("delay_until_epoch_ms", sa.Integer)
+        table = sa.table("workflow_status", status, delay, schema=schema)
+        query = (
+            sa.select(status, sa.func.count(), sa.func.min(delay))
+            .select_from(table)
+            .where(status.in_(UNSETTLED))
+            .group_by(status)
+        )
+        with self._reading.connect() as connection:
+            rows = connection.execute(query).all()
+        by_state: Counter[str] = Counter()
+        for name, count, _ in rows:
+            by_state[STATES[name]] += count
+        due = [at / 1000 for name, _, at in rows if name == "DELAYED" and at]
+        return Counts(dict(by_state), min(due, default=None))
+
+    def of_study(self, study: str) -> "builtins.list[Job]":
+        """All jobs of a study that are still on record, in the order in which they began."""
+        prefixes = [f"{kind}.{study}." for kind in WORKFLOWS]
+        found = self._client.list_workflows(workflow_id_prefix=prefixes, load_output=False)
+        return [_job(workflow) for workflow in found]
+
+    def steps(self, job_id: str) -> "builtins.list[Step]":
+        """The steps of a job that have ended, in their order."""
+        found = self._client.list_workflow_steps(job_id, load_output=False)
+        return [
+            Step(
+                one["function_name"],
+                _seconds(one["started_at_epoch_ms"]),
+                _seconds(one["completed_at_epoch_ms"]),
+            )
+            for one in found
+        ]
+
+    def close(self) -> None:
+        """Give its connections back."""
+        self._client.destroy()
 
     def unsettled(self) -> set[str]:
         """Keys of the studies with a job that is open, dead or cancelled."""
@@ -168,7 +245,7 @@ class Jobs:
         Raises:
             MsnodeError: one is not done.
         """
-        prefixes = [f"{kind}.{study}." for kind in ("study", "deliver", "priors")]
+        prefixes = [f"{kind}.{study}." for kind in WORKFLOWS]
         found = self._client.list_workflows(workflow_id_prefix=prefixes, load_output=False)
         left = [job.workflow_id for job in found if STATES[job.status] in OPEN]
         if left:
@@ -177,6 +254,10 @@ class Jobs:
                 "stop them with `msnode jobs cancel`"
             )
         self._client.delete_workflows([job.workflow_id for job in found])
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000
 
 
 def _options(kind: str, place: str, job_id: str) -> EnqueueOptions:
@@ -205,4 +286,5 @@ def _job(workflow: WorkflowStatus) -> Job:
         due_at=delay / 1000 if delay is not None else None,
         updated_at=(workflow.updated_at or 0) / 1000,
         host=workflow.executor_id,
+        created_at=(workflow.created_at or 0) / 1000,
     )

@@ -1,10 +1,11 @@
-"""What can be wrong with a node, read from its own metrics.
+"""What can be wrong with a node, read from its metrics: by itself, or by who asks for them.
 
 Each condition has the name of the alert that says the same in config/prometheus/msnode.rules.yml,
 so that docs/metrics.md tells what to do for both. What one process cannot know of itself, or what
 takes hours of history, is left to Prometheus.
 """
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,8 +17,10 @@ from msnode import metrics
 
 Severity = Literal["critical", "warning"]
 Labels = tuple[tuple[str, str], ...]
-Read = Callable[[], Iterator[tuple[Mapping[str, str], float]]]
-"""Gives labels and values."""
+Samples = Iterator[tuple[Mapping[str, str], float]]
+"""Labels and values."""
+Read = Callable[[Counter | Gauge], Samples]
+"""Gives those of a metric, wherever they are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Level:
     alert: str
     severity: Severity
     text: str
-    is_wrong: Callable[[], Iterator[Mapping[str, str]]]
+    is_wrong: Callable[[Read], Iterator[Mapping[str, str]]]
     for_s: float = 0.0
 
 
@@ -78,16 +81,33 @@ class Rise:
     alert: str
     severity: Severity
     text: str
-    counted: Read
+    counted: Callable[[Read], Samples]
     by: str = ""
     within_s: float = 3600.0
     least: int = 1
 
 
-class Conditions:
-    """Follows the metrics of this process; counters began at 0 when it did."""
+def here(metric: Counter | Gauge) -> Samples:
+    """The values that a metric has in this process."""
+    for family in metric.collect():
+        for sample in family.samples:
+            if not sample.name.endswith("_created"):
+                yield sample.labels, sample.value
 
-    def __init__(self) -> None:
+
+class Conditions:
+    """Follows the metrics of a process.
+
+    Args:
+        read: gives their values; by default those of this process.
+        from_begin: followed since the process began, when counters were 0; else what was counted
+            before is no news.
+    """
+
+    def __init__(self, read: Read = here, *, from_begin: bool = True) -> None:
+        self._read = read
+        self._from_begin = from_begin
+        self._is_first = True
         self._since: dict[str, float] = {}
         self._rises: dict[str, deque[tuple[float, float]]] = defaultdict(deque)
 
@@ -98,13 +118,14 @@ class Conditions:
             now: seconds of any clock that never goes back.
         """
         found = [*self._levels(now), *self._risen(now)]
+        self._is_first = False
         order: tuple[Severity, ...] = "critical", "warning"
         return sorted(found, key=lambda one: (order.index(one.severity), one.key))
 
     def _levels(self, now: float) -> Iterator[Problem]:
         seen = set()
         for level in LEVELS:
-            for labels in level.is_wrong():
+            for labels in level.is_wrong(self._read):
                 problem = Problem(level.alert, _sorted(labels), level.severity, level.text, True)
                 seen.add(problem.key)
                 if now - self._since.setdefault(problem.key, now) >= level.for_s:
@@ -114,7 +135,7 @@ class Conditions:
 
     def _risen(self, now: float) -> Iterator[Problem]:
         for rise in RISES:
-            for value, total in _totals(rise).items():
+            for value, total in _totals(rise, self._read).items():
                 labels = {rise.by: value} if rise.by else {}
                 problem = Problem(rise.alert, _sorted(labels), rise.severity, rise.text, False)
                 count = self._within(problem.key, now, total, rise.within_s)
@@ -125,6 +146,8 @@ class Conditions:
     def _within(self, key: str, now: float, total: float, seconds: float) -> float:
         """By how much a counter rose lately."""
         known = self._rises[key]
+        if self._is_first and not self._from_begin:
+            known.append((-math.inf, total))
         if not known or known[-1][1] != total:
             known.append((now, total))
         while len(known) > 1 and known[1][0] <= now - seconds:
@@ -143,60 +166,57 @@ def _told(problem: Problem, labels: Mapping[str, str]) -> Problem:
     return replace(problem, text=text)
 
 
-def _totals(rise: Rise) -> dict[str, float]:
+def _totals(rise: Rise, read: Read) -> dict[str, float]:
     totals: dict[str, float] = defaultdict(float)
-    for labels, value in rise.counted():
+    for labels, value in rise.counted(read):
         totals[labels.get(rise.by, "")] += value
     return totals
 
 
-def _of(counter: Counter, **wanted: tuple[str, ...]) -> Read:
+def _of(counter: Counter, **wanted: tuple[str, ...]) -> Callable[[Read], Samples]:
     """A counter's values, of some labels alone."""
 
-    def read() -> Iterator[tuple[Mapping[str, str], float]]:
-        for metric in counter.collect():
-            for sample in metric.samples:
-                fits = all(sample.labels[name] in values for name, values in wanted.items())
-                if sample.name.endswith("_total") and fits:
-                    yield sample.labels, sample.value
+    def counted(read: Read) -> Samples:
+        for labels, value in read(counter):
+            if all(labels[name] in values for name, values in wanted.items()):
+                yield labels, value
 
-    return read
+    return counted
 
 
-def _values(gauge: Gauge) -> Iterator[tuple[Mapping[str, str], float]]:
-    for metric in gauge.collect():
-        for sample in metric.samples:
-            yield sample.labels, sample.value
+def _value(read: Read, gauge: Gauge) -> float:
+    """Of a gauge without labels."""
+    return next((value for _, value in read(gauge)), 0.0)
 
 
-def _below(level: str) -> Callable[[], Iterator[Mapping[str, str]]]:
+def _below(level: str) -> Callable[[Read], Iterator[Mapping[str, str]]]:
     """Whether less is free than a watermark."""
 
-    def is_wrong() -> Iterator[Mapping[str, str]]:
-        marks = {labels["level"]: value for labels, value in _values(metrics.WATERMARK_BYTES)}
-        if level in marks and next(_values(metrics.FREE_BYTES))[1] < marks[level]:
+    def is_wrong(read: Read) -> Iterator[Mapping[str, str]]:
+        marks = {labels["level"]: value for labels, value in read(metrics.WATERMARK_BYTES)}
+        if level in marks and _value(read, metrics.FREE_BYTES) < marks[level]:
             yield {}
 
     return is_wrong
 
 
-def _not_ready() -> Iterator[Mapping[str, str]]:
-    if not next(_values(metrics.READY))[1]:
+def _not_ready(read: Read) -> Iterator[Mapping[str, str]]:
+    if not _value(read, metrics.READY):
         yield {}
 
 
-def _tls_stale() -> Iterator[Mapping[str, str]]:
-    return (labels for labels, value in _values(metrics.TLS_STALE) if value)
+def _tls_stale(read: Read) -> Iterator[Mapping[str, str]]:
+    return (labels for labels, value in read(metrics.TLS_STALE) if value)
 
 
-def _stopped_jobs() -> Iterator[Mapping[str, str]]:
-    return (labels for labels, value in _values(metrics.STOPPED_JOBS) if value)
+def _stopped_jobs(read: Read) -> Iterator[Mapping[str, str]]:
+    return (labels for labels, value in read(metrics.STOPPED_JOBS) if value)
 
 
-def _expectations_off() -> Iterator[Mapping[str, str]]:
+def _expectations_off(read: Read) -> Iterator[Mapping[str, str]]:
     """Of 100 right intervals of 80 %, 68 to 92 hold what comes, 99 times in 100."""
-    scored = {labels["quantity"]: n for labels, n in _values(metrics.EXPECTATIONS_SCORED)}
-    for labels, part in _values(metrics.EXPECTATION_COVERAGE):
+    scored = {labels["quantity"]: n for labels, n in read(metrics.EXPECTATIONS_SCORED)}
+    for labels, part in read(metrics.EXPECTATION_COVERAGE):
         if scored.get(labels["quantity"], 0) >= 100 and not 0.68 <= part <= 0.92:
             yield labels
 

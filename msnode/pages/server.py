@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from msnode import audit
@@ -92,7 +93,7 @@ class PageServerTls:
 
 
 class _Server(uvicorn.Server):
-    """Looks for a new certificate now and then."""
+    """Looks for a new certificate now and then, and ends soon when it is told to."""
 
     def __init__(self, config: uvicorn.Config, renewed: PageServerTls | None) -> None:
         super().__init__(config)
@@ -103,6 +104,12 @@ class _Server(uvicorn.Server):
         if self._renewed is not None and counter % RENEW_TICKS == 0:
             self._renewed.refresh()
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let answers that would go on for hours end now."""
+        assert isinstance(self.config.app, FastAPI)  # noqa: S101 - so it was made
+        self.config.app.state.ending.set()
+        await super().shutdown(sockets)
 
 
 def serve(site: Site, sock: socket.socket) -> None:

@@ -33,6 +33,7 @@ from msnode.retention.fetched_expiry import (
 from msnode.store.database import StudyState, instances, receipts, results, studies
 from msnode.store.files import fsync
 from msnode.store.message_log import Outcome, expire, expired
+from msnode.store.page_tables import study_labels
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +165,16 @@ class Retention:
                 fsync(place.parent)
             values = {f"{kind}_deleted_at": time.time()}
             connection.execute(studies.update().where(this).values(values))
+            self._delete_label(connection, study)
         return True
+
+    def _delete_label(self, connection: sa.Connection, study: str) -> None:
+        """Delete who a study is of, once neither images nor results nor a visit of it are left."""
+        left = sa.select(studies.c.study_key).where(
+            studies.c.study_key == study, sa.or_(_THERE["images"], _THERE["results"])
+        )
+        if connection.scalar(left) is None and not (self._folder / "visits" / study).exists():
+            connection.execute(study_labels.delete().where(study_labels.c.study_key == study))
 
     def _delete_images(self, connection: sa.Connection, study: str) -> None:
         """The files that have rows, and the rows; a file that has just come in has none yet."""

@@ -98,7 +98,7 @@ class Service:
         config = self._config
         began = time.perf_counter()
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        monitor = Monitor(config.http, self._ready, self._alive)
+        monitor = Monitor(config.http, self._ready, self._alive, _about_pages(config))
         monitor.start(self._sockets.get("http"))
         stack.callback(monitor.stop)
         inbox = self._open_inbox(stack)
@@ -242,6 +242,20 @@ class Service:
             return True, "receiving" if self._started else "starting"
         idle = time.monotonic() - self._periodic.last_sign
         return idle < STANDSTILL_S, f"last round {idle:.0f} s ago"
+
+
+def _about_pages(config: Config) -> str:
+    """Where people find pages, or how they are switched on."""
+    pages = config.pages
+    if pages is None:
+        return (
+            "no pages are switched on: write pages: {} into the configuration, add an account "
+            "with msnode accounts add, and start the node again"
+        )
+    if pages.url is not None:
+        return f"the pages are at {pages.url}"
+    scheme, host = "https" if pages.is_https else "http", pages.address
+    return f"the pages are at {scheme}://{f'[{host}]' if ':' in host else host}:{pages.port}/"
 
 
 def _notify(state: str) -> None:

@@ -81,7 +81,7 @@ def start(
     stack.callback(periodic.stop)
     periodic.start()
     _ask_clinics(config, database, inbox, trail, stack)
-    _describe(runner.info)
+    _describe(runner.info, str(runner.device))
     return Work(runner, periodic)
 
 
@@ -97,7 +97,7 @@ def _ask_clinics(
         asking.start()
 
 
-def _describe(info: ModelInfo) -> None:
+def _describe(info: ModelInfo, device: str) -> None:
     """The build metric: which program and which model."""
     metrics.BUILD.info(
         {
@@ -106,5 +106,6 @@ def _describe(info: ModelInfo) -> None:
             "model_version": info.version,
             "model_digest": info.digest[:12],
             "torch": torch.__version__,
+            "device": device,
         }
     )

@@ -328,7 +328,7 @@ def _begin_immediate(connection: sa.Connection) -> None:
 
     With the execution option ``sqlite_synchronous="NORMAL"`` the commit is not fsynced: for rows
     that can be rebuilt from files that are. With ``sqlite_patience_s`` it waits less long for
-    other writers: for whom somebody waits.
+    other writers: for whom somebody waits. Or `for_reading`.
     """
     options = connection.get_execution_options()
     patience_ms = round(1000 * options.get("sqlite_patience_s", SQLITE_PATIENCE_S))
@@ -337,7 +337,7 @@ def _begin_immediate(connection: sa.Connection) -> None:
         if connection.info.get(pragma) != setting:
             connection.exec_driver_sql(f"PRAGMA {pragma} = {setting}")
             connection.info[pragma] = setting
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if options.get("sqlite_reads") else "BEGIN IMMEDIATE")
 
 
 def schema_version(engine: sa.Engine) -> str | None:

@@ -1,6 +1,7 @@
 """The receipts in the database: what became of every result object at every destination."""
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -56,6 +57,17 @@ class Receipts:
     def of(self, study_key: str, generation: int) -> tuple[Receipt, ...]:
         """The receipts of one result, by destination and object."""
         return self._where(receipts.c.study_key == study_key, receipts.c.generation == generation)
+
+    def of_studies(self, keys: Collection[str]) -> dict[tuple[str, int], tuple[Receipt, ...]]:
+        """The receipts of all results of these studies, by study and generation."""
+        columns = receipts.c
+        query = sa.select(columns.study_key, columns.generation, *FIELDS)
+        found: dict[tuple[str, int], list[Receipt]] = {}
+        with self._engine.connect() as connection:
+            wanted = query.where(columns.study_key.in_(keys)).order_by(*KEY)
+            for study_key, generation, *fields in connection.execute(wanted):
+                found.setdefault((study_key, generation), []).append(Receipt(*fields))
+        return {place: tuple(mine) for place, mine in found.items()}
 
     def at(self, destination: str, study_key: str, generation: int) -> tuple[Receipt, ...]:
         """The receipts of one result at one destination."""

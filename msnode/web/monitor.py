@@ -34,12 +34,20 @@ class Monitor:
     """Serves ``/metrics``, ``/healthz`` (is the process sound?) and ``/readyz`` (will it work?).
 
     The checks answer 200 or 503 with their reason as plain text.
+
+    Args:
+        config: where.
+        ready: whether it takes work.
+        alive: whether it is sound.
+        about: what ``/`` says to whoever looks for pages here.
     """
 
-    def __init__(self, config: Http, ready: Check, alive: Check) -> None:
+    def __init__(
+        self, config: Http, ready: Check, alive: Check, about: str = "msnode: metrics and checks"
+    ) -> None:
         self._config = config
         self._ready = ready
-        self._app = _application({"/healthz": alive, "/readyz": ready})
+        self._app = _application({"/healthz": alive, "/readyz": ready}, about)
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -132,9 +140,10 @@ class _Handler(WSGIRequestHandler):
         log.debug(format, *args)
 
 
-def _application(checks: dict[str, Check]) -> WSGIApplication:
+def _application(checks: dict[str, Check], about: str) -> WSGIApplication:
     """Route a request: GET and HEAD of the metrics and of the checks, nothing else."""
     routes = {path: _check(check) for path, check in checks.items()}
+    routes["/"] = _check(lambda: (True, f"{about}\nhere: /metrics, /healthz, /readyz"))
     routes["/metrics"] = make_wsgi_app()
 
     def application(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:

@@ -105,6 +105,9 @@ FETCHING = {
 STOWING = {
     "answer-http": Call("msnode.receive.dicomweb.http_connection:HttpConnection", "answer"),
 }
+UPLOADING = {
+    "answer-page": Call("msnode.pages.admin.upload_page", "answer"),
+}
 TELLING = {
     "event": Call("msnode.service.message_intake", "take"),
     "record": Call("msnode.store.message_log", "add"),
@@ -117,11 +120,13 @@ MESSAGING = {
     "message": Call("msnode.deliver.mllp_sender", "_exchanged"),
     "receipt": Call("msnode.store.receipts:Receipts", "save"),
 }
-CALLS = RECEIVING | WORKING | FETCHING | STOWING | TELLING | MESSAGING
+CALLS = RECEIVING | WORKING | FETCHING | STOWING | UPLOADING | TELLING | MESSAGING
 POINTS = (*(f"{when} {name}" for name in RECEIVING for when in ("before", "after")), "torn write")
 """Where the receive path can be stopped."""
 STOW_POINTS = tuple(point.replace("answer", "answer-http") for point in POINTS)
 """The same, where instances come by HTTP."""
+UPLOAD_POINTS = tuple(point.replace("answer", "answer-page") for point in POINTS)
+"""The same, where people upload them."""
 
 
 @dataclass(frozen=True, slots=True)

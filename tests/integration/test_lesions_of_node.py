@@ -199,7 +199,7 @@ def test_work_ahead_makes_the_same_result(
     steps(node.flow(), NOW)
     plain = report(node.flow(), NOW, monkeypatch)
     shutil.rmtree(node.work(NOW))
-    shutil.rmtree(node.data / kept.FOLDER / uid_hash(NOW))
+    shutil.rmtree(node.data / "visits" / uid_hash(NOW))
     flow, study = node.flow(), node.studies[uid_hash(NOW)]
     flow.ahead.begin(study)
     assert flow.ahead.outlined(study) is not None

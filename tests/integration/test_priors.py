@@ -19,10 +19,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from msnode.cli import check_peers
 from msnode.config import Config, DicomPeer, PeerSource, Receive, Retry
 from msnode.deliver.c_store import send
 from msnode.errors import Refused
+from msnode.manage import reaching
 from msnode.store.prior_searches import Fate, PriorStudy, State
 from tests.acceptance import archives, peers
 from tests.acceptance.archives import ASKER
@@ -74,7 +74,7 @@ def test_what_is_comparable_is_fetched_from_an_archive(
         assert all(receipt.delivered for receipt in send(paths, peer, ASKER))
         source = PeerSource("pacs", title, "127.0.0.1", archive_port, by=by)
         receive = Receive(address="127.0.0.1", port=port)
-        check_peers.reach_source(source, Config(receive=receive))
+        reaching.reach_source(source, Config(receive=receive))
         with site(tmp_path / "node", source, port) as made:
             assert made.attempt()["state"] == State.DONE
             assert {uid: state for uid, (state, _) in made.rows().items()} == {
@@ -258,7 +258,7 @@ def test_a_source_that_does_not_retrieve_is_named_before_the_start() -> None:
     with peers.serving(entity, port, []):
         for by in ("c-move", "c-get"):
             with pytest.raises(Refused, match="does not support"):
-                check_peers.reach_source(source_at(port, by=by), Config(receive=Receive(port=1)))
+                reaching.reach_source(source_at(port, by=by), Config(receive=Receive(port=1)))
 
 
 def test_what_was_not_asked_for_is_an_ordinary_study(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydicom import Dataset
 
-from msnode.cli import check_peers
 from msnode.config import Basic, Config, WebSource
 from msnode.errors import Refused, TryLater
+from msnode.manage import reaching
 from msnode.store.prior_searches import State
 from tests.acceptance import peers
 from tests.http_receiver import Receiver, serving, status
@@ -38,7 +38,7 @@ def test_what_is_comparable_is_fetched_from_orthanc(tmp_path: Path) -> None:
             pacs.get("/instances", part10(one), "application/dicom")
         url = f"http://127.0.0.1:{pacs.http_port}/dicom-web"
         source = WebSource("pacs", dicomweb=url)
-        check_peers.reach_source(source, Config())
+        reaching.reach_source(source, Config())
         with site(tmp_path / "node", source, 0) as made:
             assert made.attempt()["state"] == State.DONE
             assert {uid: state for uid, (state, _) in made.rows().items()} == {
@@ -165,7 +165,7 @@ def test_a_server_that_does_not_answer_is_asked_again(
         assert (attempt["failed"], attempt["state"]) == (True, State.OPEN)
         assert time.monotonic() - begun < 5
         with pytest.raises((TryLater, Refused)):
-            check_peers.reach_source(made.source, Config())
+            reaching.reach_source(made.source, Config())
 
 
 def test_a_large_body_is_never_in_memory(tmp_path: Path) -> None:

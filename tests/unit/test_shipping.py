@@ -9,6 +9,7 @@ import sys
 import tomllib
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -61,7 +62,7 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
     assert full.destinations[0].retry == config.Retry()
     assert full.http == config.Http()
     assert full.pages is not None
-    plain = {"tls": None, "url": None, "oidc": None, "proxy": None, "links": None}
+    plain: dict[str, Any] = {"tls": None, "url": None, "oidc": None, "proxy": None, "links": None}
     assert replace(full.pages, **plain, patients=False) == config.Pages()
     assert replace(full.notices, mail=(), chat=()) == config.Notices()
     assert full.notices.mail[0].security == "starttls"

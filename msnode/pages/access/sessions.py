@@ -57,6 +57,15 @@ async def current(request: Request) -> Session | None:
     return await run_in_threadpool(_found, site, token) if token else None
 
 
+async def lasts(request: Request) -> bool:
+    """Whether the session of a request, begun long ago, still lasts; asking is no click."""
+    site = site_of(request)
+    if of_proxy(request, site.pages.proxy) is not None:
+        return True
+    token = request.cookies.get(cookie_name(site), "")
+    return bool(token) and await run_in_threadpool(_found, site, token, False) is not None
+
+
 def begin(
     site: Site, account: str, roles: frozenset[Role], via: Via, study_key: str | None = None
 ) -> str:
@@ -104,7 +113,7 @@ def _over(site: Site, now: float) -> sa.ColumnElement[bool]:
     return sa.or_(columns.seen_at < now - pages.idle_s, columns.began_at < now - pages.longest_s)
 
 
-def _found(site: Site, token: str) -> Session | None:
+def _found(site: Site, token: str, is_click: bool = True) -> Session | None:
     """The session of a cookie; its account may have been changed since it began."""
     now, columns = time.time(), page_sessions.c
     local = sa.and_(columns.via == "password", accounts.c.name == columns.account)
@@ -117,7 +126,7 @@ def _found(site: Site, token: str) -> Session | None:
         row = connection.execute(query).one_or_none()
     if row is None or not _still_holds(row):
         return None
-    if now - row.seen_at > SEEN_S:
+    if is_click and now - row.seen_at > SEEN_S:
         with site.database.begin() as connection:
             this = columns.token_hash == row.token_hash
             connection.execute(page_sessions.update().where(this).values(seen_at=now))

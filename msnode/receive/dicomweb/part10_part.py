@@ -1,14 +1,22 @@
 """A Part 10 file that comes in fragments: File Meta Information first, then the dataset."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from io import BytesIO
 
 from pydicom.filereader import read_dataset
 
-from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, StoreRefused
+from msnode import config
+from msnode.receive.dicom.dimse_status import (
+    CLASS_NOT_SUPPORTED,
+    NOT_UNDERSTOOD,
+    SYNTAX_NOT_SUPPORTED,
+    StoreRefused,
+)
+from msnode.receive.dicom.sop_classes import TRANSFER_SYNTAXES
 from msnode.receive.inbox.identity import Header
+from msnode.receive.inbox.inbox import Inbox
 from msnode.receive.inbox.reception import Announced, Reception
 
 PREFIX = 132  # bytes of preamble and "DICM" (PS3.10 7.1)
@@ -36,6 +44,33 @@ class Stored:
     outcome: str
     limit: str = ""
     header: Header | None = None
+
+
+def reception_of(
+    said: tuple[str, str, str],
+    caller: str,
+    accepted: Collection[str],
+    receive: config.Receive,
+    inbox: Inbox,
+    study: str | None = None,
+) -> tuple[Announced, Reception]:
+    """Receive what File Meta Information announces, unless its class or syntax is not for us.
+
+    Args:
+        said: MediaStorageSOPClassUID, MediaStorageSOPInstanceUID and TransferSyntaxUID.
+        caller: who sends.
+        accepted: SOP classes.
+        receive: limits.
+        inbox: where it goes.
+        study: the only StudyInstanceUID that it may have; None: any.
+    """
+    announced = Announced(*said, caller, prefix="MediaStorage", study_instance_uid=study)
+    refused = None
+    if announced.sop_class_uid not in accepted:
+        refused = StoreRefused(CLASS_NOT_SUPPORTED, "SOP class is not accepted")
+    elif announced.transfer_syntax_uid not in TRANSFER_SYNTAXES:
+        refused = StoreRefused(SYNTAX_NOT_SUPPORTED, "Transfer syntax is not accepted")
+    return announced, Reception(announced, receive, inbox, refused)
 
 
 class Part10Part:

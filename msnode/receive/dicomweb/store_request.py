@@ -7,18 +7,11 @@ from collections.abc import Iterator
 from msnode import metrics
 from msnode.audit import Node
 from msnode.receive.association import COSTS, HERE
-from msnode.receive.dicom.dimse_status import (
-    CLASS_NOT_SUPPORTED,
-    NOT_UNDERSTOOD,
-    SUCCESS,
-    SYNTAX_NOT_SUPPORTED,
-    StoreRefused,
-)
-from msnode.receive.dicom.sop_classes import TRANSFER_SYNTAXES
+from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, SUCCESS
 from msnode.receive.dicomweb.http_refusal import HttpRefused
 from msnode.receive.dicomweb.media_types import is_instance
 from msnode.receive.dicomweb.multipart_related import BadMultipart, MultipartRelated
-from msnode.receive.dicomweb.part10_part import Part10Part, Stored
+from msnode.receive.dicomweb.part10_part import Part10Part, Stored, reception_of
 from msnode.receive.dicomweb.web_services import WebServices
 from msnode.receive.inbox.reception import Announced, Reception
 from msnode.receive.received_audit import ReceivedAudit
@@ -117,21 +110,15 @@ class StoreRequest:
         self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
     ) -> tuple[Announced, Reception]:
         """Receive what File Meta Information announces."""
-        announced = Announced(
-            sop_class_uid,
-            sop_instance_uid,
-            transfer_syntax_uid,
+        said, services = (sop_class_uid, sop_instance_uid, transfer_syntax_uid), self._services
+        return reception_of(
+            said,
             self._caller,
-            prefix="MediaStorage",
-            study_instance_uid=self._study,
+            services.accepted,
+            services.receive,
+            services.inbox,
+            self._study,
         )
-        services = self._services
-        refused = None
-        if sop_class_uid not in services.accepted:
-            refused = StoreRefused(CLASS_NOT_SUPPORTED, "SOP class is not accepted")
-        elif transfer_syntax_uid not in TRANSFER_SYNTAXES:
-            refused = StoreRefused(SYNTAX_NOT_SUPPORTED, "Transfer syntax is not accepted")
-        return announced, Reception(announced, services.receive, services.inbox, refused)
 
     def _note(self, stored: Stored) -> None:
         """Count and audit an instance, and let the client wait if it must."""

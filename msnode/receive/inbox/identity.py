@@ -153,6 +153,18 @@ def _read(
     stream: BinaryIO, syntax: UID, wanted: Mapping[str, int], strict: bool = False
 ) -> dict[str, str]:
     """The wanted elements as text; "" for one that is absent. Stops after the last of them."""
+    found = read_values(stream, syntax, wanted, strict)
+    return {name: _text(value) for name, value in found.items()}
+
+
+def read_values(
+    stream: BinaryIO, syntax: UID, wanted: Mapping[str, int], strict: bool = False
+) -> dict[str, bytes]:
+    """The wanted elements as they are encoded; empty where absent. Stops after the last of them.
+
+    Whatever the file is, it takes no more than `LONGEST` says; errors are those of pydicom, zlib
+    and struct.
+    """
     head = stream.read(LONGEST)
     if syntax.is_deflated:
         head = zlib.decompressobj(-15).decompress(head, LONGEST)
@@ -171,7 +183,10 @@ def _read(
         specific_tags=[BaseTag(tag) for tag in wanted.values()],
     )
     found = {int(element.tag): element.value for element in elements}
-    return {name: _text(found.get(tag) or b"") for name, tag in wanted.items()}
+    values = {name: found.get(tag) or b"" for name, tag in wanted.items()}
+    if not all(isinstance(value, bytes) for value in values.values()):
+        raise ValueError("a sequence where text should be")
+    return values
 
 
 def _check_vr(vr: str | None) -> None:

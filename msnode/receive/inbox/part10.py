@@ -172,6 +172,24 @@ class Spool:
             log.error("left in incoming file=%s error=%s", self._path.name, error.strerror)
 
 
+def read_meta(path: Path) -> tuple[str, str, int]:
+    """Transfer syntax and sender of a file of the inbox, and where its dataset begins.
+
+    Raises:
+        StoreRefused: it is no Part 10 file.
+        OSError: the disk cannot read it.
+    """
+    try:
+        meta = read_file_meta_info(path)
+        start = len(PREAMBLE) + GROUP_LENGTH + int(meta.FileMetaInformationGroupLength)
+        sender = str(meta.get("SourceApplicationEntityTitle", ""))
+        return str(meta.TransferSyntaxUID), sender, start
+    except OSError:
+        raise
+    except Exception as error:  # pydicom and struct raise many kinds for a file that ends early
+        raise StoreRefused(NOT_UNDERSTOOD, f"no Part 10 file: {type(error).__name__}") from error
+
+
 def read_arrival(path: Path, secret: bytes) -> Arrival:
     """A file of the inbox as it was when it arrived.
 
@@ -179,14 +197,7 @@ def read_arrival(path: Path, secret: bytes) -> Arrival:
         StoreRefused: it is no Part 10 file, or its dataset is not readable.
         OSError: the disk cannot read it.
     """
-    try:
-        meta = read_file_meta_info(path)
-        syntax, sender = str(meta.TransferSyntaxUID), str(meta.SourceApplicationEntityTitle)
-        start = len(PREAMBLE) + GROUP_LENGTH + int(meta.FileMetaInformationGroupLength)
-    except OSError:
-        raise
-    except Exception as error:  # pydicom and struct raise many kinds for a file that ends early
-        raise StoreRefused(NOT_UNDERSTOOD, f"no Part 10 file: {type(error).__name__}") from error
+    syntax, sender, start = read_meta(path)
     with path.open("rb") as file:
         file.seek(start)
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -91,7 +91,13 @@ def test_head_gives_the_headers_of_get(served: monitor.Monitor, path: str) -> No
     assert int(headers["Content-Length"]) > 0
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics/x", "/../etc/passwd", "/%2e%2e/x", "/metrics%00"])
+def test_whoever_looks_for_pages_is_told_where_they_are(served: monitor.Monitor) -> None:
+    status, _, text = ask(served, "/")
+    assert status == 200
+    assert "/metrics" in text
+
+
+@pytest.mark.parametrize("path", ["/x", "/metrics/x", "/../etc/passwd", "/%2e%2e/x", "/metrics%00"])
 def test_other_paths_are_not_found(served: monitor.Monitor, path: str) -> None:
     assert ask(served, path)[0] == 404
 

@@ -1,5 +1,6 @@
-"""What the commands say of a result: its outcome, and which of its objects is which."""
+"""What there is to say of a result: its outcome, and which of its objects is which."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,11 @@ def in_words(result: Result | None) -> str:
 
 def kinds_of(data: Path, study_key: str, generation: int) -> dict[str, str]:
     """Kinds of a result's objects (sr, montage, …) by SOPInstanceUID, of those still here."""
-    from pydicom.filereader import read_file_meta_info  # a listing does without
+    from pydicom.errors import InvalidDicomError  # a listing does without
+    from pydicom.filereader import read_file_meta_info
 
-    files = (data / "work" / study_key / str(generation)).rglob("*.dcm")
-    return {str(read_file_meta_info(p).MediaStorageSOPInstanceUID): p.stem for p in files}
+    kinds = {}
+    for path in (data / "work" / study_key / str(generation)).rglob("*.dcm"):
+        with suppress(OSError, InvalidDicomError):  # deleted meanwhile, or damaged
+            kinds[str(read_file_meta_info(path).MediaStorageSOPInstanceUID)] = path.stem
+    return kinds

@@ -13,12 +13,17 @@ HEALTH_S = 2.0
 """A node that runs says within so long that it does."""
 
 
-def is_running(http: Http) -> bool:
-    """Whether a node answers there, which then holds the ports itself."""
+def place_of(http: Http) -> str:
+    """Host and port at which this host finds its node's metrics and health checks."""
     address = "localhost" if http.address in EVERYWHERE else http.address
     host = f"[{address}]" if ":" in address else address
+    return f"{host}:{http.port}"
+
+
+def is_running(http: Http) -> bool:
+    """Whether a node answers there, which then holds the ports itself."""
     try:
-        urllib.request.urlopen(f"http://{host}:{http.port}/healthz", timeout=HEALTH_S).close()
+        urllib.request.urlopen(f"http://{place_of(http)}/healthz", timeout=HEALTH_S).close()
     except urllib.error.HTTPError as error:
         return error.code == 503  # it runs, and is not well
     except (OSError, ValueError):

@@ -1,0 +1,19 @@
+"""Every route of the administrator's pages."""
+
+from msnode.pages.admin import (
+    configuration_page,
+    jobs_page,
+    node_page,
+    quarantine_page,
+    studies_page,
+    upload_page,
+)
+
+ADMIN = (
+    node_page.router,
+    studies_page.router,
+    jobs_page.router,
+    quarantine_page.router,
+    configuration_page.router,
+    upload_page.router,
+)
