@@ -1,13 +1,13 @@
 """The worklist of those who read results: the newest of each study, what is urgent first."""
 
 import json
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import sqlalchemy as sa
 
+from msnode.manage.study_labels import folded
 from msnode.records.sentences import Text, from_json
 from msnode.store.database import results
 from msnode.store.page_tables import study_labels, verdicts
@@ -103,10 +103,8 @@ def reading_page(
 
 
 def words_of(text: str) -> list[str]:
-    """What somebody typed of a name, as names are kept for searching: without case and accents."""
-    plain = unicodedata.normalize("NFKD", text.replace("^", " ").replace(",", " "))
-    letters = (one for one in plain if not unicodedata.combining(one))
-    return "".join(letters).casefold().split()
+    """What somebody typed of a name, as names are kept for searching."""
+    return folded(text.replace(",", " ").replace("|", " ")).split()
 
 
 def _labels() -> Sequence[sa.ColumnElement[str]]:

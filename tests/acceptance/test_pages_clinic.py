@@ -99,21 +99,23 @@ def drawn(page: Page, slice_number: int) -> None:
     expect(page.locator('[data-pane="now"]')).to_have_attribute("data-drawn", str(slice_number - 1))
 
 
-def colours(page: Page, pane: str = "now") -> int:
-    """How many pixels of an image have the colour of a new lesion."""
-    count: int = page.evaluate(
-        """pane => {
-            const canvas = document.querySelector(`[data-pane="${pane}"] canvas`);
+def red(page: Page) -> list[tuple[float, float]]:
+    """Where this scan's image has the colour of a new lesion, CSS pixels of the page."""
+    found: list[tuple[float, float]] = page.evaluate(
+        """() => {
+            const canvas = document.querySelector('[data-pane="now"] canvas');
+            const box = canvas.getBoundingClientRect();
             const {width, height} = canvas;
             const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-            let found = 0;
+            const found = [];
             for (let at = 0; at < data.length; at += 4)
-                if (data[at] > 200 && data[at + 1] < 130 && data[at + 2] < 100) found += 1;
+                if (data[at] > 200 && data[at + 1] < 130 && data[at + 2] < 100)
+                    found.push([box.left + (at / 4 % width) * box.width / width,
+                                box.top + Math.floor(at / 4 / width) * box.height / height]);
             return found;
-        }""",
-        pane,
+        }"""
     )
-    return count
+    return found
 
 
 def test_a_clinician_reads_a_result_and_keeps_the_patients_record(
@@ -170,14 +172,40 @@ def _look(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("Enter")
     drawn(page, 1 + int(jump.get_attribute("data-slice") or 0))
     expect(page.locator("#lesions tr.new").first).to_have_class("new chosen")
-    assert colours(page) > 10, "the new lesion is outlined"
+    outline = red(page)
+    assert len(outline) > 10, "the new lesion is outlined"
+    _by_mouse(page, outline)
     panes.focus()
     page.keyboard.press("o")
     page.wait_for_timeout(100)
-    assert colours(page) == 0, "and can be seen without its outline"
+    assert red(page) == [], "and can be seen without its outline"
     page.keyboard.press("o")
     page.screenshot(path=tmp_path / "result.png", full_page=True)
     assert browser.judged(page) == []
+
+
+def _by_mouse(page: Page, outline: list[tuple[float, float]]) -> None:
+    """Wheel, drag and click do what keys do."""
+    slice_ = page.locator("#slice")
+    before = int(slice_.input_value())
+    x, y = (sum(one) / len(outline) for one in zip(*outline, strict=True))
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, 100)
+    drawn(page, before + 2)
+    page.mouse.wheel(0, -100)
+    drawn(page, before + 1)
+    width = page.locator("#width").input_value()
+    page.mouse.move(x + 60, y + 60)
+    page.mouse.down()
+    page.mouse.move(x + 120, y + 60, steps=3)
+    page.mouse.up()
+    assert float(page.locator("#width").input_value()) > float(width)
+    page.get_by_role("button", name="Usual window").click()
+    assert page.locator("#width").input_value() == width
+    page.mouse.click(x + 60, y + 60)
+    expect(page.locator("#lesions tr.chosen")).to_have_count(0)
+    page.mouse.click(x, y)
+    expect(page.locator("#lesions tr.new.chosen")).to_have_count(1)
 
 
 def _correct(page: Page, clinic: Clinic, tmp_path: Path) -> None:

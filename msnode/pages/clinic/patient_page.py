@@ -24,6 +24,7 @@ from msnode.pages.frame.rendering import fragment, render
 from msnode.pages.frame.site import AnySite, Site
 from msnode.report.course_picture import picture
 from msnode.report.localised import Words
+from msnode.store.for_reading import for_reading
 from msnode.store.patients import keys_of
 from msnode.twin.clinical.event_csv import COLUMNS, Flaw
 from msnode.twin.clinical.event_kinds import KINDS
@@ -68,10 +69,11 @@ def similar(request: Request, site: AnySite, visitor: Viewer, study_key: StudyKe
     if not ONE_AT_A_TIME.acquire(timeout=WAIT_S):
         raise TooMany(round(SIMILAR_S))
     try:
-        with site.database.connect() as connection:
+        reading = for_reading(site.database)
+        with reading.connect() as connection:
             keys = keys_of(connection, found.patient_key)
         course_ = _view(site, found).state.course
-        told = similar_to(site.database, keys, course_, SIMILAR_S)
+        told = similar_to(reading, keys, course_, SIMILAR_S)
     finally:
         ONE_AT_A_TIME.release()
     return HTMLResponse(fragment(request, "clinic/similar.html", told=told))
@@ -140,7 +142,7 @@ def _seen(site: Site, visitor: Visitor, study_key: str) -> tuple[StudyResult, Pa
 
 
 def _view(site: Site, found: StudyResult) -> PatientView:
-    return view_of(site.database, site.config, found.patient_key, date.today())
+    return view_of(for_reading(site.database), site.config, found.patient_key, date.today())
 
 
 def _page(

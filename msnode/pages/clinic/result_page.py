@@ -17,6 +17,7 @@ from msnode.pages.frame.problems import NotFound
 from msnode.pages.frame.rendering import render
 from msnode.pages.frame.site import AnySite, Site
 from msnode.records.feedback import REASONS, standing
+from msnode.store.for_reading import for_reading
 from msnode.store.visit_images import visit_folder
 
 router = APIRouter(prefix="/results", dependencies=[WithPatients])
@@ -88,7 +89,8 @@ def found_result(site: Site, study_key: str, generation: int | None = None) -> S
     Raises:
         NotFound: there is no such study, or no such result.
     """
-    found = result_of(site.database, site.config.data, study_key, generation)
+    reading = for_reading(site.database)
+    found = result_of(reading, site.config.data, study_key, generation)
     if found is None:
         raise NotFound
     return found

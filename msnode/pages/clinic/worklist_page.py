@@ -12,6 +12,7 @@ from msnode.pages.clinic.shown_patients import WithPatients
 from msnode.pages.frame.problems import NotFound
 from msnode.pages.frame.rendering import render
 from msnode.pages.frame.site import AnySite, Site
+from msnode.store.for_reading import for_reading
 
 router = APIRouter(dependencies=[WithPatients])
 Number = Annotated[int, Query(ge=1, le=1_000_000)]
@@ -43,7 +44,7 @@ def _page(
 ) -> Response:
     if visitor.study_key is not None:
         raise NotFound
-    with site.database.connect() as connection:
+    with for_reading(site.database).connect() as connection:
         found = reading_page(connection, show, page, wanted)
     _audit(site, visitor, found)
     return render(request, "clinic/worklist.html", found=found, show=show, wanted=wanted, **WORDS)
