@@ -9,7 +9,6 @@ from msnode.manage.study_result import StudyResult, result_of
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Viewer
 from msnode.pages.clinic.image_stack import ImageStack, ImageStacks, Which
-from msnode.pages.clinic.patient_words import WORDS
 from msnode.pages.clinic.result_words import feedback_line, lesion_rows, slice_label, told
 from msnode.pages.clinic.shown_patients import Generation, StudyKey, Views, WithPatients, see
 from msnode.pages.frame.page_words import PageWords, language_of
@@ -37,7 +36,7 @@ def result(
     may_see(visitor, study_key)
     found = found_result(site, study_key, generation)
     see(site, visitor, study_key, found.label.patient_id)
-    return render(request, "clinic/result.html", **page_values(request, site, found), **WORDS)
+    return render(request, "clinic/result.html", **page_values(request, site, found))
 
 
 @router.get("/{study_key}/newest")
