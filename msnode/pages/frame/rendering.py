@@ -48,5 +48,6 @@ def fragment(request: Request, name: str, **values: Any) -> str:
 def render(
     request: Request, name: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any
 ) -> HTMLResponse:
-    """A page; see `fragment`."""
-    return HTMLResponse(fragment(request, name, status=status, **values), status)
+    """A page; see `fragment`. A name of a file that is no UTF-8 must not hide the rest."""
+    shown = fragment(request, name, status=status, **values)
+    return HTMLResponse(shown.encode("utf-8", "replace"), status)
