@@ -72,8 +72,9 @@ def give(
     )  # fmt: skip
     given = feedback_of(answer, found, stack_or_none(site, found), visitor.account)
     change(site, visitor, study_key, found.label.patient_id)
-    with site.database.begin() as connection:
-        reader_feedback.add(connection, given)
+    if not is_said(given, found):
+        with site.database.begin() as connection:
+            reader_feedback.add(connection, given)
     return _after(request, site, study_key, generation)
 
 
@@ -123,6 +124,14 @@ def feedback_of(
         reason=answer.reason if answer.kind == "reject" else None,
         takes_back=answer.takes_back if answer.kind == "take_back" else None,
     )
+
+
+def is_said(given: Feedback, found: StudyResult) -> bool:
+    """Whether this reader has said just this: a second click says nothing more."""
+    if given.kind in ("note", "add", "take_back"):
+        return False
+    said = [(one.kind, one.lesion, one.reason, one.given_by) for one in standing(found.said_now)]
+    return (given.kind, given.lesion, given.reason, given.given_by) in said
 
 
 def _place(answer: Answer, stack: ImageStack | None) -> AddedPlace:

@@ -9,7 +9,13 @@ from msnode.manage.study_result import StudyResult, result_of
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Viewer
 from msnode.pages.clinic.image_stack import ImageStack, ImageStacks, Which
-from msnode.pages.clinic.result_words import feedback_line, lesion_rows, slice_label, told
+from msnode.pages.clinic.result_words import (
+    earlier_line,
+    feedback_line,
+    lesion_rows,
+    slice_label,
+    told,
+)
 from msnode.pages.clinic.shown_patients import Generation, StudyKey, Views, WithPatients, see
 from msnode.pages.frame.page_words import PageWords, language_of
 from msnode.pages.frame.problems import NotFound
@@ -114,7 +120,7 @@ def page_values(request: Request, site: Site, found: StudyResult) -> dict[str, A
         "stack": stack,
         "stands": [(one, feedback_line(one, words)) for one in standing(said)],
         "earlier": [
-            feedback_line(one, words)
+            earlier_line(one, words)
             for one in standing(found.said)
             if one.generation < found.generation
         ],
