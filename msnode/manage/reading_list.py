@@ -94,7 +94,9 @@ def reading_page(
         sa.select(results, *_labels())
         .select_from(joined)
         .where(*fits)
-        .order_by(sa.case((results.c.urgent, 0), else_=1), results.c.created_at.desc())
+        .order_by(
+            sa.case((results.c.urgent & ~_is_read(), 0), else_=1), results.c.created_at.desc()
+        )
         .limit(PAGE)
         .offset(PAGE * (number - 1))
     )
@@ -118,12 +120,17 @@ def _is_newest() -> sa.ColumnElement[bool]:
     return ~sa.exists().where(same, _LATER.c.generation > results.c.generation)
 
 
+def _is_read() -> sa.ColumnElement[bool]:
+    """Somebody has finished reading it: urgent it is no more."""
+    mine = _EARLIER.c.study_key == results.c.study_key
+    return sa.exists().where(mine, _EARLIER.c.generation == results.c.generation)
+
+
 def _fits(shown: Shown, search: str) -> list[sa.ColumnElement[bool]]:
     columns = study_labels.c
     wanted: list[sa.ColumnElement[bool]] = []
     if shown == "unread":
-        mine = _EARLIER.c.study_key == results.c.study_key
-        wanted.append(~sa.exists().where(mine, _EARLIER.c.generation == results.c.generation))
+        wanted.append(~_is_read())
     elif shown == "urgent":
         wanted.append(results.c.urgent)
     if search := search.strip():

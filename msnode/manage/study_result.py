@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from msnode.errors import origin
 from msnode.manage.patient_label import Label, label_of
-from msnode.records.feedback import Feedback, Verdict
+from msnode.records.feedback import Feedback, Verdict, standing
 from msnode.records.lesions import Comparison, Lesion
 from msnode.report.report_file import FILE, KeptReport, read_report
 from msnode.store.database import StudyState, results, studies
@@ -81,6 +81,13 @@ class StudyResult:
     def verdicts_now(self) -> list[Verdict]:
         """Who finished reading the result that is shown."""
         return [one for one in self.verdicts if one.generation == self.generation]
+
+    @property
+    def said_since(self) -> bool:
+        """Whether something was said or taken back since the reading of it was last finished."""
+        now = [one.number for one in standing(self.said_now)]
+        kept = self.verdicts_now
+        return bool(kept) and now != [one.number for one in kept[-1].stood]
 
 
 def result_of(

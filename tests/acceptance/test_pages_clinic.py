@@ -163,7 +163,7 @@ def _look(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("Home")
     drawn(page, 1)
     for _ in range(3):
-        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowDown")
     drawn(page, 4)
     expect(page.locator("#slice-label")).to_contain_text("Slice 4 of 20")
     expect(page.locator('[data-pane="prior"]')).to_have_attribute("data-drawn", "3")

@@ -97,6 +97,45 @@ def test_what_is_taken_back_stays_on_record_and_stands_no_more(site: Site, made:
     assert "data-rejected" not in page
 
 
+def test_a_second_click_says_nothing_more_and_another_reader_is_heard(
+    site: Site, made: Report
+) -> None:
+    key = keep_result(site, made)
+    with as_visitor(site, "clinician", account="eva") as client:
+        for one in ({"kind": "agree"}, {"kind": "agree"}, REJECTED, REJECTED):
+            assert say(client, key, one).status_code == 303
+        page = client.get(f"/results/{key}").text
+    with as_visitor(site, "clinician", account="ben") as client:
+        assert say(client, key, {"kind": "agree"}).status_code == 303
+    assert '<button value="agree" disabled>' in page
+    said = [(one.kind, one.given_by) for one in rows(site, key)]
+    assert said == [("agree", "eva"), ("reject", "eva"), ("agree", "ben")]
+
+
+def test_what_is_said_after_finishing_is_told_until_it_is_finished_again(
+    site: Site, made: Report
+) -> None:
+    key, warning = keep_result(site, made), "since reading was finished"
+    with as_visitor(site, "clinician", account="eva") as client:
+        say(client, key, REJECTED)
+        client.post(f"/results/{key}/1/finish")
+        assert warning not in client.get(f"/results/{key}").text
+        say(client, key, {"kind": "take_back", "takes_back": rows(site, key)[0].number})
+        assert warning in client.get(f"/results/{key}").text
+        client.post(f"/results/{key}/1/finish")
+        assert warning not in client.get(f"/results/{key}").text
+
+
+def test_what_was_said_of_an_earlier_result_names_it(site: Site, made: Report) -> None:
+    key = keep_result(site, made)
+    keep_result(site, revised(made))
+    with as_visitor(site, "clinician", account="eva") as client:
+        say(client, key, REJECTED)
+        page = client.get(f"/results/{key}").text
+    assert "AI result 1: Lesion 2 is none · a vessel · eva" in page
+    assert "data-rejected" not in page
+
+
 @pytest.mark.parametrize(
     "told",
     [

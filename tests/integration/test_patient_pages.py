@@ -177,7 +177,8 @@ def test_what_is_wrong_with_an_event_is_said_in_the_readers_language(
     with as_visitor(site, "clinician") as client:
         answer = client.post(f"/patients/{key}/events", data=EDSS | told, headers=german)
     assert answer.status_code == 422
-    (wrong,) = re.findall('<p class="wrong" role="alert">(.*?)</p>', answer.text)
+    title, wrong = re.findall('<p class="wrong">(.*?)</p>', answer.text)
+    assert title.startswith("<strong>")
     assert wrong.startswith(says)
 
 
@@ -244,3 +245,21 @@ def test_who_asks_for_similar_patients_meanwhile_is_told_to_ask_again(site: Site
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) > 0
         assert client.get(f"/patients/{key}").status_code == 200
+
+
+def test_a_refusal_is_said_at_the_top_and_leads_to_what_is_wrong(site: Site, key: str) -> None:
+    with as_visitor(site, "clinician") as client:
+        answer = client.post(f"/patients/{key}/events", data=EDSS | {"value": "3.7"})
+    assert answer.status_code == 422
+    assert answer.text.index("It was not put on record") < answer.text.index("<h1>")
+    assert 'href="#refused"' in answer.text
+    assert 'id="refused"' in answer.text
+    assert f'action="/patients/{key}/events#refused"' in answer.text, "the browser goes there"
+    assert events(site) == []
+
+
+def test_days_and_numbers_are_taken_as_they_are_typed(site: Site, key: str) -> None:
+    with as_visitor(site, "clinician") as client:
+        typed = EDSS | {"date": "1.2.2024", "value": "3,5"}
+        assert client.post(f"/patients/{key}/events", data=typed).status_code == 303
+    assert events(site) == ["edss 2024-02-01 3.5"]

@@ -200,6 +200,16 @@ def test_a_page_of_ten_thousand_studies_is_quick(site: Site) -> None:
         assert found.text.count("/results/") == 1
 
 
+def test_what_was_read_stands_behind_what_is_urgent_and_unread(site: Site, made: Report) -> None:
+    read = keep_result(site, made)
+    unread = keep_result(site, replace(made, study_instance_uid="1.2.3", created_at=1.0))
+    with as_visitor(site, "clinician") as client:
+        client.post(f"/results/{read}/1/finish")
+        page = client.get("/worklist?show=all").text
+    assert page.index(unread) < page.index(read)
+    assert page.count('<tr class="urgent">') == 1
+
+
 def test_a_patient_is_found_by_id_order_and_part_of_the_name(site: Site, made: Report) -> None:
     key = keep_result(site, made, Patient("P-17", "MÜLLER-LÜDENSCHEIDT^ANA", "A-17"))
     keep_result(site, replace(made, study_instance_uid="1.2.3"), Patient("P-171", "DOE^J", "A-1"))

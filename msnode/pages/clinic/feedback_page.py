@@ -12,9 +12,9 @@ from msnode.manage.study_result import StudyResult
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Clinician
 from msnode.pages.clinic.image_stack import ImageStack
-from msnode.pages.clinic.patient_words import WORDS, plain
 from msnode.pages.clinic.result_page import found_result, page_values, stack_or_none
 from msnode.pages.clinic.shown_patients import Generation, StudyKey, WithPatients, change
+from msnode.pages.frame.header_values import plain
 from msnode.pages.frame.problems import PageProblem
 from msnode.pages.frame.rendering import fragment
 from msnode.pages.frame.site import AnySite, Site
@@ -72,8 +72,9 @@ def give(
     )  # fmt: skip
     given = feedback_of(answer, found, stack_or_none(site, found), visitor.account)
     change(site, visitor, study_key, found.label.patient_id)
-    with site.database.begin() as connection:
-        reader_feedback.add(connection, given)
+    if not is_said(given, found):
+        with site.database.begin() as connection:
+            reader_feedback.add(connection, given)
     return _after(request, site, study_key, generation)
 
 
@@ -125,6 +126,14 @@ def feedback_of(
     )
 
 
+def is_said(given: Feedback, found: StudyResult) -> bool:
+    """Whether this reader has said just this: a second click says nothing more."""
+    if given.kind in ("note", "add", "take_back"):
+        return False
+    said = [(one.kind, one.lesion, one.reason, one.given_by) for one in standing(found.said_now)]
+    return (given.kind, given.lesion, given.reason, given.given_by) in said
+
+
 def _place(answer: Answer, stack: ImageStack | None) -> AddedPlace:
     """Where a missed lesion is.
 
@@ -145,6 +154,6 @@ def _after(request: Request, site: Site, study_key: str, generation: int) -> Res
     found = found_result(site, study_key, generation)
     if FRAGMENT in request.headers:
         values = page_values(request, site, found)
-        return HTMLResponse(fragment(request, "clinic/reading.html", **values, **WORDS))
+        return HTMLResponse(fragment(request, "clinic/reading.html", **values))
     newer = "" if found.newest == generation else f"?generation={generation}"
     return RedirectResponse(f"/results/{study_key}{newer}", HTTPStatus.SEE_OTHER)

@@ -15,9 +15,9 @@ from msnode.manage.similar_patients import similar_to
 from msnode.manage.study_result import StudyResult
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Clinician, Viewer, Visitor
-from msnode.pages.clinic.patient_words import WORDS
 from msnode.pages.clinic.result_page import found_result
 from msnode.pages.clinic.shown_patients import StudyKey, WithPatients, change, see
+from msnode.pages.frame.header_values import typed_day, typed_number
 from msnode.pages.frame.page_words import language_of
 from msnode.pages.frame.problems import NotFound, PageProblem, TooMany
 from msnode.pages.frame.rendering import fragment, render
@@ -37,6 +37,11 @@ WAIT_S = 0.5
 ONE_AT_A_TIME = Lock()
 """Looking through the record takes a whole core."""
 Cell = Annotated[str, Form(max_length=2000)]
+TYPED = {
+    "edss": typed_number, "t25fw": typed_number, "nine_hole_peg": typed_number,
+    "kflc_index": typed_number, "relapse_review": typed_day,
+}  # fmt: skip
+"""How values of a kind are typed, where that is not how they are written."""
 
 
 @router.get("/{study_key}")
@@ -99,7 +104,8 @@ def enter_event(
         raise PageProblem
     _check_replaced(site, found, replaces, kind)
     cells = {
-        "kind": kind, "date": date, "value": value, "detail": detail, "note": note,
+        "kind": kind, "date": typed_day(date), "value": TYPED.get(kind, str)(value),
+        "detail": detail, "note": note,
         "replaces": replaces,
     }  # fmt: skip
     change(site, visitor, study_key, found.label.patient_id)
@@ -159,7 +165,7 @@ def _page(
     return render(
         request, "clinic/patient.html", status=status, found=found, view=view, kinds=KINDS,
         entered=entered, cells=blank | cells, blank=blank, flaws=flaws,
-        has_course=_has_course(view), **WORDS,
+        has_course=_has_course(view),
     )  # fmt: skip
 
 

@@ -9,8 +9,13 @@ from msnode.manage.study_result import StudyResult, result_of
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Viewer
 from msnode.pages.clinic.image_stack import ImageStack, ImageStacks, Which
-from msnode.pages.clinic.patient_words import WORDS
-from msnode.pages.clinic.result_words import feedback_line, lesion_rows, slice_label, told
+from msnode.pages.clinic.result_words import (
+    earlier_line,
+    feedback_line,
+    lesion_rows,
+    slice_label,
+    told,
+)
 from msnode.pages.clinic.shown_patients import Generation, StudyKey, Views, WithPatients, see
 from msnode.pages.frame.page_words import PageWords, language_of
 from msnode.pages.frame.problems import NotFound
@@ -37,7 +42,7 @@ def result(
     may_see(visitor, study_key)
     found = found_result(site, study_key, generation)
     see(site, visitor, study_key, found.label.patient_id)
-    return render(request, "clinic/result.html", **page_values(request, site, found), **WORDS)
+    return render(request, "clinic/result.html", **page_values(request, site, found))
 
 
 @router.get("/{study_key}/newest")
@@ -115,7 +120,7 @@ def page_values(request: Request, site: Site, found: StudyResult) -> dict[str, A
         "stack": stack,
         "stands": [(one, feedback_line(one, words)) for one in standing(said)],
         "earlier": [
-            feedback_line(one, words)
+            earlier_line(one, words)
             for one in standing(found.said)
             if one.generation < found.generation
         ],

@@ -33,6 +33,7 @@ class ToldResult:
         course: earlier scans, and what the clinic knows.
         method: how it came about.
         notices: of the models.
+        series: its SeriesDescription, or that it has none; "" where no series was used.
     """
 
     headline: str
@@ -42,6 +43,7 @@ class ToldResult:
     course: tuple[str, ...]
     method: tuple[str, ...]
     notices: tuple[str, ...]
+    series: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def told(kept: KeptReport, t: PageWords) -> ToldResult:
         course=tuple(course_wording.lines(case)),
         method=tuple(wording.method(case)),
         notices=tuple(filter(None, [wording.notice(case)])),
+        series=wording.named(case, choice) if (choice := wording.used(case)) is not None else "",
     )
 
 
@@ -176,3 +179,9 @@ def feedback_line(one: Feedback, t: PageWords) -> str:
     if one.note:
         parts.append(f"“{one.note}”")
     return " · ".join(parts)
+
+
+def earlier_line(one: Feedback, t: PageWords) -> str:
+    """The same of an earlier result, whose lesions have other numbers."""
+    which = t("clinic.result_number", number=one.generation)
+    return f"{which}: {feedback_line(one, t)} · {one.given_by}"

@@ -43,7 +43,7 @@ export class Pane {
     };
   }
 
-  draw(pixels, view, lines) {
+  draw(pixels, view, lines, told = "") {
     const ratio = window.devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = this.canvas;
     this.canvas.width = Math.round(width * ratio);
@@ -64,7 +64,7 @@ export class Pane {
     context.drawImage(this.grey, 0, 0, columns, rows);
     context.restore();
     for (const line of lines) this.stroke(context, at, line);
-    this.signs(context, at, width, height);
+    this.signs(context, at, width, height, [told, `C ${view.centre.toFixed(0)}  W ${view.width.toFixed(0)}`]);
   }
 
   greys(pixels, view) {
@@ -123,7 +123,7 @@ export class Pane {
     context.stroke(path);
   }
 
-  signs(context, at, width, height) {
+  signs(context, at, width, height, told) {
     const { left, right, top, bottom } = this.stack.sides;
     context.font = "600 15px system-ui, sans-serif";
     const write = (text, x, y, align, base) => {
@@ -149,6 +149,7 @@ export class Pane {
     context.stroke();
     context.font = "12px system-ui, sans-serif";
     write(`${cm} mm`, end, height - 17, "right", "bottom");
+    told.forEach((line, index) => write(line, 7, height - 24 + 17 * index, "left", "bottom"));
   }
 
   // The lesion under a point; of several the smallest

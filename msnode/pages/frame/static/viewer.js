@@ -88,6 +88,12 @@ export class Viewer extends EventTarget {
     this.draw();
   }
 
+  // Drawn with the pixels that it is about, so that it never stands beside another slice
+  told(which, slice) {
+    const label = this.stack.labels[slice];
+    return which === "now" ? label : label.split(" · ")[0];
+  }
+
   lines(which) {
     const { outlines } = this.stack;
     const slice = this.view.slice;
@@ -126,7 +132,7 @@ export class Viewer extends EventTarget {
       slices.get(slice).then(
         (pixels) => {
           if (asked !== this.asked) return;
-          pane.draw(pixels, this.view, this.lines(which));
+          pane.draw(pixels, this.view, this.lines(which), this.told(which, slice));
           figure.dataset.drawn = String(slice);
           slices.ahead(slice);
         },
@@ -210,8 +216,8 @@ export class Viewer extends EventTarget {
     const wider = (by) => () => { this.view.width = Math.max(width + by, step / 8); this.draw(); };
     const brighter = (by) => () => { this.view.centre = centre + by; this.draw(); };
     return {
-      ArrowUp: () => this.to(slice + 1), ArrowDown: () => this.to(slice - 1),
-      PageUp: () => this.to(slice + 5), PageDown: () => this.to(slice - 5),
+      ArrowUp: () => this.to(slice - 1), ArrowDown: () => this.to(slice + 1), // as the wheel
+      PageUp: () => this.to(slice - 5), PageDown: () => this.to(slice + 5),
       Home: () => this.to(0), End: () => this.to(this.stack.slices - 1),
       n: () => this.next(1), b: () => this.next(-1),
       "+": () => this.zoom(1.25), "-": () => this.zoom(1 / 1.25), 0: () => this.reset(),
@@ -228,7 +234,7 @@ export class Viewer extends EventTarget {
     return {
       ArrowLeft: move(-1, 0), ArrowRight: move(1, 0), ArrowUp: move(0, -1), ArrowDown: move(0, 1),
       Escape: () => { this.place(null); this.dispatchEvent(new Event("unmark")); },
-      PageUp: () => this.moveMark(1), PageDown: () => this.moveMark(-1),
+      PageUp: () => this.moveMark(-1), PageDown: () => this.moveMark(1),
     };
   }
 
