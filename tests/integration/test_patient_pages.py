@@ -158,6 +158,30 @@ def test_what_a_file_could_not_say_cannot_be_entered(
         assert f'value="{value}"' in answer.text, "nothing that was typed is lost"
 
 
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"value": "0.5"}, "Wert: einen solchen EDSS gibt es nicht: 0 oder 1.0 bis 10.0"),
+        ({"date": "2024-02-30"}, "Datum: diesen Tag gibt es nicht"),
+        ({"date": "1979-01-01"}, "Datum: liegt vor der Geburt des Patienten"),
+        ({"detail": "pyramidal=9"}, "Einzelheit: pyramidal hat die Grade 0 bis 6"),
+        ({"note": "\x00"}, "Notiz: enthält Steuerzeichen"),
+    ],
+)
+def test_what_is_wrong_with_an_event_is_said_in_the_readers_language(
+    site: Site, key: str, told: dict[str, str], says: str
+) -> None:
+    born = {"kind": "birth_year", "value": "1980"}
+    assert enter(site.database, patient_key(site.secret, JANE.patient_id, ""), born, "eva") == ()
+    german = {"accept-language": "de"}
+    with as_visitor(site, "clinician") as client:
+        answer = client.post(f"/patients/{key}/events", data=EDSS | told, headers=german)
+    assert answer.status_code == 422
+    title, wrong = re.findall('<p class="wrong">(.*?)</p>', answer.text)
+    assert title.startswith("<strong>")
+    assert wrong.startswith(says)
+
+
 def test_who_may_not_sees_and_enters_nothing(site: Site, key: str, made: Report) -> None:
     other = keep_result(site, replace(made, study_instance_uid="1.2.9"), Patient("P-18"))
     paths = [f"/patients/{other}{more}" for more in ("", "/course.png", "/similar")]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from msnode.records.sentences import Sentence
+from msnode.records.sentences import Sentence, Text
 from msnode.twin.clinical.course import Course, Imaging, Measure
 from msnode.twin.expect import edss_scale
 from msnode.twin.expect.forecast import Belief
@@ -62,7 +62,7 @@ class Summary:
         verdict: in words.
     """
 
-    quantity: Sentence
+    quantity: Text
     number: int
     coverage: float | None
     twin: float | None
@@ -96,7 +96,7 @@ class Tally:
             self.twin_there += one.twin
             self.last += one.last
 
-    def summary(self, quantity: Sentence) -> Summary:
+    def summary(self, quantity: Text) -> Summary:
         """The means, and what they say."""
         if not self.number:
             nothing = Sentence("score_nothing")
@@ -126,10 +126,10 @@ class Tally:
 
 def summaries(found: Iterable[Scored]) -> tuple[Summary, ...]:
     """How right the predictions of each quantity were."""
-    tallies = {quantity: Tally() for quantity in QUANTITIES}
+    tallies: dict[str, Tally] = {quantity: Tally() for quantity in QUANTITIES}
     for one in found:
         tallies[one.quantity].add(one)
-    return tuple(tally.summary(quantity) for quantity, tally in tallies.items())
+    return tuple(tallies[quantity].summary(quantity) for quantity in QUANTITIES)
 
 
 def _both(names: Sequence[Sentence]) -> Sentence:

@@ -16,6 +16,7 @@ import msnode.twin
 from msnode.records.sentences import Sentence, Text, listed, phrases, to
 from msnode.report.localised import LANGUAGES
 from msnode.twin.clinical.course import Imaging
+from msnode.twin.clinical.event_csv import RefusedRow, row_of
 from msnode.twin.clinical.event_kinds import KINDS
 from msnode.twin.clinical.events import Event
 from msnode.twin.patient_state import PatientState, state
@@ -73,6 +74,30 @@ def test_all_that_is_said_of_a_patient_is_said_in_every_language(
     for text in texts(state(record, studies, ON)):
         assert isinstance(text, Sentence), text
         assert all(to(text, language) for language in LANGUAGES)
+
+
+WRONG: list[dict[str, str]] = [
+    *({"kind": kind, "value": "?" * 300, "unit": KINDS[kind].unit} for kind in KINDS),
+    *({"kind": kind, "value": "\x00", "unit": "mm", "detail": "?"} for kind in KINDS),
+    *({"kind": kind, "value": value} for kind in KINDS for value in ("?", "0", "0.5", "99999")),
+    *(
+        {"kind": "edss", "value": "2", "detail": one}
+        for one in ("x=1", "visual=9", "visual=1;visual=2")
+    ),
+    *({"kind": "relapse", "date": one} for one in ("x", "2020-02-30", "0000", "2999", "1850")),
+    {"kind": "relapse_review", "date": "2020-01-01", "value": "2021-01-01"},
+    {"kind": "relapse", "date": "2020", "identifier": "a", "replaces": "a"},
+    {"kind": "mood"},
+]
+
+
+@pytest.mark.parametrize("cells", WRONG)
+def test_what_is_wrong_with_an_event_is_said_in_every_language(cells: dict[str, str]) -> None:
+    refused = row_of(1, {"patient": "p"} | cells, lambda *_: "key", ON)
+    assert isinstance(refused, RefusedRow)
+    for flaw in refused.flaws:
+        assert isinstance(flaw.fix, Sentence), flaw
+        assert len({to(flaw.fix, language) for language in LANGUAGES}) > 1
 
 
 def test_a_state_is_copied_with_its_languages_and_is_english_as_json() -> None:
