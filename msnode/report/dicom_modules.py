@@ -25,7 +25,7 @@ SERIES = {
     "pdf": (9007, "DOC", "MS AI report (PDF)"),
     "seg": (9008, "SEG", "MS AI lesions"),
     "course": (9009, "OT", "MS AI course of the patient"),
-    "reader": (9010, "SR", "What a reader says of the MS AI result"),
+    "reader": (9010, "SR", "MS AI result: reader's answer"),
 }
 """Kind of object -> SeriesNumber, Modality, SeriesDescription; behind the images (9000 and up),
 one series each, as some viewers load only one object of an SR series."""
