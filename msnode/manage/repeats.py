@@ -43,6 +43,6 @@ def resend(
             "makes new ones if its images are still here"
         )
     jobs = jobs or Jobs(database)
-    jobs.refuse_open(study, generation, to)
+    series = jobs.next_series(study, generation, to)
     receipts.reset(to, study, generation)
-    return jobs.deliver(study, generation, to)
+    return jobs.deliver(study, generation, to, series)
