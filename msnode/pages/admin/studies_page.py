@@ -53,7 +53,8 @@ def find(
 ) -> Response:
     """Studies that somebody looks for: what he types is in no URL."""
     when = day.strftime("%Y%m%d") if isinstance(day, date) else ""
-    sought = Sought(words.strip(), when, StudyState(state) if state else None, offset)
+    typed = "".join(one for one in words if one.isprintable()).strip()  # PostgreSQL takes no NUL
+    sought = Sought(typed, when, StudyState(state) if state else None, offset)
     return _list(request, site, visitor, sought)
 
 
