@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from msnode.deliver.result_places import SIGNAL
 from msnode.errors import MsnodeError
+from msnode.manage import quarantine_list
 from msnode.manage.quarantine_list import KeptAside, QuarantineFiles
 from msnode.manage.repeats import resend
 from msnode.pages.access import sessions
@@ -112,3 +113,16 @@ def test_what_no_database_takes_is_nobodys_name(postgresql_url: str, tmp_path: P
             assert client.post("/login", data=form).status_code == 403
         with as_visitor(site, "administrator") as client:
             assert client.post("/studies", data={"words": "a\x00b"}).status_code == 200
+
+
+def test_it_is_said_that_more_files_wait_than_are_shown(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quarantine_list, "MOST", 2)
+    folder = site.config.data / "quarantine" / KEY
+    folder.mkdir(parents=True)
+    for number in range(3):
+        (folder / f"{number}.dcm").write_bytes(b"")
+    assert "2 of 3 are shown" in shown(site, "/quarantine")
+    (folder / "0.dcm").unlink()
+    assert "are shown" not in shown(site, "/quarantine")
