@@ -22,12 +22,18 @@ def log_to_stderr(level: int, form: Literal["text", "json"] = "text") -> None:
     handler.setFormatter(_Json() if form == "json" else _Lines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("msnode").setLevel(level)
-    # pynetdicom and pydicom quote attribute values, which may identify a patient
-    for name in ("pynetdicom", "pydicom"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    handler.addFilter(_quotes_no_patient)
 
 
 _Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def _quotes_no_patient(record: logging.LogRecord) -> bool:
+    """Whether a record may be told: pynetdicom and pydicom quote values of attributes.
+
+    Their loggers' levels would not do: pydicom sets its own when it is imported, which is later.
+    """
+    return record.name.split(".")[0] not in ("pynetdicom", "pydicom")
 
 
 def _frames(raised: _Raised) -> str:

@@ -1,7 +1,6 @@
 """Workflows as jobs: what an administrator sees and may do, whether nodes run or not."""
 
 import builtins
-import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from msnode.engine.common import (
     study_of,
 )
 from msnode.errors import MsnodeError
+from msnode.records.uid_hash import uid_hash
 from msnode.store.for_reading import for_reading
 
 OPEN = ("queued", "running", "waiting")
@@ -191,18 +191,21 @@ class Jobs:
             raise MsnodeError(f"job {job_id} is {job.state}: nothing to retry")
 
     def _again(self, job: Job, place: str) -> None:
-        """A new job, with an ID that nothing else has, in place of a dead one."""
+        """A new job in place of a dead one; its ID follows from that one's.
+
+        So two people who retry it at once, or one who clicks twice, get one job and not two.
+        """
         delivery = () if job.destination is None else (job.destination, 1)
         name = ".".join(map(str, (job.kind, job.study, job.generation, *delivery[:1])))
-        options = _options(job.kind, place, f"{name}.r{time.time_ns()}.1")
+        options = _options(job.kind, place, f"{name}.r{uid_hash(job.id)}.1")
         self._client.enqueue(options, job.study, job.generation, *delivery)
         self._client.delete_workflow(job.id)
 
-    def refuse_open(self, study: str, generation: int, destination: str) -> None:
-        """Make sure that no delivery of a result is under way.
+    def next_series(self, study: str, generation: int, destination: str) -> str:
+        """A series of attempts for `deliver`; two who ask at once get the same one.
 
         Raises:
-            MsnodeError: one is.
+            MsnodeError: a delivery of the result is under way.
         """
         prefix = f"deliver.{study}.{generation}.{destination}."
         found = self._client.list_workflows(workflow_id_prefix=prefix, load_output=False)
@@ -210,19 +213,17 @@ class Jobs:
             if STATES[job.status] in OPEN:
                 why = f"is under way; `msnode jobs retry {job.workflow_id}` hurries it"
                 raise MsnodeError(f"{job.workflow_id} {why}")
+        return f"r{uid_hash(' '.join(sorted(job.workflow_id for job in found)))}"
 
-    def deliver(
-        self, study: str, generation: int, destination: str, series: str | None = None
-    ) -> str:
+    def deliver(self, study: str, generation: int, destination: str, series: str) -> str:
         """Queue a delivery of a result, as if it were the first; returns the job's ID.
 
         Args:
             study: its key.
             generation: of the result.
             destination: its name.
-            series: of attempts; the same again does nothing. None: one that nothing else has.
+            series: of attempts; the same again does nothing.
         """
-        series = f"r{time.time_ns()}" if series is None else series
         job_id = f"deliver.{study}.{generation}.{destination}.{series}.1"
         options = _options("deliver", queue(destination), job_id)
         self._client.enqueue(options, study, generation, destination, 1)

@@ -18,6 +18,14 @@ from msnode.config import (
     Webhook,
 )
 from msnode.confined import Confined
+from msnode.deliver.result_places import (
+    FHIR,
+    SENT,
+    SIGNAL,
+    files_for,
+    message_path,
+    sent_folders,
+)
 from msnode.errors import Refused, Unforeseen
 from msnode.flow.steps import work_folder
 from msnode.records.images import Study
@@ -31,18 +39,6 @@ log = logging.getLogger(__name__)
 
 NOT_SO = (Refused, Unforeseen)
 """Errors after which writing may still succeed, with less content or with another header."""
-
-SIGNAL = "signal.json"
-"""What webhooks get; it lies beside the folders with the other destinations' objects."""
-
-FHIR = "fhir"
-"""Folder beside them, with a transaction for each FHIR server, called as the destination is."""
-
-MESSAGES = "hl7"
-"""Folder of what HL7 destinations get, a message for each."""
-
-SENT = "sent.json"
-"""Which of these folders each destination gets, by its settings when the study was reported."""
 
 
 class ResultFiles:
@@ -183,34 +179,13 @@ class ResultFiles:
         Raises:
             Refused: there are none; an empty list would count as delivered.
         """
-        folder = self._folder(study.key, study.generation)
-        if isinstance(destination, ObjectDestination):
-            name = sent_folders(folder).get(destination.name, destination.objects)
-            found = sorted(folder.glob(f"{name}/*.dcm"))
-        elif isinstance(destination, FhirServer):
-            path = folder / FHIR / f"{destination.name}.json"
-            found = [path] if path.exists() else []
-        elif isinstance(destination, Hl7Destination):
-            found = [one for one in [message_path(folder, destination)] if one.exists()]
-        else:
-            found = sorted(folder.glob(SIGNAL))
+        found = files_for(self._folder(study.key, study.generation), destination)
         if not found:
             raise Refused(f"no result of the study is there for {destination.name}")
         return found
 
     def _folder(self, study_key: str, generation: int) -> Path:
         return work_folder(self._config.data, study_key, generation)
-
-
-def sent_folders(folder: Path) -> dict[str, str]:
-    """Which objects of a generation each destination got; empty where that is not known."""
-    path = folder / SENT
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
-def message_path(folder: Path, destination: Hl7Destination) -> Path:
-    """Where the message for a destination lies."""
-    return folder / MESSAGES / f"{uid_hash(destination.name)}.hl7"
 
 
 def _some(paths: Sequence[Path]) -> list[Path]:

@@ -65,6 +65,10 @@ class QuarantineFiles:
         """Some of them."""
         return list(itertools.islice(self._every(), MOST))
 
+    def number(self) -> int:
+        """How many there are."""
+        return sum(1 for _ in self._paths())
+
     def found(self, tokens: Collection[str]) -> Iterator[KeptAside]:
         """Those that tokens stand for, but for what is gone; one look at the folder for all."""
         for path in [path for path in self._paths() if self._token(path) in tokens]:

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from msnode import config
+from msnode.deliver.result_places import files_for
 from msnode.engine.jobs import Jobs
 from msnode.errors import ConfigError, MsnodeError
 from msnode.receive.inbox.redo import redo
@@ -28,10 +29,12 @@ def resend(
 
     Raises:
         ConfigError: there is no such destination.
-        MsnodeError: there is no result, its files are gone, or a delivery is under way.
+        MsnodeError: there is no result, its files are gone, none is for this destination, or a
+            delivery is under way.
     """
-    names = [destination.name for destination in settings.destinations]
-    if to not in names:
+    by_name = {destination.name: destination for destination in settings.destinations}
+    if to not in by_name:
+        names = list(by_name)
         raise ConfigError(f"destinations: there is no {to!r}; known: {', '.join(names) or 'none'}")
     receipts = Receipts(database)
     generation = receipts.newest(study)
@@ -42,7 +45,11 @@ def resend(
             f"the result objects of study {study} were deleted by retention; `msnode redo {study}` "
             "makes new ones if its images are still here"
         )
+    if not files_for(settings.data / "work" / study / str(generation), by_name[to]):
+        raise MsnodeError(
+            f"nothing was made for {to} when study {study} was analysed; `msnode redo {study}` does"
+        )
     jobs = jobs or Jobs(database)
-    jobs.refuse_open(study, generation, to)
+    series = jobs.next_series(study, generation, to)
     receipts.reset(to, study, generation)
-    return jobs.deliver(study, generation, to)
+    return jobs.deliver(study, generation, to, series)

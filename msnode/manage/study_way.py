@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from msnode.config import Destination
+from msnode.deliver.result_places import files_for
 from msnode.engine.jobs import OPEN, Job, Jobs
 from msnode.manage.header_words import SERIES, header_of
 from msnode.manage.listed_studies import fate
@@ -151,15 +153,20 @@ def why_no_redo(way: StudyWay) -> str:
     return "" if way.study["generation"] else "redo_nothing"
 
 
-def why_no_resend(way: StudyWay, data: Path, destination: str) -> str:
+def why_no_resend(way: StudyWay, data: Path, destination: Destination) -> str:
     """Why its result cannot be sent to a destination again, as a phrase; "" where it can."""
     if not way.results:
         return "resend_no_result"
     generation = way.results[0]["generation"]
-    if not any((data / "work" / way.study["study_key"] / str(generation)).rglob("*.dcm")):
+    folder = data / "work" / way.study["study_key"] / str(generation)
+    if not any(folder.rglob("*.dcm")):
         return "resend_no_files"
+    if not files_for(folder, destination):
+        return "resend_not_made"
     under_way = any(
-        job.kind == "deliver" and job.destination == destination and job.generation == generation
+        job.kind == "deliver"
+        and job.destination == destination.name
+        and job.generation == generation
         for job in way.jobs
         if job.state in (*OPEN, "sent")
     )

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from msnode import report
 from msnode.config import Config, ObjectDestination
+from msnode.deliver.result_places import sent_folders
 from msnode.engine.jobs import Jobs
 from msnode.errors import InvalidResult
-from msnode.flow.result_files import sent_folders
 from msnode.records.feedback import Verdict
 from msnode.store.reader_feedback import settle, waiting
 

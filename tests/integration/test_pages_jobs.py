@@ -5,15 +5,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from msnode.engine.durable import Engine
-from msnode.engine.jobs import Jobs
-from msnode.errors import Refused
+from msnode.engine.jobs import Job, Jobs
+from msnode.errors import MsnodeError, Refused
 from msnode.pages.frame.site import Site
 from msnode.records.receipt import Receipt
 from msnode.records.uid_hash import uid_hash
@@ -150,3 +153,30 @@ def test_it_leads_back_to_our_own_pages_alone(back: str, site: Site) -> None:
     with as_visitor(site, "administrator") as client:
         form = {"job": "x", "back": back, "confirmed": "true"}
         assert client.post("/jobs/retry", data=form).status_code == 422
+
+
+def test_two_who_retry_or_resend_at_once_get_one_job(site: Site) -> None:
+    """One may also have clicked twice: two deliveries at once would bring a result twice."""
+    jobs, both = Jobs(site.database), Barrier(2)
+    first = jobs.deliver("f" * 16, 1, "pacs", jobs.next_series("f" * 16, 1, "pacs"))
+    with pytest.raises(MsnodeError, match="is under way"):
+        jobs.next_series("f" * 16, 1, "pacs")
+    with site.database.begin() as connection:
+        died = "UPDATE workflow_status SET status = 'ERROR' WHERE workflow_uuid = :id"
+        connection.execute(sa.text(died), {"id": first})
+    series = [jobs.next_series("f" * 16, 1, "pacs") for _ in range(2)]
+    get = jobs.get
+
+    def when_both_have_looked(job_id: str) -> Job:
+        found = get(job_id)
+        both.wait(10)
+        return found
+
+    with ThreadPoolExecutor(2) as pool, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jobs, "get", when_both_have_looked)
+        list(pool.map(jobs.retry, [first, first]))
+    (again,) = jobs.of_study("f" * 16)
+    assert again.state == "queued"
+    assert {jobs.deliver("f" * 16, 1, "pacs", one) for one in series} == {again.id}
+    assert jobs.of_study("f" * 16) == [again]
+    jobs.close()

@@ -140,10 +140,7 @@ class LocalAccounts:
 
         It takes as long whether there is one or not.
         """
-        with self._database.connect() as connection:
-            row = connection.execute(
-                sa.select(accounts).where(accounts.c.name == name)
-            ).one_or_none()
+        row = self._row(name) if NAME.fullmatch(name) else None  # a database may not even take it
         known = row.password_hash if row is not None else _nobodys_hash()
         is_right = _verified(known, password[:LONGEST])
         if row is None or row.disabled or not is_right:
@@ -154,6 +151,11 @@ class LocalAccounts:
                 this = accounts.c.name == name
                 connection.execute(accounts.update().where(this).values(password_hash=again))
         return _account(row)
+
+    def _row(self, name: str) -> sa.Row[tuple[object, ...]] | None:
+        with self._database.connect() as connection:
+            query = sa.select(accounts).where(accounts.c.name == name)
+            return connection.execute(query).one_or_none()
 
     def _told(self, what: str) -> None:
         """Tell the trail; what an account is given is not in it."""

@@ -72,7 +72,7 @@ async def _events(request: Request, site: Site, services: Services) -> AsyncIter
                     return
             shown = await run_in_threadpool(_fragment, request, site, services)
         except SQLAlchemyError:  # it comes back
-            shown = before
+            shown = fragment(request, "admin/node_away.html")
         yield _event(shown) if shown != before else ": nothing new\n\n"
         before = shown
         with suppress(TimeoutError):

@@ -41,7 +41,8 @@ def quarantine(
         messages = list(listed(connection, Outcome.REFUSED, MOST))
     return render(
         request, "admin/quarantine.html",
-        files=_files(site).listed(), messages=messages, did=did, size=size,
+        files=_files(site).listed(), files_total=_files(site).number(), messages=messages,
+        most=MOST, did=did, size=size,
     )  # fmt: skip
 
 

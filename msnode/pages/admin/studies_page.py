@@ -53,7 +53,8 @@ def find(
 ) -> Response:
     """Studies that somebody looks for: what he types is in no URL."""
     when = day.strftime("%Y%m%d") if isinstance(day, date) else ""
-    sought = Sought(words.strip(), when, StudyState(state) if state else None, offset)
+    typed = "".join(one for one in words if one.isprintable()).strip()  # PostgreSQL takes no NUL
+    sought = Sought(typed, when, StudyState(state) if state else None, offset)
     return _list(request, site, visitor, sought)
 
 
@@ -81,13 +82,14 @@ def study(
     if way.label is not None:
         saw(site, visitor, [way.label["patient_id"]])
     data = site.config.data
-    names = [one.name for one in site.config.destinations]
     return render(
         request, "admin/study.html",
         way=way, key=key, did=did, no_redo=why_no_redo(way), lasting=lasting, class_name=_name,
         completions=COMPLETIONS,
         why=reasons(site.database, way.jobs),
-        no_resend={name: why_no_resend(way, data, name) for name in names},
+        no_resend={
+            one.name: why_no_resend(way, data, one) for one in site.config.destinations
+        },
     )  # fmt: skip
 
 

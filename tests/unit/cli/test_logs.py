@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Literal
 
+import pydicom
 import pytest
 
 from msnode.cli.logs import log_to_stderr
@@ -53,7 +54,11 @@ def test_a_json_line_has_the_words_of_the_message(capsys: pytest.CaptureFixture[
 
 def test_json_or_not_libraries_quote_no_patient(capsys: pytest.CaptureFixture[str]) -> None:
     log_to_stderr(logging.INFO, "json")
+    pydicom.config.debug(
+        False, default_handler=False
+    )  # as its import does, which comes later than this
     logging.getLogger("pydicom").error("Doe^Jane")
+    logging.getLogger("pynetdicom.events").critical("Doe^Jane")
     logging.getLogger("msnode.test").debug("not wanted")
     assert capsys.readouterr().err == ""
 

@@ -21,10 +21,29 @@ function show(html) {
   }
 }
 
-const source = new EventSource(root.dataset.live);
+const AGAIN_MS = 30_000; // after an answer that is no stream, after which browsers give up
 const say = (word) => { if (state) state.textContent = state.dataset[word]; };
-source.addEventListener("open", () => say("on"));
-source.addEventListener("message", (event) => show(event.data));
-source.addEventListener("ended", () => { source.close(); location.reload(); });
-source.addEventListener("error", () => say("off"));
-window.addEventListener("pagehide", () => source.close());
+
+// What was well a while ago may not be so now: nothing green stays that nobody looks after.
+function lost() {
+  say("off");
+  const verdict = root.querySelector('[data-part="verdict"]');
+  if (!verdict || !state) return;
+  verdict.className = "verdict warn";
+  verdict.querySelector(".sentence").textContent = state.dataset.off;
+  shown.delete("verdict");
+}
+
+function follow() {
+  const source = new EventSource(root.dataset.live);
+  source.addEventListener("open", () => say("on"));
+  source.addEventListener("message", (event) => show(event.data));
+  source.addEventListener("ended", () => { source.close(); location.reload(); });
+  source.addEventListener("error", () => {
+    lost();
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_MS);
+  });
+  window.addEventListener("pagehide", () => source.close());
+}
+
+follow();

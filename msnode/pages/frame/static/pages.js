@@ -1,4 +1,4 @@
-// What every page does: moments in the reader's own time, the theme, selects that submit.
+// What every page does: moments in the reader's own time, the theme, selects that submit, boxes that tick all.
 
 export const csrf = () => document.body.dataset.csrf ?? "";
 
@@ -23,4 +23,9 @@ localise(document);
 document.querySelector("[data-theme-switch]")?.addEventListener("click", switchTheme);
 for (const select of document.querySelectorAll("select[data-submits]")) {
   select.addEventListener("change", () => select.form.requestSubmit());
+}
+for (const all of document.querySelectorAll("[data-ticks-all]")) {
+  const boxes = all.closest("table").querySelectorAll("tbody input[type=checkbox]:enabled");
+  all.hidden = boxes.length < 2;
+  all.addEventListener("change", () => boxes.forEach((one) => { one.checked = all.checked; }));
 }
