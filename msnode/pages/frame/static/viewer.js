@@ -67,11 +67,19 @@ export class Viewer extends EventTarget {
 
   choose(number, slice) {
     this.chosen = number;
+    if (this.view.zoom > 1) this.centre();
     this.to(slice ?? this.stack.places[number]?.[0] ?? this.view.slice);
     this.dispatchEvent(new Event("chosen"));
   }
 
+  // What was chosen comes to the middle
+  centre() {
+    const place = this.stack.places[this.chosen];
+    if (place) Object.assign(this.view, { column: place[1] + 0.5, row: place[2] + 0.5 });
+  }
+
   zoom(factor) {
+    if (this.view.zoom === 1 && factor > 1) this.centre();
     this.view.zoom = Math.min(Math.max(this.view.zoom * factor, ZOOMS[0]), ZOOMS[1]);
     this.draw();
   }
