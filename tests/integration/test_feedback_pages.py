@@ -119,7 +119,9 @@ def test_what_is_said_after_finishing_is_told_until_it_is_finished_again(
     with as_visitor(site, "clinician", account="eva") as client:
         say(client, key, REJECTED)
         client.post(f"/results/{key}/1/finish")
-        assert warning not in client.get(f"/results/{key}").text
+        page = client.get(f"/results/{key}").text
+        assert warning not in page
+        assert page.index("eva, <time") < page.index('id="newer"'), "at the top, too"
         say(client, key, {"kind": "take_back", "takes_back": rows(site, key)[0].number})
         assert warning in client.get(f"/results/{key}").text
         client.post(f"/results/{key}/1/finish")
