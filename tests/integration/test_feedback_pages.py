@@ -128,6 +128,17 @@ def test_what_is_said_after_finishing_is_told_until_it_is_finished_again(
         assert warning not in client.get(f"/results/{key}").text
 
 
+def test_a_lesion_added_after_its_images_have_gone_is_refused_and_says_so(
+    site: Site, made: Report
+) -> None:
+    key = keep_result(site, made, with_images=False)
+    with as_visitor(site, "clinician") as client:
+        answer = say(client, key, ADDED)
+    assert answer.status_code == 409
+    assert "It was not put on record" in answer.text
+    assert rows(site, key) == []
+
+
 def test_what_was_said_of_an_earlier_result_names_it(site: Site, made: Report) -> None:
     key = keep_result(site, made)
     keep_result(site, revised(made))

@@ -3,6 +3,7 @@
 import { localise } from "./pages.js";
 import { Viewer } from "./viewer.js";
 
+const replaced = document.querySelector("#notices .note.bad:not([hidden])") !== null;
 const NEWER_MS = 60_000;
 const result = document.querySelector("#result");
 const root = document.querySelector("#viewer");
@@ -128,6 +129,7 @@ result?.addEventListener("submit", async (event) => {
     prepare();
     viewer?.draw();
     tellChosenIfAny();
+    lookForNewer().catch(() => {});
   } catch {
     for (const one of buttons) one.disabled = false;
     sent.submit(); // the page that comes then says what is wrong
@@ -149,13 +151,13 @@ async function lookForNewer() {
   const answer = await fetch(`/results/${result.dataset.study}/newest`);
   if (!answer.ok) return;
   const { generation } = await answer.json();
-  document.querySelector("#newer").hidden = generation <= Number(result.dataset.generation);
+  document.querySelector("#newer").hidden = replaced || generation <= Number(result.dataset.generation);
 }
 
 if (root) {
   openViewer().catch(() => { root.querySelector("#slice-label").textContent = root.dataset.failed; });
 }
 if (result) prepare();
-if (result && document.querySelector("#notices .note.bad:not([hidden])") === null) {
+if (result && !replaced) {
   setInterval(() => lookForNewer().catch(() => {}), NEWER_MS);
 }
