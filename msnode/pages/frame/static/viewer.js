@@ -51,10 +51,17 @@ export class Viewer extends EventTarget {
   window(name) {
     const [low, high] = this.stack.windows[name];
     Object.assign(this.view, { centre: (low + high) / 2, width: high - low });
-    for (const button of this.root.querySelectorAll("[data-window]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.window === name));
-    }
     this.draw();
+  }
+
+  // Which window it is, if it is one of those with a name
+  tellWindow() {
+    const near = (one, other) => Math.abs(one - other) < this.span / 1000;
+    for (const button of this.root.querySelectorAll("[data-window]")) {
+      const [low, high] = this.stack.windows[button.dataset.window];
+      const is = near(this.view.centre, (low + high) / 2) && near(this.view.width, high - low);
+      button.setAttribute("aria-pressed", String(is));
+    }
   }
 
   to(slice) {
@@ -151,6 +158,7 @@ export class Viewer extends EventTarget {
         },
       );
     }
+    this.tellWindow();
     this.dispatchEvent(new Event("view"));
   }
 
