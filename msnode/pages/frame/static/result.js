@@ -31,7 +31,7 @@ async function openViewer() {
     if (document.activeElement !== width) width.value = viewer.view.width.toFixed(0);
   });
   viewer.addEventListener("mark", tellMark);
-  viewer.addEventListener("unmark", () => result.querySelector("[data-mark]")?.focus());
+  viewer.addEventListener("unmark", () => { emptyPlace(); result.querySelector("[data-mark]")?.focus(); });
   for (const input of [centre, width]) input.addEventListener("change", windowed);
   root.querySelector(".tools").addEventListener("click", tool);
   tell();
@@ -81,6 +81,11 @@ function tellMark() {
   elements.row.value = String(viewer.mark.row);
 }
 
+// What is not marked can not be added
+function emptyPlace() {
+  for (const name of ["column", "row"]) form().elements[name].value = "";
+}
+
 function marked() {
   const { elements } = form();
   const number = (name) => Number(elements[name].value);
@@ -97,7 +102,9 @@ function prepare() {
   begin.addEventListener("click", () => {
     const { slice, column, row } = viewer.view;
     const mm = Number(adding.elements.diameter_mm.value);
-    viewer.place({ slice, mm, ...viewer.within({ column, row }) });
+    emptyPlace(); // until it is put somewhere: the middle is nobody's lesion
+    viewer.mark = { slice, mm, ...viewer.within({ column, row }) };
+    viewer.draw();
     viewer.box.focus();
   });
   for (const input of adding.querySelectorAll("input[type=number]")) {
@@ -129,6 +136,7 @@ result?.addEventListener("submit", async (event) => {
     prepare();
     viewer?.draw();
     tellChosenIfAny();
+    focusAfter(body.get("kind"));
     lookForNewer().catch(() => {});
   } catch {
     for (const one of buttons) one.disabled = false;
@@ -141,6 +149,14 @@ function put(text) {
   for (const id of ["lesions", "said"]) {
     document.querySelector(`#${id}`).replaceChildren(...parts.querySelector(`#${id}`).childNodes);
   }
+}
+
+// The button that was pressed is a new one now; who uses keys goes on where he was
+function focusAfter(kind) {
+  const next = [...result.querySelectorAll("form[data-fragment]")]
+    .find((one) => one.elements.kind.value === kind)
+    ?.querySelector("button:not([disabled]):not([data-mark])");
+  (next ?? document.querySelector("#said-title")).focus({ preventScroll: true });
 }
 
 function tellChosenIfAny() {
