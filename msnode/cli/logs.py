@@ -4,7 +4,9 @@ import json
 import logging
 import re
 import sys
+import traceback
 from datetime import datetime
+from types import TracebackType
 from typing import Literal
 
 WORD = re.compile(r"(?<!\S)([a-z_]+)=('[^']*'|\"[^\"]*\"|\S+)")
@@ -25,6 +27,19 @@ def log_to_stderr(level: int, form: Literal["text", "json"] = "text") -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+_Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+def _frames(raised: _Raised) -> str:
+    """Where errors came from, and their classes; not what they say, which may quote a patient."""
+    told, error = [], raised[1]
+    while error is not None:
+        told.append("".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__)
+        hidden = error.__context__ if not error.__suppress_context__ else None
+        error = error.__cause__ or hidden
+    return "\n".join(reversed(told))
+
+
 def _moment(record: logging.LogRecord) -> str:
     """Local time with its zone (RFC 3339): 2026-11-28T06:04:24.123+01:00."""
     return datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
@@ -39,6 +54,10 @@ class _Lines(logging.Formatter):
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - the base's name
         """The time, which without a zone is ambiguous once a year and between two sites."""
         return _moment(record)
+
+    def formatException(self, ei: _Raised) -> str:  # noqa: N802 - the base's name
+        """See `_frames`."""
+        return _frames(ei)
 
 
 class _Json(logging.Formatter):
@@ -56,5 +75,5 @@ class _Json(logging.Formatter):
         }
         line |= {name: value for name, value in words.items() if name not in OWN}
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = _frames(record.exc_info)
         return json.dumps(line, ensure_ascii=False)

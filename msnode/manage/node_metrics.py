@@ -4,6 +4,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 
 from prometheus_client import Counter, Gauge
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,6 +16,8 @@ from msnode.manage.own_ports import place_of
 PATIENCE_S = 3.0
 LONGEST = 16 * 1024**2
 """Bytes of an answer."""
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""A proxy of the host's environment leads elsewhere, not to this host."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def fetch(http: Http) -> NodeMetrics | None:
         text = _get(http, "metrics")[1]
         status, said = _get(http, "readyz")
         families = {one.name: tuple(one.samples) for one in text_string_to_metric_families(text)}
-    except (OSError, ValueError):  # whoever listens there may be somebody else
+    except (OSError, ValueError, HTTPException):  # whoever listens there may be somebody else
         return None
     return NodeMetrics(status == 200, said.strip(), families)
 
@@ -63,7 +66,7 @@ def fetch(http: Http) -> NodeMetrics | None:
 def _get(http: Http, path: str) -> tuple[int, str]:
     try:
         url = f"http://{place_of(http)}/{path}"
-        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+        with _DIRECTLY.open(url, timeout=PATIENCE_S) as answer:
             return answer.status, answer.read(LONGEST).decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
         return error.code, error.read(LONGEST).decode("utf-8", "replace")

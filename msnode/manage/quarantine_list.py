@@ -1,7 +1,7 @@
 """Files that were kept aside, why, and what came of them afterwards."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,10 +65,11 @@ class QuarantineFiles:
         """Some of them."""
         return list(itertools.islice(self._every(), MOST))
 
-    def find(self, token: str) -> KeptAside | None:
-        """That a token stands for; None where it is gone."""
-        path = next((path for path in self._paths() if self._token(path) == token), None)
-        return None if path is None else self._told(path)
+    def found(self, tokens: Collection[str]) -> Iterator[KeptAside]:
+        """Those that tokens stand for, but for what is gone; one look at the folder for all."""
+        for path in [path for path in self._paths() if self._token(path) in tokens]:
+            if (told := self._told(path)) is not None:
+                yield told
 
     def delete(self, kept: KeptAside) -> None:
         """Delete one, durably."""

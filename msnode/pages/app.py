@@ -32,6 +32,7 @@ def create_app(site: Site) -> FastAPI:
     app.state.site = site
     app.state.ending = asyncio.Event()  # told to stop: what would go on for hours ends
     app.state.attempts = Attempts()
+    app.state.check_slots = login.check_slots()
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", Shipped(), "static")

@@ -31,7 +31,8 @@ IDLE_S = 15
 GRACE_S = 3
 """At a stop, for answers under way."""
 MAX_CONNECTIONS = 256
-"""At once; of more, the one that was there longest goes: answers take milliseconds."""
+"""At once; of more, the one silent for longest goes, first of those that have nothing under way:
+answers take milliseconds, and uploads are not silent for long."""
 RENEW_TICKS = 600
 """Ticks of a tenth of a second between looks whether there is a new certificate."""
 
@@ -42,11 +43,21 @@ class Impatient(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
         super().connection_made(transport)
-        self.since = self.loop.time()
+        self.heard_at = self.loop.time()
         if len(self.connections) > MAX_CONNECTIONS:
             others = [one for one in self.connections if isinstance(one, Impatient)]
-            min(others, key=lambda one: one.since).transport.abort()
+            min(others, key=lambda one: (one.is_busy, one.heard_at)).transport.abort()
         self.loop.call_later(HEADERS_S, self._cut_if_silent)
+
+    def data_received(self, data: bytes) -> None:
+        """Note when."""
+        self.heard_at = self.loop.time()
+        super().data_received(data)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request came that has not been answered in full."""
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _cut_if_silent(self) -> None:
         if self.cycle is None and not self.transport.is_closing():

@@ -62,6 +62,21 @@ Text: TypeAlias = str | Sentence
 """A sentence, or words that stand as they are."""
 
 
+def listed(texts: Sequence[Text]) -> Text:
+    """Texts with commas between them.
+
+    Args:
+        texts: one at least.
+    """
+    first, *rest = texts
+    return Sentence("listed", first=first, rest=listed(rest)) if rest else first
+
+
+def joined(texts: Sequence[Text]) -> Text:
+    """Texts one after the other, with the separator of the language; "" for none."""
+    return Sentence("all_of", parts=texts) if texts else ""
+
+
 def to(text: Text, language: str) -> str:
     """A text in a language; words without a code stay as they are."""
     return words(text.code, language, **text.values) if isinstance(text, Sentence) else text

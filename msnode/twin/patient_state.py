@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from msnode.records.dicom_date import day_of
+from msnode.records.sentences import Sentence
 from msnode.twin.clinical.course import Contradiction, Course, Imaging, course
 from msnode.twin.clinical.events import Event, may_coincide
 from msnode.twin.clinical.relapse_count import count_relapses
@@ -39,7 +40,7 @@ class Facts:
     edss: float | None
     edss_day: date | None
     treatments: tuple[str, ...] | None
-    relapses: int | str
+    relapses: int | Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,11 @@ def _facts(found: Course) -> Facts:
     )
 
 
-def _relapses(found: Course) -> int | str:
+def _relapses(found: Course) -> int | Sentence:
     """How many relapses are on record."""
     count = count_relapses(found, date.min + YEAR, date.max - YEAR)
-    return count.low if count.low == count.high else f"{count.low} to {count.high}"
+    low, high = count.low, count.high
+    return low if low == high else Sentence("range", low=low, high=high)
 
 
 def _latest(found: Course, kind: str) -> Event | None:

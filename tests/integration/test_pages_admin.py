@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import yaml
 from msnode import metrics
 from msnode.config import Http
 from msnode.manage.checking import check
+from msnode.manage.quarantine_list import KeptAside, QuarantineFiles
 from msnode.pages.access import sessions
 from msnode.pages.admin import live_streams, node_page
 from msnode.pages.admin.admin_services import Services
@@ -305,6 +306,34 @@ def test_quarantined_files_say_why_and_can_be_taken_in_or_deleted(site: Site) ->
     assert list(folder.iterdir()) == []
     assert audited(site, "anna", 'ParticipantObjectID="4711"', 'EventActionCode="U"')
     assert audited(site, "anna", f'"study {KEY}"', 'EventActionCode="D"')
+
+
+def test_a_file_that_somebody_else_deals_with_meanwhile_keeps_no_other_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(site, mr())
+    folder = site.config.data / "quarantine" / KEY
+    folder.mkdir()
+    (image,) = (site.config.data / "instances").glob("*/*.dcm")
+    for name in ("first.dcm", "second.dcm"):
+        (folder / name).write_bytes(image.read_bytes())
+    image.unlink()
+    found = QuarantineFiles.found
+
+    def late(self: QuarantineFiles, tokens: Collection[str]) -> Iterator[KeptAside]:
+        kept = list(found(self, tokens))
+        (folder / "first.dcm").unlink()
+        yield from kept
+
+    monkeypatch.setattr(QuarantineFiles, "found", late)
+    tokens = [uid_hash(f"{KEY}/{name}.dcm") for name in ("first", "second")]
+    with as_visitor(site, "administrator", account="anna") as client:
+        form = {"file": tokens, "confirmed": "true"}
+        taken = client.post("/quarantine/take", data=form)
+    assert taken.headers["location"] == "/quarantine?did=taken"
+    assert image.exists()
+    assert list(folder.iterdir()) == []
+    assert audited(site, "anna", 'EventActionCode="U"')
 
 
 def test_refused_messages_say_what_is_wrong_and_are_deleted(site: Site) -> None:

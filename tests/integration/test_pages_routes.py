@@ -15,6 +15,7 @@ from msnode.pages.access import sessions
 from msnode.pages.app import create_app
 from msnode.pages.frame.headers import HEADERS
 from msnode.pages.frame.site import Site
+from tests import clinic_results
 from tests.pages_site import as_visitor, served, site_in, visiting
 
 OPEN = {"/login", "/healthz", "/language", "/oidc", "/oidc/back", "/open"}
@@ -22,12 +23,16 @@ OPEN = {"/login", "/healthz", "/language", "/oidc", "/oidc/back", "/open"}
 EVERYBODYS = {"/", "/logout"}
 """For whoever is logged in."""
 STUDY = "0123456789abcdef"
+KEPT = "6dadc91b850d6b88"
+"""Of which there is a result with images."""
 ROLES: tuple[Role, ...] = ("viewer", "clinician", "administrator")
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site_in(tmp_path_factory.mktemp("site"), {"links": {"secret": "0" * 16}}) as site:
+    folder = tmp_path_factory.mktemp("site")
+    with site_in(folder, {"links": {"secret": "0" * 16}}) as site:
+        assert clinic_results.keep_result(site, clinic_results.compared(folder)) == KEPT
         yield site
 
 
@@ -88,10 +93,23 @@ def url(site: Site) -> Iterator[str]:
         yield url
 
 
+THERE: dict[str, dict[str, Any]] = {
+    "study_key": {"enum": [KEPT, STUDY]},
+    "key": {"enum": [KEPT, STUDY]},
+    "generation": {"enum": [1, 2]},
+}
+"""What a parameter must be to find something; what is no key at all is refused by its pattern."""
+
+
 def document() -> dict[str, Any]:
     """Every route with its parameters, as FastAPI knows them."""
     with TemporaryDirectory() as folder, site_in(Path(folder)) as site:
-        return create_app(site).openapi()
+        told = create_app(site).openapi()
+    for path in told["paths"].values():
+        for operation in path.values():
+            for one in operation.get("parameters", ()):
+                one["schema"] |= THERE.get(one["name"], {})
+    return told
 
 
 schema = schemathesis.openapi.from_dict(document())

@@ -4,20 +4,36 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from msnode.manage.event_entry import enter
 from msnode.manage.patient_record import record_under
+from msnode.manage.patient_view import view_of
 from msnode.pages.clinic import patient_page
 from msnode.pages.frame.site import Site
 from msnode.records.results import Report
+from msnode.records.sentences import Text, to
 from msnode.store.patients import patient_key
+from msnode.twin.rules.rule_result import RuleResult
 from tests import clinic_results
 from tests.clinic_results import JANE, Patient, keep_result
 from tests.pages_site import as_visitor, site_in
 
 EDSS = {"kind": "edss", "date": "2024-02-01", "value": "2.5", "detail": "", "note": "clinic"}
+TOLD = (
+    EDSS,
+    EDSS | {"date": "2023-01-15", "value": "1"},
+    {"kind": "relapse", "date": "2023-05"},
+    {"kind": "relapse_review", "date": "2024-01-20", "value": "2023-01-01"},
+    {"kind": "onset", "date": "2015-03-01"},
+    {"kind": "birth_year", "value": "1980"},
+    {"kind": "sex", "value": "F"},
+    {"kind": "sex", "value": "M"},
+    {"kind": "treatment_begun", "date": "2022", "value": "interferon"},
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +81,29 @@ def test_the_page_has_scans_facts_expectation_and_rules(site: Site, key: str) ->
     trail = "".join(one.read_text() for one in (site.config.data / "audit").glob("*"))
     assert "eva" in trail
     assert "P-17" in trail
+
+
+def test_the_page_says_all_of_the_twin_in_the_readers_language(site: Site, key: str) -> None:
+    patient = patient_key(site.secret, JANE.patient_id, "")
+    for event in TOLD:
+        assert enter(site.database, patient, event, "eva") == ()
+    view = view_of(site.database, site.config, patient, date.today())
+    with as_visitor(site, "viewer") as client:
+        page = client.get(f"/patients/{key}", headers={"accept-language": "de"}).text
+    page = html.unescape(page)
+    said = [text for one in view.state.rules for text in texts(one)]
+    said += [one.why for one in view.state.contradictions]
+    said += [one.label for one in view.courses]
+    assert len(said) >= 3 * len(view.state.rules) + 3
+    for text in said:
+        assert to(text, "de") in page
+        assert " " not in text or text not in page.replace(to(text, "de"), ""), text
+
+
+def texts(one: RuleResult) -> list[Text]:
+    """What is shown of a rule, but its source."""
+    told = one.missing if one.value is None else (one.words,)
+    return [one.rule.name, one.rule.definition, *told]
 
 
 def test_an_event_is_entered_corrected_and_withdrawn_and_nothing_is_lost(
@@ -117,6 +156,30 @@ def test_what_a_file_could_not_say_cannot_be_entered(
         assert 'class="wrong"' in answer.text
         value = html.escape(told["value"])
         assert f'value="{value}"' in answer.text, "nothing that was typed is lost"
+
+
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"value": "0.5"}, "Wert: einen solchen EDSS gibt es nicht: 0 oder 1.0 bis 10.0"),
+        ({"date": "2024-02-30"}, "Datum: diesen Tag gibt es nicht"),
+        ({"date": "1979-01-01"}, "Datum: liegt vor der Geburt des Patienten"),
+        ({"detail": "pyramidal=9"}, "Einzelheit: pyramidal hat die Grade 0 bis 6"),
+        ({"note": "\x00"}, "Notiz: enthält Steuerzeichen"),
+    ],
+)
+def test_what_is_wrong_with_an_event_is_said_in_the_readers_language(
+    site: Site, key: str, told: dict[str, str], says: str
+) -> None:
+    born = {"kind": "birth_year", "value": "1980"}
+    assert enter(site.database, patient_key(site.secret, JANE.patient_id, ""), born, "eva") == ()
+    german = {"accept-language": "de"}
+    with as_visitor(site, "clinician") as client:
+        answer = client.post(f"/patients/{key}/events", data=EDSS | told, headers=german)
+    assert answer.status_code == 422
+    title, wrong = re.findall('<p class="wrong">(.*?)</p>', answer.text)
+    assert title.startswith("<strong>")
+    assert wrong.startswith(says)
 
 
 def test_who_may_not_sees_and_enters_nothing(site: Site, key: str, made: Report) -> None:

@@ -5,11 +5,11 @@ import hmac
 from fastapi import Request
 from starlette.datastructures import FormData
 
+from msnode.pages.frame.bodies import FORMS
 from msnode.pages.frame.problems import Forged
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 HEADER, FIELD = "x-csrf-token", "csrf"
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 async def refuse_forged(request: Request, token: str) -> None:

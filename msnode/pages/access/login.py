@@ -1,8 +1,11 @@
 """Logging in and out."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Form, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
@@ -18,6 +21,13 @@ from msnode.pages.frame.rendering import render
 from msnode.pages.frame.site import AnySite, Site
 
 router = APIRouter()
+CHECKED_AT_ONCE = 2
+"""Passwords; each takes 64 MiB and a processor, and anybody may have one checked."""
+
+
+def check_slots() -> CapacityLimiter:
+    """Of an application: who comes meanwhile waits, and keeps no thread of others waiting."""
+    return CapacityLimiter(CHECKED_AT_ONCE)
 
 
 def own_path(path: str) -> str:
@@ -48,7 +58,8 @@ async def log_in(
     name, address = account.strip().lower(), address_of(request)
     attempts: Attempts = request.app.state.attempts
     attempts.check(name, address)
-    found = await run_in_threadpool(_known, site, name, password, code)
+    check = partial(_known, site, name, password, code)
+    found = await run_sync(check, limiter=request.app.state.check_slots)
     site.trail.authenticated(name, address, succeeded=found is not None)
     if found is None:
         attempts.failed(name, address)

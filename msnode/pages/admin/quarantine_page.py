@@ -1,6 +1,5 @@
 """What was kept aside: files, and HL7 v2 messages that could not be used."""
 
-from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -59,7 +58,7 @@ def delete(
         return _back("nothing")
     if not confirmed:
         return _ask(request, "confirm_delete_files", "file", file)
-    for kept in _found(site, file):
+    for kept in _files(site).found(set(file)):
         _audit(site, visitor, kept, Access.DELETED)
         _files(site).delete(kept)
     return _back("deleted")
@@ -80,9 +79,11 @@ def take_in(
     if not confirmed:
         return _ask(request, "confirm_take", "file", file)
     problems = []
-    for kept in _found(site, file):
-        if problem := _taken(services, kept):
+    for kept in _files(site).found(set(file)):
+        problem = _taken(services, kept)
+        if problem:
             problems.append(f"{kept.path.name}: {problem}")
+        if problem != "":
             continue
         _audit(site, visitor, kept, Access.UPDATED)
         _files(site).delete(kept)
@@ -116,20 +117,16 @@ def _files(site: Site) -> QuarantineFiles:
     return QuarantineFiles(site.database, site.config.data, site.secret)
 
 
-def _found(site: Site, tokens: list[str]) -> Iterator[KeptAside]:
-    for token in dict.fromkeys(tokens):
-        if (kept := _files(site).find(token)) is not None:
-            yield kept
-
-
-def _taken(services: Services, kept: KeptAside) -> str:
-    """Why a file is refused again; "" where it is in the inbox now."""
+def _taken(services: Services, kept: KeptAside) -> str | None:
+    """Why a file is refused again; "" where it is in the inbox now, None where it was gone."""
     part = services.uploads.part(kept.caller)
     try:
         with kept.path.open("rb") as file:
             while chunk := file.read(CHUNK):
                 part.write(memoryview(chunk))
         stored = part.finish()
+    except FileNotFoundError:  # somebody else was quicker
+        return None
     finally:
         part.close()
     return "" if stored.outcome in HERE else stored.comment or stored.outcome

@@ -12,9 +12,9 @@ from msnode.manage.study_result import StudyResult
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Clinician
 from msnode.pages.clinic.image_stack import ImageStack
-from msnode.pages.clinic.patient_words import WORDS, plain
 from msnode.pages.clinic.result_page import found_result, page_values, stack_or_none
 from msnode.pages.clinic.shown_patients import Generation, StudyKey, WithPatients, change
+from msnode.pages.frame.header_values import plain
 from msnode.pages.frame.problems import ImagesGone, PageProblem
 from msnode.pages.frame.rendering import fragment
 from msnode.pages.frame.site import AnySite, Site
@@ -157,6 +157,6 @@ def _after(request: Request, site: Site, study_key: str, generation: int) -> Res
     found = found_result(site, study_key, generation)
     if FRAGMENT in request.headers:
         values = page_values(request, site, found)
-        return HTMLResponse(fragment(request, "clinic/reading.html", **values, **WORDS))
+        return HTMLResponse(fragment(request, "clinic/reading.html", **values))
     newer = "" if found.newest == generation else f"?generation={generation}"
     return RedirectResponse(f"/results/{study_key}{newer}", HTTPStatus.SEE_OTHER)

@@ -15,9 +15,9 @@ from msnode.manage.similar_patients import similar_to
 from msnode.manage.study_result import StudyResult
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Clinician, Viewer, Visitor
-from msnode.pages.clinic.patient_words import WORDS, typed_day, typed_number
 from msnode.pages.clinic.result_page import found_result
 from msnode.pages.clinic.shown_patients import StudyKey, WithPatients, change, see
+from msnode.pages.frame.header_values import typed_day, typed_number
 from msnode.pages.frame.page_words import language_of
 from msnode.pages.frame.problems import NotFound, PageProblem, TooMany
 from msnode.pages.frame.rendering import fragment, render
@@ -165,7 +165,7 @@ def _page(
     return render(
         request, "clinic/patient.html", status=status, found=found, view=view, kinds=KINDS,
         entered=entered, cells=blank | cells, blank=blank, flaws=flaws,
-        has_course=_has_course(view), **WORDS,
+        has_course=_has_course(view),
     )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from msnode.manage.study_result import StudyResult, result_of
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Viewer
 from msnode.pages.clinic.image_stack import ImageStack, ImageStacks, Which
-from msnode.pages.clinic.patient_words import WORDS
 from msnode.pages.clinic.result_words import (
     earlier_line,
     feedback_line,
@@ -43,7 +42,7 @@ def result(
     may_see(visitor, study_key)
     found = found_result(site, study_key, generation)
     see(site, visitor, study_key, found.label.patient_id)
-    return render(request, "clinic/result.html", **page_values(request, site, found), **WORDS)
+    return render(request, "clinic/result.html", **page_values(request, site, found))
 
 
 @router.get("/{study_key}/newest")

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from msnode.audit.messages import Access
 from msnode.manage.reading_list import ReadingPage, Shown, reading_page
 from msnode.pages.access.visitor import Viewer, Visitor
-from msnode.pages.clinic.patient_words import WORDS, plain
 from msnode.pages.clinic.shown_patients import WithPatients
+from msnode.pages.frame.header_values import plain
 from msnode.pages.frame.problems import NotFound
 from msnode.pages.frame.rendering import render
 from msnode.pages.frame.site import AnySite, Site
@@ -47,7 +47,7 @@ def _page(
     with for_reading(site.database).connect() as connection:
         found = reading_page(connection, show, page, wanted)
     _audit(site, visitor, found)
-    return render(request, "clinic/worklist.html", found=found, show=show, wanted=wanted, **WORDS)
+    return render(request, "clinic/worklist.html", found=found, show=show, wanted=wanted)
 
 
 def _audit(site: Site, visitor: Visitor, found: ReadingPage) -> None:

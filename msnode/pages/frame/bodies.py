@@ -11,8 +11,9 @@ from msnode.pages.frame.problems import PageProblem
 
 FORM_BYTES = 1 << 20
 FORM_S = 30.0
-UPLOADS = "/upload"
-"""What lies below has bounds of its own."""
+UPLOADS = "/upload/"
+"""What lies below has bounds of its own, but for forms: they are read before they are refused."""
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 class TooSlow(PageProblem):
@@ -34,12 +35,18 @@ class BoundedBodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http" or scope["path"].startswith(UPLOADS):
+        if scope["type"] != "http" or _has_own_bounds(scope):
             await self._app(scope, receive, send)
         elif (refusal := _refusal(Headers(scope=scope))) is not None:
             await PlainTextResponse(refusal.phrase, refusal)(scope, receive, send)
         else:
             await self._app(scope, _hurried(receive), send)
+
+
+def _has_own_bounds(scope: Scope) -> bool:
+    """Whether a request is an upload."""
+    kind = Headers(scope=scope).get("content-type", "").lower()
+    return scope["path"].startswith(UPLOADS) and not kind.startswith(FORMS)
 
 
 def _refusal(headers: Headers) -> HTTPStatus | None:

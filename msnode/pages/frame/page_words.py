@@ -1,6 +1,7 @@
 """The words of the pages in five languages, beside those of the results (`records.sentences`)."""
 
 import tomllib
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -56,9 +57,13 @@ class PageWords:
         filled = {name: sentences.shown(value, self.language) for name, value in values.items()}
         return page_phrases(self.language)[code].format(**filled)
 
-    def text(self, text: Text) -> str:
-        """A sentence of a result."""
-        return sentences.to(text, self.language)
+    def text(self, text: Text | float) -> str:
+        """A sentence of a result, or a number."""
+        return format(sentences.shown(text, self.language))
+
+    def texts(self, texts: Sequence[Text]) -> str:
+        """Several, one after the other."""
+        return self.text(sentences.joined(texts))
 
     def number(self, value: float, digits: int = 1) -> str:
         """With the decimal sign of the language."""

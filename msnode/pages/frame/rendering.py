@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.responses import HTMLResponse
 
 from msnode import __version__
+from msnode.pages.frame.header_values import iso_day, person_name
 from msnode.pages.frame.page_words import PageWords, language_of
 from msnode.pages.frame.site import site_of
 
@@ -26,7 +27,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["version"] = __version__
+    made.globals |= {"version": __version__, "person_name": person_name, "iso_day": iso_day}
     return made
 
 
@@ -34,7 +35,8 @@ def fragment(request: Request, name: str, **values: Any) -> str:
     """A template filled.
 
     Every template gets: ``t`` (the words of the reader's language), ``site``, ``visitor`` (None
-    where nobody is logged in), ``path`` of the request, and ``version``.
+    where nobody is logged in), ``path`` of the request, ``version``, and what shows names and days
+    of DICOM: ``person_name``, ``iso_day``.
     """
     site = site_of(request)
     words = PageWords(language_of(request, site.config.report.language))
@@ -46,5 +48,6 @@ def fragment(request: Request, name: str, **values: Any) -> str:
 def render(
     request: Request, name: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any
 ) -> HTMLResponse:
-    """A page; see `fragment`."""
-    return HTMLResponse(fragment(request, name, status=status, **values), status)
+    """A page; see `fragment`. A name of a file that is no UTF-8 must not hide the rest."""
+    shown = fragment(request, name, status=status, **values)
+    return HTMLResponse(shown.encode("utf-8", "replace"), status)

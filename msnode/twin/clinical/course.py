@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from msnode.records.lesions import Region
-from msnode.twin.clinical.events import Event, Sifted, order, sift
+from msnode.records.sentences import Sentence
+from msnode.twin.clinical.events import Event, Sifted, kind_words, order, sift
 
 RELAPSES_APART = timedelta(days=30)
 """What begins sooner after the begin of a relapse is of the same one (McDonald et al., Ann Neurol
@@ -59,7 +60,7 @@ class Contradiction:
     """
 
     kind: str
-    why: str
+    why: Sentence
     events: tuple[str, ...]
 
 
@@ -96,7 +97,7 @@ class Course:
         """The events of some kinds."""
         return tuple(event for event in self.events if event.kind in kinds)
 
-    def contradicted(self, *kinds: str) -> tuple[str, ...]:
+    def contradicted(self, *kinds: str) -> tuple[Sentence, ...]:
         """Why events of these kinds cannot be used; nothing where they can."""
         return tuple(c.why for c in self.contradictions if c.kind in kinds)
 
@@ -172,14 +173,14 @@ def _contradictions(
     for kind in ONCE:
         mine = [event for event in valid if event.kind == kind]
         if len({event.value for event in mine}) > 1 or not _common(mine):
-            yield _told(kind, f"{kind} is on record in two ways", mine)
+            yield _told(kind, Sentence("against_two_ways", kind=kind_words(kind)), mine)
     for kind in ONCE_A_DAY:
         yield from _on_one_day([event for event in valid if event.kind == kind])
     yield from _of_one_name(valid)
     yield from _before_birth(valid)
     yield from _before_onset(valid)
     for kind in sorted({event.kind for event in circular}):
-        yield _told(kind, "corrections replace each other in a circle", circular)
+        yield _told(kind, Sentence("against_circle"), circular)
 
 
 def _common(events: list[Event]) -> bool:
@@ -188,7 +189,7 @@ def _common(events: list[Event]) -> bool:
     return not spans or max(s[0] for s in spans) <= min(s[1] for s in spans)
 
 
-def _told(kind: str, why: str, events: Iterable[Event]) -> Contradiction:
+def _told(kind: str, why: Sentence, events: Iterable[Event]) -> Contradiction:
     return Contradiction(kind, why, tuple(e.identity for e in sorted(events, key=order)))
 
 
@@ -198,7 +199,9 @@ def _on_one_day(events: list[Event]) -> Iterator[Contradiction]:
     for day in sorted({event.day for event in whole if event.day}):
         mine = [event for event in whole if event.day == day]
         if len({event.value for event in mine}) > 1:
-            yield _told(mine[0].kind, f"two values of {mine[0].kind} on {day}", mine)
+            kind = mine[0].kind
+            why = Sentence("against_two_values", kind=kind_words(kind), day=str(day))
+            yield _told(kind, why, mine)
 
 
 def _of_one_name(events: tuple[Event, ...]) -> Iterator[Contradiction]:
@@ -207,7 +210,7 @@ def _of_one_name(events: tuple[Event, ...]) -> Iterator[Contradiction]:
         mine = [event for event in events if event.identifier == name]
         if len(mine) > 1:
             for kind in sorted({event.kind for event in mine}):
-                yield _told(kind, f"two events have one identifier ({kind})", mine)
+                yield _told(kind, Sentence("against_identifier", kind=kind_words(kind)), mine)
 
 
 def _unclear(events: list[Event]) -> Iterator[Contradiction]:
@@ -220,7 +223,7 @@ def _unclear(events: list[Event]) -> Iterator[Contradiction]:
         mine = [e for e in events if e.identifier == name and e.identity not in settled]
         if len(mine) > 1:
             for kind in sorted({event.kind for event in mine}):
-                yield _told(kind, f"a correction names two events at once ({kind})", mine)
+                yield _told(kind, Sentence("against_names_two", kind=kind_words(kind)), mine)
 
 
 def _before_birth(events: tuple[Event, ...]) -> Iterator[Contradiction]:
@@ -230,7 +233,7 @@ def _before_birth(events: tuple[Event, ...]) -> Iterator[Contradiction]:
         return
     for event in events:
         if event.day and event.kind != "birth_year" and event.span[1].year < int(births[0].value):
-            why = f"{event.kind} of {event.when} is before the year of birth"
+            why = Sentence("against_birth", kind=kind_words(event.kind), when=event.when)
             for kind in (event.kind, "birth_year"):
                 yield _told(kind, why, [event, *births])
 
@@ -244,5 +247,7 @@ def _before_onset(events: tuple[Event, ...]) -> Iterator[Contradiction]:
         )
         for onset in onsets if symptomatic else ():
             if event.day and event.span[1] < onset.span[0]:
-                why = f"{event.kind} of {event.when} is before the onset of {onset.when}"
+                why = Sentence(
+                    "against_onset", kind=kind_words(event.kind), when=event.when, onset=onset.when
+                )
                 yield _told("onset", why, [event, onset])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from msnode.errors import Refused
+from msnode.records.sentences import Sentence, Text
 from msnode.twin.clinical.event_kinds import FIRST_YEAR, KINDS, Kind, Spell, day, partial_day
 from msnode.twin.clinical.events import Event
 
@@ -38,7 +39,7 @@ class Flaw:
     """
 
     column: str
-    fix: str
+    fix: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +152,19 @@ def row_of(line: int, cells: dict[str, str], key_of: KeyOf, today: date) -> Row 
     ]
     event = _event(cells, today, flaws) if not flaws else None
     if not cells["patient"]:
-        flaws.append(Flaw("patient", "give the PatientID (0010,0020)"))
+        flaws.append(Flaw("patient", Sentence("fix_patient")))
     if event is None or flaws:
         return RefusedRow(line, tuple(flaws))
     return Row(line, key_of(cells["patient"], cells["issuer"]), event)
 
 
-def unfit(column: str, cell: str) -> str | None:
+def unfit(column: str, cell: str) -> Sentence | None:
     """What is wrong with a cell, whatever its meaning; None where nothing is."""
     longest = LONGEST.get(column, LONGEST_NAME)
     if len(cell) > longest:
-        return f"at most {longest} characters are kept"
+        return Sentence("fix_length", longest=longest)
     if UNREADABLE.search(cell):
-        return "it has control characters, or is not UTF-8: save the file as UTF-8"
+        return Sentence("fix_characters")
     return None
 
 
@@ -171,7 +172,7 @@ def _event(cells: dict[str, str], today: date, flaws: list[Flaw]) -> Event | Non
     """What a row says; None, or more flaws, where that cannot be."""
     kind = KINDS.get(cells["kind"].casefold())
     if kind is None:
-        flaws.append(Flaw("kind", f"there is no such kind: give one of {', '.join(KINDS)}"))
+        flaws.append(Flaw("kind", Sentence("fix_kind", kinds=", ".join(KINDS))))
         return None
     first, last = _days(cells["date"], kind, today, flaws)
     event = Event(
@@ -193,8 +194,14 @@ def _spelled(spell: Spell, column: str, cells: dict[str, str], flaws: list[Flaw]
     try:
         return spell(cells[column])
     except ValueError as error:
-        flaws.append(Flaw(column, str(error)))
+        flaws.append(Flaw(column, _fix(error)))
         return ""
+
+
+def _fix(error: ValueError) -> Text:
+    """What a `Spell` said; as the text of the error it would be English alone."""
+    fix: Text = error.args[0]
+    return fix
 
 
 def _days(text: str, kind: Kind, today: date, flaws: list[Flaw]) -> tuple[date | None, date | None]:
@@ -203,28 +210,28 @@ def _days(text: str, kind: Kind, today: date, flaws: list[Flaw]) -> tuple[date |
     try:
         found, last = partial_day(text) if kind.partial else (day(text), None)
     except ValueError as error:
-        flaws.append(Flaw("date", str(error)))
+        flaws.append(Flaw("date", _fix(error)))
         return None, None
     if found > today:
-        flaws.append(Flaw("date", "it is in the future: give the day on which it was so"))
+        flaws.append(Flaw("date", Sentence("fix_future")))
     elif found.year < FIRST_YEAR:
-        flaws.append(Flaw("date", f"it is before {FIRST_YEAR}"))
+        flaws.append(Flaw("date", Sentence("fix_before", year=FIRST_YEAR)))
     return found, last
 
 
 def _together(event: Event, kind: Kind) -> Iterator[Flaw]:
     """What is wrong with cells beside each other."""
     if event.unit != kind.unit:
-        fix = f"give {kind.unit}" if kind.unit else "this kind has no unit: leave it empty"
+        fix = Sentence("fix_unit", unit=kind.unit) if kind.unit else Sentence("fix_no_unit")
         yield Flaw("unit", fix)
     if event.detail and kind.detail is None:
-        yield Flaw("detail", "this kind has no detail: leave it empty, or use note")
+        yield Flaw("detail", Sentence("fix_no_detail"))
     if event.kind == "withdrawn" and not event.replaces:
-        yield Flaw("replaces", "name the event that is withdrawn: its identity or identifier")
+        yield Flaw("replaces", Sentence("fix_withdrawn"))
     if event.replaces and event.replaces == event.identifier:
-        yield Flaw("identifier", "a correction has one of its own, or none")
+        yield Flaw("identifier", Sentence("fix_own_identifier"))
     if event.kind == "relapse_review" and event.day and event.value > event.day.isoformat():
-        yield Flaw("value", "the relapses are known from this day on; it is no later than date")
+        yield Flaw("value", Sentence("fix_review"))
 
 
 def cells_of(event: Event, patient: str, issuer: str) -> dict[str, str]:

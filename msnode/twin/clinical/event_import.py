@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from msnode.errors import TryLater
+from msnode.records.sentences import Sentence
 from msnode.store.database import is_away
 from msnode.store.merges import merge, was_undone
 from msnode.store.patients import ID_DIGITS, are_one, is_ambiguous, patient_key
@@ -241,9 +242,9 @@ def _mergeable(connection: sa.Connection, batch: Iterable[Read]) -> Iterator[Rea
     for one in batch:
         keys = (one.old_key, one.into_key) if isinstance(one, MergeRow) else ()
         if any(is_ambiguous(connection, key) for key in keys):
-            yield RefusedRow(one.line, (Flaw("", "an ID is known from several issuers: name it"),))
+            yield RefusedRow(one.line, (Flaw("", Sentence("fix_issuers")),))
         elif keys and was_undone(connection, *keys):
-            fix = "somebody took this merge back: if it is right, use msnode twin merge"
+            fix = Sentence("fix_undone")
             yield RefusedRow(one.line, (Flaw("", fix),))
         else:
             yield one
@@ -262,7 +263,7 @@ def _after_birth(connection: sa.Connection, batch: Sequence[Read]) -> Iterator[R
             years[row.patient_key] = min(year, years.get(row.patient_key, year))
     for one in batch:
         if isinstance(one, Row) and _is_before_birth(one, years):
-            yield RefusedRow(one.line, (Flaw("date", "it is before the patient was born"),))
+            yield RefusedRow(one.line, (Flaw("date", Sentence("fix_birth")),))
         else:
             yield one
 

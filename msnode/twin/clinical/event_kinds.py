@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from msnode.records.sentences import Sentence
+
 FIRST_YEAR = 1900
 """Of birth: nobody who is examined today was born before."""
 T25FW_LIMIT_S = 180.0
@@ -25,7 +27,7 @@ Spell = Callable[[str], str]
 """Brings a value into its one spelling.
 
 Raises:
-    ValueError: it is none; the message says what one is, and quotes nothing.
+    ValueError: it is none; its argument, a `Sentence`, says what one is, and quotes nothing.
 """
 
 
@@ -53,14 +55,14 @@ class Kind:
 def nothing(text: str) -> str:
     """An empty value."""
     if text:
-        raise ValueError("this kind has no value: leave it empty")
+        raise ValueError(Sentence("fix_no_value"))
     return ""
 
 
 def name(text: str) -> str:
     """A name, such as a drug's."""
     if not text or len(text) > 200:
-        raise ValueError("give a name of 1 to 200 characters")
+        raise ValueError(Sentence("fix_name"))
     return text
 
 
@@ -70,16 +72,16 @@ def one_of(*choices: str) -> Spell:
 
     def spell(text: str) -> str:
         if text.casefold() not in by_fold:
-            raise ValueError(f"give one of {', '.join(choices)}")
+            raise ValueError(Sentence("fix_one_of", choices=", ".join(choices)))
         return by_fold[text.casefold()]
 
     return spell
 
 
-def _decimal(text: str, what: str) -> Decimal:
+def _decimal(text: str, fix: Sentence) -> Decimal:
     """A number in plain digits: no comma, no exponent, no sign."""
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text):
-        raise ValueError(f"give {what}, with a decimal point where it has a fraction")
+        raise ValueError(fix)
     return Decimal(text)
 
 
@@ -90,9 +92,9 @@ def _plain(number: Decimal) -> str:
 
 def edss(text: str) -> str:
     """0, or 1.0 to 10.0 in steps of 0.5 (Kurtzke, Neurology 1983); there is no 0.5."""
-    score = _decimal(text, "an EDSS")
+    score = _decimal(text, Sentence("fix_edss"))
     if score > 10 or score * 2 % 1 or score == Decimal("0.5"):
-        raise ValueError("there is no such EDSS: give 0, or 1.0 to 10.0 in steps of 0.5")
+        raise ValueError(Sentence("fix_no_such_edss"))
     return f"{score:.1f}"
 
 
@@ -100,9 +102,9 @@ def seconds(limit_s: float) -> Spell:
     """Seconds up to the end of the test."""
 
     def spell(text: str) -> str:
-        took = _decimal(text, "the seconds")
+        took = _decimal(text, Sentence("fix_the_seconds"))
         if not 0 < took <= limit_s:
-            raise ValueError(f"give seconds above 0, up to {limit_s:g}, at which the test ends")
+            raise ValueError(Sentence("fix_seconds", limit=limit_s))
         return _plain(took)
 
     return spell
@@ -110,23 +112,23 @@ def seconds(limit_s: float) -> Spell:
 
 def ratio(text: str) -> str:
     """A number above 0 without a unit."""
-    number = _decimal(text, "a number")
+    number = _decimal(text, Sentence("fix_number"))
     if number == 0:
-        raise ValueError("give a number above 0")
+        raise ValueError(Sentence("fix_above_zero"))
     return _plain(number)
 
 
 def count(text: str) -> str:
     """A whole number from 0."""
     if not re.fullmatch("[0-9]{1,4}", text):
-        raise ValueError("give a whole number from 0 to 9999")
+        raise ValueError(Sentence("fix_whole"))
     return str(int(text))
 
 
 def year(text: str) -> str:
     """A year of birth."""
     if not re.fullmatch("[0-9]{4}", text) or not FIRST_YEAR <= int(text) <= date.today().year:
-        raise ValueError(f"give a year from {FIRST_YEAR} to this one, in four digits")
+        raise ValueError(Sentence("fix_year", first=FIRST_YEAR))
     return text
 
 
@@ -134,14 +136,14 @@ def day(text: str) -> date:
     """A date, YYYY-MM-DD or YYYYMMDD.
 
     Raises:
-        ValueError: it is none; the message says what one is, and quotes nothing.
+        ValueError: it is none; see `Spell`.
     """
     if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{8}", text):
-        raise ValueError("give a date as YYYY-MM-DD")
+        raise ValueError(Sentence("fix_date"))
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ValueError("there is no such day: give a date as YYYY-MM-DD") from None
+        raise ValueError(Sentence("fix_no_such_day")) from None
 
 
 def partial_day(text: str) -> tuple[date, date | None]:
@@ -151,13 +153,13 @@ def partial_day(text: str) -> tuple[date, date | None]:
         The first day on which it may have been, and the last unless the day is known.
 
     Raises:
-        ValueError: it is none; the message says what one is, and quotes nothing.
+        ValueError: it is none; see `Spell`.
     """
     if not re.fullmatch("[0-9]{4}(-(0[1-9]|1[0-2]))?", text):
         return day(text), None
     first, last = days_of(text.replace("-", ""))
     if first is None:
-        raise ValueError("there is no such year")
+        raise ValueError(Sentence("fix_no_such_year"))
     return first, last
 
 
@@ -180,18 +182,18 @@ def systems(text: str) -> str:
     grades = {key.strip(): grade.strip() for key, grade in pairs}
     for key, grade in grades.items():
         if key not in SYSTEMS:
-            raise ValueError(f"functional systems are {', '.join(SYSTEMS)}: write pyramidal=2")
+            raise ValueError(Sentence("fix_systems", systems=", ".join(SYSTEMS)))
         if not re.fullmatch("[0-9]", grade) or int(grade) > SYSTEMS[key]:
-            raise ValueError(f"{key} has grades 0 to {SYSTEMS[key]}")
+            raise ValueError(Sentence("fix_grades", system=key, most=SYSTEMS[key]))
     if len(grades) != len(pairs):
-        raise ValueError("a functional system stands here twice")
+        raise ValueError(Sentence("fix_system_twice"))
     return ";".join(f"{key}={grade}" for key, grade in sorted(grades.items()))
 
 
 def hand(text: str) -> str:
     """Which hand: hand=dominant or hand=nondominant."""
     if text not in ("", "hand=dominant", "hand=nondominant"):
-        raise ValueError("give hand=dominant, hand=nondominant, or nothing")
+        raise ValueError(Sentence("fix_hand"))
     return text
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from msnode.records.sentences import Sentence
+
 IDENTITY_DIGITS = 32
 """Hex digits of `Event.identity`: 128 bits of SHA-256."""
 VERSION = "@"
@@ -111,6 +113,11 @@ class Recorded:
     patient_key: str
     event: Event
     provenance: Provenance
+
+
+def kind_words(kind: str) -> Sentence:
+    """A kind by its name in words; in English as the CSV has it."""
+    return Sentence(f"event_{kind}")
 
 
 def order(event: Event) -> tuple[str, str, str]:

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from msnode.records.sentences import Sentence
 from msnode.twin.clinical.course import RELAPSES_APART, Course
-from msnode.twin.clinical.events import Event
+from msnode.twin.clinical.events import Event, kind_words
 
 DAY = timedelta(days=1)
 
@@ -24,7 +25,7 @@ class RelapseCount:
     low: int
     high: int
     events: tuple[Event, ...]
-    missing: tuple[str, ...]
+    missing: tuple[Sentence, ...]
 
 
 def count_relapses(course: Course, after: date, until: date) -> RelapseCount:
@@ -50,9 +51,14 @@ def count_relapses(course: Course, after: date, until: date) -> RelapseCount:
     return RelapseCount(low, high, (*within, *vague), missing)
 
 
-def whole_date(event: Event) -> str:
+def whole_date(event: Event) -> Sentence:
     """What is missing, of a date that is known in part."""
-    return f"the whole date of the {event.kind} of {event.when}"
+    return Sentence("want_date", kind=kind_words(event.kind), when=event.when)
+
+
+def review_wanted(first: date, last: date) -> Sentence:
+    """What is missing, of a time in which there may be relapses that are not on record."""
+    return Sentence("want_review", first=str(first), last=str(last))
 
 
 def _free_before(course: Course, day: date) -> date:

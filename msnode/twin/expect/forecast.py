@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Generic, TypeVar
 
+from msnode.records.sentences import Text, joined
 from msnode.twin.clinical.course import Course
 from msnode.twin.expect import lesion_rate, line
 from msnode.twin.expect.lesion_rate import Rate
@@ -40,7 +41,7 @@ class Beliefs(Generic[Belief]):
     used: tuple[str, ...]
     since: float
     left_out: int = 0
-    missing: str = ""
+    missing: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def _edss(course: Course, changes: Sequence[date], priors: Priors, on: date) -> 
     return _lines(
         [(one.day, one.value) for one in scores], [one.event for one in scores], changes,
         priors.edss, priors.edss.error.value, priors.kept_at_change.value, on,
-        missing="; ".join(problems),
+        missing=joined(problems),
     )  # fmt: skip
 
 
@@ -152,7 +153,7 @@ def _lines(
     kept: float,
     on: date,
     left_out: int = 0,
-    missing: str = "",
+    missing: Text = "",
 ) -> Beliefs[Line]:
     """Of what grows along a line."""
     begun = line.start(prior, error, on)

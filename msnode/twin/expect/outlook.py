@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from scipy.special import pdtr
 
+from msnode.records.sentences import Sentence, Text
 from msnode.twin.expect import edss_scale
 from msnode.twin.expect.forecast import Belief, Beliefs, Forecast
 from msnode.twin.expect.lesion_rate import Rate, quantile
@@ -47,7 +48,7 @@ class Expectation:
     used: tuple[str, ...]
     years: float
     left_out: int
-    missing: str
+    missing: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class WhatIf:
         edss: points; the same in all courses, as the model does not link it to lesions.
     """
 
-    label: str
+    label: Sentence
     new_lesions: Band
     load: Band
     edss: Band
@@ -178,10 +179,10 @@ def what_if(told: Forecast, days: Iterable[date], rate: float | None = None) -> 
     )
 
 
-def _label(rate: float | None) -> str:
+def _label(rate: float | None) -> Sentence:
     if rate is None:
-        return "if activity goes on as it is believed to be"
-    return f"if there were {rate:g} new lesions a year" if rate else "if activity stopped"
+        return Sentence("if_as_believed")
+    return Sentence("if_rate", rate=float(rate)) if rate else Sentence("if_stopped")
 
 
 def _new_lesions(believed: Rate, rate: float | None, years: float) -> Interval:

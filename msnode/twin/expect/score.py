@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from msnode.records.sentences import Sentence, Text
 from msnode.twin.clinical.course import Course, Imaging, Measure
 from msnode.twin.expect import edss_scale
 from msnode.twin.expect.forecast import Belief
@@ -15,7 +16,7 @@ from msnode.twin.expect.prediction import Prediction, Three
 from msnode.twin.expect.scored_value import TINY, Told
 from msnode.twin.rules.activity import YEAR_DAYS
 
-QUANTITIES = ("new lesions", "load", "EDSS")
+QUANTITIES = (Sentence("quantity_new"), Sentence("quantity_load"), Sentence("quantity_edss"))
 A_YEAR = timedelta(days=365)
 """An EDSS so long after a study, at most, is what was expected there."""
 
@@ -61,7 +62,7 @@ class Summary:
         verdict: in words.
     """
 
-    quantity: str
+    quantity: Text
     number: int
     coverage: float | None
     twin: float | None
@@ -69,7 +70,7 @@ class Summary:
     number_last: int
     twin_there: float | None
     last: float | None
-    verdict: str
+    verdict: Sentence
 
 
 @dataclass(slots=True)
@@ -95,10 +96,10 @@ class Tally:
             self.twin_there += one.twin
             self.last += one.last
 
-    def summary(self, quantity: str) -> Summary:
+    def summary(self, quantity: Text) -> Summary:
         """The means, and what they say."""
         if not self.number:
-            nothing = "nothing to score yet"
+            nothing = Sentence("score_nothing")
             return Summary(quantity, 0, None, None, None, 0, None, None, nothing)
         here, there = self.number, self.number_last
         return Summary(
@@ -113,24 +114,27 @@ class Tally:
             verdict=self._verdict(),
         )
 
-    def _verdict(self) -> str:
+    def _verdict(self) -> Sentence:
         """Whether the model is worth more than what is naive."""
-        beside = [("the population mean", self.twin > self.population)]
+        beside = [(Sentence("score_mean"), self.twin > self.population)]
         if self.number_last:
-            beside.append(("the last value", self.twin_there > self.last))
+            beside.append((Sentence("score_last"), self.twin_there > self.last))
         worse = [name for name, is_better in beside if not is_better]
-        if worse:
-            return f"no better than {' and '.join(worse)} so far (n = {self.number})"
-        better = " and ".join(name for name, _ in beside)
-        return f"better than {better} so far (n = {self.number})"
+        code = "score_no_better" if worse else "score_better"
+        return Sentence(code, what=_both(worse or [name for name, _ in beside]), count=self.number)
 
 
 def summaries(found: Iterable[Scored]) -> tuple[Summary, ...]:
     """How right the predictions of each quantity were."""
-    tallies = {quantity: Tally() for quantity in QUANTITIES}
+    tallies: dict[str, Tally] = {quantity: Tally() for quantity in QUANTITIES}
     for one in found:
         tallies[one.quantity].add(one)
-    return tuple(tally.summary(quantity) for quantity, tally in tallies.items())
+    return tuple(tallies[quantity].summary(quantity) for quantity in QUANTITIES)
+
+
+def _both(names: Sequence[Sentence]) -> Sentence:
+    """One name, or two."""
+    return names[0] if len(names) == 1 else Sentence("both", first=names[0], second=names[1])
 
 
 def scored(predictions: Sequence[Prediction], course: Course) -> Iterator[Scored]:

@@ -1,13 +1,14 @@
 """Relapse rate, disease duration and NEDA-3."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from msnode.records.sentences import Sentence, Text, joined, listed
 from msnode.twin.clinical.course import Course
-from msnode.twin.clinical.relapse_count import DAY, count_relapses
+from msnode.twin.clinical.relapse_count import DAY, count_relapses, review_wanted
 from msnode.twin.rules.disability import worsenings
-from msnode.twin.rules.rule_result import Rule, RuleResult
+from msnode.twin.rules.rule_result import NO, YES, Rule, RuleResult
 
 YEAR_DAYS = 365.25
 LEAST_DAYS = 365
@@ -18,24 +19,16 @@ SAME_VISIT = timedelta(days=30)
 """A count of enhancing lesions so near to a scan is that of the scan."""
 
 RELAPSE_RATE = Rule(
-    "relapse rate",
-    "relapses a year, in the time of which all relapses are on record (relapse_review); what "
-    "begins less than 30 days after the begin of a relapse is of the same one. This program's "
-    "choice: it wants a year at least, as one relapse in a month is no rate of twelve a year",
-    "for what one relapse is: McDonald et al., Ann Neurol 2001;50:121",
+    Sentence("rule_relapse_rate"),
+    Sentence("rule_relapse_rate_is"),
+    Sentence("source_relapse", citation="McDonald et al., Ann Neurol 2001;50:121"),
 )
 DURATION = Rule(
-    "disease duration",
-    "years from the first symptom (onset) to the day asked for",
-    "none, plain arithmetic",
+    Sentence("rule_duration"), Sentence("rule_duration_is"), Sentence("source_arithmetic")
 )
 NEDA3 = Rule(
     "NEDA-3",
-    "no evidence of disease activity from the earlier to the later scan of the newest comparison: "
-    "no relapse; no EDSS worsening confirmed at 24 weeks with onset in that time; no new or "
-    "enlarging T2 lesion, no enhancing lesion. This program's choice: relapses are absent only "
-    "where a relapse_review covers the time; an EDSS is wanted within 90 days of each scan, and "
-    "a count of enhancing lesions within 30 days of the later one",
+    Sentence("rule_neda3_is"),
     "Giovannoni et al., Mult Scler Relat Disord 2015;4:329",
 )
 
@@ -47,7 +40,7 @@ def relapse_rate(course: Course) -> RuleResult:
     spans = course.reviewed()
     days = sum((last - first).days for first, last in spans)
     if days < LEAST_DAYS:
-        why = f"relapse_review of a year at least: all relapses of {days} days are on record"
+        why = Sentence("want_review_year", days=days)
         return RELAPSE_RATE.unknown([why], (e.identity for e in course.of("relapse_review")))
     counts = [count_relapses(course, first - DAY, last) for first, last in spans]
     inside = [event for count in counts for event in count.events]
@@ -56,7 +49,7 @@ def relapse_rate(course: Course) -> RuleResult:
     low, high = sum(count.low for count in counts), sum(count.high for count in counts)
     if low != high:
         return RELAPSE_RATE.unknown((why for count in counts for why in count.missing), used)
-    words = f"{low} in {years:.2f} years of which all are on record"
+    words = Sentence("found_rate", count=low, years=years)
     return RELAPSE_RATE.known(round(low / years, 3), words, used)
 
 
@@ -66,14 +59,16 @@ def disease_duration(course: Course, on: date) -> RuleResult:
     if problems := course.contradicted("onset"):
         return DURATION.unknown(problems)
     if not onsets:
-        return DURATION.unknown(["the day of onset"])
+        return DURATION.unknown([Sentence("want_onset")])
     if min(e.span[0] for e in onsets) > on:
-        return DURATION.unknown([f"a day after the onset; {on} is before"])
+        return DURATION.unknown([Sentence("want_later_day", day=str(on))])
     first, last = max(e.span[0] for e in onsets), min(e.span[1] for e in onsets)
     longest, shortest = (round((on - day).days / YEAR_DAYS, 1) for day in (first, min(last, on)))
-    value = longest if longest == shortest else f"{shortest} to {longest}"
-    since = f"since {first}" if first == last else f"since {first} to {last}"
-    return DURATION.known(value, since, (event.identity for event in onsets))
+    value = longest if longest == shortest else Sentence("range", low=shortest, high=longest)
+    day = str(first) if first == last else Sentence("range", low=str(first), high=str(last))
+    return DURATION.known(
+        value, Sentence("found_since", day=day), (event.identity for event in onsets)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +82,7 @@ class Part:
     """
 
     active: bool | None
-    words: str
+    words: Text
     inputs: tuple[str, ...]
 
 
@@ -97,7 +92,7 @@ def neda3(course: Course) -> RuleResult:
         return NEDA3.unknown(problems)
     compared = compared_studies(course)
     if not compared:
-        return NEDA3.unknown(["two scans of known date that the node has compared"])
+        return NEDA3.unknown([Sentence("want_compared")])
     newest = compared[-1]
     start, end = newest.prior, newest.day
     parts = (
@@ -107,12 +102,18 @@ def neda3(course: Course) -> RuleResult:
         _enhancing(course, start, end),
     )
     used = {newest.study_key, *(name for part in parts for name in part.inputs)}
-    period = f"{start} to {end}"
+    period = _period(start, end)
     if active := [part.words for part in parts if part.active]:
-        return NEDA3.known("no", f"{period}: {', '.join(active)}", used)
+        words = Sentence("in_period", period=period, what=listed(active))
+        return NEDA3.known(NO, words, used)
     if missing := [part.words for part in parts if part.active is None]:
         return NEDA3.unknown(missing, used)
-    return NEDA3.known("yes", f"{period}: no activity", used)
+    words = Sentence("in_period", period=period, what=Sentence("found_no_activity"))
+    return NEDA3.known(YES, words, used)
+
+
+def _period(first: date, last: date) -> Sentence:
+    return Sentence("period", first=str(first), last=str(last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +140,12 @@ def _relapses(course: Course, start: date, end: date) -> Part:
     found = count_relapses(course, start, end)
     used = tuple(event.identity for event in (*found.events, *course.of("relapse_review")))
     if found.low:
-        return Part(True, "relapse(s)", used)
+        return Part(True, Sentence("found_relapses"), used)
     if not course.is_reviewed(start, end):
-        return Part(None, f"a relapse_review from {start} to {end}", used)
+        return Part(None, review_wanted(start, end), used)
     if found.high:
-        return Part(None, "; ".join(found.missing), used)
-    return Part(False, "no relapse", used)
+        return Part(None, joined(found.missing), used)
+    return Part(False, Sentence("found_no_relapse"), used)
 
 
 def _worsening(course: Course, start: date, end: date) -> Part:
@@ -152,23 +153,30 @@ def _worsening(course: Course, start: date, end: date) -> Part:
     used = tuple(score.event for score in scores)
     found = worsenings(scores, 24)
     if any(start < one.onset <= end for one in found.confirmed):
-        return Part(True, "confirmed EDSS worsening", used)
+        return Part(True, Sentence("found_worsening"), used)
     days = [score.day for score in scores]
     far = [scan for scan in (start, end) if not _near(scan, days, NEAR)]
     if far:
-        return Part(None, f"an EDSS within 90 days of {' and of '.join(map(str, far))}", used)
+        return Part(None, _edss_near(far), used)
     if found.pending and found.pending <= end:
-        return Part(None, f"an EDSS at least 24 weeks after {found.pending}", used)
-    return Part(False, "no confirmed EDSS worsening", used)
+        return Part(None, Sentence("want_edss_24", day=str(found.pending)), used)
+    return Part(False, Sentence("found_no_edss_worsening"), used)
+
+
+def _edss_near(scans: Sequence[date]) -> Sentence:
+    if len(scans) == 1:
+        return Sentence("want_edss_near", day=str(scans[0]))
+    return Sentence("want_edss_near_both", first=str(scans[0]), second=str(scans[1]))
 
 
 def _lesions(newest: Compared) -> Part:
     used = (newest.study_key,)
     if newest.new or newest.enlarging:
-        return Part(True, f"{newest.new} new, {newest.enlarging or 0} enlarging lesion(s)", used)
+        words = Sentence("found_lesions", new=newest.new, enlarging=newest.enlarging or 0)
+        return Part(True, words, used)
     if newest.enlarging is None:
-        return Part(None, "the number of enlarging lesions", used)
-    return Part(False, "no new or enlarging lesion", used)
+        return Part(None, Sentence("want_enlarging"), used)
+    return Part(False, Sentence("found_no_lesion"), used)
 
 
 def _enhancing(course: Course, start: date, end: date) -> Part:
@@ -177,10 +185,10 @@ def _enhancing(course: Course, start: date, end: date) -> Part:
     ]
     used = tuple(event.identity for event in counts)
     if any(int(event.value) for event in counts):
-        return Part(True, "enhancing lesion(s)", used)
+        return Part(True, Sentence("found_enhancing"), used)
     if _near(end, (event.day for event in counts if event.day), SAME_VISIT):
-        return Part(False, "no enhancing lesion", used)
-    return Part(None, f"a number of enhancing lesions within 30 days of {end}", used)
+        return Part(False, Sentence("found_no_enhancing"), used)
+    return Part(None, Sentence("want_enhancing", day=str(end)), used)
 
 
 def _near(day: date, others: Iterable[date], within: timedelta) -> bool:

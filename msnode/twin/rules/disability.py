@@ -3,18 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
+from functools import cache, partial
 from operator import gt, le
 
+from msnode.records.sentences import Sentence
 from msnode.twin.clinical.course import Course, Measure
-from msnode.twin.clinical.relapse_count import whole_date
-from msnode.twin.rules.rule_result import Rule, RuleResult
+from msnode.twin.clinical.relapse_count import review_wanted, whole_date
+from msnode.twin.rules.rule_result import NO, YES, Rule, RuleResult
 
 BEFORE = timedelta(days=90)
 """A relapse that began so long before a worsening, or later, goes with it."""
 AFTER = timedelta(days=30)
 """Likewise after."""
-STEPS = "at least 1.5 from 0, 1.0 from 1.0 to 5.5, 0.5 from 6.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,49 +98,42 @@ def _held(
     return None
 
 
-def worsening(course: Course, weeks: int) -> RuleResult:
-    """Whether the EDSS has worsened, confirmed after so many weeks."""
-    rule = Rule(
-        f"EDSS worsening, confirmed at {weeks} weeks",
-        f"a rise of the EDSS of {STEPS}, held by every EDSS up to the first one at least {weeks} "
-        "weeks later; roving reference: the first EDSS on record, after a confirmed worsening the "
-        "lowest EDSS from its onset to its confirmation, and (this program's choice) after an EDSS "
-        "below the reference that is held as long, the highest of those; the paper moves it after "
-        "24 weeks or more",
+@cache
+def _rule(weeks: int) -> Rule:
+    return Rule(
+        Sentence("rule_worsening", weeks=weeks),
+        Sentence("rule_worsening_is", weeks=weeks),
         "Kappos et al., Mult Scler 2018;24:963",
     )
+
+
+def worsening(course: Course, weeks: int) -> RuleResult:
+    """Whether the EDSS has worsened, confirmed after so many weeks."""
+    rule = _rule(weeks)
     scores = course.edss()
     if problems := course.contradicted("edss"):
         return rule.unknown(problems)
     if len(scores) < 2:
-        return rule.unknown([f"two EDSS; {len(scores)} on record"], (s.event for s in scores))
+        why = Sentence("want_two_edss", count=len(scores))
+        return rule.unknown([why], (s.event for s in scores))
     found = worsenings(scores, weeks)
     if found.confirmed:
         last = found.confirmed[-1]
-        words = (
-            f"{len(found.confirmed)} confirmed; the last began {last.onset}, from "
-            f"{last.reference:.1f} to {last.level:.1f}, confirmed {last.confirmed}"
-        )
-        return rule.known("yes", words, (e for one in found.confirmed for e in one.inputs))
+        words = Sentence(
+            "found_confirmed", count=len(found.confirmed), onset=str(last.onset),
+            reference=last.reference, level=last.level, confirmed=str(last.confirmed),
+        )  # fmt: skip
+        return rule.known(YES, words, (e for one in found.confirmed for e in one.inputs))
     if found.pending:
-        why = f"an EDSS at least {weeks} weeks after {found.pending}, to confirm its rise"
+        why = Sentence("want_confirming", weeks=weeks, day=str(found.pending))
         return rule.unknown([why], (s.event for s in scores))
-    words = f"none from {scores[0].day} to {scores[-1].day}, in {len(scores)} EDSS"
-    return rule.known("no", words, (s.event for s in scores))
+    first, end = str(scores[0].day), str(scores[-1].day)
+    words = Sentence("found_none_in_edss", first=first, last=end, count=len(scores))
+    return rule.known(NO, words, (s.event for s in scores))
 
 
-WINDOW = (
-    "of an EDSS worsening confirmed at 24 weeks (roving reference, see there), that with {} that "
-    "began from 90 days before its onset to 30 days after; no other window, such as around the "
-    "confirmation, is asked for: definitions in use give 0.14 to 0.66 events a decade (Müller 2025)"
-)
-PIRA = Rule(
-    "PIRA", f"progression independent of relapse activity: {WINDOW.format('no relapse')}; relapses "
-    "count as absent only where a relapse_review covers the window", "Portaccio et al. 2025",
-)  # fmt: skip
-RAW = Rule(
-    "RAW", f"relapse-associated worsening: {WINDOW.format('a relapse')}", "Portaccio et al. 2025"
-)
+PIRA = Rule("PIRA", Sentence("rule_pira_is"), "Portaccio et al. 2025")
+RAW = Rule("RAW", Sentence("rule_raw_is"), "Portaccio et al. 2025")
 
 
 def pira(course: Course) -> RuleResult:
@@ -164,15 +157,11 @@ def with_relapse(course: Course, onset: date) -> bool | None:
     return False if course.is_reviewed(first, last) else None
 
 
-def _wanted(course: Course, onset: date) -> list[str]:
+def _wanted(course: Course, onset: date) -> list[Sentence]:
     """What it would take to know whether a worsening goes with a relapse."""
     first, last = onset - BEFORE, onset + AFTER
     dates = [whole_date(event) for event in course.vague_relapses(first, last)]
-    return (
-        dates
-        if course.is_reviewed(first, last)
-        else [*dates, f"a relapse_review from {first} to {last}"]
-    )
+    return dates if course.is_reviewed(first, last) else [*dates, review_wanted(first, last)]
 
 
 def _attributed(course: Course, rule: Rule) -> RuleResult:
@@ -184,17 +173,18 @@ def _attributed(course: Course, rule: Rule) -> RuleResult:
         return rule.unknown(whole.missing, whole.inputs)
     used = {*whole.inputs, *(e.identity for e in course.of("relapse", "relapse_review"))}
     if whole.value == "no":
-        return rule.known("no", "no confirmed worsening", used)
+        return rule.known(NO, Sentence("found_no_worsening"), used)
     found = worsenings(course.edss(), 24)
     told = {one.onset: with_relapse(course, one.onset) for one in found.confirmed}
     mine = [onset for onset, with_one in told.items() if with_one is (rule is RAW)]
     if mine:
-        return rule.known("yes", f"{len(mine)} of {len(told)} worsenings; onset "
-                          f"{', '.join(map(str, mine))}", used)  # fmt: skip
+        days = ", ".join(map(str, mine))
+        words = Sentence("found_worsenings", count=len(mine), of=len(told), days=days)
+        return rule.known(YES, words, used)
     open_ = [onset for onset, with_one in told.items() if with_one is None]
     if open_ or found.pending:
         missing = [why for onset in open_ for why in _wanted(course, onset)]
         if found.pending:
-            missing.append(f"an EDSS at least 24 weeks after {found.pending}")
+            missing.append(Sentence("want_edss_24", day=str(found.pending)))
         return rule.unknown(missing, used)
-    return rule.known("no", f"none of {len(told)} worsenings", used)
+    return rule.known(NO, Sentence("found_none_of", of=len(told)), used)

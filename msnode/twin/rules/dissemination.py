@@ -2,35 +2,24 @@
 
 from collections.abc import Iterator
 
+from msnode.records.sentences import Sentence, Text, listed
 from msnode.twin.clinical.course import Course, Imaging
 from msnode.twin.rules.activity import compared_studies
-from msnode.twin.rules.rule_result import Rule, RuleResult
+from msnode.twin.rules.rule_result import NO, YES, Rule, RuleResult
 
 CRITERIA = "McDonald criteria: Thompson et al., Lancet Neurol 2018;17:162; Montalban et al. 2025"
 BRAIN = ("periventricular", "juxtacortical", "infratentorial")
 """Regions of the criteria that a FLAIR scan of the head shows."""
-ELSEWHERE = {"spinal_cord_lesion": "the spinal cord", "optic_nerve_lesion": "an optic nerve"}
+ELSEWHERE = {
+    "spinal_cord_lesion": Sentence("found_spinal_cord"),
+    "optic_nerve_lesion": Sentence("found_optic_nerve"),
+}
 """The other two, from the record; the optic nerve counts since 2024."""
 WANTED = 2
 
-NOT_DIAGNOSIS = (
-    " Criteria for people whose symptoms are typical of MS; the network outlines lesions of any "
-    "cause, and a small false one may make a region"
-)
-SPACE = Rule(
-    "dissemination in space",
-    "lesions in two or more of: periventricular, cortical or juxtacortical, infratentorial (as the "
-    "network placed them in the newest scan), spinal cord, optic nerve (as the record says; the "
-    "optic nerve counts since the revision of 2024)." + NOT_DIAGNOSIS,
-    CRITERIA,
-)
-TIME = Rule(
-    "dissemination in time",
-    "a new T2 lesion in a scan that was compared with an earlier one. What else fulfils it (a "
-    "second attack, an enhancing beside other lesions, bands in the CSF) is not looked at, so this "
-    "is never no." + NOT_DIAGNOSIS,
-    CRITERIA,
-)
+NOT_DIAGNOSIS = Sentence("rule_not_diagnosis")
+SPACE = Rule(Sentence("rule_space"), Sentence("rule_space_is", caution=NOT_DIAGNOSIS), CRITERIA)
+TIME = Rule(Sentence("rule_time"), Sentence("rule_time_is", caution=NOT_DIAGNOSIS), CRITERIA)
 
 
 def in_space(course: Course) -> RuleResult:
@@ -39,18 +28,27 @@ def in_space(course: Course) -> RuleResult:
         return SPACE.unknown(problems)
     scan = _newest(course)
     if scan is None:
-        return SPACE.unknown(["a scan in which the node outlined and placed lesions"])
+        return SPACE.unknown([Sentence("want_placed")])
     found = [(name, ml) for name, ml in scan.regions if name in BRAIN and ml > 0]
-    words = [f"{name} {ml:.2f} ml" for name, ml in found]
+    words: list[Text] = [
+        Sentence("found_region", region=Sentence(f"region_{name}"), ml=ml) for name, ml in found
+    ]
     outside = dict(_elsewhere(course))
     words += [what for kind, what in ELSEWHERE.items() if outside.get(kind) == "present"]
     used = [scan.study_key, *(e.identity for e in course.of(*ELSEWHERE))]
-    text = ", ".join(words) or "none"
+    text = listed(words) if words else Sentence("found_nowhere")
     if len(words) >= WANTED:
-        return SPACE.known("yes", text, used)
+        return SPACE.known(YES, text, used)
     if missing := [what for kind, what in ELSEWHERE.items() if kind not in outside]:
-        return SPACE.unknown([f"whether {', and whether '.join(missing)} has a lesion"], used)
-    return SPACE.known("no", f"{len(words)} of 5 regions: {text}", used)
+        return SPACE.unknown([_place(missing)], used)
+    return SPACE.known(NO, Sentence("found_regions", count=len(words), regions=text), used)
+
+
+def _place(places: list[Sentence]) -> Sentence:
+    """What is missing, of one place or two."""
+    if len(places) == 1:
+        return Sentence("want_place", place=places[0])
+    return Sentence("want_places", first=places[0], second=places[1])
 
 
 def _newest(course: Course) -> Imaging | None:
@@ -72,7 +70,8 @@ def in_time(course: Course) -> RuleResult:
     compared = compared_studies(course)
     for one in compared:
         if one.new:
-            words = f"{one.new} new lesion(s) from {one.prior} to {one.day}"
-            return TIME.known("yes", words, [one.study_key])
-    missing = "a new lesion in a compared scan" if compared else "two scans that were compared"
+            first, last = str(one.prior), str(one.day)
+            words = Sentence("found_new", count=one.new, first=first, last=last)
+            return TIME.known(YES, words, [one.study_key])
+    missing = Sentence("want_new") if compared else Sentence("want_two_scans")
     return TIME.unknown([missing], (one.study_key for one in compared))

@@ -3,6 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msnode.records.sentences import Sentence, Text
+
+YES, NO = Sentence("yes"), Sentence("no")
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -14,18 +18,18 @@ class Rule:
         source: where it was published.
     """
 
-    name: str
-    definition: str
-    source: str
+    name: Text
+    definition: Text
+    source: Text
 
-    def known(self, value: str | float, words: str, inputs: Iterable[str]) -> "RuleResult":
+    def known(self, value: Text | float, words: Text, inputs: Iterable[str]) -> "RuleResult":
         """A result."""
         return RuleResult(self, value, words, tuple(sorted(set(inputs))))
 
-    def unknown(self, missing: Iterable[str], inputs: Iterable[str] = ()) -> "RuleResult":
+    def unknown(self, missing: Iterable[Text], inputs: Iterable[str] = ()) -> "RuleResult":
         """No result, for want of something."""
         why = tuple(dict.fromkeys(missing))
-        return RuleResult(self, None, "unknown", tuple(sorted(set(inputs))), why)
+        return RuleResult(self, None, Sentence("unknown"), tuple(sorted(set(inputs))), why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class RuleResult:
     """
 
     rule: Rule
-    value: str | float | None
-    words: str
+    value: Text | float | None
+    words: Text
     inputs: tuple[str, ...]
-    missing: tuple[str, ...] = ()
+    missing: tuple[Text, ...] = ()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from msnode.records.sentences import Sentence, Text
 from msnode.twin.clinical.course import Course, Measure
 from msnode.twin.rules.rule_result import Rule, RuleResult
 from msnode.twin.rules.severity_table import SeverityTable
@@ -11,24 +12,9 @@ from msnode.twin.rules.severity_table import SeverityTable
 EXPECTED = 5.0
 """A rank from 0 to 10 of somebody as others of his age are."""
 
-MSSS = Rule(
-    "MSSS",
-    "rank, from 0 to 10, of the latest EDSS among people with MS of equal duration, by the table "
-    "that the site gives (`expect.msss`); duration in whole years since the onset",
-    "Roxburgh et al., Neurology 2005;64:1144",
-)
-ARMSS = Rule(
-    "ARMSS",
-    "rank, from 0 to 10, of the latest EDSS among people with MS of equal age, by the table that "
-    "the site gives (`expect.armss`); of the year of birth two ages may come, and so two scores",
-    "Manouchehrinia et al., Mult Scler 2017;23:1938",
-)
-NARMSS = Rule(
-    "nARMSS",
-    "mean of the ARMSS of all EDSS on record, two at least, minus 5, which people have in the "
-    "mean; above 0 is worse. Plain mean: this program's choice",
-    "Manouchehrinia et al. 2020",
-)
+MSSS = Rule("MSSS", Sentence("rule_msss_is"), "Roxburgh et al., Neurology 2005;64:1144")
+ARMSS = Rule("ARMSS", Sentence("rule_armss_is"), "Manouchehrinia et al., Mult Scler 2017;23:1938")
+NARMSS = Rule("nARMSS", Sentence("rule_narmss_is"), "Manouchehrinia et al. 2020")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +37,9 @@ def _msss(course: Course, table: SeverityTable | None) -> RuleResult:
         return MSSS.unknown(problems)
     scores, onsets = course.edss(), course.of("onset")
     missing = [
-        *([] if table else ["a table of the scores (`expect.msss`)"]),
-        *([] if scores else ["an EDSS"]),
-        *([] if onsets else ["the day of onset"]),
+        *([] if table else [Sentence("want_table", setting="expect.msss")]),
+        *([] if scores else [Sentence("want_edss")]),
+        *([] if onsets else [Sentence("want_onset")]),
     ]
     if missing or table is None:
         return MSSS.unknown(missing)
@@ -62,7 +48,8 @@ def _msss(course: Course, table: SeverityTable | None) -> RuleResult:
     days = (max(e.span[0] for e in onsets), min(e.span[1] for e in onsets))
     years = sorted({_years(day, last.day) for day in days})
     found = [table.score(one, last.value) for one in years]
-    return _told(MSSS, found, f"EDSS {last.value:.1f} after {_range(years)} years", used)
+    words = Sentence("found_edss_after", edss=last.value, years=_range(years))
+    return _told(MSSS, found, words, used)
 
 
 def _armss(course: Course, table: SeverityTable | None) -> RuleResult:
@@ -72,7 +59,7 @@ def _armss(course: Course, table: SeverityTable | None) -> RuleResult:
     last = course.edss()[-1]
     ages = _ages(course, last)
     found = [table.score(one, last.value) for one in ages]
-    words = f"EDSS {last.value:.1f} at {_range(ages)}"
+    words = Sentence("found_edss_at", edss=last.value, ages=_range(ages))
     return _told(ARMSS, found, words, [last.event, *_births(course)])
 
 
@@ -80,26 +67,26 @@ def _narmss(course: Course, table: SeverityTable | None) -> RuleResult:
     missing = _wanted(course, table)
     scores = course.edss()
     if not missing and len(scores) < 2:
-        missing = ["a second EDSS"]
+        missing = [Sentence("want_second_edss")]
     if missing or table is None:
         return NARMSS.unknown(missing)
     used = [*(one.event for one in scores), *_births(course)]
     both = [[table.score(age, one.value) for age in _ages(course, one)] for one in scores]
     known = [[one for one in pair if one is not None] for pair in both]
     if not all(known):
-        return NARMSS.unknown(["a table for all of these ages"], used)
+        return NARMSS.unknown([Sentence("want_ages")], used)
     ends = [sum(end(pair) for pair in known) / len(known) - EXPECTED for end in (min, max)]
-    return _told(NARMSS, ends, f"of {len(scores)} EDSS", used)
+    return _told(NARMSS, ends, Sentence("found_of_edss", count=len(scores)), used)
 
 
-def _wanted(course: Course, table: SeverityTable | None) -> list[str]:
+def _wanted(course: Course, table: SeverityTable | None) -> list[Text]:
     """What is missing for a score by age."""
     if problems := course.contradicted("edss", "birth_year"):
         return list(problems)
     return [
-        *([] if table else ["a table of the scores (`expect.armss`)"]),
-        *([] if course.edss() else ["an EDSS"]),
-        *([] if course.of("birth_year") else ["the year of birth"]),
+        *([] if table else [Sentence("want_table", setting="expect.armss")]),
+        *([] if course.edss() else [Sentence("want_edss")]),
+        *([] if course.of("birth_year") else [Sentence("want_birth")]),
     ]
 
 
@@ -118,15 +105,19 @@ def _years(onset: date, day: date) -> int:
     return day.year - onset.year - ((day.month, day.day) < (onset.month, onset.day))
 
 
-def _range(years: list[int]) -> str:
-    return " to ".join(str(one) for one in sorted({years[0], years[-1]}))
+def _range(years: list[int]) -> Text:
+    low, high = min(years), max(years)
+    return str(low) if low == high else Sentence("range", low=low, high=high)
 
 
-def _told(rule: Rule, found: Iterable[float | None], words: str, used: Iterable[str]) -> RuleResult:
+def _told(
+    rule: Rule, found: Iterable[float | None], words: Text, used: Iterable[str]
+) -> RuleResult:
     """A score, or the range of it."""
     scores = list(found)
     known = [one for one in scores if one is not None]
     if len(known) < len(scores):
-        return rule.unknown([f"a line of the table for this: {words}"], used)
+        return rule.unknown([Sentence("want_line", what=words)], used)
+    told = Sentence("range_score", low=min(known), high=max(known))
     low, high = f"{min(known):.2f}", f"{max(known):.2f}"
-    return rule.known(float(low) if low == high else f"{low} to {high}", words, used)
+    return rule.known(float(low) if low == high else told, words, used)

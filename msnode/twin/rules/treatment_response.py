@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import combinations
 
+from msnode.records.sentences import Sentence, Text, joined
 from msnode.twin.clinical.course import Course
 from msnode.twin.clinical.events import Event, may_coincide
-from msnode.twin.clinical.relapse_count import count_relapses, whole_date
+from msnode.twin.clinical.relapse_count import count_relapses, review_wanted, whole_date
 from msnode.twin.rules.activity import compared_studies
 from msnode.twin.rules.rule_result import Rule, RuleResult
 
@@ -22,30 +23,22 @@ BASELINE = timedelta(days=180), timedelta(days=90)
 LAST = timedelta(days=270), timedelta(days=455)
 """The last one is so long after it: 9 to 15 months."""
 
-CHOICES = (
-    " The first year is that after the last treatment_begun; the begin of what runs already "
-    "is none. This program's choice: relapses are "
-    "absent only where a relapse_review covers the year; the scans are from 180 days before to 90 "
-    "days after the begin, and 9 to 15 months after it; the score is given as soon as what is "
-    "missing cannot change it. Made with patients on interferon"
-)
+CHOICES = Sentence("rule_first_year")
 RIO = Rule(
-    "modified Rio score",
-    "first year of treatment: 1 for more than 5 new T2 lesions, 1 for one relapse, 2 for two or "
-    "more; 2 stands for 2 or 3." + CHOICES,
+    Sentence("rule_rio"),
+    Sentence("rule_rio_is", choices=CHOICES),
     "Sormani et al., Mult Scler 2013;19:605",
 )
-PROGRESSION = {0: "24 %", 1: "33 %", 2: "65 %"}
-"""Of the patients in the validation set, within three years (Sormani 2013)."""
+PROGRESSION = {0: 24, 1: 33, 2: 65}
+"""Per cent of the patients in the validation set, within three years (Sormani 2013)."""
 MAGNIMS = Rule(
-    "MAGNIMS score",
-    "first year of treatment: 0 without a relapse and with fewer than 3 new T2 lesions; 2 for one "
-    "relapse and 3 or more new T2 lesions, or for two or more relapses; else 1." + CHOICES,
+    Sentence("rule_magnims"),
+    Sentence("rule_magnims_is", choices=CHOICES),
     "Sormani et al., Neurology 2016;87:134; Kunchok et al., Mult Scler 2021;27:695 (n = 2,293)",
 )
 WORDS = {
-    RIO: {n: f"of such patients {p} progressed within three years" for n, p in PROGRESSION.items()},
-    MAGNIMS: dict.fromkeys(range(3), "of 0 to 2"),
+    RIO: {n: Sentence("found_progressed", percent=p) for n, p in PROGRESSION.items()},
+    MAGNIMS: dict.fromkeys(range(3), Sentence("found_of_two")),
 }
 Points = Callable[[int, int], int]
 """A score of relapses and new T2 lesions."""
@@ -64,7 +57,7 @@ class Number:
 
     low: int
     high: int
-    missing: str
+    missing: Text
     inputs: tuple[str, ...]
 
 
@@ -97,7 +90,7 @@ def _first_year(course: Course, on: date, rule: Rule, points: Points) -> RuleRes
         return rule.unknown(problems)
     last = _last_begun(course)
     if last is None:
-        return rule.unknown(["the begin of a treatment"])
+        return rule.unknown([Sentence("want_treatment")])
     if unclear := _unclear(course, last):
         return rule.unknown(map(whole_date, unclear), (e.identity for e in (*unclear, last)))
     first, end = last.span
@@ -116,10 +109,10 @@ def _score(
 ) -> RuleResult:
     """The score of the year from a day on."""
     if begun + YEAR > on:
-        return rule.unknown([f"the end of the first year of treatment, {begun + YEAR}"])
+        return rule.unknown([Sentence("want_year_end", day=str(begun + YEAR))])
     if stop := _stopped(course, treatment, begun):
         return rule.unknown(
-            ["a whole year of treatment: it was stopped before, or may have been"],
+            [Sentence("want_whole_year")],
             [treatment.identity, stop.identity],
         )
     relapses, lesions = _relapses(course, begun), _new_lesions(course, begun)
@@ -171,8 +164,8 @@ def _relapses(course: Course, begun: date) -> Number:
     found = count_relapses(course, begun, begun + YEAR)
     used = tuple(event.identity for event in (*found.events, *course.of("relapse_review")))
     if course.is_reviewed(begun, begun + YEAR):
-        return Number(found.low, found.high, "; ".join(found.missing), used)
-    return Number(found.low, MANY, f"a relapse_review from {begun} to {begun + YEAR}", used)
+        return Number(found.low, found.high, joined(found.missing), used)
+    return Number(found.low, MANY, review_wanted(begun, begun + YEAR), used)
 
 
 def _new_lesions(course: Course, begun: date) -> Number:
@@ -181,16 +174,16 @@ def _new_lesions(course: Course, begun: date) -> Number:
     by_day = {one.day: one for one in reversed(compared)}
     ends = [one for one in compared if LAST[0] <= one.day - begun <= LAST[1]]
     if not ends:
-        return Number(0, MANY, "a compared scan 9 to 15 months after the begin", ())
+        return Number(0, MANY, Sentence("want_year_scan"), ())
     study = min(ends, key=lambda one: (abs(one.day - begun - YEAR), one.study_key))
     total, used = study.new, [study.study_key]
     while study.prior - begun > BASELINE[1]:
         before = by_day.get(study.prior)
         if before is None:
-            missing = f"a comparison of the scan of {study.prior} with one at the begin"
+            missing = Sentence("want_comparison", day=str(study.prior))
             return Number(0, MANY, missing, tuple(used))
         study = before
         total, used = total + study.new, [*used, study.study_key]
     if begun - study.prior > BASELINE[0]:
-        return Number(0, total, "a scan at most 180 days before the begin", tuple(used))
+        return Number(0, total, Sentence("want_baseline"), tuple(used))
     return Number(total, total, "", tuple(used))

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -55,3 +56,24 @@ def test_json_or_not_libraries_quote_no_patient(capsys: pytest.CaptureFixture[st
     logging.getLogger("pydicom").error("Doe^Jane")
     logging.getLogger("msnode.test").debug("not wanted")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_an_error_is_told_by_class_and_place_and_not_by_its_words(
+    form: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Uvicorn, DBOS and asyncio log what our code raised, and its words may quote a patient."""
+    log_to_stderr(logging.INFO, form)
+    name = "^".join(["Doe", "Jane"])  # the lines of code that are told do not hold it
+    try:
+        try:
+            int(name)
+        except ValueError as error:
+            raise KeyError(name) from error
+    except KeyError:
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+    told = capsys.readouterr().err
+    assert name not in told
+    assert "ValueError" in told
+    assert "KeyError" in told
+    assert "test_logs.py" in told

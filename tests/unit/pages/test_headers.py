@@ -67,3 +67,24 @@ def test_a_language_is_kept_by_the_browser(site: Site) -> None:
         client.post("/language", data={"language": "nl", "to": "/login"})
         assert "Aanmelden" in client.get("/login", headers=german).text
         assert client.post("/language", data={"language": "xx"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "Multipart/Form-Data; boundary=x"]
+)
+def test_a_form_is_bounded_where_uploads_are_not(site: Site, kind: str) -> None:
+    """It is parsed for its token, and a part of it would be kept in a temporary file."""
+    path, kinds = f"/upload/{'0' * 32}", {"Content-Type": kind}
+    with as_visitor(site, "viewer") as client:
+        del client.headers["X-CSRF-Token"]
+        large = client.post(path, content=b"x" * ((1 << 20) + 1), headers=kinds)
+        assert large.status_code == 413
+        assert client.post(path, content=iter([b"x"]), headers=kinds).status_code == 411
+
+
+def test_what_is_no_text_hides_no_page(site: Site) -> None:
+    (site.config.data / "quarantine" / "study").mkdir(parents=True)
+    name = b"\xff<b>.dcm".decode(errors="surrogateescape")
+    (site.config.data / "quarantine" / "study" / name).write_bytes(b"")
+    with as_visitor(site, "administrator") as client:
+        assert "?&lt;b&gt;.dcm" in client.get("/quarantine").text

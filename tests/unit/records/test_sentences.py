@@ -57,8 +57,8 @@ def used() -> set[str]:
 def test_no_phrase_is_left_over() -> None:
     literals = used()
     # gate_<name>, <stage>_failed, region_<name>, lesion_<change>, legend_<group>, <change>_count,
-    # because_<change>
-    made = ("gate_", "_failed", "region_", "lesion_", "legend_", "_count", "because_")
+    # because_<change>, event_<kind>
+    made = ("gate_", "_failed", "region_", "lesion_", "legend_", "_count", "because_", "event_")
     over = [c for c in phrases("en") if c not in literals and not any(m in c for m in made)]
     assert over == []
 

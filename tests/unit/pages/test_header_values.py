@@ -2,7 +2,7 @@
 
 import pytest
 
-from msnode.pages.clinic.patient_words import person_name, typed_day, typed_number
+from msnode.pages.frame.header_values import person_name, typed_day, typed_number
 
 
 @pytest.mark.parametrize(

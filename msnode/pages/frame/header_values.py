@@ -1,7 +1,6 @@
 """Values of DICOM headers as people read them."""
 
 import re
-from typing import Any
 
 from msnode.records.dicom_date import day_of
 
@@ -38,7 +37,3 @@ def iso_day(value: str | None) -> str:
     """A DA as ISO 8601; one that is no date as it stands."""
     day = day_of(value or "")
     return day.isoformat() if day is not None else (value or "")
-
-
-WORDS: dict[str, Any] = {"person_name": person_name, "iso_day": iso_day}
-"""For templates."""
