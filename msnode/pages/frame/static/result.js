@@ -1,11 +1,10 @@
 // The page of a result: joins the viewer with the table of lesions and with what readers say.
 
+import { whileHere } from "./here.js";
 import { localise } from "./pages.js";
 import { Viewer } from "./viewer.js";
 
 const replaced = document.querySelector("#notices .note.bad:not([hidden])") !== null;
-const NEWER_MS = 60_000;
-const AWAY_MS = 300_000;
 const result = document.querySelector("#result");
 const root = document.querySelector("#viewer");
 let viewer = null;
@@ -175,14 +174,4 @@ if (root) {
   openViewer().catch(() => { root.querySelector("#slice-label").textContent = root.dataset.failed; });
 }
 if (result) prepare();
-// A page that nobody is at asks nothing: it would keep the session open for whoever passes by
-if (result && !replaced) {
-  let seen = Date.now();
-  const isAway = () => Date.now() - seen > AWAY_MS;
-  const here = () => {
-    if (isAway()) lookForNewer().catch(() => {});
-    seen = Date.now();
-  };
-  for (const one of ["pointermove", "keydown", "wheel"]) addEventListener(one, here, { passive: true });
-  setInterval(() => { if (!isAway()) lookForNewer().catch(() => {}); }, NEWER_MS);
-}
+if (result && !replaced) whileHere(lookForNewer);
