@@ -104,6 +104,11 @@ def reading_page(
     return ReadingPage(tuple(_items(connection, rows)), total, number)
 
 
+def newest_at(connection: sa.Connection) -> float:
+    """When the newest result came, unix s; 0 where there is none."""
+    return connection.scalar(sa.select(sa.func.max(results.c.created_at))) or 0.0
+
+
 def words_of(text: str) -> list[str]:
     """What somebody typed of a name, as names are kept for searching."""
     return folded(text.replace(",", " ").replace("|", " ")).split()

@@ -119,11 +119,24 @@ def test_what_is_said_after_finishing_is_told_until_it_is_finished_again(
     with as_visitor(site, "clinician", account="eva") as client:
         say(client, key, REJECTED)
         client.post(f"/results/{key}/1/finish")
-        assert warning not in client.get(f"/results/{key}").text
+        page = client.get(f"/results/{key}").text
+        assert warning not in page
+        assert page.index("eva, <time") < page.index('id="newer"'), "at the top, too"
         say(client, key, {"kind": "take_back", "takes_back": rows(site, key)[0].number})
         assert warning in client.get(f"/results/{key}").text
         client.post(f"/results/{key}/1/finish")
         assert warning not in client.get(f"/results/{key}").text
+
+
+def test_a_lesion_added_after_its_images_have_gone_is_refused_and_says_so(
+    site: Site, made: Report
+) -> None:
+    key = keep_result(site, made, with_images=False)
+    with as_visitor(site, "clinician") as client:
+        answer = say(client, key, ADDED)
+    assert answer.status_code == 409
+    assert "It was not put on record" in answer.text
+    assert rows(site, key) == []
 
 
 def test_what_was_said_of_an_earlier_result_names_it(site: Site, made: Report) -> None:

@@ -16,7 +16,7 @@ from msnode.records.results import Report
 from msnode.records.sentences import Sentence
 from msnode.store.visit_images import visit_folder, visit_images
 from tests import clinic_results, reports
-from tests.clinic_results import Patient, keep_result
+from tests.clinic_results import Patient, keep_result, revised
 from tests.pages_site import as_visitor, site_in, visiting
 
 HOSTILE = Patient(name="<script>alert(1)</script>\"&'", accession="<b>", patient_id="<i>P</i>")
@@ -198,6 +198,18 @@ def test_a_page_of_ten_thousand_studies_is_quick(site: Site) -> None:
         found = client.post("/worklist", data={"wanted": "P-777"})
         print("search", round(time.perf_counter() - began, 3))
         assert found.text.count("/results/") == 1
+
+
+def test_a_list_that_is_open_learns_that_results_have_come(site: Site, made: Report) -> None:
+    key = keep_result(site, made)
+    with as_visitor(site, "viewer") as client:
+        page = client.get("/worklist").text
+        opened = float(page.partition('data-newest="')[2].partition('"')[0])
+        assert client.get("/worklist/newest").json() == {"created_at": opened}
+        keep_result(site, replace(revised(made), created_at=time.time() + 1))
+        assert client.get("/worklist/newest").json()["created_at"] > opened
+    with as_visitor(site, "viewer", study_key=key) as client:
+        assert client.get("/worklist/newest").status_code == 404
 
 
 def test_what_was_read_stands_behind_what_is_urgent_and_unread(site: Site, made: Report) -> None:

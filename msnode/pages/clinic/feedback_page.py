@@ -15,7 +15,7 @@ from msnode.pages.clinic.image_stack import ImageStack
 from msnode.pages.clinic.result_page import found_result, page_values, stack_or_none
 from msnode.pages.clinic.shown_patients import Generation, StudyKey, WithPatients, change
 from msnode.pages.frame.header_values import plain
-from msnode.pages.frame.problems import PageProblem
+from msnode.pages.frame.problems import ImagesGone, PageProblem
 from msnode.pages.frame.rendering import fragment
 from msnode.pages.frame.site import AnySite, Site
 from msnode.records.feedback import AddedPlace, Feedback, FeedbackKind, RejectReason, standing
@@ -138,10 +138,13 @@ def _place(answer: Answer, stack: ImageStack | None) -> AddedPlace:
     """Where a missed lesion is.
 
     Raises:
+        ImagesGone: since the page was opened.
         PageProblem: not in the images.
     """
+    if stack is None:
+        raise ImagesGone
     column, row, number = answer.column, answer.row, answer.slice_number
-    if stack is None or column is None or row is None or number is None or not answer.diameter_mm:
+    if column is None or row is None or number is None or not answer.diameter_mm:
         raise PageProblem
     if not stack.holds(column, row, number - 1):
         raise PageProblem

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
+from starlette.responses import JSONResponse
 
 from msnode.audit.messages import Access
-from msnode.manage.reading_list import ReadingPage, Shown, reading_page
+from msnode.manage.reading_list import ReadingPage, Shown, newest_at, reading_page
 from msnode.pages.access.visitor import Viewer, Visitor
 from msnode.pages.clinic.shown_patients import WithPatients
 from msnode.pages.frame.header_values import plain
@@ -24,6 +25,15 @@ def worklist(
 ) -> Response:
     """A page of the worklist."""
     return _page(request, site, visitor, show, page, "")
+
+
+@router.get("/worklist/newest")
+def newest(site: AnySite, visitor: Viewer) -> Response:
+    """When the newest result came: for a list that is open for long."""
+    if visitor.study_key is not None:
+        raise NotFound
+    with for_reading(site.database).connect() as connection:
+        return JSONResponse({"created_at": newest_at(connection)})
 
 
 @router.post("/worklist")
@@ -45,9 +55,12 @@ def _page(
     if visitor.study_key is not None:
         raise NotFound
     with for_reading(site.database).connect() as connection:
+        latest = newest_at(connection)  # first: what comes meanwhile is told rather than missed
         found = reading_page(connection, show, page, wanted)
     _audit(site, visitor, found)
-    return render(request, "clinic/worklist.html", found=found, show=show, wanted=wanted)
+    return render(
+        request, "clinic/worklist.html", found=found, show=show, wanted=wanted, newest=latest
+    )
 
 
 def _audit(site: Site, visitor: Visitor, found: ReadingPage) -> None:

@@ -56,6 +56,13 @@ class NotFound(PageProblem):
     phrase = "not_found"
 
 
+class ImagesGone(PageProblem):
+    """What was said is about images that are not kept any more."""
+
+    status = HTTPStatus.CONFLICT
+    phrase = "images_gone"
+
+
 class TooMany(PageProblem):
     """Too many attempts; the error's argument is after how many seconds the next may come."""
 

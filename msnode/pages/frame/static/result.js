@@ -1,9 +1,10 @@
 // The page of a result: joins the viewer with the table of lesions and with what readers say.
 
+import { whileHere } from "./here.js";
 import { localise } from "./pages.js";
 import { Viewer } from "./viewer.js";
 
-const NEWER_MS = 60_000;
+const replaced = document.querySelector("#notices .note.bad:not([hidden])") !== null;
 const result = document.querySelector("#result");
 const root = document.querySelector("#viewer");
 let viewer = null;
@@ -30,7 +31,7 @@ async function openViewer() {
     if (document.activeElement !== width) width.value = viewer.view.width.toFixed(0);
   });
   viewer.addEventListener("mark", tellMark);
-  viewer.addEventListener("unmark", () => result.querySelector("[data-mark]")?.focus());
+  viewer.addEventListener("unmark", () => { emptyPlace(); result.querySelector("[data-mark]")?.focus(); });
   for (const input of [centre, width]) input.addEventListener("change", windowed);
   root.querySelector(".tools").addEventListener("click", tool);
   tell();
@@ -80,6 +81,11 @@ function tellMark() {
   elements.row.value = String(viewer.mark.row);
 }
 
+// What is not marked can not be added
+function emptyPlace() {
+  for (const name of ["column", "row"]) form().elements[name].value = "";
+}
+
 function marked() {
   const { elements } = form();
   const number = (name) => Number(elements[name].value);
@@ -96,7 +102,9 @@ function prepare() {
   begin.addEventListener("click", () => {
     const { slice, column, row } = viewer.view;
     const mm = Number(adding.elements.diameter_mm.value);
-    viewer.place({ slice, mm, ...viewer.within({ column, row }) });
+    emptyPlace(); // until it is put somewhere: the middle is nobody's lesion
+    viewer.mark = { slice, mm, ...viewer.within({ column, row }) };
+    viewer.draw();
     viewer.box.focus();
   });
   for (const input of adding.querySelectorAll("input[type=number]")) {
@@ -128,6 +136,8 @@ result?.addEventListener("submit", async (event) => {
     prepare();
     viewer?.draw();
     tellChosenIfAny();
+    focusAfter(body.get("kind"));
+    lookForNewer().catch(() => {});
   } catch {
     for (const one of buttons) one.disabled = false;
     sent.submit(); // the page that comes then says what is wrong
@@ -141,6 +151,14 @@ function put(text) {
   }
 }
 
+// The button that was pressed is a new one now; who uses keys goes on where he was
+function focusAfter(kind) {
+  const next = [...result.querySelectorAll("form[data-fragment]")]
+    .find((one) => one.elements.kind.value === kind)
+    ?.querySelector("button:not([disabled]):not([data-mark])");
+  (next ?? document.querySelector("#said-title")).focus({ preventScroll: true });
+}
+
 function tellChosenIfAny() {
   if (viewer?.chosen) tellChosen();
 }
@@ -149,13 +167,11 @@ async function lookForNewer() {
   const answer = await fetch(`/results/${result.dataset.study}/newest`);
   if (!answer.ok) return;
   const { generation } = await answer.json();
-  document.querySelector("#newer").hidden = generation <= Number(result.dataset.generation);
+  document.querySelector("#newer").hidden = replaced || generation <= Number(result.dataset.generation);
 }
 
 if (root) {
   openViewer().catch(() => { root.querySelector("#slice-label").textContent = root.dataset.failed; });
 }
 if (result) prepare();
-if (result && document.querySelector("#notices .note.bad:not([hidden])") === null) {
-  setInterval(() => lookForNewer().catch(() => {}), NEWER_MS);
-}
+if (result && !replaced) whileHere(lookForNewer);

@@ -51,10 +51,17 @@ export class Viewer extends EventTarget {
   window(name) {
     const [low, high] = this.stack.windows[name];
     Object.assign(this.view, { centre: (low + high) / 2, width: high - low });
-    for (const button of this.root.querySelectorAll("[data-window]")) {
-      button.setAttribute("aria-pressed", String(button.dataset.window === name));
-    }
     this.draw();
+  }
+
+  // Which window it is, if it is one of those with a name
+  tellWindow() {
+    const near = (one, other) => Math.abs(one - other) < this.span / 1000;
+    for (const button of this.root.querySelectorAll("[data-window]")) {
+      const [low, high] = this.stack.windows[button.dataset.window];
+      const is = near(this.view.centre, (low + high) / 2) && near(this.view.width, high - low);
+      button.setAttribute("aria-pressed", String(is));
+    }
   }
 
   to(slice) {
@@ -67,11 +74,19 @@ export class Viewer extends EventTarget {
 
   choose(number, slice) {
     this.chosen = number;
+    if (this.view.zoom > 1) this.centre();
     this.to(slice ?? this.stack.places[number]?.[0] ?? this.view.slice);
     this.dispatchEvent(new Event("chosen"));
   }
 
+  // What was chosen comes to the middle
+  centre() {
+    const place = this.stack.places[this.chosen];
+    if (place) Object.assign(this.view, { column: place[1] + 0.5, row: place[2] + 0.5 });
+  }
+
   zoom(factor) {
+    if (this.view.zoom === 1 && factor > 1) this.centre();
     this.view.zoom = Math.min(Math.max(this.view.zoom * factor, ZOOMS[0]), ZOOMS[1]);
     this.draw();
   }
@@ -143,6 +158,7 @@ export class Viewer extends EventTarget {
         },
       );
     }
+    this.tellWindow();
     this.dispatchEvent(new Event("view"));
   }
 
