@@ -106,6 +106,15 @@ def texts(one: RuleResult) -> list[Text]:
     return [one.rule.name, one.rule.definition, *told]
 
 
+@pytest.mark.parametrize("part", ["course.png", "similar"])
+def test_who_fetches_a_part_alone_is_on_the_trail(site: Site, key: str, part: str) -> None:
+    with as_visitor(site, "viewer", account=f"eve-{part}") as client:
+        assert client.get(f"/patients/{key}/{part}").status_code == 200
+    site.trail.close()
+    trail = "".join(one.read_text() for one in (site.config.data / "audit").glob("*"))
+    assert f"eve-{part}" in trail
+
+
 def test_an_event_is_entered_corrected_and_withdrawn_and_nothing_is_lost(
     site: Site, key: str
 ) -> None:

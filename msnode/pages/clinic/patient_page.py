@@ -15,7 +15,7 @@ from msnode.manage.similar_patients import similar_to
 from msnode.manage.study_result import StudyResult
 from msnode.pages.access.scope import may_see
 from msnode.pages.access.visitor import Clinician, Viewer, Visitor
-from msnode.pages.clinic.result_page import found_result
+from msnode.pages.clinic.result_page import VIEWS, found_result
 from msnode.pages.clinic.shown_patients import StudyKey, WithPatients, change, see
 from msnode.pages.frame.header_values import typed_day, typed_number
 from msnode.pages.frame.page_words import language_of
@@ -54,8 +54,8 @@ def patient(request: Request, site: AnySite, visitor: Viewer, study_key: StudyKe
 @router.get("/{study_key}/course.png")
 def course(request: Request, site: AnySite, visitor: Viewer, study_key: StudyKey) -> Response:
     """The course, drawn."""
-    may_see(visitor, study_key)
-    view = _view(site, _with_patient(site, study_key))
+    found = _part_of(site, visitor, study_key)
+    view = _view(site, found)
     drawn = io.BytesIO()
     language = language_of(request, site.config.report.language)
     picture(view.timeline, Words(language)).save(drawn, "PNG")
@@ -69,8 +69,7 @@ def similar(request: Request, site: AnySite, visitor: Viewer, study_key: StudyKe
     Raises:
         TooMany: somebody else is asking just now.
     """
-    may_see(visitor, study_key)
-    found = _with_patient(site, study_key)
+    found = _part_of(site, visitor, study_key)
     if not ONE_AT_A_TIME.acquire(timeout=WAIT_S):
         raise TooMany(round(SIMILAR_S))
     try:
@@ -145,6 +144,15 @@ def _seen(site: Site, visitor: Visitor, study_key: str) -> tuple[StudyResult, Pa
     found = _with_patient(site, study_key)
     see(site, visitor, study_key, found.label.patient_id)
     return found, _view(site, found)
+
+
+def _part_of(site: Site, visitor: Visitor, study_key: str) -> StudyResult:
+    """As `_seen`, for what pages fetch beside: asked for alone it is a view of its own."""
+    may_see(visitor, study_key)
+    found = _with_patient(site, study_key)
+    if VIEWS.is_new(visitor.account, study_key):
+        see(site, visitor, study_key, found.label.patient_id)
+    return found
 
 
 def _view(site: Site, found: StudyResult) -> PatientView:

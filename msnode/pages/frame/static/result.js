@@ -167,7 +167,9 @@ async function lookForNewer() {
   const answer = await fetch(`/results/${result.dataset.study}/newest`);
   if (!answer.ok) return;
   const { generation } = await answer.json();
-  document.querySelector("#newer").hidden = replaced || generation <= Number(result.dataset.generation);
+  const isNewer = !replaced && generation > Number(result.dataset.generation);
+  document.querySelector("#newer").hidden = !isNewer;
+  document.querySelector("#notices").classList.toggle("newer", isNewer); // stays in sight
 }
 
 if (root) {
