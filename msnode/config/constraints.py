@@ -168,6 +168,13 @@ def bearer_token(value: str) -> str | None:
     return "is no bearer token of 16 characters or more; take `openssl rand -hex 32`"
 
 
+def header_name(value: str) -> str | None:
+    """RFC 9110 5.1: a token."""
+    if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value):
+        return None
+    return f"{value!r} is no name of a header; use one such as X-Forwarded-For"
+
+
 def hl7_name(value: str) -> str | None:
     """An application or facility in a message's header (HD, HL7 v2.5.1 2.A.33): no separators."""
     if re.fullmatch(r"[A-Za-z0-9 _.:/@+-]{0,180}", value) and value == value.strip():

@@ -12,6 +12,7 @@ from msnode.config.constraints import (
     OwnAddress,
     Seconds,
     SharedSecret,
+    header_name,
     http_url,
     in_order,
     is_loopback,
@@ -127,6 +128,10 @@ class Pages:
     feedback: Literal["keep", "send"] = "keep"
     """What becomes of a reading that is finished: kept, or also sent as an SR to the destinations
     that get our SR."""
+    forwarded_header: Annotated[str, header_name] | None = None
+    """Header in which a proxy on this host, or at ``proxy.addresses``, says who calls, such as
+    X-Forwarded-For; its last address counts. Null: the connection's. Behind a proxy without it,
+    everybody has one address, so who fails to log in keeps others waiting."""
     idle_s: Seconds = 1800.0
     """A session ends after so long without a click."""
     longest_s: Seconds = 43200.0

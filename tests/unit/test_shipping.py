@@ -62,7 +62,8 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
     assert full.destinations[0].retry == config.Retry()
     assert full.http == config.Http()
     assert full.pages is not None
-    plain: dict[str, Any] = {"tls": None, "url": None, "oidc": None, "proxy": None, "links": None}
+    plain: dict[str, Any] = {"tls": None, "url": None, "oidc": None, "proxy": None, "links": None,
+                             "forwarded_header": None}  # fmt: skip
     assert replace(full.pages, **plain, patients=False) == config.Pages()
     assert replace(full.notices, mail=(), chat=()) == config.Notices()
     assert full.notices.mail[0].security == "starttls"

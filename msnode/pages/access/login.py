@@ -14,6 +14,7 @@ from msnode.pages.access import sessions
 from msnode.pages.access.attempts import Attempts
 from msnode.pages.access.csrf import refuse_foreign
 from msnode.pages.access.local_accounts import Account, LocalAccounts
+from msnode.pages.access.proxy import address_of
 from msnode.pages.access.second_factor import SecondFactor, page_key
 from msnode.pages.access.visitor import AnyVisitor
 from msnode.pages.frame.problems import Forbidden
@@ -80,11 +81,6 @@ def _known(site: Site, name: str, password: str, code: str) -> Account | None:
         return found
     factor = SecondFactor(known, page_key(site.config.data))
     return found if factor.takes(site.database, name, code) else None
-
-
-def address_of(request: Request) -> str:
-    """Where a request comes from."""
-    return request.client.host if request.client is not None else ""
 
 
 @router.post("/logout")

@@ -20,7 +20,8 @@ from starlette.responses import RedirectResponse
 from msnode.config import OpenIdConnect
 from msnode.errors import MsnodeError
 from msnode.pages.access import sessions
-from msnode.pages.access.login import address_of, own_path
+from msnode.pages.access.login import own_path
+from msnode.pages.access.proxy import address_of
 from msnode.pages.access.roles import granted
 from msnode.pages.access.second_factor import page_key
 from msnode.pages.frame.problems import Forbidden, NotFound, PageProblem

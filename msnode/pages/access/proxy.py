@@ -1,4 +1,4 @@
-"""Who somebody is by the headers of a trusted proxy."""
+"""Who somebody is, and where he comes from, by the headers of a trusted proxy."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from msnode.config import Role, TrustedProxy
-from msnode.config.constraints import is_address
+from msnode.config.constraints import is_address, is_loopback
 from msnode.pages.access.roles import granted
+from msnode.pages.frame.site import site_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,17 @@ def of_proxy(request: Request, proxy: TrustedProxy | None) -> Told | None:
         return None
     groups = request.headers.get(proxy.groups_header, "").split(",")
     return Told(account, granted((one.strip() for one in groups), proxy.roles))
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from: as a proxy that is trusted tells it, or the connection."""
+    host = request.client.host if request.client is not None else ""
+    pages = site_of(request).pages
+    is_proxy = is_loopback(host) or (pages.proxy is not None and _comes_from(host, pages.proxy))
+    if pages.forwarded_header is None or not is_proxy:
+        return host
+    told = request.headers.get(pages.forwarded_header, "").rpartition(",")[2].strip()
+    return told if is_address(told) else host
 
 
 def _comes_from(address: str, proxy: TrustedProxy) -> bool:

@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse
 from msnode.audit import AlertType, Node
 from msnode.config import SignedLinks
 from msnode.pages.access import sessions
-from msnode.pages.access.login import address_of
+from msnode.pages.access.proxy import address_of
 from msnode.pages.frame.problems import NotFound, PageProblem
 from msnode.pages.frame.site import AnySite, Site
 from msnode.store.page_tables import used_links
@@ -61,18 +61,28 @@ async def open_study(
     if links is None:
         raise NotFound
     known = await sessions.current(request)
-    if known is not None and known.study_key in (None, study):
+    if known is not None and _may_see(known, study):
         return _shown(study)  # opened a second time, or by somebody who is logged in
     _check(site, links, signature_of(links.secret, study, until, by), signature, until, request)
     if not await run_in_threadpool(_use, site.database, signature, until):
         raise LinkRefused
     roles = frozenset({links.role})
     account = f"{by} (link)"
+    if known is not None and known.via == "link":  # its browser has this one from now on
+        before = request.cookies.get(sessions.cookie_name(site), "")
+        await run_in_threadpool(sessions.end, site, before)
     token = await run_in_threadpool(sessions.begin, site, account, roles, "link", study)
     site.trail.authenticated(account, address_of(request), succeeded=True)
     response = _shown(study)
     sessions.set_cookie(response, site, token)
     return response
+
+
+def _may_see(known: sessions.Session, study: str) -> bool:
+    """Whether somebody who is logged in needs no link."""
+    if known.study_key is not None:
+        return known.study_key == study
+    return not known.roles.isdisjoint({"viewer", "clinician"})
 
 
 def _check(

@@ -42,6 +42,7 @@ def test_one_line_switches_them_on() -> None:
         ({"proxy": PROXY | {"addresses": []}}, "pages.proxy.addresses: there are none"),
         ({"proxy": PROXY | {"addresses": ["proxy"]}}, "pages.proxy.addresses.0: "),
         ({"proxy": PROXY | {"roles": []}}, "pages.proxy.roles: there are none"),
+        ({"forwarded_header": "X Forwarded"}, "pages.forwarded_header: 'X Forwarded' is no name"),
         ({"port": 11112}, "pages.port: 11112 is receive.port, too"),
     ],
 )  # fmt: skip

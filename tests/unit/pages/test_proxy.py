@@ -40,6 +40,30 @@ def test_others_are_not(site: Site, address: str) -> None:
     assert first_page(site, address, ANNA) == "/login?to=/"
 
 
+@pytest.mark.parametrize(
+    ("address", "told", "counts"),
+    [
+        ("127.0.0.1", "10.9.9.9", "10.9.9.9"),
+        ("10.1.2.3", "6.6.6.6, 10.9.9.9", "10.9.9.9"),  # what the browser says stands before it
+        ("10.1.2.3", "", "10.1.2.3"),
+        ("10.1.2.3", "<script>", "10.1.2.3"),
+        ("10.2.0.1", "10.9.9.9", "10.2.0.1"),
+    ],
+)
+def test_the_proxy_says_where_somebody_comes_from(
+    tmp_path: Path, address: str, told: str, counts: str
+) -> None:
+    pages = {"proxy": PROXY, "forwarded_header": "X-Forwarded-For"}
+    with site_in(tmp_path, pages) as site:
+        app = create_app(site)
+        with TestClient(app, URL, client=(address, 50000)) as client:
+            form = {"account": "nobody", "password": "wrong"}
+            client.post("/login", data=form, headers={"X-Forwarded-For": told})
+        site.trail.close()
+        trail = "".join(one.read_text() for one in (site.config.data / "audit").glob("*"))
+    assert f'NetworkAccessPointID="{counts}"' in trail
+
+
 def test_who_has_no_name_is_nobody(site: Site) -> None:
     assert first_page(site, "10.1.2.3", ANNA | {"X-Forwarded-User": " "}) == "/login?to=/"
 

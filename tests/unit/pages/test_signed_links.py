@@ -81,6 +81,22 @@ def test_what_is_forged_or_expired_opens_nothing(site: Site, forged: Callable[[]
         assert where(client, "/") == "/login?to=/"
 
 
+def test_who_may_see_no_patient_by_himself_needs_the_link(site: Site) -> None:
+    with as_visitor(site, "administrator") as client:
+        assert where(client, link()) == f"/results/{STUDY}"
+        assert where(client, "/") == f"/results/{STUDY}"
+
+
+def test_a_second_link_ends_the_first_ones_session(site: Site) -> None:
+    with visiting(site) as client:
+        client.get(link())
+        token = client.cookies.get("msnode") or ""
+        client.get(link(OTHER))
+    with visiting(site) as thief:
+        thief.cookies.set("msnode", token)
+        assert where(thief, "/") == "/login?to=/"
+
+
 @pytest.mark.parametrize(
     "wrong",
     ["/open", "/open?study=..&until=1&by=a&signature=b", link().replace("until=", "until=x")],
