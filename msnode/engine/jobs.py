@@ -2,7 +2,7 @@
 
 import builtins
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -191,13 +191,13 @@ class Jobs:
             raise MsnodeError(f"job {job_id} is {job.state}: nothing to retry")
 
     def _again(self, job: Job, place: str) -> None:
-        """A new job in place of a dead one; its ID follows from that one's.
+        """A new job in place of a dead one; its ID follows from that one's and its begin.
 
         So two people who retry it at once, or one who clicks twice, get one job and not two.
         """
         delivery = () if job.destination is None else (job.destination, 1)
         name = ".".join(map(str, (job.kind, job.study, job.generation, *delivery[:1])))
-        options = _options(job.kind, place, f"{name}.r{uid_hash(job.id)}.1")
+        options = _options(job.kind, place, f"{name}.{_series([job])}.1")
         self._client.enqueue(options, job.study, job.generation, *delivery)
         self._client.delete_workflow(job.id)
 
@@ -213,7 +213,7 @@ class Jobs:
             if STATES[job.status] in OPEN:
                 why = f"is under way; `msnode jobs retry {job.workflow_id}` hurries it"
                 raise MsnodeError(f"{job.workflow_id} {why}")
-        return f"r{uid_hash(' '.join(sorted(job.workflow_id for job in found)))}"
+        return _series(map(_job, found))
 
     def deliver(self, study: str, generation: int, destination: str, series: str) -> str:
         """Queue a delivery of a result, as if it were the first; returns the job's ID.
@@ -255,6 +255,11 @@ class Jobs:
                 "stop them with `msnode jobs cancel`"
             )
         self._client.delete_workflows([job.workflow_id for job in found])
+
+
+def _series(before: Iterable[Job]) -> str:
+    """What comes after these jobs, by their IDs and when each was made: an ID may come again."""
+    return f"r{uid_hash(' '.join(sorted(f'{job.id} {job.created_at:.3f}' for job in before)))}"
 
 
 def _seconds(ms: int | None) -> float | None:
