@@ -178,8 +178,9 @@ def main() -> None:
                     looked_at.append(received(folder / "data", folder, arguments.images))
                 clicks += readers.clicks
         before, beside = statistics.median(alone), statistics.median(looked_at)
-        print(f"received, images/s: {before:.0f} alone, {beside:.0f} beside {arguments.readers} "
-              f"readers ({clicks} clicks): {beside / before:.3f}")  # fmt: skip
+        print(f"received, images/s: {before:.0f} alone ({min(alone):.0f}-{max(alone):.0f}), "
+              f"{beside:.0f} ({min(looked_at):.0f}-{max(looked_at):.0f}) beside "
+              f"{arguments.readers} readers ({clicks} clicks): {beside / before:.3f}")  # fmt: skip
 
 
 if __name__ == "__main__":

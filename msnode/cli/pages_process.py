@@ -16,7 +16,7 @@ from msnode.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-NICE = 5
+NICE = 15
 """Receiving and analysing come first."""
 AGAIN_S = (1.0, 60.0)
 """Before a child that ended is started again: the first time, and at most."""
