@@ -12,29 +12,19 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from msnode import audit, config
+from msnode import config
 from msnode.cli.twin_record import account
 from msnode.config import Role
+from msnode.manage.audited_database import with_trail
 from msnode.pages.access.local_accounts import LocalAccounts
 from msnode.pages.access.second_factor import SecondFactor, page_key
-from msnode.store.database import open_database
-from msnode.store.schema import migrate
 
 
 @contextmanager
 def _known(settings: config.Config) -> Iterator[LocalAccounts]:
     """The accounts of a node, whether it runs or not."""
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = open_database(settings.database_url)
-    try:
-        migrate(database)
-        trail = audit.open_trail(settings, "accounts")
-        try:
-            yield LocalAccounts(database, account(), trail)
-        finally:
-            trail.close()
-    finally:
-        database.dispose()
+    with with_trail(settings, "accounts") as (database, trail):
+        yield LocalAccounts(database, account(), trail)
 
 
 def _asked() -> str:

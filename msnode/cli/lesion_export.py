@@ -1,13 +1,12 @@
 """All lesions of a node in one file: what `msnode lesions export` writes."""
 
-import csv
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from msnode.errors import MsnodeError
 from msnode.lesions import kept
 from msnode.lesions.kept import Kept
+from msnode.manage.table_file import write_rows
 from msnode.records.lesions import LesionChange
 from msnode.store.visit_images import FOLDER
 
@@ -36,13 +35,7 @@ def export(data: Path, out: Path) -> int:
     if not visits:
         raise MsnodeError(f"{data} keeps no visit: no study has been outlined yet")
     rows = [row for visit in visits for row in _rows(visit)]
-    if out.suffix.lower() == ".json":
-        out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        return len(rows)
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(rows, COLUMNS, out)
     return len(rows)
 
 

@@ -10,10 +10,9 @@ import sqlalchemy as sa
 
 from msnode import audit, config
 from msnode.errors import MsnodeError
+from msnode.manage.audited_database import with_trail
 from msnode.manage.patient_record import Record, record_under, several_issuers
-from msnode.store.database import open_database
 from msnode.store.patients import patient_key, patient_secret
-from msnode.store.schema import migrate
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +33,8 @@ class Opened:
 @contextmanager
 def opened(settings: config.Config) -> Iterator[Opened]:
     """The node's database, secret and an audit trail of one's own."""
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = open_database(settings.database_url)
-    try:
-        migrate(database)
-        trail = audit.open_trail(settings, "twin")
-        try:
-            yield Opened(database, patient_secret(settings.data / "patient.key"), trail)
-        finally:
-            trail.close()
-    finally:
-        database.dispose()
+    with with_trail(settings, "twin") as (database, trail):
+        yield Opened(database, patient_secret(settings.data / "patient.key"), trail)
 
 
 def account() -> str:

@@ -1,7 +1,5 @@
 """What readers said of all results, in one file: for learning from it."""
 
-import csv
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from msnode.errors import MsnodeError
+from msnode.manage.table_file import write_rows
 from msnode.records.feedback import Feedback, standing
 from msnode.store.page_tables import verdicts
 from msnode.store.reader_feedback import every
@@ -41,13 +40,7 @@ def export_feedback(database: sa.Engine, out: Path) -> int:
     rows = [*(_row(one, one.number in stands) for one in said), *_finished(finished)]
     if not rows:
         raise MsnodeError("no reader has said anything of a result yet")
-    if out.suffix.lower() == ".json":
-        out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        return len(rows)
-    with out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(rows, COLUMNS, out)
     return len(rows)
 
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import pydicom
 import sqlalchemy as sa
-from pydicom.errors import InvalidDicomError
 
+from msnode.manage.header_words import first_header
 from msnode.store.page_tables import study_labels
 
 TAGS = {
@@ -42,14 +41,5 @@ def label_of(connection: sa.Connection, study_key: str, results: Path) -> Label:
     row = connection.execute(query).mappings().one_or_none()
     if row is not None:
         return Label(**{field.name: row[field.name] for field in fields(Label)})
-    path = next(iter(sorted(results.glob("*/sr*.dcm"))), None)
-    return _of_object(path) if path is not None else Label()
-
-
-def _of_object(path: Path) -> Label:
-    """What an object of ours copied from the study."""
-    try:
-        header = pydicom.dcmread(path, specific_tags=list(TAGS.values()))
-    except (OSError, InvalidDicomError):
-        return Label()
-    return Label(**{name: str(header.get(tag, "") or "") for name, tag in TAGS.items()})
+    said = first_header(sorted(results.glob("*/sr*.dcm"))[:1])  # copied from the study
+    return Label(**{name: said.get(tag, "") for name, tag in TAGS.items()})

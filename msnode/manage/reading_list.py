@@ -7,7 +7,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from msnode.manage.study_labels import folded
+from msnode.manage.study_labels import typed
 from msnode.records.sentences import Text, from_json
 from msnode.store.database import results
 from msnode.store.page_tables import study_labels, verdicts
@@ -111,7 +111,7 @@ def newest_at(connection: sa.Connection) -> float:
 
 def words_of(text: str) -> list[str]:
     """What somebody typed of a name, as names are kept for searching."""
-    return folded(text.replace(",", " ").replace("|", " ")).split()
+    return typed(text).split()
 
 
 def _labels() -> Sequence[sa.ColumnElement[str]]:

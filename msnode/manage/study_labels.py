@@ -42,9 +42,14 @@ def folded(name: str) -> str:
     return "".join(one for one in plain if not unicodedata.combining(one)).casefold()
 
 
+def typed(words: str) -> str:
+    """What somebody typed of a name, as `folded` keeps names."""
+    return folded(words.replace(",", " ").replace("|", " "))
+
+
 def name_begins(words: str) -> sa.ColumnElement[bool]:
     """Labels whose name, or another group of it, begins with words that somebody has typed."""
-    wanted = folded(words.replace(",", " ").replace("|", " "))
+    wanted = typed(words)
     column = study_labels.c.name_folded
     inside = column.contains(f"|{wanted}", autoescape=True)
     return sa.or_(column.startswith(wanted, autoescape=True), inside)

@@ -12,14 +12,12 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from msnode import audit
 from msnode.config import Config, PageTls
 from msnode.errors import ConfigError
+from msnode.manage.audited_database import with_trail
 from msnode.pages.app import create_app
 from msnode.pages.frame.site import Site
-from msnode.store.database import open_database
 from msnode.store.patients import patient_secret
-from msnode.store.schema import migrate
 
 log = logging.getLogger(__name__)
 
@@ -151,15 +149,6 @@ def serve(site: Site, sock: socket.socket) -> None:
 @contextmanager
 def opened(config: Config, config_file: Path) -> Iterator[Site]:
     """The site of a node, whether the node runs or not."""
-    config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = open_database(config.database_url)
-    try:
-        migrate(database)
-        trail = audit.open_trail(config, "pages")
-        try:
-            secret = patient_secret(config.data / "patient.key")
-            yield Site(config, config_file, database, secret, trail)
-        finally:
-            trail.close()
-    finally:
-        database.dispose()
+    with with_trail(config, "pages") as (database, trail):
+        secret = patient_secret(config.data / "patient.key")
+        yield Site(config, config_file, database, secret, trail)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.records.images import SourceFrame
-from msnode.records.lesions import CHANGES, Change, Lesion, LesionFinding, LesionMaps
+from msnode.records.lesions import CHANGES, Change, Comparison, Lesion, LesionFinding, LesionMaps
 from msnode.report.case import Case
 
 Group = Literal["new", "enlarging", "rest", "lesion"]
@@ -46,11 +46,11 @@ def changes(finding: LesionFinding) -> dict[int, Change]:
     return {one.number: one.change for one in finding.comparison.changes if one.number}
 
 
-def group(finding: LesionFinding, number: int) -> Group:
-    """The group of a lesion."""
-    if finding.comparison.status != "compared":
+def group(past: Comparison, number: int) -> Group:
+    """The group of a lesion, by what became of it."""
+    if past.status != "compared":
         return "lesion"
-    change = changes(finding).get(number)
+    change = next((one.change for one in past.changes if one.number == number), None)
     return change if change in ("new", "enlarging") else "rest"
 
 
@@ -58,13 +58,13 @@ def grouped(finding: LesionFinding, maps: LesionMaps) -> NDArray[np.uint8]:
     """(columns, rows, slices) uint8: 1 + the index in `GROUPS`, 0 where there is no lesion."""
     table = np.zeros(1 + max((one.number for one in finding.lesions), default=0), np.uint8)
     for one in finding.lesions:
-        table[one.number] = 1 + GROUPS.index(group(finding, one.number))
+        table[one.number] = 1 + GROUPS.index(group(finding.comparison, one.number))
     return table[maps.numbers]
 
 
 def segments(case: Case) -> tuple[Group, ...]:
     """The groups that have a lesion, in the order of their segments."""
-    found = {group(case.outlined, one.number) for one in case.outlined.lesions}
+    found = {group(case.outlined.comparison, one.number) for one in case.outlined.lesions}
     return tuple(one for one in GROUPS if one in found)
 
 
@@ -78,7 +78,8 @@ def drawn(case: Case) -> tuple[str, ...]:
 def matter(finding: LesionFinding) -> tuple[Lesion, ...]:
     """At most `MOST`: the new ones first, then the enlarging ones, then the largest."""
     ranked = sorted(
-        finding.lesions, key=lambda one: (GROUPS.index(group(finding, one.number)), one.number)
+        finding.lesions,
+        key=lambda one: (GROUPS.index(group(finding.comparison, one.number)), one.number),
     )
     return tuple(ranked[:MOST])
 

@@ -203,7 +203,7 @@ def _change(case: Case, lesion: Lesion) -> list[sr.QualitativeEvaluation]:
 def _segment(case: Case, lesion: Lesion) -> sr.ReferencedSegment:
     """The segment that a lesion is part of."""
     series = case.slices.frames[0].series_instance_uid
-    number = segments(case).index(group(case.outlined, lesion.number)) + 1
+    number = segments(case).index(group(case.outlined.comparison, lesion.number)) + 1
     return sr.ReferencedSegment(
         sop_class_uid=SegmentationStorage,
         sop_instance_uid=case.uid("seg"),

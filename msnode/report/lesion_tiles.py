@@ -141,7 +141,9 @@ def chosen(case: Case) -> list[int]:
 def _changed(case: Case) -> list[int]:
     """The slices that show new, enlarging and gone lesions best, in this order."""
     ranked = matter(case.outlined)
-    active = [one for one in ranked if group(case.outlined, one.number) in ("new", "enlarging")]
+    active = [
+        one for one in ranked if group(case.outlined.comparison, one.number) in ("new", "enlarging")
+    ]
     slices = [one.slice for one in places(case, active).values()]
     gone = contours.gone(case.maps.changes)
     if gone is not None and gone.any():
@@ -182,7 +184,10 @@ def named(case: Case, shown: Stack, index: int) -> Iterator[tuple[Lesion, float,
     named = matter(case.outlined)
     where = places(case, named)
     for lesion in named:
-        if where[lesion.number].slice != index or group(case.outlined, lesion.number) == "rest":
+        if (
+            where[lesion.number].slice != index
+            or group(case.outlined.comparison, lesion.number) == "rest"
+        ):
             continue
         rows, columns = np.nonzero(shown.numbers[index] == lesion.number)
         x = (columns.max() + 1 - left) / (right - left)

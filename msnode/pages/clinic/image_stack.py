@@ -11,9 +11,8 @@ import numpy as np
 
 from msnode.pages.clinic.outline_paths import Paths, gone_numbers, paths, seen_best
 from msnode.records.images import Float64Array
-from msnode.records.lesions import Comparison
 from msnode.report import geometry
-from msnode.report.lesion_groups import Group
+from msnode.report.lesion_groups import group
 from msnode.store.visit_images import ARRAYS, VisitImages, VisitRecord, visit_images, visit_record
 
 MOST_BYTES = 512 * 1024**2
@@ -163,14 +162,6 @@ class ImageStack:
 def groups_of(record: VisitRecord) -> dict[int, str]:
     """How each lesion is drawn, as in the report (`report.lesion_groups.group`)."""
     return {one.number: group(record.comparison, one.number) for one in record.lesions}
-
-
-def group(past: Comparison, number: int) -> Group:
-    """New, enlarging or the rest; lesion where nothing was compared."""
-    if past.status != "compared":
-        return "lesion"
-    change = next((one.change for one in past.changes if one.number == number), None)
-    return change if change in ("new", "enlarging") else "rest"
 
 
 class ImageStacks:

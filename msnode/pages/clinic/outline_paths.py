@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from msnode.records.lesions import CHANGES
+from msnode.report.lesion_groups import GONE
 
-GONE = 1 + CHANGES.index("gone")
 Point = tuple[int, int]
 Line = list[Point]
 Drawn = dict[str, Any]

@@ -24,7 +24,6 @@ from msnode.pages.frame.rendering import fragment, render
 from msnode.pages.frame.site import AnySite, Site
 from msnode.report.course_picture import picture
 from msnode.report.localised import Words
-from msnode.store.for_reading import for_reading
 from msnode.store.patients import keys_of
 from msnode.twin.clinical.event_csv import COLUMNS, Flaw
 from msnode.twin.clinical.event_kinds import KINDS
@@ -73,7 +72,7 @@ def similar(request: Request, site: AnySite, visitor: Viewer, study_key: StudyKe
     if not ONE_AT_A_TIME.acquire(timeout=WAIT_S):
         raise TooMany(round(SIMILAR_S))
     try:
-        reading = for_reading(site.database)
+        reading = site.reading
         with reading.connect() as connection:
             keys = keys_of(connection, found.patient_key)
         course_ = _view(site, found).state.course
@@ -156,7 +155,7 @@ def _part_of(site: Site, visitor: Visitor, study_key: str) -> StudyResult:
 
 
 def _view(site: Site, found: StudyResult) -> PatientView:
-    return view_of(for_reading(site.database), site.config, found.patient_key, date.today())
+    return view_of(site.reading, site.config, found.patient_key, date.today())
 
 
 def _page(

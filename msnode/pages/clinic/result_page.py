@@ -22,7 +22,6 @@ from msnode.pages.frame.problems import NotFound
 from msnode.pages.frame.rendering import render
 from msnode.pages.frame.site import AnySite, Site
 from msnode.records.feedback import REASONS, standing
-from msnode.store.for_reading import for_reading
 from msnode.store.visit_images import visit_folder
 
 router = APIRouter(prefix="/results", dependencies=[WithPatients])
@@ -94,7 +93,7 @@ def found_result(site: Site, study_key: str, generation: int | None = None) -> S
     Raises:
         NotFound: there is no such study, or no such result.
     """
-    reading = for_reading(site.database)
+    reading = site.reading
     found = result_of(reading, site.config.data, study_key, generation)
     if found is None:
         raise NotFound

@@ -8,13 +8,13 @@ from pydicom.dataset import Dataset
 
 from msnode.config import Describe
 from msnode.manage.study_result import StudyResult
-from msnode.pages.clinic.image_stack import ImageStack, group
+from msnode.pages.clinic.image_stack import ImageStack
 from msnode.pages.frame.page_words import PageWords
 from msnode.records.feedback import Feedback, rejected
 from msnode.records.lesions import Lesion, LesionChange
 from msnode.report import course_wording, lesion_wording, wording
 from msnode.report.case import Case, Image
-from msnode.report.lesion_groups import GROUPS, Group
+from msnode.report.lesion_groups import GROUPS, Group, group
 from msnode.report.report_file import KeptReport
 from msnode.report.study_header import Header
 

@@ -13,7 +13,6 @@ from msnode.pages.frame.header_values import plain
 from msnode.pages.frame.problems import NotFound
 from msnode.pages.frame.rendering import render
 from msnode.pages.frame.site import AnySite, Site
-from msnode.store.for_reading import for_reading
 
 router = APIRouter(dependencies=[WithPatients])
 Number = Annotated[int, Query(ge=1, le=1_000_000)]
@@ -32,7 +31,7 @@ def newest(site: AnySite, visitor: Viewer) -> Response:
     """When the newest result came: for a list that is open for long."""
     if visitor.study_key is not None:
         raise NotFound
-    with for_reading(site.database).connect() as connection:
+    with site.reading.connect() as connection:
         return JSONResponse({"created_at": newest_at(connection)})
 
 
@@ -54,7 +53,7 @@ def _page(
 ) -> Response:
     if visitor.study_key is not None:
         raise NotFound
-    with for_reading(site.database).connect() as connection:
+    with site.reading.connect() as connection:
         latest = newest_at(connection)  # first: what comes meanwhile is told rather than missed
         found = reading_page(connection, show, page, wanted)
     _audit(site, visitor, found)
