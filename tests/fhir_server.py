@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import jwt
 
 from tests.acceptance import peers
+from tests.acceptance.npm import npm_install
 
 HERE = Path(__file__).with_name("fhir")
 CACHE = peers.ROOT / "build" / "fhir"
@@ -32,11 +33,7 @@ Resource = dict[str, Any]
 
 def flaws(resources: list[Resource]) -> list[dict[str, Any]]:
     """What R4's definitions find wrong: structure, cardinality, types, required value sets."""
-    if not (CACHE / "node_modules" / "fhir").exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "package.json", CACHE)
-        npm = [peers.tool("npm", "npm"), "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(npm, cwd=CACHE, capture_output=True, timeout=300, check=True)
+    npm_install(HERE / "package.json", CACHE, "fhir")
     shutil.copy(HERE / "validate.js", CACHE)
     done = subprocess.run(
         ["node", "validate.js"], cwd=CACHE, input=json.dumps(resources), capture_output=True,

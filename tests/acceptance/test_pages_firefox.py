@@ -11,6 +11,7 @@ from msnode.pages.access.local_accounts import LocalAccounts
 from msnode.pages.access.roles import ROLES
 from tests import clinic_results
 from tests.acceptance import peers
+from tests.acceptance.npm import npm_install
 from tests.pages_site import served, site_in
 
 HERE = Path(__file__).parents[1] / "firefox"
@@ -20,11 +21,7 @@ PASSWORD = "correct horse battery"
 
 def walk(url: str, folder: Path, *paths: str) -> dict[str, object]:
     """Log in and look at pages; what went wrong, and each page's heading and drawn pixels."""
-    if not (CACHE / "node_modules" / "puppeteer-core").exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "package.json", CACHE)
-        npm = [peers.tool("npm", "npm"), "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(npm, cwd=CACHE, capture_output=True, timeout=300, check=True)
+    npm_install(HERE / "package.json", CACHE, "puppeteer-core")
     shutil.copy(HERE / "walk.js", CACHE)
     firefox = peers.tool("firefox-esr", "firefox-esr")
     done = subprocess.run(

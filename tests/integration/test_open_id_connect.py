@@ -19,6 +19,7 @@ from fastapi.testclient import TestClient
 
 from msnode.pages.frame.site import Site
 from tests.acceptance import peers
+from tests.acceptance.npm import npm_install
 from tests.http_receiver import saying, serving, status
 from tests.pages_site import URL, site_in, visiting
 
@@ -32,11 +33,7 @@ ROLES = [{"group": "radiology", "role": "clinician"}, {"group": "it", "role": "a
 @pytest.fixture(scope="module")
 def provider() -> Iterator[str]:
     """The issuer URL of npm's oidc-provider, which is certified by the OpenID Foundation."""
-    if not (CACHE / "node_modules" / "oidc-provider").exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        shutil.copy(HERE / "package.json", CACHE)
-        npm = [peers.tool("npm", "npm"), "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(npm, cwd=CACHE, capture_output=True, timeout=300, check=True)
+    npm_install(HERE / "package.json", CACHE, "oidc-provider")
     shutil.copy(HERE / "provider.js", CACHE)
     port = str(peers.free_port())
     command = [peers.tool("node", "nodejs"), "provider.js", port, BACK]
