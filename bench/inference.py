@@ -73,10 +73,15 @@ def race(ways: dict[str, Way], repeats: int) -> tuple[list[list[float]], list[Fl
     return seconds, results
 
 
+DISTANCE_MM = 7.0
+"""Between the slices, which are drawn; as of the scans that the bundle learned from."""
+
+
 def same_decisions(first: Float32Array, second: Float32Array, m: Manifest) -> bool:
     """Whether every slice falls on the same side, and the study gets the same decision."""
     said = {
-        decision(study_probability(p, m.rule), m.threshold, m.undetermined) for p in (first, second)
+        decision(study_probability(p, m.rule, DISTANCE_MM), m.threshold, m.undetermined)
+        for p in (first, second)
     }
     return len(said) == 1 and bool(((first >= 0.5) == (second >= 0.5)).all())
 

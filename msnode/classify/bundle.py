@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from msnode.classify.contract import CLASSES, Classifier, build
-from msnode.classify.decision import Calibration, StudyRule
+from msnode.classify.decision import Calibration, PatternRule, StudyRule
 from msnode.errors import ConfigError
 from msnode.records.images import InputContract
 from msnode.records.population import Strata
@@ -31,6 +31,7 @@ class Manifest:
         architecture: name in the table of classifiers.
         arguments: of the classifier's class.
         input: the images the weights were trained on; obeyed by ``prepare``.
+        pattern: how outlined lesions bear on the study's decision; null: it rests on slices alone.
         threshold: study probability from which the decision is "present".
         undetermined: half-open interval of study probabilities without a decision.
         saliency: ``locations`` where the location heads were trained, else ``grad-cam``.
@@ -52,6 +53,7 @@ class Manifest:
     classes: tuple[str, str] = CLASSES
     calibration: Calibration = Calibration()  # noqa: RUF009 - frozen
     rule: StudyRule = StudyRule()  # noqa: RUF009 - frozen
+    pattern: PatternRule | None = None
     threshold: float = 0.5
     undetermined: tuple[float, float] | None = None
     saliency: Literal["grad-cam", "locations"] = "grad-cam"
@@ -67,8 +69,8 @@ class Manifest:
 
 
 RESULT = (
-    "architecture", "arguments", "classes", "input", "calibration", "rule", "threshold",
-    "undetermined", "saliency",
+    "architecture", "arguments", "classes", "input", "calibration", "rule", "pattern",
+    "threshold", "undetermined", "saliency",
 )  # fmt: skip
 """The keys of bundle.yaml that bear on a result and are part of the digest.
 
@@ -161,8 +163,9 @@ def _senseless(manifest: Manifest) -> Iterator[str]:
         low, high = manifest.undetermined
         if not 0 <= low < high <= 1:
             yield f"undetermined is [{low}, {high}]; use two probabilities, the lower one first"
-    for name in ("calibration", "rule"):
-        for field_name, number in asdict(getattr(manifest, name)).items():
+    for name in ("calibration", "rule", "pattern"):
+        rule = getattr(manifest, name)
+        for field_name, number in (asdict(rule) if rule is not None else {}).items():
             if isinstance(number, float) and not math.isfinite(number):
                 yield f"{name}.{field_name} is {number}; use a finite number"
     for name in ("sensitivity", "specificity"):

@@ -4,12 +4,14 @@ All of it is pure and monotone: a higher logit of any slice never lowers the stu
 ``learn`` fits the parameters; they travel in the bundle.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from msnode.records.images import Float32Array, Float64Array
+from msnode.records.lesions import LesionPattern
 from msnode.records.results import Decision
 
 CLIP = 1e-6
@@ -35,7 +37,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class StudyRule:
-    """Study logit = slope * (mean of the ``top`` highest calibrated slice logits) + bias.
+    """Study logit = slope * (mean of the highest calibrated slice logits) + bias.
 
     Lesions sit in some slices only, so a mean over all slices would dilute them, and the single
     highest slice would let one artefact decide.
@@ -44,11 +46,14 @@ class StudyRule:
         top: number of slices; all of them where the study has fewer.
         slope: above 0.
         bias: corrects for picking the highest of many.
+        top_mm: so much of the head instead, in any number of slices: a lesion is on three thick
+            slices or on twenty thin ones. None: ``top`` slices, however thick.
     """
 
     top: int = 3
     slope: float = 1.0
     bias: float = 0.0
+    top_mm: float | None = None
 
     def __post_init__(self) -> None:
         if not self.slope > 0 or self.top < 1:
@@ -56,6 +61,51 @@ class StudyRule:
                 f"rule has top {self.top} and slope {self.slope}; top must be 1 or more, "
                 "slope above 0"
             )
+        if self.top_mm is not None and not self.top_mm > 0:
+            raise ValueError(f"rule has top_mm {self.top_mm}; it must be above 0, or null")
+
+    def highest(self, distance_mm: float) -> float:
+        """Of how many slices the mean is taken, a part of one included.
+
+        Args:
+            distance_mm: between neighbouring slices.
+        """
+        return float(self.top) if self.top_mm is None else max(1.0, self.top_mm / distance_mm)
+
+
+@dataclass(frozen=True, slots=True)
+class PatternRule:
+    """What makes a study's lesions the pattern of MS: a logistic model of few numbers.
+
+    Slices say that there are lesions; whether they are many and separate, and where MS has them,
+    says more of their cause. Logit = offset + classifier * (the study rule's logit) + count *
+    log(1 + lesions) + largest * log(0.1 + ml of the largest) + place * (`LesionPattern.place`).
+
+    Attributes:
+        network: digest of the lesion network for whose outlines the weights hold.
+        offset: of a study without lesions.
+        count: weight of their number, 0 or more.
+        largest: weight of the largest one's volume.
+        place: weight of where they lie, 0 or more.
+        classifier: weight of what the slices say, 0 or more.
+    """
+
+    network: str
+    offset: float
+    count: float
+    largest: float
+    place: float
+    classifier: float = 0.0
+
+    def logit(self, seen: LesionPattern, classifier: float) -> float:
+        """The study's logit, from its lesions and from the logit of its slices."""
+        return (
+            self.offset
+            + self.count * math.log1p(seen.count)
+            + self.largest * math.log(0.1 + seen.largest_ml)
+            + self.place * seen.place
+            + self.classifier * classifier
+        )
 
 
 def sigmoid(logits: NDArray[np.floating]) -> Float64Array:
@@ -83,20 +133,22 @@ def slice_probabilities(logits: NDArray[np.floating], calibration: Calibration) 
     return sigmoid(calibration.slope * difference + calibration.bias).astype(np.float32)
 
 
-def study_logit(probabilities: Float32Array, top: int) -> float:
-    """Mean of the ``top`` highest slice logits, before slope and bias.
+def study_logit(probabilities: Float32Array, rule: StudyRule, distance_mm: float) -> float:
+    """What the slices say of the study.
 
     Args:
         probabilities: (slices,) calibrated, in [0, 1]; at least one.
-        top: how many.
+        rule: from the bundle.
+        distance_mm: between neighbouring slices.
     """
-    return float(np.sort(logit(probabilities))[-top:].mean())
+    falling = np.sort(logit(probabilities))[::-1]
+    weights = np.clip(rule.highest(distance_mm) - np.arange(len(falling)), 0, 1)
+    return rule.slope * float(np.average(falling, weights=weights)) + rule.bias
 
 
-def study_probability(probabilities: Float32Array, rule: StudyRule) -> float:
+def study_probability(probabilities: Float32Array, rule: StudyRule, distance_mm: float) -> float:
     """Calibrated probability of the study, from (slices,) calibrated slice probabilities."""
-    value = rule.slope * study_logit(probabilities, rule.top) + rule.bias
-    return float(sigmoid(np.array(value)))
+    return float(sigmoid(np.array(study_logit(probabilities, rule, distance_mm))))
 
 
 def decision(

@@ -7,18 +7,23 @@ from numpy.typing import NDArray
 
 from msnode.classify import saliency
 from msnode.classify.bundle import Manifest
-from msnode.classify.decision import decision, study_probability
+from msnode.classify.decision import PatternRule, decision, sigmoid, study_logit
 from msnode.records import population
 from msnode.records.images import Float32Array, Slices
+from msnode.records.lesions import LesionFinding, LesionPattern
 from msnode.records.results import Finding, Scores, SliceFinding
 from msnode.records.sentences import Sentence, Text
 
 MOST_OF_THE_HEAD = 0.5
 """Share of the head above half of the saliency's scale from which it points to no place."""
+UNCLEAR_PLACE = 0.25
+"""`LesionPattern.place` so near to 0 is called neither typical nor untypical."""
 
 
-def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:
-    """Apply the study rule and the threshold, and say where each slice's saliency peaks.
+def decide(
+    scores: Scores, slices: Slices, manifest: Manifest, lesions: LesionFinding | None = None
+) -> Finding:
+    """Apply the study's rules and the threshold, and say where each slice's saliency peaks.
 
     What speaks against the images or the model (see `_doubts`) makes it undetermined.
 
@@ -26,8 +31,18 @@ def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:
         scores: of the slices.
         slices: as the classifier saw them.
         manifest: of the bundle that scored them.
+        lesions: what was outlined; None where nothing outlines.
     """
-    probability = study_probability(scores.probabilities, manifest.rule)
+    study = study_logit(scores.probabilities, manifest.rule, slices.distance_mm)
+    basis, missing = None, None
+    if manifest.pattern is not None:
+        seen = _pattern(lesions, manifest.pattern)
+        if isinstance(seen, LesionPattern):
+            study = manifest.pattern.logit(seen, study)
+            basis = _basis(seen)
+        else:
+            missing = seen
+    probability = float(sigmoid(np.array(study)))
     heads = saliency.head(slices.pixels)
     findings = []
     for index, value in enumerate(scores.probabilities):
@@ -42,7 +57,10 @@ def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:
                 peak_value=float(shown[row, col]),
             )
         )
-    doubts = tuple(_doubts(scores, slices, manifest, heads))
+    doubts = (
+        *((missing,) if missing is not None else ()),
+        *_doubts(scores, slices, manifest, heads),
+    )
     return Finding(
         probability=probability,
         threshold=manifest.threshold,
@@ -51,7 +69,26 @@ def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:
         else decision(probability, manifest.threshold, manifest.undetermined),
         slices=tuple(findings),
         doubts=doubts,
+        basis=basis,
     )
+
+
+def _pattern(lesions: LesionFinding | None, rule: PatternRule) -> LesionPattern | Sentence:
+    """What the lesions are like, or why that cannot be told: then there is no decision."""
+    if lesions is None or lesions.reason is not None:
+        return Sentence("no_outlines")
+    if lesions.model.digest != rule.network:
+        return Sentence("other_network")
+    return lesions.pattern or Sentence("not_placed")
+
+
+def _basis(seen: LesionPattern) -> Sentence:
+    """What a decision rests on, in words and numbers that a reader can check."""
+    places = "places_unclear"
+    if abs(seen.place) > UNCLEAR_PLACE:
+        places = "places_ms" if seen.place > 0 else "places_other"
+    ml = round(seen.largest_ml, 1)
+    return Sentence("pattern_basis", count=seen.count, ml=ml, places=Sentence(places))
 
 
 def _doubts(
@@ -63,13 +100,15 @@ def _doubts(
     """
     yield from slices.doubts
     yield from population.outside(manifest.strata, slices.acquisition, slices.distance_mm)
-    if (share := _covered(scores, heads, manifest.rule.top)) > MOST_OF_THE_HEAD:
+    if (
+        share := _covered(scores, heads, manifest.rule.highest(slices.distance_mm))
+    ) > MOST_OF_THE_HEAD:
         yield Sentence("saliency_wide", share=round(100 * share))
 
 
-def _covered(scores: Scores, heads: NDArray[np.bool_], top: int) -> float:
+def _covered(scores: Scores, heads: NDArray[np.bool_], highest: float) -> float:
     """Share of the head that the saliency covers, on the slices that decide."""
-    decisive = np.argsort(scores.probabilities)[-top:]
+    decisive = np.argsort(scores.probabilities)[-round(highest) :]
     shown = (scores.saliency[decisive] > 0.5) & heads[decisive]
     return float(shown.sum() / max(heads[decisive].sum(), 1))
 

@@ -20,6 +20,7 @@ from msnode.classify.saliency import Explained
 from msnode.config import Classify
 from msnode.errors import Refused, TryLater
 from msnode.records.images import Float32Array, InputContract, Slices
+from msnode.records.lesions import LesionFinding
 from msnode.records.results import Finding, ModelInfo, Scores
 from msnode.records.sentences import Sentence
 
@@ -120,9 +121,11 @@ class Runner:
         logits, grids = request.result.result()
         return self._scores(logits.numpy(), tuple(g.numpy() for g in grids), slices.pixels)
 
-    def decide(self, scores: Scores, slices: Slices) -> Finding:
+    def decide(
+        self, scores: Scores, slices: Slices, lesions: LesionFinding | None = None
+    ) -> Finding:
         """The study's result; see ``finding.decide``."""
-        return decide(scores, slices, self._bundle.manifest)
+        return decide(scores, slices, self._bundle.manifest, lesions)
 
     def close(self) -> None:
         """Finish the batch under way; studies that still wait get TryLater."""

@@ -7,6 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from msnode.cli.learn_calibrate import exchange
 from msnode.cli.learn_options import plain_errors, plan_of, progress_bars, run_options
 from msnode.cli.options import FILE, FOLDER
 from msnode.errors import ConfigError
@@ -18,6 +19,9 @@ if TYPE_CHECKING:  # torch takes seconds to import; --help should not
 @click.group()
 def data() -> None:
     """Look at data before a model learns from it."""
+
+
+data.add_command(exchange)
 
 
 @data.command("check")

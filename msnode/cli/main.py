@@ -26,6 +26,7 @@ COMMANDS = {
     "pages_group": ("pages", "accounts"),
     "feedback_group": ("feedback",),
     "conformance": ("conformance",),
+    "learn_calibrate": ("calibrate",),
     "learn_data": ("data",),
     "learn_train": ("train", "crossval", "evaluate", "baseline", "papers", "ablate"),
 }

@@ -120,6 +120,7 @@ def as_json(name: str, analysis: Analysis, model: ModelInfo) -> None:
         "threshold": model.threshold,
         "undetermined": model.undetermined,
         "decision": finding.decision if finding is not None else None,
+        "basis": finding.basis if finding is not None else None,
         "doubts": [str(doubt) for doubt in finding.doubts] if finding is not None else [],
         "warnings": [str(warning) for warning in _warnings(analysis)],
         "series": [
@@ -154,6 +155,8 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
             f"MS pattern [bold {COLOURS[finding.decision]}]{finding.decision}[/], "
             f"probability {finding.probability:.0%} (threshold {finding.threshold:.0%})"
         )
+        if finding.basis is not None:
+            console.print(escape(str(finding.basis)))
     console.print(series_table(analysis.series))
     if finding is not None:
         console.print(_slice_table(analysis))

@@ -109,7 +109,7 @@ def prepared(
 
 
 def opinion(analysis: Analysis, runner: classify.Runner) -> Analysis:
-    """Classify the prepared slices and decide.
+    """Classify the prepared slices and decide, with what was outlined.
 
     Raises:
         TryLater: the device cannot do this now.
@@ -118,7 +118,7 @@ def opinion(analysis: Analysis, runner: classify.Runner) -> Analysis:
     with timed("classify") as seconds:
         try:
             scores = runner.score(analysis.prepared.slices)
-            finding = runner.decide(scores, analysis.prepared.slices)
+            finding = runner.decide(scores, analysis.prepared.slices, analysis.lesions)
             analysis = replace(analysis, scores=scores, finding=finding)
         except TryLater:
             raise

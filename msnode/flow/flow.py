@@ -37,6 +37,7 @@ from msnode.lesions import Bundle
 from msnode.receive import Studies
 from msnode.receive.inbox.redo import PRIORS, REDO
 from msnode.records.images import Study
+from msnode.records.lesions import LesionFinding
 from msnode.records.sentences import Sentence, from_json, to_json
 from msnode.twin import Twin
 from msnode.twin.expect.priors import load_priors
@@ -106,7 +107,7 @@ class Flow:
         glance_s = min(GLANCE_S, config.decode.time_s)
         self._glance = Confined(replace(config.decode, time_s=glance_s), READING)
         self._files = ResultFiles(config, self._reader, self._glance)
-        self.ahead = Ahead(self._prepared, self._outlined, self._classified)
+        self.ahead = Ahead(self._prepared, self._outlined, self._classified_ahead)
 
     def warm_up(self) -> None:
         """Wait until studies can be read.
@@ -280,9 +281,24 @@ class Flow:
         return self._outline.outlined(study, self._folder(study.key, study.generation))
 
     def _classified(self, study: Study) -> Analysis:
-        """Classify a prepared study."""
+        """Classify a prepared study, and decide with what was outlined in it."""
         folder = self._folder(study.key, study.generation)
-        return opinion(Analysis(prepared=prepare.load(folder)), self._runner)
+        lesions = self._lesions(study, folder)
+        return opinion(Analysis(prepared=prepare.load(folder), lesions=lesions), self._runner)
+
+    def _classified_ahead(self, study: Study) -> Analysis | None:
+        """The same ahead; not where outlining failed, as the step that does it again may not."""
+        if self._outline is not None and self.ahead.outlined(study) is None:
+            return None
+        return self._classified(study)
+
+    def _lesions(self, study: Study, folder: Path) -> LesionFinding | None:
+        """What was outlined, ahead or by the step before; None where no network outlines."""
+        if self._outline is None:
+            return None
+        if (now := self.ahead.outlined(study)) is not None:
+            return now.finding
+        return self._outline.finding(folder)
 
     def _folder(self, study_key: str, generation: int) -> Path:
         return steps.work_folder(self._config.data, study_key, generation)

@@ -86,7 +86,7 @@ def outlined(
     grades, grading = _graded(visit, bundle) if graded else ((), {})
     acquired = bundle.doubts(slices.acquisition, slices.thickness_mm)
     doubts = (*found.doubts, *acquired, *_tested(grades))
-    finding = LesionFinding(model, named, grades=grades, doubts=doubts)
+    finding = LesionFinding(model, named, grades=grades, doubts=doubts, pattern=found.pattern)
     maps = LesionMaps(volume.voxels, found.labels, found.numbers)
     return Outlined(finding, maps, visit, seconds | grading)
 

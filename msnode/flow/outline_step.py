@@ -95,6 +95,10 @@ class OutlineStep:
         """Whether a generation was compared while earlier studies were being looked for."""
         return self._searches.is_awaited(study_key, generation)
 
+    def finding(self, folder: Path) -> LesionFinding | None:
+        """What `run` found; None where it did not end."""
+        return cache.load_finding(folder) if cache.was_saved(folder) else None
+
     def load(self, folder: Path) -> tuple[LesionFinding, LesionMaps | None]:
         """What `run` left, or that it did not end."""
         if cache.is_saved(folder):

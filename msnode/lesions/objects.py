@@ -14,8 +14,9 @@ from msnode.lesions.brain import below_surface, brain_mask
 from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.oddities import oddities
 from msnode.lesions.outline import LESION, RIM, VENTRICLE, Outlines
+from msnode.lesions.pattern import pattern
 from msnode.records.images import Float32Array
-from msnode.records.lesions import REGIONS, Lesion, Region
+from msnode.records.lesions import REGIONS, Lesion, LesionPattern, Region
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
 
@@ -47,6 +48,7 @@ class Found:
         lesions: the largest first.
         fit: how the atlas lies in the volume; None in visits that older versions kept.
         doubts: what in the scan itself speaks against the outlines.
+        pattern: of all lesions; None where the atlas does not fit, and in kept visits.
     """
 
     labels: NDArray[np.uint8]
@@ -55,6 +57,7 @@ class Found:
     lesions: tuple[Lesion, ...]
     fit: atlas.Fit | None = None
     doubts: tuple[Sentence, ...] = ()
+    pattern: LesionPattern | None = None
 
 
 def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
@@ -87,7 +90,8 @@ def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
         numbers[one.number] = number
     numbered = tuple(replace(one, number=number) for number, one in enumerate(measured, 1))
     doubts = tuple(oddities(volume, brain, fit))
-    return Found(labels, numbers[found], outlines.probability, numbered, fit, doubts)
+    seen = pattern(labels == LESION, numbered, volume, fit)
+    return Found(labels, numbers[found], outlines.probability, numbered, fit, doubts, seen)
 
 
 def credible(

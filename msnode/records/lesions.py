@@ -135,6 +135,22 @@ class Grade:
 
 
 @dataclass(frozen=True, slots=True)
+class LesionPattern:
+    """What a study's lesions are like as a whole.
+
+    Attributes:
+        count: number of separate lesions.
+        largest_ml: volume of the largest; confluent ones make it large.
+        place: natural logarithm of how much more often people with MS have lesions at these places
+            than elderly people without, as a mean over the lesions' volume; near 0 for little.
+    """
+
+    count: int
+    largest_ml: float
+    place: float
+
+
+@dataclass(frozen=True, slots=True)
 class LesionModel:
     """Which network outlined; the fields mean the same as in `results.ModelInfo`."""
 
@@ -157,6 +173,7 @@ class LesionFinding:
         comparison: with an earlier scan.
         grades: what this scan could have shown, by size; () where that was not tried.
         doubts: what in the scan itself, or in how it was acquired, speaks against the outlines.
+        pattern: of all lesions; None where nothing was outlined or nothing can be placed.
     """
 
     model: LesionModel
@@ -165,6 +182,7 @@ class LesionFinding:
     comparison: Comparison = Comparison("no_prior")
     grades: tuple[Grade, ...] = ()
     doubts: tuple[Text, ...] = ()
+    pattern: LesionPattern | None = None
 
     @property
     def ml(self) -> float:

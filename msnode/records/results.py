@@ -89,6 +89,7 @@ class Finding:
         threshold: from which a decision is "present".
         slices: from the feet to the head.
         doubts: why there is no decision whatever the probability is; () where nothing forbids one.
+        basis: what of the outlined lesions the probability rests on; None where on slices alone.
     """
 
     probability: float
@@ -96,6 +97,7 @@ class Finding:
     decision: Decision
     slices: tuple[SliceFinding, ...]
     doubts: tuple[Text, ...] = ()
+    basis: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)

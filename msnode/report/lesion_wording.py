@@ -128,7 +128,9 @@ def _grade(case: Case, one: Grade) -> str:
 
 
 def disagreement(case: Case) -> str:
-    """Where classifier and outlines contradict each other."""
+    """Where classifier and outlines contradict each other; not where it decided by them."""
+    if case.finding.basis is not None:
+        return ""
     number, decision = len(case.outlined.lesions), case.finding.decision
     if decision == "absent" and number >= MANY:
         return case.say("disagree_absent", count=number)

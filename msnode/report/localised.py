@@ -70,7 +70,9 @@ def localised(report: Report, language: str) -> Report:
     lesions, priority = report.lesions, report.priority
     finding = report.finding
     if finding is not None:
-        finding = replace(finding, doubts=tuple(to(doubt, language) for doubt in finding.doubts))
+        doubts = tuple(to(doubt, language) for doubt in finding.doubts)
+        basis = to(finding.basis, language) if finding.basis is not None else None
+        finding = replace(finding, doubts=doubts, basis=basis)
     return replace(
         report,
         finding=finding,

@@ -176,7 +176,8 @@ def pattern(case: Case) -> str:
     """What the classifier says."""
     say = case.say
     decided = say.label("pattern", say(case.finding.decision))
-    return f"{decided}. {say('calibrated')} {probability(case)} ({threshold(case)})."
+    basis = f"; {case.finding.basis}" if case.finding.basis is not None else ""
+    return f"{decided}. {say('calibrated')} {probability(case)} ({threshold(case)}){basis}."
 
 
 def outcome(case: Case) -> list[str]:

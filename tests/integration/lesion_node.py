@@ -16,6 +16,7 @@ from msnode.config import Config, Folder
 from msnode.deliver.deliveries import Deliveries
 from msnode.flow import Flow
 from msnode.records.images import InputContract, Slices, Study
+from msnode.records.lesions import LesionFinding
 from msnode.records.results import Finding, ModelInfo, Report, Scores
 from msnode.records.uid_hash import uid_hash
 from msnode.sample import LJUBLJANA, Identity, write_series
@@ -39,7 +40,7 @@ class Classifier:
         shape = (len(slices.pixels), *slices.pixels.shape[2:])
         return Scores(np.full(shape[0], 0.9, np.float32), np.full(shape, 0.1, np.float32))
 
-    def decide(self, scores: Scores, slices: Slices) -> Finding:
+    def decide(self, scores: Scores, slices: Slices, _: LesionFinding | None) -> Finding:
         return Finding(0.9, 0.5, "present", reports.findings(slices, scores.saliency, 0.9))
 
 

@@ -51,7 +51,9 @@ def test_served_as_plain_pytorch_says(bundle: Bundle, slices: Slices, scores: Sc
     plain = decision.slice_probabilities(logits, m.calibration)
     np.testing.assert_allclose(scores.probabilities, plain, atol=0.01)
     said = [
-        decision.decision(decision.study_probability(p, m.rule), m.threshold, m.undetermined)
+        decision.decision(
+            decision.study_probability(p, m.rule, slices.distance_mm), m.threshold, m.undetermined
+        )
         for p in (plain, scores.probabilities)
     ]
     assert said[0] == said[1]

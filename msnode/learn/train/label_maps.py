@@ -85,13 +85,15 @@ def _one(row: Row) -> Labelled:
     labels = _labels(row, volume, lesions, seen)
     rough = brain_mask(volume)
     brain = mask(row.brain, volume) if row.brain else rough
-    healed = _healed(volume, lesions, brain)
+    healed = healed_volume(volume, lesions, brain)
     stripped, both = (planes(RasVolume(v.voxels * brain, v.affine)) for v in (volume, healed))
     inside = on_planes(rough, seen)
     return Labelled(row, volume, lesions, seen, labels, stripped, planes(healed), both, inside)
 
 
-def _healed(volume: RasVolume, lesions: NDArray[np.bool_], brain: NDArray[np.bool_]) -> RasVolume:
+def healed_volume(
+    volume: RasVolume, lesions: NDArray[np.bool_], brain: NDArray[np.bool_]
+) -> RasVolume:
     """The volume with its lesions filled in, slice by slice."""
     rng, scale = np.random.default_rng(0), BRIGHTEST * brightness(volume)
     slices = [

@@ -143,7 +143,11 @@ def test_classifier_and_outlines_may_disagree(make_report: MakeReport) -> None:
     absent = make_report(3, decision="absent", probability=0.1)
     assert "sees no pattern, but 9 hyperintensities" in told(absent, many)[-1]
     assert "no hyperintensity is outlined" in told(make_report(3), none)[-1]
-    for made, found in ((absent, none), (make_report(3), many), (absent, FOUND)):
+    assert absent.finding is not None
+    by_them = replace(absent, finding=replace(absent.finding, basis="it rests on 9 separate ones"))
+    for made, found in (
+        (absent, none), (make_report(3), many), (absent, FOUND), (by_them, many),
+    ):
         assert not any("disagree" in line for line in told(made, found))
 
 

@@ -1,0 +1,64 @@
+"""What a study's lesions are like as a whole: how many, how confluent, and where.
+
+``places.nii.gz`` says of each place in the atlas's space how much more often people with MS have a
+lesion there than elderly people without MS, as a logarithm; `ATLAS.md` has its recipe and credits.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import nibabel
+import numpy as np
+from nibabel.spatialimages import SpatialImage
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from msnode.lesions.atlas import Fit
+from msnode.records.lesions import Lesion, LesionPattern
+from msnode.records.ras_volume import RasVolume
+
+PLACES = Path(__file__).parent / "places.nii.gz"
+SHRUNK_MM3 = 1000.0
+"""A millilitre at places of no meaning is added, so that one small lesion says little."""
+
+
+@cache
+def places(file: Path = PLACES) -> RasVolume:
+    """(x, y, z) logarithms of ratios, in the atlas's space."""
+    image = cast(SpatialImage, nibabel.load(file))
+    return RasVolume(image.get_fdata(dtype=np.float32), np.asarray(image.affine, np.float64))
+
+
+def pattern(
+    lesion: NDArray[np.bool_],
+    lesions: Sequence[Lesion],
+    volume: RasVolume,
+    fit: Fit,
+    ratios: RasVolume | None = None,
+) -> LesionPattern | None:
+    """What all lesions of a volume are like.
+
+    Args:
+        lesion: (x, y, z), where they are.
+        lesions: the largest first.
+        volume: that was outlined.
+        fit: of the atlas; None is returned where it does not hold.
+        ratios: instead of `places`; for people whose own masks are in that.
+    """
+    if not fit.holds:
+        return None
+    largest = lesions[0].mm3 / 1000 if lesions else 0.0
+    return LesionPattern(len(lesions), largest, _place(lesion, volume, fit, ratios or places()))
+
+
+def _place(lesion: NDArray[np.bool_], volume: RasVolume, fit: Fit, ratios: RasVolume) -> float:
+    """Mean over the lesions' volume, shrunk towards 0."""
+    matrix = np.linalg.inv(ratios.affine) @ fit.matrix @ volume.affine
+    voxels = np.argwhere(lesion).T.astype(np.float64)
+    # sums and products without BLAS: they are the same on any number of threads
+    points = sum(matrix[:3, axis, None] * voxels[axis] for axis in range(3)) + matrix[:3, 3:]
+    found = ndimage.map_coordinates(ratios.voxels, points, order=1, output=np.float64)
+    mm3 = volume.voxel_mm3
+    return float(found.sum()) * mm3 / (voxels.shape[1] * mm3 + SHRUNK_MM3)
