@@ -79,13 +79,12 @@ class PatternRule:
 
     Slices say that there are lesions; whether they are many and separate, and where MS has them,
     says more of their cause. Logit = offset + classifier * (the study rule's logit) + count *
-    log(1 + lesions) + largest * log(0.1 + ml of the largest) + place * (`LesionPattern.place`).
+    log(1 + lesions) + place * (`LesionPattern.place`).
 
     Attributes:
         network: digest of the lesion network for whose outlines the weights hold.
         offset: of a study without lesions.
         count: weight of their number, 0 or more.
-        largest: weight of the largest one's volume.
         place: weight of where they lie, 0 or more.
         classifier: weight of what the slices say, 0 or more.
     """
@@ -93,7 +92,6 @@ class PatternRule:
     network: str
     offset: float
     count: float
-    largest: float
     place: float
     classifier: float = 0.0
 
@@ -102,7 +100,6 @@ class PatternRule:
         return (
             self.offset
             + self.count * math.log1p(seen.count)
-            + self.largest * math.log(0.1 + seen.largest_ml)
             + self.place * seen.place
             + self.classifier * classifier
         )

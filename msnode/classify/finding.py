@@ -87,8 +87,7 @@ def _basis(seen: LesionPattern) -> Sentence:
     places = "places_unclear"
     if abs(seen.place) > UNCLEAR_PLACE:
         places = "places_ms" if seen.place > 0 else "places_other"
-    ml = round(seen.largest_ml, 1)
-    return Sentence("pattern_basis", count=seen.count, ml=ml, places=Sentence(places))
+    return Sentence("pattern_basis", count=seen.count, places=Sentence(places))
 
 
 def _doubts(

@@ -90,7 +90,7 @@ def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
         numbers[one.number] = number
     numbered = tuple(replace(one, number=number) for number, one in enumerate(measured, 1))
     doubts = tuple(oddities(volume, brain, fit))
-    seen = pattern(labels == LESION, numbered, volume, fit)
+    seen = pattern(labels == LESION, count, volume, fit)
     return Found(labels, numbers[found], outlines.probability, numbered, fit, doubts, seen)
 
 

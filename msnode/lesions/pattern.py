@@ -1,10 +1,9 @@
-"""What a study's lesions are like as a whole: how many, how confluent, and where.
+"""What a study's lesions are like as a whole: how many, and where.
 
 ``places.nii.gz`` says of each place in the atlas's space how much more often people with MS have a
 lesion there than elderly people without MS, as a logarithm; `ATLAS.md` has its recipe and credits.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.lesions.atlas import Fit
-from msnode.records.lesions import Lesion, LesionPattern
+from msnode.records.lesions import LesionPattern
 from msnode.records.ras_volume import RasVolume
 
 PLACES = Path(__file__).parent / "places.nii.gz"
@@ -33,7 +32,7 @@ def places(file: Path = PLACES) -> RasVolume:
 
 def pattern(
     lesion: NDArray[np.bool_],
-    lesions: Sequence[Lesion],
+    count: int,
     volume: RasVolume,
     fit: Fit,
     ratios: RasVolume | None = None,
@@ -42,15 +41,14 @@ def pattern(
 
     Args:
         lesion: (x, y, z), where they are.
-        lesions: the largest first.
+        count: how many they are.
         volume: that was outlined.
         fit: of the atlas; None is returned where it does not hold.
         ratios: instead of `places`; for people whose own masks are in that.
     """
     if not fit.holds:
         return None
-    largest = lesions[0].mm3 / 1000 if lesions else 0.0
-    return LesionPattern(len(lesions), largest, _place(lesion, volume, fit, ratios or places()))
+    return LesionPattern(count, _place(lesion, volume, fit, ratios or places()))
 
 
 def _place(lesion: NDArray[np.bool_], volume: RasVolume, fit: Fit, ratios: RasVolume) -> float:

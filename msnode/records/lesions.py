@@ -140,13 +140,11 @@ class LesionPattern:
 
     Attributes:
         count: number of separate lesions.
-        largest_ml: volume of the largest; confluent ones make it large.
         place: natural logarithm of how much more often people with MS have lesions at these places
             than elderly people without, as a mean over the lesions' volume; near 0 for little.
     """
 
     count: int
-    largest_ml: float
     place: float
 
 

@@ -1,4 +1,4 @@
-"""How outlined lesions bear on the study's decision: a logistic model of four numbers.
+"""How outlined lesions bear on the study's decision: a logistic model of three numbers.
 
 Few persons are at hand, so the model is small, its weights have the sign that they must have, and
 every figure is of persons that it was not fitted to.
@@ -16,11 +16,10 @@ from msnode.learn.data.splits import Labels
 from msnode.records.images import Float64Array
 from msnode.records.lesions import LesionPattern
 
-NUMBERS = ("count", "largest", "place", "classifier")
+NUMBERS = ("count", "place", "classifier")
 """The weights of `PatternRule`, in the order of the columns here."""
 BOUNDS: dict[str, tuple[float | None, float | None]] = {
     "count": (0, None),
-    "largest": (None, None),
     "place": (0, None),
     "classifier": (0, None),
 }
@@ -34,8 +33,7 @@ class Measured:
     """What was measured of some scans.
 
     Attributes:
-        numbers: (n, 4): log(1 + lesions), log(0.1 + ml of the largest), place, study logit of the
-            slices.
+        numbers: (n, 3): log(1 + lesions), place, study logit of the slices.
         labels: (n,) 1 for people with MS, and for scans that got their lesions.
         persons: (n,); a twin is its person's.
         groups: (n,) site and label: all count alike, whatever their size.
@@ -49,10 +47,9 @@ class Measured:
     tested: NDArray[np.bool_]
 
 
-def row(seen: LesionPattern, classifier: float) -> tuple[float, float, float, float]:
+def row(seen: LesionPattern, classifier: float) -> tuple[float, float, float]:
     """One scan's numbers."""
-    largest = float(np.log(0.1 + seen.largest_ml))
-    return float(np.log1p(seen.count)), largest, seen.place, classifier
+    return float(np.log1p(seen.count)), seen.place, classifier
 
 
 def fit(data: Measured, columns: tuple[str, ...]) -> dict[str, float]:

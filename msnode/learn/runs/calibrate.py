@@ -31,13 +31,14 @@ from msnode.lesions.pattern import pattern, places
 from msnode.lesions.unet import Unet
 from msnode.records.images import Float64Array
 from msnode.records.lesions import LesionPattern
+from msnode.records.uid_hash import uid_hash
 from msnode.store import bundle_files
 from msnode.store.files import decode, replacing
 
 WAYS: dict[str, tuple[str, ...]] = {
     "slices alone": ("classifier",),
     "number of lesions alone (naive)": ("count",),
-    "lesions": ("count", "largest", "place"),
+    "lesions": ("count", "place"),
     "lesions and slices": NUMBERS,
 }
 """What is compared; the last is what a bundle gets."""
@@ -156,7 +157,7 @@ def _outlined(
     networks = _networks(folds, bundle) if folds is not None else {}
     found = []
     for number, row in enumerate(rows, 1):
-        file = cache / f"{number}.json"
+        file = cache / f"{uid_hash(str(row.path))}.json"
         if not file.exists():
             own = networks.get(row.person, bundle)
             seen = _pattern(row, own, maps)
@@ -175,7 +176,7 @@ def _pattern(row: Row, bundle: lesions.Bundle, maps: Path | None) -> LesionPatte
     own = maps / f"{row.person}.nii.gz" if maps is not None else None
     if found.fit is None or own is None or not own.exists():
         return found.pattern
-    return pattern(found.labels == LESION, found.lesions, volume, found.fit, places(own))
+    return pattern(found.labels == LESION, len(found.lesions), volume, found.fit, places(own))
 
 
 def _networks(folds: Path, bundle: lesions.Bundle) -> dict[str, lesions.Bundle]:
@@ -248,7 +249,7 @@ def _write_csv(file: Path, scans: Sequence[Scan]) -> None:
     """A row a scan."""
     with file.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
-        names = "count", "largest_ml", "place"
+        names = "count", "place"
         writer.writerow(("path", "person", "site", "label", "twin", *names, "classifier"))
         for one in scans:
             seen = [getattr(one.seen, name, "") for name in names]

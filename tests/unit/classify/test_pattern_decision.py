@@ -20,10 +20,10 @@ MANIFEST = Manifest(
     "1",
     "shallow_cnn",
     InputContract(("FLAIR",), 64, 64),
-    pattern=PatternRule(NETWORK, offset=-5.0, count=2.5, largest=-0.8, place=1.5),
+    pattern=PatternRule(NETWORK, offset=-4.0, count=2.0, place=2.0),
 )
-MANY = LesionPattern(count=24, largest_ml=0.9, place=0.6)
-CONFLUENT = LesionPattern(count=4, largest_ml=17.0, place=-1.1)
+MANY = LesionPattern(count=24, place=0.6)
+CONFLUENT = LesionPattern(count=4, place=-1.1)
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def test_many_separate_lesions_are_the_pattern_and_few_confluent_ones_are_not(
     assert (many.decision, confluent.decision) == ("present", "absent")
     assert confluent.probability < 0.05 < 0.95 < many.probability
     assert str(many.basis) == (
-        "it rests on 24 separate hyperintensities, the largest 0.9 ml,"
-        " mostly where people with MS have them"
+        "it rests on the slices, on 24 separate hyperintensities, and on where they lie: mostly"
+        " where people with MS have them"
     )
     assert "where elderly people without MS have them" in str(confluent.basis)
 

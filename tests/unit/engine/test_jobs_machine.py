@@ -213,8 +213,8 @@ class JobsMachine(RuleBasedStateMachine):
 
 TestJobs = JobsMachine.TestCase
 TestJobs.settings = settings(
-    max_examples=12,
-    stateful_step_count=25,
+    max_examples=8,
+    stateful_step_count=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

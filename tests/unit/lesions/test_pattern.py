@@ -1,9 +1,8 @@
-"""What all lesions together are like: number, confluence, and places where MS has them or not."""
+"""What all lesions together are like: their number, and places where MS has them or not."""
 
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from msnode.lesions import objects
 from msnode.lesions.lesion_bundle import Rating
@@ -24,11 +23,10 @@ def found(*where: tuple[float, float, float]) -> tuple[Drawn, objects.Found]:
     return drawn, objects.lesions(drawn.volume, drawn.outlines, Rating())
 
 
-def test_number_and_largest_are_those_of_the_lesions() -> None:
+def test_number_is_that_of_the_lesions() -> None:
     _, two = found(CORPUS_CALLOSUM, CENTRUM_SEMIOVALE)
     assert two.pattern is not None
     assert two.pattern.count == len(two.lesions) == 2
-    assert two.pattern.largest_ml == pytest.approx(two.lesions[0].mm3 / 1000)
 
 
 def test_places_of_ms_and_of_age_are_told_apart() -> None:
@@ -41,14 +39,14 @@ def test_places_of_ms_and_of_age_are_told_apart() -> None:
 def test_a_head_without_lesions_has_a_pattern_of_none() -> None:
     _, none = found()
     assert none.pattern is not None
-    assert (none.pattern.count, none.pattern.largest_ml, none.pattern.place) == (0, 0.0, 0.0)
+    assert (none.pattern.count, none.pattern.place) == (0, 0.0)
 
 
 def test_nothing_is_said_where_the_atlas_does_not_fit() -> None:
     drawn, one = found(CORPUS_CALLOSUM)
     assert one.fit is not None
     stray = replace(one.fit, likeness=0.2)
-    assert pattern(one.labels == LESION, one.lesions, drawn.volume, stray) is None
+    assert pattern(one.labels == LESION, 1, drawn.volume, stray) is None
 
 
 def test_both_sides_of_the_head_say_the_same() -> None:

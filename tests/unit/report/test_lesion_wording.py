@@ -146,7 +146,10 @@ def test_classifier_and_outlines_may_disagree(make_report: MakeReport) -> None:
     assert absent.finding is not None
     by_them = replace(absent, finding=replace(absent.finding, basis="it rests on 9 separate ones"))
     for made, found in (
-        (absent, none), (make_report(3), many), (absent, FOUND), (by_them, many),
+        (absent, none),
+        (make_report(3), many),
+        (absent, FOUND),
+        (by_them, many),
     ):
         assert not any("disagree" in line for line in told(made, found))
 
