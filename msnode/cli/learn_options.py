@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from msnode.cli import options
+from msnode.cli.extras import needing
 from msnode.cli.options import FILE, FOLDER
 from msnode.errors import ConfigError
 
@@ -34,17 +34,8 @@ OPTIONS = (
 
 
 def plain_errors(command: F) -> F:
-    """Errors that we understand come as one plain line, a missing extra as well."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except ModuleNotFoundError as error:
-            message = f"{error.name} is missing; install the extra: pip install 'msnode[learn]'"
-            raise ConfigError(message) from error
-
-    return options.plain_errors(wrapped)  # type: ignore[return-value]
+    """Errors that we understand come as one plain line; a missing extra is told first of all."""
+    return options.plain_errors(needing("learn")(command))  # type: ignore[return-value]
 
 
 def run_options(command: F) -> F:

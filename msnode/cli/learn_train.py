@@ -39,7 +39,7 @@ def train(
     from msnode import learn
 
     plan = plan_of(preset, changes)
-    outlines = plan.architecture == learn.outlining_runs.ARCHITECTURE
+    outlines = plan.architecture == learn.OUTLINES
     if scheme == "everyone":
         release = learn.outlining_runs.everyone if outlines else learn.train_on_everyone
         with progress_bars() as progress:
@@ -72,7 +72,7 @@ def crossval(
 
     plan = plan_of(preset, changes)
     with progress_bars() as progress:
-        if plan.architecture == learn.outlining_runs.ARCHITECTURE:
+        if plan.architecture == learn.OUTLINES:
             measured = learn.outlining_runs.crossval(index, out, plan, scheme, folds, progress)
             show_outlines(measured)
         else:

@@ -55,24 +55,38 @@ class Outcome:
     warnings: tuple[str, ...]
 
 
-def start(folder: Path, plan: Plan, index: Path, scheme: str) -> None:
-    """Make a run directory, or resume one with the same configuration and data.
+def refuse_other(folder: Path, plan: Plan, index: Path, scheme: str) -> None:
+    """Refuse a folder that holds another run; makes nothing.
 
     Raises:
         ConfigError: the directory holds a run with another configuration, or of other data: its
             models may have learned from those who are tested now.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    data = examples.digest(read(index))
-    config = {"plan": plain(plan), "index": index.name, "data": data, "scheme": scheme}
     file = folder / "config.json"
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != _as_json(config):
+    config = _as_json(_config(plan, index, scheme))
+    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != config:
         raise ConfigError(
             f"{folder}: holds a run with another configuration or of other data; give another"
             " folder, or repeat that run's settings on its data to resume it"
         )
-    write_json(file, config)
+
+
+def start(folder: Path, plan: Plan, index: Path, scheme: str) -> None:
+    """Make a run directory, or resume one with the same configuration and data.
+
+    Raises:
+        ConfigError: as ``refuse_other``.
+    """
+    refuse_other(folder, plan, index, scheme)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "config.json", _config(plan, index, scheme))
     write_json(folder / "environment.json", environment())
+
+
+def _config(plan: Plan, index: Path, scheme: str) -> dict[str, Any]:
+    """What makes one run another."""
+    data = examples.digest(read(index))
+    return {"plan": plain(plan), "index": index.name, "data": data, "scheme": scheme}
 
 
 def environment() -> dict[str, Any]:

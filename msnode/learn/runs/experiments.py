@@ -8,12 +8,13 @@ import numpy as np
 from msnode.classify import Bundle, Manifest, load_bundle
 from msnode.classify.decision import Calibration, StudyRule
 from msnode.errors import ConfigError
+from msnode.learn.data.index_csv import read
 from msnode.learn.data.splits import Rows, Split
 from msnode.learn.evaluate import controls, platt_scaling
 from msnode.learn.evaluate.operating_point import Judgement
 from msnode.learn.evaluate.paired import Scored
 from msnode.learn.evaluate.subgroups import learned_from
-from msnode.learn.runs import directory, fold, fold_results, make_bundle
+from msnode.learn.runs import directory, fold, fold_results, make_bundle, preconditions
 from msnode.learn.runs.directory import Outcome
 from msnode.learn.runs.fold import Tested
 from msnode.learn.train import end_to_end, loop
@@ -43,8 +44,7 @@ def train(
     Raises:
         ConfigError: index, images, labels or plan are unusable; the message names the row.
     """
-    directory.start(out, plan, index, scheme)
-    cohort = _cohort(index, out, plan, progress)
+    cohort = _begun(index, out, plan, (scheme, 1), progress)
     split = cohort.splits(scheme, seed=plan.seed)[0]
     tested = fold.run(cohort, plan, split, out / "fold-1", progress)
     fold_results.write(out / "fold-1", tested)
@@ -75,8 +75,7 @@ def crossval(
         count: folds of ``k-fold``.
         progress: as for ``train``.
     """
-    directory.start(out, plan, index, f"{scheme} {count}" if scheme == "k-fold" else scheme)
-    cohort = _cohort(index, out, plan, progress)
+    cohort = _begun(index, out, plan, (scheme, count), progress)
     splits = cohort.splits(scheme, count, plan.seed)
     tested = []
     for number, split in enumerate(splits, 1):
@@ -106,8 +105,10 @@ def evaluate(
         progress: as for ``train``.
     """
     loaded = load_bundle(bundle)
-    directory.start(out, plan, index, f"external {loaded.manifest.digest[:12]}")
+    name = f"external {loaded.manifest.digest[:12]}"
+    directory.refuse_other(out, plan, index, name)
     cohort = _cohort(index, out, plan, progress, loaded)
+    directory.start(out, plan, index, name)
     everyone, nobody = np.flatnonzero(cohort.of("role") != "train"), np.zeros(0, np.int64)
     task = cohort.task(Split("external", nobody, nobody, everyone))
     m = loaded.manifest
@@ -143,10 +144,13 @@ def baseline(
     progress: Progress = silent,
 ) -> Outcome:
     """The naive classifier alone, on the splits of a scheme."""
-    directory.start(out, plan, index, f"naive {scheme}")
+    name = f"naive {scheme}"
+    directory.refuse_other(out, plan, index, name)
+    preconditions.check(read(index), plan, scheme, count)
     cohort = _cohort(index, out, plan, progress)
     if len(np.unique(cohort.labels)) < 2:
         raise ConfigError(f"{index}: all images are of one class; there is nothing to compare")
+    directory.start(out, plan, index, name)
     tested = []
     for split in cohort.splits(scheme, count, plan.seed):
         scores = fold.naive_probabilities(cohort, split)
@@ -163,6 +167,18 @@ def _naive_out_of_fold(cohort: Cohort, seed: int) -> Float64Array:
     for split in cohort.splits("k-fold", min(5, len(set(cohort.persons))), seed):
         scores[split.test] = fold.naive_probabilities(cohort, split)
     return scores
+
+
+def _begun(
+    index: Path, out: Path, plan: Plan, scheme: tuple[str, int], progress: Progress
+) -> Cohort:
+    """The data of a run; its folder is made when nothing speaks against the run any more."""
+    name = f"{scheme[0]} {scheme[1]}" if scheme[0] == "k-fold" else scheme[0]
+    directory.refuse_other(out, plan, index, name)
+    preconditions.check(read(index), plan, *scheme)
+    cohort = _cohort(index, out, plan, progress)
+    directory.start(out, plan, index, name)
+    return cohort
 
 
 def _cohort(

@@ -11,13 +11,14 @@ import numpy as np
 
 from msnode.classify import Calibration, Manifest, StudyRule
 from msnode.errors import ConfigError
+from msnode.learn.data.index_csv import read
 from msnode.learn.evaluate import paired
 from msnode.learn.evaluate.figures_of_merit import Figure, measure
 from msnode.learn.evaluate.operating_point import TOP, Judgement, judge, with_twins
 from msnode.learn.evaluate.paired import Scored
 from msnode.learn.evaluate.platt_scaling import sigmoid
 from msnode.learn.evaluate.subgroups import learned_from
-from msnode.learn.runs import directory, fold, fold_results, make_bundle
+from msnode.learn.runs import directory, fold, fold_results, make_bundle, preconditions
 from msnode.learn.train.cohort import open_cohort
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.recipe import Plan
@@ -124,10 +125,12 @@ def train_on_everyone(
         ConfigError: index, images, labels, plan or ``measured`` are unusable.
     """
     found = _measured(measured, plan) if measured else UNMEASURED
-    directory.start(out, plan, index, "everyone")
+    directory.refuse_other(out, plan, index, "everyone")
+    preconditions.check(read(index), plan, "everyone")
     cohort = open_cohort(
         index, plan, out.parent / "prepared", progress=lambda n: progress("preparing", n, n)
     )
+    directory.start(out, plan, index, "everyone")
     model = fold.everyone(cohort, plan, out / "fold-1", progress)
     tables = {
         "Per slice": found.slices,

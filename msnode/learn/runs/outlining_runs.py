@@ -14,7 +14,7 @@ from msnode.learn.data.index_csv import read
 from msnode.learn.evaluate import figures_of_merit, lesion_calibration, markdown, overlap
 from msnode.learn.evaluate.figures_of_merit import Figure
 from msnode.learn.evaluate.overlap import Agreement, Examined, Rated
-from msnode.learn.runs import directory
+from msnode.learn.runs import directory, preconditions
 from msnode.learn.train import label_maps, outlining
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.label_maps import UNKNOWN, Labelled
@@ -29,7 +29,6 @@ from msnode.lesions.unet import Unet
 from msnode.records.images import Float32Array
 from msnode.store.files import decode
 
-ARCHITECTURE = "lesion_unet"
 THRESHOLDS = np.linspace(0.2, 0.8, 13)
 BRIGHTNESS = np.linspace(1.1, 2.0, 19)
 """Thresholds that are tried on the training persons: of the probability, of the naive baseline."""
@@ -88,8 +87,7 @@ def train(index: Path, out: Path, plan: Plan, progress: Progress) -> Outlined:
     Raises:
         ConfigError: index, volumes or plan are unusable.
     """
-    directory.start(out, plan, index, "holdout")
-    volumes = _volumes(index, progress)
+    volumes = _begun(index, out, plan, "holdout", ("holdout", 1), progress)
     persons = [v.row.person for v in volumes if v.row.role != "train"]
     split = splits.holdout(persons, ["lesions"] * len(persons), seed=plan.seed)
     test = {persons[row] for row in (*split.validation, *split.test)}
@@ -108,8 +106,7 @@ def crossval(
     Raises:
         ConfigError: index, volumes or plan are unusable.
     """
-    directory.start(out, plan, index, f"{scheme} {count}")
-    volumes = _volumes(index, progress)
+    volumes = _begun(index, out, plan, f"{scheme} {count}", (scheme, count), progress)
     folds = [
         _fold(volumes, test, plan, out / f"fold-{number}", progress)
         for number, test in enumerate(_tested(volumes, scheme, count, plan.seed), 1)
@@ -125,9 +122,8 @@ def everyone(
     Raises:
         ConfigError: index, volumes, plan or ``measured`` are unusable.
     """
-    directory.start(out, plan, index, "everyone")
     found = _measured(measured) if measured else None
-    volumes = _volumes(index, progress)
+    volumes = _begun(index, out, plan, "everyone", ("everyone", 1), progress)
     model = _trained(volumes, plan, out / "fold-1", progress)
     threshold = found.threshold if found else _threshold(_maps(model, volumes), volumes)
     return _release(out, model, found, threshold)
@@ -153,10 +149,17 @@ def _measured_on(found: Outlined | None) -> str:
     return f"{len(found.persons)} persons, by models of this recipe that had not learned from them"
 
 
-def _volumes(index: Path, progress: Progress) -> tuple[Labelled, ...]:
+def _begun(
+    index: Path, out: Path, plan: Plan, name: str, scheme: tuple[str, int], progress: Progress
+) -> tuple[Labelled, ...]:
+    """The data of a run; its folder is made when nothing speaks against the run any more."""
     rows = read(index)
+    directory.refuse_other(out, plan, index, name)
+    preconditions.check(rows, plan, *scheme)
     done = iter(range(1, len(rows) + 1))
-    return label_maps.load(rows, lambda _: progress("reading volumes", next(done), len(rows)))
+    found = label_maps.load(rows, lambda _: progress("reading volumes", next(done), len(rows)))
+    directory.start(out, plan, index, name)
+    return found
 
 
 def _tested(volumes: Sequence[Labelled], scheme: str, count: int, seed: int) -> list[set[str]]:

@@ -6,6 +6,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from msnode.errors import ConfigError
 
+OUTLINES = "lesion_unet"
+"""The architecture that outlines lesions; it classifies nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
