@@ -15,6 +15,7 @@ from msnode.classify.contract import CLASSES, Classifier, build
 from msnode.classify.decision import Calibration, StudyRule
 from msnode.errors import ConfigError
 from msnode.records.images import InputContract
+from msnode.records.learned_persons import LearnedPersons
 from msnode.records.population import Strata
 from msnode.records.results import ModelInfo
 from msnode.store import bundle_files
@@ -41,6 +42,7 @@ class Manifest:
         translations: ``notice`` and ``measured_on`` by language (de, fr, es, nl).
         strata: in which it was measured; a study outside of them gets no decision.
         figures: everything else that was measured, as in CARD.md.
+        persons: whom it learned from, hashed; None where that is not known.
         digest: sha256 hex digest; written by ``save_bundle``.
     """
 
@@ -63,6 +65,7 @@ class Manifest:
     strata: Strata = Strata()  # noqa: RUF009 - frozen
     training_data: tuple[DataSource, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
+    persons: LearnedPersons | None = None
     digest: str = ""
 
 

@@ -161,7 +161,7 @@ def _show_findings(found: "Findings") -> None:
         for site, persons in sites.items():
             table.add_row(label, site, str(persons))
     console.print(table)
-    console.print(f"{found.images} images; naive classifier by person: AUC {found.naive_auc:.3f}")
+    console.print(f"{found.images} images; naive classifier by person: AUC {found.naive_auc}")
     for group in found.duplicates:
         console.print(f"[yellow]same pixels[/] in lines {', '.join(map(str, group))}")
     for warning in found.warnings:

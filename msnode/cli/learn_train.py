@@ -1,6 +1,5 @@
 """The command line of the learning bench: from train to ablate."""
 
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,6 +153,9 @@ def ablate(
 def show(outcome: "Outcome") -> None:
     """Print what a run measured, the naive classifier beside it."""
     console = Console()
+    if outcome.acquainted is not None:
+        for warning in outcome.acquainted.warnings:
+            console.print(f"[bold white on red] WARNING [/] [bold]{warning}[/]")
     table = Table("measure", "per image", "naive, per image", "per study")
     for name, figure in outcome.slices.items():
         table.add_row(
@@ -163,9 +165,24 @@ def show(outcome: "Outcome") -> None:
     console.print(table)
     if len(outcome.folds) > 1:
         console.print(_fold_table(outcome.folds))
-    for warning in outcome.warnings:
+    if outcome.apart:
+        console.print(_apart_table(outcome))
+    told = outcome.acquainted.warnings if outcome.acquainted else ()
+    for warning in (one for one in outcome.warnings if one not in told):
         console.print(f"[yellow]warning[/] {warning}")
     console.print(f"everything else is in {outcome.folder}")
+
+
+def _apart_table(outcome: "Outcome") -> Table:
+    """Figures of persons that the bundle has not seen beside those of the others."""
+    heads = (f"{of}, {name} persons" for name in outcome.apart for of in ("image", "study"))
+    table = Table("measure, per", *heads)
+    for name in outcome.slices:
+        parts = outcome.apart.values()
+        cells = (str(part[of][name]) for part in parts for of in ("slices", "studies"))
+        table.add_row(name, *cells)
+    table.caption = "only unseen persons say what to expect of new ones"
+    return table
 
 
 def show_outlines(outcome: "Outlined") -> None:
@@ -182,10 +199,11 @@ def show_outlines(outcome: "Outlined") -> None:
 
 
 def _fold_table(folds: dict[str, dict[str, float]]) -> Table:
-    """A row a fold; a dash where its persons are all of one class."""
+    """A row a fold."""
+    from msnode.learn.evaluate.figures_of_merit import short
+
     table = Table("fold", "images", "AUC", "accuracy", "F1")
     for name, of in folds.items():
-        figures = (of["auc"], of["accuracy"], of["f1"])
-        cells = ("-" if isnan(figure) else f"{figure:.3f}" for figure in figures)
+        cells = (short(of[figure]) for figure in ("auc", "accuracy", "f1"))
         table.add_row(name, f"{of['images']:.0f}", *cells)
     return table

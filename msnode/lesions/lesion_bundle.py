@@ -12,6 +12,7 @@ from msnode.errors import ConfigError
 from msnode.lesions.unet import WIDTHS, Unet
 from msnode.records import population
 from msnode.records.images import Float64Array
+from msnode.records.learned_persons import LearnedPersons
 from msnode.records.population import Acquisition, Strata
 from msnode.records.sentences import Sentence
 from msnode.store import bundle_files
@@ -61,6 +62,7 @@ class Manifest:
         notice: the sentence on training data and licence that every reader must see.
         training_data: whose scans it learned from.
         figures: what was measured, as in CARD.md.
+        persons: whom it learned from, hashed; None where that is not known.
         digest: sha256 hex digest; written by ``save``.
     """
 
@@ -74,6 +76,7 @@ class Manifest:
     notice: str = ""
     training_data: tuple[DataSource, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
+    persons: LearnedPersons | None = None
     digest: str = ""
 
 

@@ -13,6 +13,7 @@ from msnode.learn.data.splits import Rows, Split
 from msnode.learn.evaluate import controls, platt_scaling
 from msnode.learn.evaluate.operating_point import Judgement
 from msnode.learn.evaluate.paired import Scored
+from msnode.learn.evaluate.seen_persons import acquainted
 from msnode.learn.evaluate.subgroups import learned_from
 from msnode.learn.runs import directory, fold, fold_results, make_bundle, preconditions
 from msnode.learn.runs.directory import Outcome
@@ -22,6 +23,7 @@ from msnode.learn.train.cohort import Cohort, contract_of, open_cohort
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.recipe import Plan
 from msnode.records.images import Float64Array
+from msnode.records.learned_persons import LearnedPersons, learned_persons
 from msnode.records.population import Strata
 
 
@@ -50,8 +52,10 @@ def train(
     fold_results.write(out / "fold-1", tested)
     outcome = directory.finish(out, cohort, [tested])
     if tested.model is not None and scheme != "leaking":
+        people = np.array(cohort.persons)
+        persons = learned_persons(people[split.train], people[split.validation], bool(plan.start))
         strata = learned_from(cohort, split.train)
-        _bundle(out / "bundle", plan, tested, outcome, strata)
+        _bundle(out / "bundle", plan, tested, outcome, strata, persons)
     return outcome
 
 
@@ -95,7 +99,9 @@ def _fold(cohort: Cohort, plan: Plan, split: Split, folder: Path, progress: Prog
 def evaluate(
     bundle: Path, index: Path, out: Path, plan: Plan, progress: Progress = silent
 ) -> Outcome:
-    """Measure a finished bundle on an index it has not seen (external validation).
+    """Measure a finished bundle on an index (external validation).
+
+    Persons that the bundle learned from are told, and measured apart from the others.
 
     Args:
         bundle: the model's folder.
@@ -124,7 +130,8 @@ def evaluate(
         _twins(cohort, plan, loaded, everyone),
     )
     fold_results.write(out / "fold-1", tested)
-    return directory.finish(out, cohort, [tested])
+    people = [cohort.persons[row] for row in everyone]
+    return directory.finish(out, cohort, [tested], acquainted(m.persons, people))
 
 
 def _twins(cohort: Cohort, plan: Plan, bundle: Bundle, rows: Rows) -> Scored | None:
@@ -196,7 +203,14 @@ def _cohort(
     return open_cohort(index, plan, out.parent / "prepared", contract, step, bundle is not None)
 
 
-def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome, strata: Strata) -> Manifest:
+def _bundle(
+    folder: Path,
+    plan: Plan,
+    tested: Tested,
+    outcome: Outcome,
+    strata: Strata,
+    persons: LearnedPersons,
+) -> Manifest:
     """Write the trained model with its measured figures."""
     if tested.model is None:
         raise ConfigError(f"{plan.architecture} is for comparison only; it has no bundle")
@@ -209,5 +223,13 @@ def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome, strata: 
     card = make_bundle.card(plan, tables, outcome.warnings)
     where = f"the test persons of this run's {tested.fold}"
     return make_bundle.write(
-        folder, plan, tested.model, tested.judgement, outcome.studies, where, card, strata
+        folder,
+        plan,
+        tested.model,
+        tested.judgement,
+        outcome.studies,
+        where,
+        card,
+        strata,
+        persons,
     )

@@ -23,6 +23,7 @@ from msnode.learn.train.cohort import open_cohort
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.recipe import Plan
 from msnode.records.images import Float64Array
+from msnode.records.learned_persons import learned_persons
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class HeldBack:
         matched: figures with the position held fixed.
         scans: (persons,) probability of every scan.
         twins: (persons,) of every lesion-filled twin.
+        persons: who they are.
     """
 
     judgement: Judgement
@@ -44,6 +46,7 @@ class HeldBack:
     matched: dict[str, Figure]
     scans: Float64Array
     twins: Float64Array
+    persons: tuple[str, ...] = ()
 
 
 _NOBODY = np.zeros(0)
@@ -76,6 +79,7 @@ def held_back(raw: Scored, sensitivity: float, threshold: float = 0.5) -> HeldBa
         paired.figures(raw, TOP),
         scans,
         twins,
+        tuple(str(name) for name in names),
     )
 
 
@@ -149,4 +153,5 @@ def train_on_everyone(
         where,
         make_bundle.card(plan, tables, [f"Trained on every person; the figures are of {where}."]),
         learned_from(cohort, np.arange(len(cohort.labels))),
+        learned_persons(cohort.persons, found.persons, bool(plan.start)),
     )

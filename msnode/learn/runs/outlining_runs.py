@@ -27,6 +27,7 @@ from msnode.lesions.objects import CONNECTED, without_short
 from msnode.lesions.outline import LESION, VENTRICLE, probabilities
 from msnode.lesions.unet import Unet
 from msnode.records.images import Float32Array
+from msnode.records.learned_persons import LearnedPersons, learned_persons
 from msnode.store.files import decode
 
 THRESHOLDS = np.linspace(0.2, 0.8, 13)
@@ -88,13 +89,15 @@ def train(index: Path, out: Path, plan: Plan, progress: Progress) -> Outlined:
         ConfigError: index, volumes or plan are unusable.
     """
     volumes = _begun(index, out, plan, "holdout", ("holdout", 1), progress)
-    persons = [v.row.person for v in volumes if v.row.role != "train"]
-    split = splits.holdout(persons, ["lesions"] * len(persons), seed=plan.seed)
-    test = {persons[row] for row in (*split.validation, *split.test)}
+    people = [v.row.person for v in volumes if v.row.role != "train"]
+    split = splits.holdout(people, ["lesions"] * len(people), seed=plan.seed)
+    test = {people[row] for row in (*split.validation, *split.test)}
     fold = _fold(volumes, test, plan, out / "fold-1", progress)
     outcome = _finish(out, [fold])
     taught = [v for v in volumes if v.row.person not in test]
-    _release(out, _trained(taught, plan, out / "fold-1", progress), outcome, fold.threshold)
+    persons = learned_persons((v.row.person for v in taught), others=bool(plan.start))
+    model = _trained(taught, plan, out / "fold-1", progress)
+    _release(out, model, outcome, fold.threshold, persons)
     return outcome
 
 
@@ -126,10 +129,13 @@ def everyone(
     volumes = _begun(index, out, plan, "everyone", ("everyone", 1), progress)
     model = _trained(volumes, plan, out / "fold-1", progress)
     threshold = found.threshold if found else _threshold(_maps(model, volumes), volumes)
-    return _release(out, model, found, threshold)
+    persons = learned_persons((v.row.person for v in volumes), others=bool(plan.start))
+    return _release(out, model, found, threshold, persons)
 
 
-def _release(out: Path, model: Unet, found: Outlined | None, threshold: float) -> Manifest:
+def _release(
+    out: Path, model: Unet, found: Outlined | None, threshold: float, persons: LearnedPersons
+) -> Manifest:
     """Write the bundle."""
     figures = figures_of_merit.plain(found.figures) if found else {}
     manifest = Manifest(
@@ -139,6 +145,7 @@ def _release(out: Path, model: Unet, found: Outlined | None, threshold: float) -
         rating=found.rating if found else Rating(),
         measured_on=_measured_on(found),
         figures=figures,
+        persons=persons,
     )
     return lesion_bundle.save(out / "bundle", model, manifest, card(found))
 

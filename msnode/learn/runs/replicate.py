@@ -11,6 +11,7 @@ from typing import Any
 
 from msnode.errors import ConfigError
 from msnode.learn.evaluate import markdown
+from msnode.learn.evaluate.figures_of_merit import short
 from msnode.learn.evaluate.papers import PUBLISHED, Published
 from msnode.learn.runs.directory import Outcome
 from msnode.learn.runs.experiments import crossval, train
@@ -129,6 +130,6 @@ def _folds(title: str, outcome: Outcome) -> Iterator[str]:
     yield from (f"### {title} by fold", "")
     yield from markdown.header(("fold", "images", "accuracy", "F1", "AUC"))
     for fold, of in outcome.folds.items():
-        figures = (f"{of[name]:.3f}" for name in ("accuracy", "f1", "auc"))
+        figures = (short(of[name]) for name in ("accuracy", "f1", "auc"))
         yield markdown.row((fold, f"{of['images']:.0f}", *figures))
     yield ""
