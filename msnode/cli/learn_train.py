@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from msnode.cli.learn_options import plain_errors, plan_of, progress_bars, run_options, settings_of
+from msnode.cli.learn_options import plan_of, progress_bars, run_options, settings_of
 from msnode.cli.options import FILE, FOLDER
 
 # as msnode.learn.SCHEMES, which a test holds it to: importing that takes torch's seconds
@@ -103,25 +103,6 @@ def baseline(
     with progress_bars() as progress:
         outcome = learn.baseline(index, out, plan_of(preset, changes), scheme, folds, progress)
     show(outcome)
-
-
-@click.command()
-@click.argument("index", type=FILE)
-@click.option("--out", type=FOLDER, required=True, help="Holds every run; a killed one goes on.")
-@click.option(
-    "--paper", "papers", multiple=True, type=click.Choice(["hybrid", "shallow", "swin"]),
-    help="One paper's table; by default all.",
-)  # fmt: skip
-@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Of every run's plan.")
-@plain_errors
-def papers(index: Path, out: Path, papers: tuple[str, ...], changes: tuple[str, ...]) -> None:
-    """Repeat the papers' tables on INDEX (CSV), their figures beside what is measured."""
-    from msnode import learn
-
-    with progress_bars() as progress:
-        text = learn.replicate(index, out, papers, settings_of(changes), progress)
-    Console().print(Markdown(text))
-    click.echo(f"the tables are in {out / 'papers.md'}")
 
 
 @click.command()

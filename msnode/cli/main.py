@@ -27,7 +27,8 @@ COMMANDS = {
     "feedback_group": ("feedback",),
     "conformance": ("conformance",),
     "learn_data": ("data",),
-    "learn_train": ("train", "crossval", "evaluate", "baseline", "papers", "ablate"),
+    "learn_train": ("train", "crossval", "evaluate", "baseline", "ablate"),
+    "learn_papers": ("papers",),
 }
 """Commands by the module that defines them, which is imported only for one of its own."""
 

@@ -8,7 +8,8 @@ from msnode.learn.runs.directory import Outcome
 from msnode.learn.runs.experiments import baseline, crossval, evaluate, train
 from msnode.learn.runs.final_model import train_on_everyone
 from msnode.learn.runs.outlining_runs import Outlined
-from msnode.learn.runs.replicate import replicate
+from msnode.learn.runs.reduction import Reduction
+from msnode.learn.runs.replicate import Order, replicate
 from msnode.learn.train.cohort import Cohort, open_cohort
 from msnode.learn.train.recipe import OUTLINES, PRESETS, Plan, plan
 
@@ -18,9 +19,11 @@ __all__ = [
     "SCHEMES",
     "Cohort",
     "Findings",
+    "Order",
     "Outcome",
     "Outlined",
     "Plan",
+    "Reduction",
     "ablate",
     "baseline",
     "check",

@@ -42,7 +42,8 @@ def write(
         strata: what it learned from; studies outside of it get a warning.
         persons: whom it learned from and was calibrated on.
     """
-    located = plan.target == "lesions" and plan.two_stage and bool(model.grids)
+    taught = plan.target == "lesions" and plan.filled and plan.two_stage
+    located = taught and bool(model.grids)
     manifest = Manifest(
         name=plan.architecture,
         version=__version__,

@@ -74,7 +74,7 @@ def _trainable(plan: Plan) -> None:
     if plan.frozen:
         if plan.architecture != "hybrid" or not plan.weights:
             raise ConfigError("frozen is for the hybrid, with weights of both backbones; name them")
-    elif plan.two_stage and plan.target == "lesions":
+    elif plan.two_stage and plan.target == "lesions" and plan.filled:
         if plan.architecture not in halves:
             raise ConfigError(
                 f"two_stage on lesions is for {', '.join(halves)}, not {plan.architecture}; set"

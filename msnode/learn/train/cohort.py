@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from msnode.classify import build
 from msnode.errors import ConfigError
 from msnode.learn.data import splits
-from msnode.learn.data.examples import Examples, load
+from msnode.learn.data.examples import Examples, load, thinned
 from msnode.learn.data.index_csv import Row, read
 from msnode.learn.data.splits import Labels, Rows, Split
 from msnode.learn.synth.composition import LESION_PIXELS
@@ -96,7 +96,7 @@ def open_cohort(
     rows = read(index)
     check_labels(rows, plan, one_class)
     wanted = contract or contract_of(plan)
-    examples = load(rows, wanted, cache, progress)
+    examples = thinned(load(rows, wanted, cache, progress), plan.max_slices)
     return Cohort(rows, examples, _labels(rows, examples, plan))
 
 

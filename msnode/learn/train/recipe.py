@@ -41,6 +41,9 @@ class Plan:
     """``two_stage`` on lesions: part of the slices whose lesions are filled in."""
     moved: float = 0.5
     """``two_stage`` on lesions: part of the slices that get lesions of another head."""
+    filled: bool = True
+    """``target`` lesions: slices with their lesions filled in teach (``two_stage``), calibrate and
+    are measured on; false: only slices as they are, by their label, as the papers do."""
     steps: int = 1500
     """``lesion_unet``: optimizer steps."""
     two_stage: bool = False
@@ -53,6 +56,8 @@ class Plan:
     """Epochs without a better validation loss before it stops; 0 never stops early."""
     slab_mm: list[float] = field(default_factory=list)
     """Slices in this range below the top of the head are taken, e.g. [0, 105]; empty takes all."""
+    max_slices: int = 0
+    """Of each scan at most, evenly spread; 0 takes all."""
     start: str = ""
     """``two_stage`` on lesions, ``lesion_unet``: fold folder of an earlier run, which goes on."""
     weights: str = ""
@@ -71,7 +76,7 @@ class Plan:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
             if not isfinite(getattr(self, name)):
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite")
-        for name in ("seed", "patience", "weight_decay", "mixup", "locations"):
+        for name in ("seed", "patience", "weight_decay", "mixup", "locations", "max_slices"):
             if not 0 <= getattr(self, name) < inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         for name in ("pseudo_controls", "moved"):
