@@ -38,17 +38,22 @@ def data_check(index: Path, out: Path, preset: str, changes: tuple[str, ...]) ->
 @click.argument("layout")
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--person", help="Of folders: regular expression of the person in a file's name.")
+@click.option(
+    "--person", help="Of folders, nnunet: regular expression of the person in a file's name."
+)
+@click.option("--label", help="Of bids, nnunet: class of everybody, e.g. ms.")
 @plain_errors
-def data_index(layout: str, root: Path, out: Path, person: str | None) -> None:
+def data_index(layout: str, root: Path, out: Path, person: str | None, label: str | None) -> None:
     """Write the index (CSV) of a data set that unpacks as LAYOUT below ROOT.
 
-    LAYOUT: ixi, mendeley, msseg2016, isbi2015, ehealth, folders (class/…/person_1.png) or
-    dicom (class/person/study/); see docs/models.md.
+    LAYOUT: bids (sub-01/ses-1/anat, participants.tsv, masks in derivatives), nnunet (imagesTr,
+    labelsTr, dataset.json), folders (class/…/person_1.png, person_1_mask.png), dicom
+    (class/person/study/), or the set as it unpacks: ixi, mendeley, msseg2016, isbi2015, ehealth,
+    nichart; see docs/models.md.
     """
     from msnode.learn.data import index_csv, layouts
 
-    rows = layouts.index(layout, root.resolve(), out.resolve(), person)
+    rows = layouts.index(layout, root.resolve(), out.resolve(), person, label)
     index_csv.write(out, rows)
     persons = len({row.person for row in rows})
     masks = sum(row.lesions is not None for row in rows)

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from typing import cast
 
 import torch
 from torch.nn import functional
 
 from msnode.classify import build
+from msnode.classify.hybrid import Hybrid
 from msnode.learn.data.splits import Split
 from msnode.learn.train import classical, fusion
 from msnode.learn.train.loop import device
@@ -86,10 +88,10 @@ def _fusion(plan: Plan) -> float:
 @lru_cache
 def _fusion_step() -> float:
     """Seconds of one step on cached features."""
-    top = build("hybrid").fusion.to(device()).train()
+    top = cast(Hybrid, build("hybrid")).fusion.to(device()).train()
     sequences = torch.rand(fusion.BATCH, 74, 512, device=device())
 
     def step() -> None:
-        top(sequences).sum().backward()  # type: ignore[operator]
+        top(sequences).sum().backward()
 
     return _timed(step) * TRIED
