@@ -1,4 +1,4 @@
-"""What readers of data sets' layouts share: JSON, names as pseudonyms, masks out of segmentations."""
+"""What readers of data sets share: JSON, names as pseudonyms, masks out of segmentations."""
 
 import json
 import re

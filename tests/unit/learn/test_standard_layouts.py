@@ -90,7 +90,7 @@ def test_a_segmentation_of_bids_gives_its_lesions_by_its_table(bids: Path) -> No
 
 def test_bids_without_groups_asks_for_a_label(bids: Path) -> None:
     (bids / "participants.tsv").write_text("participant_id\tage\nsub-01\tn/a\n")
-    with pytest.raises(ConfigError, match="sub-01: participants.tsv gives no group"):
+    with pytest.raises(ConfigError, match=r"sub-01: participants\.tsv gives no group"):
         indexed("bids", bids)
     rows = indexed("bids", bids, label="ms")
     assert {row.label for row in rows} == {"ms"}
