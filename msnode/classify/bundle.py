@@ -5,7 +5,7 @@ model never passes for the one that was measured.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -120,14 +120,18 @@ def save_bundle(
     return bundle_files.write(folder, model, manifest, card, RESULT, half)
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, trusted: Sequence[str] = ()) -> Bundle:
     """Read a bundle and refuse whatever does not fit together.
+
+    Args:
+        folder: of the bundle.
+        trusted: public keys of minisign, of which one must have signed it; empty: nobody need.
 
     Raises:
         ConfigError: names the folder, what is wrong, and the fix.
     """
     try:
-        manifest, files = bundle_files.read(folder, "classify.bundle", Manifest, RESULT)
+        manifest, files = bundle_files.read(folder, "classify.bundle", Manifest, RESULT, trusted)
         model = build(manifest.architecture, manifest.arguments)
         _agree(manifest, model)
         bundle_files.fill(model, files)

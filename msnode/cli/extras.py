@@ -12,6 +12,8 @@ R = TypeVar("R")
 
 EXTRAS = {
     "learn": {"sklearn": "scikit-learn", "matplotlib": "matplotlib"},
+    "onnx": {"onnx": "onnx", "onnxscript": "onnxscript", "onnxruntime": "onnxruntime"},
+    "tensorboard": {"tensorboard": "tensorboard"},
 }
 """By extra (see pyproject.toml): packages by the module that they are imported as."""
 

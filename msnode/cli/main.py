@@ -26,6 +26,7 @@ COMMANDS = {
     "pages_group": ("pages", "accounts"),
     "feedback_group": ("feedback",),
     "conformance": ("conformance",),
+    "bundle_group": ("bundle",),
     "learn_data": ("data",),
     "learn_train": ("train", "crossval", "evaluate", "baseline", "ablate"),
     "learn_papers": ("papers",),

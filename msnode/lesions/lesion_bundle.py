@@ -1,5 +1,6 @@
 """The bundle of the network that outlines: weights, bundle.yaml, CARD.md."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -107,14 +108,18 @@ def save(folder: Path, model: Unet, manifest: Manifest, card: str) -> Manifest:
     return bundle_files.write(folder, model, manifest, card, RESULT, half=True)
 
 
-def load(folder: Path) -> Bundle:
+def load(folder: Path, trusted: Sequence[str] = ()) -> Bundle:
     """Read a bundle and refuse whatever does not fit together.
+
+    Args:
+        folder: of the bundle.
+        trusted: public keys of minisign, of which one must have signed it; empty: nobody need.
 
     Raises:
         ConfigError: names the folder, what is wrong, and the fix.
     """
     try:
-        manifest, files = bundle_files.read(folder, "--model", Manifest, RESULT)
+        manifest, files = bundle_files.read(folder, "--model", Manifest, RESULT, trusted)
         if not 0 < manifest.threshold < 1:
             raise ConfigError(
                 f"threshold is {manifest.threshold}; use a probability between 0 and 1"

@@ -54,11 +54,14 @@ def start(
         go_on: called between the parts, whose exception ends the start.
     """
     go_on()
-    runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
+    model = classify.load_bundle(config.classify.bundle, config.models.keys)
+    runner = classify.Runner(model, config.classify)
     stack.callback(runner.close)
     go_on()
     bundle = config.lesions.bundle
-    outliner = lesions.load(bundle).on(runner.device) if bundle is not None else None
+    outliner = None
+    if bundle is not None:
+        outliner = lesions.load(bundle, config.models.keys).on(runner.device)
     go_on()
     deliveries = Deliveries(database, trail)
     flow = Flow(config, inbox.studies, runner, deliveries, Twin(database), outliner)
