@@ -9,6 +9,7 @@ from rich.table import Table
 
 from msnode.cli.learn_options import plain_errors, plan_of, progress_bars, run_options
 from msnode.cli.options import FILE, FOLDER
+from msnode.cli.plan_help import PlanCommand
 from msnode.errors import ConfigError
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help should not
@@ -20,7 +21,7 @@ def data() -> None:
     """Look at data before a model learns from it."""
 
 
-@data.command("check")
+@data.command("check", cls=PlanCommand)
 @run_options
 def data_check(index: Path, out: Path, preset: str, changes: tuple[str, ...]) -> None:
     """Count persons, find duplicates, and warn of confounds in INDEX (CSV)."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from msnode.cli import options
-from msnode.cli.extras import needing
+from msnode.cli.extras import needing, require
 from msnode.cli.options import FILE, FOLDER
 from msnode.errors import ConfigError
 
@@ -22,15 +23,37 @@ F = TypeVar("F", bound=Callable[..., Any])
 OPTIONS = (
     click.argument("index", type=FILE),
     click.option("--out", type=FOLDER, required=True, help="Run directory; a killed run goes on."),
-    click.option("--preset", help="A paper's settings, see docs/models.md."),
+    click.option("--preset", metavar="NAME", help="Settings by name, see below."),
     click.option(
         "--set",
         "changes",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Change a setting of the plan.",
+        help="Change a setting, see below.",
     ),
 )
+
+
+def log_option(command: F) -> F:
+    """Let a command that trains log as ``--log`` says; stands below ``run_options``."""
+
+    @click.option(
+        "--log",
+        type=click.Choice(["csv", "tensorboard", "both"]),
+        default="csv",
+        show_default=True,
+        help="Losses of each stage, beside its checkpoint.",
+    )
+    @wraps(command)
+    def wrapped(*args: Any, log: str, **kwargs: Any) -> Any:
+        if log != "csv":
+            require("tensorboard")
+        from msnode.learn.train import training_log
+
+        with training_log.logging_as(log):
+            return command(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
 
 
 def plain_errors(command: F) -> F:

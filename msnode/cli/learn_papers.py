@@ -9,14 +9,15 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from msnode.cli.learn_options import plain_errors, progress_bars, settings_of
+from msnode.cli.learn_options import log_option, plain_errors, progress_bars, settings_of
 from msnode.cli.options import FILE, FOLDER
+from msnode.cli.plan_help import PlanCommand
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help should not
     from msnode.learn.runs.replicate import Run
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @click.argument("index", type=FILE)
 @click.option("--out", type=FOLDER, required=True, help="Holds every run; a killed one goes on.")
 @click.option(
@@ -28,9 +29,11 @@ if TYPE_CHECKING:  # torch takes seconds to import; --help should not
 @click.option("--slices", type=click.IntRange(1), help="Less: so many of each scan at most.")
 @click.option("--epochs", type=click.IntRange(1), help="Less: so many at most.")
 @click.option("--folds", type=click.IntRange(3), help="Of k-fold, in place of 5.")
-@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Of every run's plan.")
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE",
+              help="Change a setting of every run, see below.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be run and how long it may take.")
 @plain_errors
+@log_option
 def papers(
     index: Path,
     out: Path,

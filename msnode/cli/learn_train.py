@@ -8,8 +8,15 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from msnode.cli.learn_options import plan_of, progress_bars, run_options, settings_of
+from msnode.cli.learn_options import (
+    log_option,
+    plan_of,
+    progress_bars,
+    run_options,
+    settings_of,
+)
 from msnode.cli.options import FILE, FOLDER
+from msnode.cli.plan_help import PlanCommand
 
 # as msnode.learn.SCHEMES, which a test holds it to: importing that takes torch's seconds
 SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
@@ -18,9 +25,16 @@ if TYPE_CHECKING:  # torch takes seconds to import; --help should not
     from msnode.learn import Outcome, Outlined
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
-@click.option("--scheme", type=click.Choice(["holdout", "leaking", "everyone"]), default="holdout")
+@log_option
+@click.option(
+    "--scheme",
+    type=click.Choice(["holdout", "leaking", "everyone"]),
+    default="holdout",
+    show_default=True,
+    help="Who is tested; leaking: slices of those who taught; everyone: nobody.",
+)
 @click.option(
     "--measured",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -54,13 +68,15 @@ def train(
             show(learn.train(index, out, plan, scheme, progress))
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
+@log_option
 @click.option(
     "--scheme",
     type=click.Choice(["k-fold", "leave-one-patient-out", "leave-one-site-out"]),
     default="k-fold",
     show_default=True,
+    help="Who is tested by which model.",
 )
 @click.option("--folds", default=5, show_default=True, help="Of k-fold.")
 def crossval(
@@ -78,7 +94,7 @@ def crossval(
             show(learn.crossval(index, out, plan, scheme, folds, progress))
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
 @click.option("--bundle", type=FOLDER, required=True, help="The model to be measured.")
 def evaluate(index: Path, out: Path, preset: str, changes: tuple[str, ...], bundle: Path) -> None:
@@ -90,9 +106,10 @@ def evaluate(index: Path, out: Path, preset: str, changes: tuple[str, ...], bund
     show(outcome)
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
-@click.option("--scheme", type=click.Choice(SCHEMES), default="k-fold", show_default=True)
+@click.option("--scheme", type=click.Choice(SCHEMES), default="k-fold", show_default=True,
+              help="Who is tested by which model.")  # fmt: skip
 @click.option("--folds", default=5, show_default=True, help="Of k-fold.")
 def baseline(
     index: Path, out: Path, preset: str, changes: tuple[str, ...], scheme: str, folds: int
@@ -105,8 +122,9 @@ def baseline(
     show(outcome)
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
+@log_option
 @click.option("--test", type=FILE, required=True, help="Index (CSV) of the persons to measure on.")
 @click.option("--only", "names", multiple=True, help="A variant; by default all.")
 def ablate(

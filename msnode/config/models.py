@@ -1,32 +1,16 @@
 """The settings of what reads a study, and of what is expected of the patient."""
 
-import base64
-import binascii
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msnode.config.constraints import Within
+from msnode.config.constraints import PublicKey, Within
 
 Urgent = Literal["new_lesions", "enlarging_lesions", "pattern_in_new_patient"]
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 BUNDLE, LESIONS = MODELS / "hybrid", MODELS / "lesions"
 """The bundles beside the sources; a packaged installation names its own in the configuration."""
-
-
-def public_key(value: str) -> str | None:
-    """A public key of minisign: 2 bytes "Ed", 8 that name it, 32 of Ed25519, as base64."""
-    try:
-        raw = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    if len(raw) == 42 and raw[:2] == b"Ed":
-        return None
-    return f"{value!r} is no public key; use the line of the .pub file that begins with RW"
-
-
-PublicKey = Annotated[str, public_key]
 
 
 @dataclass(frozen=True, slots=True)

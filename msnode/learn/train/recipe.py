@@ -112,6 +112,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "decision-tree": {"architecture": "decision_tree"},
 }  # fmt: skip
 """By paper and section; see docs/models.md."""
+ABOUT = {
+    "hybrid-section-5.5": "Palaniappan & Rathinavelayutham 2025, section 5.5: two stages, mix-up",
+    "hybrid-table-1": "the same paper, Table 1",
+    "hybrid-end-to-end": "the same network, all of it at once",
+    "shipped": "the recipe of models/hybrid; needs a lesion mask in every row",
+    "lesions": "the recipe of models/lesions, which outlines; needs a lesion mask in every row",
+    "shallow-cnn": "Rajabzadeh et al. 2025: four blocks, 64x64",
+    "swin": "RAAK KIEM.HT.01.079: Swin-T",
+    "svm": "Rajabzadeh et al. 2025, a rival",
+    "decision-tree": "Rajabzadeh et al. 2025, a rival",
+}
+"""What each of the presets is."""
 
 
 def plan(preset: str | None = None, **changes: Any) -> Plan:
