@@ -89,14 +89,18 @@ def test_slices_are_spread_over_the_scan(tmp_path: Path) -> None:
         plan("shallow-cnn", max_slices=-1)
 
 
-def test_the_estimate_follows_epochs_and_images(tiles: Tiles) -> None:
-    short, long = (plan("shallow-cnn", epochs=epochs) for epochs in (1, 50))
-    small, large = (
-        open_cohort(tiles(persons=4, each=each, folder=f"tiles-{each}"), short).splits("k-fold")[0]
-        for each in (1, 8)
-    )
-    assert paper_costs.of_split(long, small) > 5 * paper_costs.of_split(short, small)
-    assert paper_costs.of_split(short, large) > 5 * paper_costs.of_split(short, small)
-    two = plan("hybrid-section-5.5", epochs=1, examples=32, fusion_steps=10)
-    paper_costs.seconds.cache_clear()
-    assert paper_costs.of_split(two, small) > 10 * paper_costs.of_split(short, small)
+def test_the_estimate_follows_epochs_images_and_stages(
+    tiles: Tiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, look = paper_costs.seconds("shallow_cnn")
+    assert 0 < look < step < 1
+    monkeypatch.setattr(paper_costs, "seconds", lambda _: (3.0, 1.0))
+    monkeypatch.setattr(paper_costs, "_fusion_step", lambda: 0.5)
+    how = plan("shallow-cnn", epochs=2)
+    split = open_cohort(tiles(persons=5, each=2), how).splits("k-fold")[0]
+    taught, watched, tested = (len(p) for p in (split.train, split.validation, split.test))
+    judged, epoch = watched + tested, 3 * taught + watched
+    assert paper_costs.of_split(how, split) == 2 * epoch + judged
+    two = plan("hybrid-section-5.5", epochs=2, examples=32, fusion_steps=10)
+    assert paper_costs.of_split(two, split) == 2 * 2 * epoch + 32 + 5 + judged
+    assert paper_costs.of_split(plan("svm"), split) < 1
