@@ -46,6 +46,7 @@ PACKAGES := \
 	npm=npm \
 	systemd-analyze=systemd \
 	faketime=faketime \
+	minisign=minisign \
 	mkfs.ext4=e2fsprogs \
 	ip=iproute2 \
 	docker-compose=docker-compose

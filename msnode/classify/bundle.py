@@ -5,7 +5,7 @@ model never passes for the one that was measured.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from msnode.classify.contract import CLASSES, Classifier, build
 from msnode.classify.decision import Calibration, PatternRule, StudyRule
 from msnode.errors import ConfigError
 from msnode.records.images import InputContract
+from msnode.records.learned_persons import LearnedPersons
 from msnode.records.population import Strata
 from msnode.records.results import ModelInfo
 from msnode.store import bundle_files
@@ -42,6 +43,7 @@ class Manifest:
         translations: ``notice`` and ``measured_on`` by language (de, fr, es, nl).
         strata: in which it was measured; a study outside of them gets no decision.
         figures: everything else that was measured, as in CARD.md.
+        persons: whom it learned from, hashed; None where that is not known.
         digest: sha256 hex digest; written by ``save_bundle``.
     """
 
@@ -65,6 +67,7 @@ class Manifest:
     strata: Strata = Strata()  # noqa: RUF009 - frozen
     training_data: tuple[DataSource, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
+    persons: LearnedPersons | None = None
     digest: str = ""
 
 
@@ -119,14 +122,18 @@ def save_bundle(
     return bundle_files.write(folder, model, manifest, card, RESULT, half)
 
 
-def load_bundle(folder: Path) -> Bundle:
+def load_bundle(folder: Path, trusted: Sequence[str] = ()) -> Bundle:
     """Read a bundle and refuse whatever does not fit together.
+
+    Args:
+        folder: of the bundle.
+        trusted: public keys of minisign, of which one must have signed it; empty: nobody need.
 
     Raises:
         ConfigError: names the folder, what is wrong, and the fix.
     """
     try:
-        manifest, files = bundle_files.read(folder, "classify.bundle", Manifest, RESULT)
+        manifest, files = bundle_files.read(folder, "classify.bundle", Manifest, RESULT, trusted)
         model = build(manifest.architecture, manifest.arguments)
         _agree(manifest, model)
         bundle_files.fill(model, files)

@@ -6,17 +6,26 @@ import click
 
 from msnode.cli.options import (
     ANY,
+    FILE,
     FOLDER,
     config_option,
     json_option,
-    model_option,
     plain_errors,
 )
+
+any_model = click.option(
+    "--model", type=FOLDER, help="Folder of the model bundle; by default as --config, or shipped."
+)
+whose_config = click.option(
+    "--config", "config_file", type=FILE,
+    help="Of a node: take its bundles, and only if one of its models.keys signed them.",
+)  # fmt: skip
 
 
 @click.command()
 @click.argument("paths", type=ANY, nargs=-1, required=True)
-@model_option
+@any_model
+@whose_config
 @json_option
 @click.option("--prior", type=ANY, help="An earlier scan of the same person, to compare with.")
 @click.option("--out", type=FOLDER, help="Write the result objects and the montage here.")
@@ -36,7 +45,8 @@ from msnode.cli.options import (
 @plain_errors
 def predict(
     paths: tuple[Path, ...],
-    model: Path,
+    model: Path | None,
+    config_file: Path | None,
     as_json: bool,
     prior: Path | None,
     out: Path | None,
@@ -46,21 +56,24 @@ def predict(
 ) -> None:
     """Classify studies and outline their lesions: DICOM folders or files, or NIfTI files."""
     from msnode.cli import predict
+    from msnode.cli.chosen_bundles import chosen
 
     output = None if out is None else predict.Output(out, profile, language)
     show = predict.as_json if as_json else predict.as_table
-    predict.predict(paths, model, device, prior, output, show)
+    predict.predict(paths, chosen(model, config_file), device, prior, output, show)
 
 
 @click.command()
 @click.argument("paths", type=ANY, nargs=-1, required=True)
-@model_option
+@any_model
+@whose_config
 @plain_errors
-def explain(paths: tuple[Path, ...], model: Path) -> None:
+def explain(paths: tuple[Path, ...], model: Path | None, config_file: Path | None) -> None:
     """Say which series of a study would be classified, and why the others not."""
     from msnode.cli import predict
+    from msnode.cli.chosen_bundles import chosen
 
-    predict.explain(paths, model)
+    predict.explain(paths, chosen(model, config_file))
 
 
 @click.command()

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -10,7 +11,6 @@ from msnode import audit, classify, lesions
 from msnode.classify.device import choose
 from msnode.cli.check_peers import http_files, prepare, prepare_source, readable, writable
 from msnode.config import (
-    Classify,
     Config,
     Dicomweb,
     Hl7,
@@ -50,9 +50,12 @@ def problems(
     """
     yield "data folder", _problem(partial(_room, config))
     yield "database", _problem(partial(_database, config))
-    yield "model bundle", _problem(partial(_classifier, config.classify))
+    yield "model bundle", _problem(partial(_classifier, config))
     if config.lesions.bundle is not None:
-        yield "lesion bundle", _problem(partial(lesions.load, config.lesions.bundle))
+        yield (
+            "lesion bundle",
+            _problem(partial(_outliner, config.lesions.bundle, config)),
+        )
     yield "priors", _problem(partial(load_priors, config.expect.priors))
     for table in filter(None, (config.expect.msss, config.expect.armss)):
         yield "severity table", _problem(partial(load_table, table))
@@ -136,10 +139,15 @@ def _database(config: Config) -> None:
         database.dispose()
 
 
-def _classifier(config: Classify) -> None:
-    """The model is whole and the device is there."""
-    classify.load_bundle(config.bundle)
-    choose(config.device)
+def _classifier(config: Config) -> None:
+    """The model is whole and signed by whom it should be, and the device is there."""
+    classify.load_bundle(config.classify.bundle, config.models.keys)
+    choose(config.classify.device)
+
+
+def _outliner(folder: Path, config: Config) -> None:
+    """Likewise the network that outlines."""
+    lesions.load(folder, config.models.keys)
 
 
 def _listener(receive: Receive, *, runs: bool) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from msnode.cli.learn_calibrate import exchange
 from msnode.cli.learn_options import plain_errors, plan_of, progress_bars, run_options
 from msnode.cli.options import FILE, FOLDER
+from msnode.cli.plan_help import PlanCommand
 from msnode.errors import ConfigError
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help should not
@@ -24,7 +25,7 @@ def data() -> None:
 data.add_command(exchange)
 
 
-@data.command("check")
+@data.command("check", cls=PlanCommand)
 @run_options
 def data_check(index: Path, out: Path, preset: str, changes: tuple[str, ...]) -> None:
     """Count persons, find duplicates, and warn of confounds in INDEX (CSV)."""
@@ -42,17 +43,22 @@ def data_check(index: Path, out: Path, preset: str, changes: tuple[str, ...]) ->
 @click.argument("layout")
 @click.argument("root", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
-@click.option("--person", help="Of folders: regular expression of the person in a file's name.")
+@click.option(
+    "--person", help="Of folders, nnunet: regular expression of the person in a file's name."
+)
+@click.option("--label", help="Of bids, nnunet: class of everybody, e.g. ms.")
 @plain_errors
-def data_index(layout: str, root: Path, out: Path, person: str | None) -> None:
+def data_index(layout: str, root: Path, out: Path, person: str | None, label: str | None) -> None:
     """Write the index (CSV) of a data set that unpacks as LAYOUT below ROOT.
 
-    LAYOUT: ixi, mendeley, msseg2016, isbi2015, ehealth, folders (class/…/person_1.png) or
-    dicom (class/person/study/); see docs/models.md.
+    LAYOUT: bids (sub-01/ses-1/anat, participants.tsv, masks in derivatives), nnunet (imagesTr,
+    labelsTr, dataset.json), folders (class/…/person_1.png, person_1_mask.png), dicom
+    (class/person/study/), or the set as it unpacks: ixi, mendeley, msseg2016, isbi2015, ehealth,
+    nichart; see docs/models.md.
     """
     from msnode.learn.data import index_csv, layouts
 
-    rows = layouts.index(layout, root.resolve(), out.resolve(), person)
+    rows = layouts.index(layout, root.resolve(), out.resolve(), person, label)
     index_csv.write(out, rows)
     persons = len({row.person for row in rows})
     masks = sum(row.lesions is not None for row in rows)
@@ -165,7 +171,7 @@ def _show_findings(found: "Findings") -> None:
         for site, persons in sites.items():
             table.add_row(label, site, str(persons))
     console.print(table)
-    console.print(f"{found.images} images; naive classifier by person: AUC {found.naive_auc:.3f}")
+    console.print(f"{found.images} images; naive classifier by person: AUC {found.naive_auc}")
     for group in found.duplicates:
         console.print(f"[yellow]same pixels[/] in lines {', '.join(map(str, group))}")
     for warning in found.warnings:

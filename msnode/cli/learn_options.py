@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from msnode.cli import options
+from msnode.cli.extras import needing, require
 from msnode.cli.options import FILE, FOLDER
 from msnode.errors import ConfigError
 
@@ -22,29 +23,42 @@ F = TypeVar("F", bound=Callable[..., Any])
 OPTIONS = (
     click.argument("index", type=FILE),
     click.option("--out", type=FOLDER, required=True, help="Run directory; a killed run goes on."),
-    click.option("--preset", help="A paper's settings, see docs/models.md."),
+    click.option("--preset", metavar="NAME", help="Settings by name, see below."),
     click.option(
         "--set",
         "changes",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Change a setting of the plan.",
+        help="Change a setting, see below.",
     ),
 )
 
 
-def plain_errors(command: F) -> F:
-    """Errors that we understand come as one plain line, a missing extra as well."""
+def log_option(command: F) -> F:
+    """Let a command that trains log as ``--log`` says; stands below ``run_options``."""
 
+    @click.option(
+        "--log",
+        type=click.Choice(["csv", "tensorboard", "both"]),
+        default="csv",
+        show_default=True,
+        help="Losses of each stage, beside its checkpoint.",
+    )
     @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except ModuleNotFoundError as error:
-            message = f"{error.name} is missing; install the extra: pip install 'msnode[learn]'"
-            raise ConfigError(message) from error
+    def wrapped(*args: Any, log: str, **kwargs: Any) -> Any:
+        if log != "csv":
+            require("tensorboard")
+        from msnode.learn.train import training_log
 
-    return options.plain_errors(wrapped)  # type: ignore[return-value]
+        with training_log.logging_as(log):
+            return command(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def plain_errors(command: F) -> F:
+    """Errors that we understand come as one plain line; a missing extra is told first of all."""
+    return options.plain_errors(needing("learn")(command))  # type: ignore[return-value]
 
 
 def run_options(command: F) -> F:

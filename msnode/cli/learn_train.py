@@ -1,6 +1,5 @@
 """The command line of the learning bench: from train to ablate."""
 
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +8,15 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from msnode.cli.learn_options import plain_errors, plan_of, progress_bars, run_options, settings_of
+from msnode.cli.learn_options import (
+    log_option,
+    plan_of,
+    progress_bars,
+    run_options,
+    settings_of,
+)
 from msnode.cli.options import FILE, FOLDER
+from msnode.cli.plan_help import PlanCommand
 
 # as msnode.learn.SCHEMES, which a test holds it to: importing that takes torch's seconds
 SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
@@ -19,9 +25,16 @@ if TYPE_CHECKING:  # torch takes seconds to import; --help should not
     from msnode.learn import Outcome, Outlined
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
-@click.option("--scheme", type=click.Choice(["holdout", "leaking", "everyone"]), default="holdout")
+@log_option
+@click.option(
+    "--scheme",
+    type=click.Choice(["holdout", "leaking", "everyone"]),
+    default="holdout",
+    show_default=True,
+    help="Who is tested; leaking: slices of those who taught; everyone: nobody.",
+)
 @click.option(
     "--measured",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -39,7 +52,7 @@ def train(
     from msnode import learn
 
     plan = plan_of(preset, changes)
-    outlines = plan.architecture == learn.outlining_runs.ARCHITECTURE
+    outlines = plan.architecture == learn.OUTLINES
     if scheme == "everyone":
         release = learn.outlining_runs.everyone if outlines else learn.train_on_everyone
         with progress_bars() as progress:
@@ -55,13 +68,15 @@ def train(
             show(learn.train(index, out, plan, scheme, progress))
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
+@log_option
 @click.option(
     "--scheme",
     type=click.Choice(["k-fold", "leave-one-patient-out", "leave-one-site-out"]),
     default="k-fold",
     show_default=True,
+    help="Who is tested by which model.",
 )
 @click.option("--folds", default=5, show_default=True, help="Of k-fold.")
 def crossval(
@@ -72,14 +87,14 @@ def crossval(
 
     plan = plan_of(preset, changes)
     with progress_bars() as progress:
-        if plan.architecture == learn.outlining_runs.ARCHITECTURE:
+        if plan.architecture == learn.OUTLINES:
             measured = learn.outlining_runs.crossval(index, out, plan, scheme, folds, progress)
             show_outlines(measured)
         else:
             show(learn.crossval(index, out, plan, scheme, folds, progress))
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
 @click.option("--bundle", type=FOLDER, required=True, help="The model to be measured.")
 def evaluate(index: Path, out: Path, preset: str, changes: tuple[str, ...], bundle: Path) -> None:
@@ -91,9 +106,10 @@ def evaluate(index: Path, out: Path, preset: str, changes: tuple[str, ...], bund
     show(outcome)
 
 
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
-@click.option("--scheme", type=click.Choice(SCHEMES), default="k-fold", show_default=True)
+@click.option("--scheme", type=click.Choice(SCHEMES), default="k-fold", show_default=True,
+              help="Who is tested by which model.")  # fmt: skip
 @click.option("--folds", default=5, show_default=True, help="Of k-fold.")
 def baseline(
     index: Path, out: Path, preset: str, changes: tuple[str, ...], scheme: str, folds: int
@@ -106,27 +122,9 @@ def baseline(
     show(outcome)
 
 
-@click.command()
-@click.argument("index", type=FILE)
-@click.option("--out", type=FOLDER, required=True, help="Holds every run; a killed one goes on.")
-@click.option(
-    "--paper", "papers", multiple=True, type=click.Choice(["hybrid", "shallow", "swin"]),
-    help="One paper's table; by default all.",
-)  # fmt: skip
-@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Of every run's plan.")
-@plain_errors
-def papers(index: Path, out: Path, papers: tuple[str, ...], changes: tuple[str, ...]) -> None:
-    """Repeat the papers' tables on INDEX (CSV), their figures beside what is measured."""
-    from msnode import learn
-
-    with progress_bars() as progress:
-        text = learn.replicate(index, out, papers, settings_of(changes), progress)
-    Console().print(Markdown(text))
-    click.echo(f"the tables are in {out / 'papers.md'}")
-
-
-@click.command()
+@click.command(cls=PlanCommand)
 @run_options
+@log_option
 @click.option("--test", type=FILE, required=True, help="Index (CSV) of the persons to measure on.")
 @click.option("--only", "names", multiple=True, help="A variant; by default all.")
 def ablate(
@@ -154,6 +152,9 @@ def ablate(
 def show(outcome: "Outcome") -> None:
     """Print what a run measured, the naive classifier beside it."""
     console = Console()
+    if outcome.acquainted is not None:
+        for warning in outcome.acquainted.warnings:
+            console.print(f"[bold white on red] WARNING [/] [bold]{warning}[/]")
     table = Table("measure", "per image", "naive, per image", "per study")
     for name, figure in outcome.slices.items():
         table.add_row(
@@ -163,9 +164,24 @@ def show(outcome: "Outcome") -> None:
     console.print(table)
     if len(outcome.folds) > 1:
         console.print(_fold_table(outcome.folds))
-    for warning in outcome.warnings:
+    if outcome.apart:
+        console.print(_apart_table(outcome))
+    told = outcome.acquainted.warnings if outcome.acquainted else ()
+    for warning in (one for one in outcome.warnings if one not in told):
         console.print(f"[yellow]warning[/] {warning}")
     console.print(f"everything else is in {outcome.folder}")
+
+
+def _apart_table(outcome: "Outcome") -> Table:
+    """Figures of persons that the bundle has not seen beside those of the others."""
+    heads = (f"{of}, {name} persons" for name in outcome.apart for of in ("image", "study"))
+    table = Table("measure, per", *heads)
+    for name in outcome.slices:
+        parts = outcome.apart.values()
+        cells = (str(part[of][name]) for part in parts for of in ("slices", "studies"))
+        table.add_row(name, *cells)
+    table.caption = "only unseen persons say what to expect of new ones"
+    return table
 
 
 def show_outlines(outcome: "Outlined") -> None:
@@ -182,10 +198,11 @@ def show_outlines(outcome: "Outlined") -> None:
 
 
 def _fold_table(folds: dict[str, dict[str, float]]) -> Table:
-    """A row a fold; a dash where its persons are all of one class."""
+    """A row a fold."""
+    from msnode.learn.evaluate.figures_of_merit import short
+
     table = Table("fold", "images", "AUC", "accuracy", "F1")
     for name, of in folds.items():
-        figures = (of["auc"], of["accuracy"], of["f1"])
-        cells = ("-" if isnan(figure) else f"{figure:.3f}" for figure in figures)
+        cells = (short(of[figure]) for figure in ("auc", "accuracy", "f1"))
         table.add_row(name, f"{of['images']:.0f}", *cells)
     return table

@@ -27,8 +27,10 @@ COMMANDS = {
     "feedback_group": ("feedback",),
     "conformance": ("conformance",),
     "learn_calibrate": ("calibrate",),
+    "bundle_group": ("bundle",),
     "learn_data": ("data",),
-    "learn_train": ("train", "crossval", "evaluate", "baseline", "papers", "ablate"),
+    "learn_train": ("train", "crossval", "evaluate", "baseline", "ablate"),
+    "learn_papers": ("papers",),
 }
 """Commands by the module that defines them, which is imported only for one of its own."""
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from msnode import classify, lesions, prepare, report
 from msnode.cli import scans
+from msnode.cli.chosen_bundles import Chosen
 from msnode.cli.predict_lesions import as_json as lesions_as_json
 from msnode.cli.predict_lesions import earlier_scan, outliner
 from msnode.cli.progress import progress
@@ -53,7 +54,7 @@ class Output:
 
 def predict(
     paths: Sequence[Path],
-    model: Path,
+    bundles: Chosen,
     device: Any,
     prior: Path | None,
     out: Output | None,
@@ -67,9 +68,10 @@ def predict(
         MsnodeError: there is nothing to classify, or a bundle or the earlier scan cannot be used.
     """
     studies = scans.studies(paths)
-    bundle = lesions.load(lesions.SHIPPED)
+    bundle = lesions.load(bundles.lesions, bundles.trusted)
     reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
-    runner = classify.Runner(classify.load_bundle(model), Classify(model, device=device))
+    model = classify.load_bundle(bundles.model, bundles.trusted)
+    runner = classify.Runner(model, Classify(bundles.model, device=device))
     try:
         earlier = earlier_scan(prior, runner.contract, bundle, reader) if prior else None
         outline = outliner(bundle, reader, earlier)
@@ -218,14 +220,14 @@ def _slice_table(analysis: Analysis, most: int = 8) -> Table:
     return table
 
 
-def explain(paths: Sequence[Path], model: Path) -> None:
+def explain(paths: Sequence[Path], bundles: Chosen) -> None:
     """Print which series of each study the model would be given, and why.
 
     Raises:
         MsnodeError: there is no image, or the bundle cannot be used.
     """
     reader = Confined(Decode(), ("msnode.prepare",))  # gets ready while the model is loaded
-    contract = classify.load_bundle(model).contract
+    contract = classify.load_bundle(bundles.model, bundles.trusted).contract
     console = Console()
     for name, files in scans.studies(paths).items():
         console.rule(f"study {name}", align="left")

@@ -3,6 +3,7 @@
 A rule says what is wrong with a value and the fix, or None. `rules.contradictions` finds it.
 """
 
+import base64
 import difflib
 import ipaddress
 import math
@@ -197,6 +198,17 @@ def http_url(value: str) -> str | None:
     return "is no address; write https://HOST[:PORT]/PATH"
 
 
+def public_key(value: str) -> str | None:
+    """A public key of minisign: 2 bytes "Ed", 8 that name it, 32 of Ed25519, as base64."""
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except ValueError:
+        raw = b""
+    if len(raw) == 42 and raw[:2] == b"Ed":
+        return None
+    return f"{value!r} is no public key; use the line of the .pub file that begins with RW"
+
+
 def _has_host(url: str) -> bool:
     """Whether a URL names a host; not where a port, IPv6 address or name is none, or a user is."""
     try:
@@ -252,6 +264,7 @@ ListeningPort = Annotated[int, Within(0, 65535)]
 Network = Annotated[str, network]
 OwnAddress = Annotated[str, own_address]
 Port = Annotated[int, Within(1, 65535)]
+PublicKey = Annotated[str, public_key]
 Seconds = Annotated[float, seconds]
 SharedSecret = Annotated[str, shared_secret]
 StorageClass = Annotated[str, storage_class]

@@ -4,13 +4,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msnode.config.constraints import Within
+from msnode.config.constraints import PublicKey, Within
 
 Urgent = Literal["new_lesions", "enlarging_lesions", "pattern_in_new_patient"]
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 BUNDLE, LESIONS = MODELS / "hybrid", MODELS / "lesions"
 """The bundles beside the sources; a packaged installation names its own in the configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which bundles the node loads."""
+
+    keys: tuple[PublicKey, ...] = ()
+    """Public keys of minisign (Ed25519), a line each: a bundle is loaded only if one of them signed
+    it. Empty: signatures are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)

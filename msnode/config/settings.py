@@ -30,7 +30,7 @@ from msnode.config.destination import ObjectDestination, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
 from msnode.config.hl7_receive import Hl7
-from msnode.config.models import Classify, Expect, Outline, Priority
+from msnode.config.models import Classify, Expect, Models, Outline, Priority
 from msnode.config.notices import Notices
 from msnode.config.overlaps import equal_ports, idle_callers, own_sources, wrong_destinations
 from msnode.config.pages import Pages
@@ -259,6 +259,7 @@ class Config:
     receive: Receive = field(default_factory=Receive)
     complete: Complete = field(default_factory=Complete)
     decode: Decode = field(default_factory=Decode)
+    models: Models = field(default_factory=Models)
     classify: Classify = field(default_factory=Classify)
     lesions: Outline = field(default_factory=Outline)
     priority: Priority = field(default_factory=Priority)

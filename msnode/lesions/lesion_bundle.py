@@ -1,5 +1,6 @@
 """The bundle of the network that outlines: weights, bundle.yaml, CARD.md."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from msnode.errors import ConfigError
 from msnode.lesions.unet import WIDTHS, Unet
 from msnode.records import population
 from msnode.records.images import Float64Array
+from msnode.records.learned_persons import LearnedPersons
 from msnode.records.population import Acquisition, Strata
 from msnode.records.sentences import Sentence
 from msnode.store import bundle_files
@@ -61,6 +63,7 @@ class Manifest:
         notice: the sentence on training data and licence that every reader must see.
         training_data: whose scans it learned from.
         figures: what was measured, as in CARD.md.
+        persons: whom it learned from, hashed; None where that is not known.
         digest: sha256 hex digest; written by ``save``.
     """
 
@@ -74,6 +77,7 @@ class Manifest:
     notice: str = ""
     training_data: tuple[DataSource, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
+    persons: LearnedPersons | None = None
     digest: str = ""
 
 
@@ -104,14 +108,18 @@ def save(folder: Path, model: Unet, manifest: Manifest, card: str) -> Manifest:
     return bundle_files.write(folder, model, manifest, card, RESULT, half=True)
 
 
-def load(folder: Path) -> Bundle:
+def load(folder: Path, trusted: Sequence[str] = ()) -> Bundle:
     """Read a bundle and refuse whatever does not fit together.
+
+    Args:
+        folder: of the bundle.
+        trusted: public keys of minisign, of which one must have signed it; empty: nobody need.
 
     Raises:
         ConfigError: names the folder, what is wrong, and the fix.
     """
     try:
-        manifest, files = bundle_files.read(folder, "--model", Manifest, RESULT)
+        manifest, files = bundle_files.read(folder, "--model", Manifest, RESULT, trusted)
         if not 0 < manifest.threshold < 1:
             raise ConfigError(
                 f"threshold is {manifest.threshold}; use a probability between 0 and 1"

@@ -54,11 +54,14 @@ def start(
         go_on: called between the parts, whose exception ends the start.
     """
     go_on()
-    runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
+    keys, folder = config.models.keys, config.lesions.bundle
+    model = classify.load_bundle(config.classify.bundle, keys)
+    network = lesions.load(folder, keys) if folder is not None else None
+    go_on()
+    runner = classify.Runner(model, config.classify)
     stack.callback(runner.close)
     go_on()
-    bundle = config.lesions.bundle
-    outliner = lesions.load(bundle).on(runner.device) if bundle is not None else None
+    outliner = network.on(runner.device) if network is not None else None
     go_on()
     deliveries = Deliveries(database, trail)
     flow = Flow(config, inbox.studies, runner, deliveries, Twin(database), outliner)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from msnode.errors import ConfigError
+from msnode.store import bundle_signature
 from msnode.store.yaml_files import read_yaml
 
 PART_BYTES = 45 * 1000 * 1000
@@ -70,7 +71,7 @@ def write(
 
 
 def read(
-    folder: Path, setting: str, kind: type[Kind], keys: Sequence[str]
+    folder: Path, setting: str, kind: type[Kind], keys: Sequence[str], trusted: Sequence[str] = ()
 ) -> tuple[Kind, tuple[Path, ...]]:
     """A bundle's manifest and weight files, of which nothing was changed.
 
@@ -79,11 +80,14 @@ def read(
         setting: of the configuration or command that names the folder.
         kind: the manifest's class.
         keys: of the manifest that bear on a result.
+        trusted: public keys of minisign, of which one must have signed it; empty: nobody need.
 
     Raises:
-        ConfigError: files are missing, wrong, or not those that were measured.
+        ConfigError: files are missing, wrong, not those that were measured, or not signed.
     """
     written = read_manifest(folder, setting)
+    if trusted:
+        bundle_signature.signer(folder, trusted)
     manifest = structured(written, kind)
     files = weight_files(folder)
     checked(written, keys, files)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import cast
 
@@ -88,6 +88,19 @@ def load(
         file.parent.mkdir(parents=True, exist_ok=True)
         tensor_file.write(file, tensors)
     return _unpacked(tensors)
+
+
+def thinned(examples: Examples, most: int) -> Examples:
+    """At most so many images of each row, evenly spread; 0 leaves all."""
+    if not most:
+        return examples
+    kept = []
+    for row in np.unique(examples.rows):
+        mine = np.flatnonzero(examples.rows == row)
+        spread = np.linspace(0, len(mine) - 1, min(most, len(mine))).round().astype(np.int64)
+        kept.append(mine[spread])
+    chosen = np.concatenate(kept)
+    return Examples(*(getattr(examples, f.name)[chosen] for f in fields(Examples)))
 
 
 def _check_colours(rows: Sequence[Row], parts: Sequence[dict[str, torch.Tensor]]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from msnode.errors import ConfigError
-from msnode.learn.data import muse, outlines
+from msnode.learn.data import bids_layout, muse, nnunet_layout, outlines
 from msnode.learn.data.index_csv import IMAGES, Row
 
 IXI_SCANNERS = {"Guys": "Philips 1.5T", "HH": "Philips 3T", "IOP": "GE 1.5T"}
@@ -23,6 +23,10 @@ MSSEG_SCANNERS = {
     "08": "Philips Ingenia 3T",
 }
 """Scanners of MSSEG 2016 by centre (Commowick et al., NeuroImage 2021)."""
+
+READ = (*IMAGES, *(ending.upper() for ending in IMAGES), ".nii", ".nii.gz")
+MASK_ENDINGS = ("_lesions", "_lesion", "_mask", "_seg")
+"""Of the name of a mask that lies beside its image, before the file's ending."""
 
 
 def ixi(root: Path) -> list[Row]:
@@ -109,30 +113,47 @@ def nichart(root: Path, masks: Path) -> list[Row]:
 
 
 def folders(root: Path, person: str = r"[^_\-.]+") -> list[Row]:
-    """One folder per class, images at any depth, e.g. tiles of blood smears.
+    """One folder per class, images or NIfTI volumes at any depth, e.g. tiles of blood smears.
+
+    ``person_1_mask.png`` beside ``person_1.png`` is its lesion mask, as are names that end with
+    ``_lesions``, ``_lesion`` or ``_seg``.
 
     Args:
         root: holds one folder per class.
         person: regular expression whose first match in the file's name is the person.
 
     Raises:
-        ConfigError: also for a name in which the pattern finds no person.
+        ConfigError: also for a name in which the pattern finds no person, and for a mask that
+            belongs to no image.
     """
     try:
         re.compile(person)
     except re.error as error:
         raise ConfigError(f"person: {person!r} is no regular expression: {error}") from error
+    files = {p.with_name(_stem(p)): p for p in sorted(root.rglob("*")) if p.name.endswith(READ)}
+    masks = {at: p for at, p in files.items() if at.name.endswith(MASK_ENDINGS)}
     rows = []
-    for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in IMAGES):
+    for at, path in files.items():
+        if at.name.endswith(MASK_ENDINGS):
+            continue
         label, *_ = path.relative_to(root).parts
-        match = re.search(person, path.stem)
+        match = re.search(person, at.name)
         if not (match and match[0]) or path.parent == root:
             raise ConfigError(
                 f"{path}: no person matches {person!r} in the name, or the image lies in no class"
                 " folder; give another pattern or write an index"
             )
-        rows.append(Row(path, match[0], label))
+        beside = (at.with_name(at.name + ending) for ending in MASK_ENDINGS)
+        mask = next((masks.pop(one) for one in beside if one in masks), None)
+        rows.append(Row(path, match[0], label, lesions=mask))
+    if masks:
+        raise ConfigError(f"{next(iter(masks.values()))}: a mask without an image of that name")
     return _some(rows, root, "class/person_1.png")
+
+
+def _stem(path: Path) -> str:
+    """A file's name without its ending, of which NIfTI may have two."""
+    return path.name.removesuffix(".gz").rpartition(".")[0]
 
 
 def dicom(root: Path) -> list[Row]:
@@ -142,31 +163,57 @@ def dicom(root: Path) -> list[Row]:
     return _some(rows, root, "control/person-01/study-1/ (with the DICOM files)")
 
 
+def bids(root: Path, masks: Path, label: str | None = None) -> list[Row]:
+    """BIDS, as ``bids_layout.bids`` reads it."""
+    rows = bids_layout.bids(root, masks, label)
+    return _some(rows, root, "sub-01/anat/sub-01_FLAIR.nii.gz")
+
+
+def nnunet(
+    root: Path, masks: Path, label: str | None = None, person: str | None = None
+) -> list[Row]:
+    """nnU-Net's raw folder, as ``nnunet_layout.nnunet`` reads it."""
+    rows = nnunet_layout.nnunet(root, masks, label, person)
+    return _some(rows, root, "imagesTr/CASE_0000.nii.gz, with dataset.json beside imagesTr")
+
+
 LAYOUTS: dict[str, Callable[..., list[Row]]] = {
-    f.__name__: f for f in (ixi, mendeley, msseg2016, isbi2015, ehealth, nichart, folders, dicom)
+    f.__name__: f
+    for f in (ixi, mendeley, msseg2016, isbi2015, ehealth, nichart, bids, nnunet, folders, dicom)
 }
 """By the name that ``msnode data index`` takes."""
+PERSON, LABEL = ("folders", "nnunet"), ("bids", "nnunet")
+"""Layouts whose persons, or whose class, may have to be given."""
 
 
-def index(layout: str, root: Path, out: Path, person: str | None = None) -> list[Row]:
+def index(
+    layout: str, root: Path, out: Path, person: str | None = None, label: str | None = None
+) -> list[Row]:
     """Rows of a data set by the name of its layout.
 
     Args:
         layout: a name of ``LAYOUTS``.
         root: where the data set was unpacked.
         out: the index to be written; masks that must be drawn go into a folder beside it.
-        person: pattern of the person's name, for ``folders`` only.
+        person: pattern of the person's name, for ``folders`` and ``nnunet`` only.
+        label: class of everybody, for ``bids`` and ``nnunet`` only.
 
     Raises:
         ConfigError: no such layout, a setting that it does not take, or no data of that layout.
     """
     if layout not in LAYOUTS:
         raise ConfigError(f"layout {layout!r} is unknown; use one of {', '.join(LAYOUTS)}")
-    if person is not None and layout != "folders":
-        raise ConfigError(f"--person is for folders; {layout} has the person in its own names")
-    if layout in ("ehealth", "nichart"):
-        return LAYOUTS[layout](root, out.with_name(f"{out.stem}-masks"))
-    return folders(root, person) if person is not None else LAYOUTS[layout](root)
+    given = {"person": person, "label": label}
+    for name, taking, why in (
+        ("person", PERSON, "the person in its own names"),
+        ("label", LABEL, "the class by itself"),
+    ):
+        if given[name] is not None and layout not in taking:
+            raise ConfigError(f"--{name} is for {' and '.join(taking)}; {layout} has {why}")
+    settings = {name: value for name, value in given.items() if value is not None}
+    if layout in ("ehealth", "nichart", "bids", "nnunet"):
+        return LAYOUTS[layout](root, out.with_name(f"{out.stem}-masks"), **settings)
+    return LAYOUTS[layout](root, **settings)
 
 
 def _named(root: Path, name: re.Pattern[str]) -> Iterator[tuple[Path, tuple[str, ...]]]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msnode.errors import Refused
+from msnode.errors import ConfigError, Refused
+
+SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
 
 Rows = NDArray[np.int64]
 """Numbers of images."""
@@ -33,6 +35,41 @@ class Split:
     train: Rows
     validation: Rows
     test: Rows
+
+
+def by_scheme(
+    scheme: str,
+    persons: Sequence[str],
+    classes: Sequence[str],
+    sites: Sequence[str],
+    folds: int = 5,
+    seed: int = 0,
+) -> list[Split]:
+    """The splits of one of ``SCHEMES``.
+
+    Args:
+        scheme: its name.
+        persons: one a row.
+        classes: one a row.
+        sites: one a row.
+        folds: of ``k-fold``.
+        seed: of the shuffle.
+
+    Raises:
+        ConfigError: no such scheme.
+        Refused: too few persons or sites for it.
+    """
+    if scheme == "holdout":
+        return [holdout(persons, classes, seed=seed)]
+    if scheme == "k-fold":
+        return list(k_fold(persons, classes, folds, seed))
+    if scheme == "leave-one-patient-out":
+        return list(leave_one_patient_out(persons, classes, seed))
+    if scheme == "leave-one-site-out":
+        return list(leave_one_site_out(persons, classes, sites, seed))
+    if scheme == "leaking":
+        return [leaking(len(persons), (0.75, 0.10, 0.15), seed)]
+    raise ConfigError(f"scheme {scheme!r} is unknown; use one of {', '.join(SCHEMES)}")
 
 
 def holdout(

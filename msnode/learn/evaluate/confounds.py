@@ -12,7 +12,7 @@ from scipy import stats
 from msnode.learn.data.examples import Examples
 from msnode.learn.data.index_csv import Row
 from msnode.learn.data.splits import k_fold
-from msnode.learn.evaluate.figures_of_merit import auc
+from msnode.learn.evaluate.figures_of_merit import ONE_CLASS, Figure, auc
 from msnode.learn.train import naive_baseline
 from msnode.learn.train.cohort import Cohort
 
@@ -31,14 +31,15 @@ class Findings:
         images: prepared images in all.
         persons: by label, then by site: number of persons.
         duplicates: groups of index lines whose images have the same pixels.
-        naive_auc: of the naive classifier, by person; nan where persons are too few.
+        naive_auc: of the naive classifier, by person; not defined where persons are fewer than
+            six, or all images of one class.
         warnings: sentences for the reader.
     """
 
     images: int
     persons: dict[str, dict[str, int]]
     duplicates: tuple[tuple[int, ...], ...]
-    naive_auc: float
+    naive_auc: Figure
     warnings: tuple[str, ...]
 
 
@@ -52,10 +53,11 @@ def check(cohort: Cohort) -> Findings:
         *_resolution(cohort),
         *_small(cohort),
     ]
-    if area >= GIVEN_AWAY:
+    if area.value >= GIVEN_AWAY:
         warnings.append(
-            f"background, resolution, histogram and position alone reach an AUC of {area:.3f} by"
-            " person: a model may learn these; compare it with `msnode baseline`"
+            "background, resolution, histogram and position alone reach an AUC of"
+            f" {area.value:.3f} by person: a model may learn these; compare it with"
+            " `msnode baseline`"
         )
     return Findings(len(cohort.labels), _counts(cohort.rows), duplicates, area, tuple(warnings))
 
@@ -123,12 +125,14 @@ def _small(cohort: Cohort) -> Iterator[str]:
             yield f"label {label}: {count} persons; intervals will be wide"
 
 
-def _naive(cohort: Cohort) -> float:
+def _naive(cohort: Cohort) -> Figure:
     """AUC of the naive classifier over three folds by person."""
     persons = cohort.persons
     classes = [str(label) for label in cohort.labels]
     if len(set(persons)) < 6:
-        return float("nan")
+        return _undefined("fewer than six persons")
+    if len(np.unique(cohort.labels)) < 2:
+        return _undefined(ONE_CLASS)
     e = cohort.examples
     inputs = naive_baseline.features(e.pixels, e.acquisition, e.heights_mm)
     scores = np.full(len(persons), np.nan)
@@ -137,4 +141,9 @@ def _naive(cohort: Cohort) -> float:
         if len(np.unique(cohort.labels[train])) == 2:
             scores[split.test] = naive_baseline.scores(inputs, cohort.labels, train, split.test)
     known = ~np.isnan(scores)
-    return auc(cohort.labels[known], scores[known])
+    area = auc(cohort.labels[known], scores[known])
+    return Figure(area, np.nan, np.nan, ONE_CLASS if np.isnan(area) else "")
+
+
+def _undefined(reason: str) -> Figure:
+    return Figure(np.nan, np.nan, np.nan, reason)

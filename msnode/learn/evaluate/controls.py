@@ -19,6 +19,7 @@ def possible(cohort: Cohort, plan: Plan, model: Classifier | None) -> bool:
     return (
         model is not None
         and plan.target == "lesions"
+        and plan.filled
         and cohort.examples.pixels.ndim == 3
         and model.contract.normalisation == "minmax"
     )

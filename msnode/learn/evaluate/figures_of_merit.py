@@ -3,8 +3,9 @@
 Slices of one person are not independent, so whole persons are drawn, with all their slices.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +15,28 @@ from msnode.records.images import Float64Array
 
 BINS = 10
 """Of the expected calibration error."""
+ONE_CLASS = "one class only"
+"""Why a figure is not defined, where all labels are alike."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value; nan where the data do not define it (one class only, say).
+    """One measured value; nan where the data do not define it.
 
     Attributes:
         low: lower end of the 95 % interval over persons.
         high: upper end.
+        reason: why the value is not defined, if it is not and the reason is known.
     """
 
     value: float
     low: float
     high: float
+    reason: str = ""
 
     def __str__(self) -> str:
         if np.isnan(self.value):
-            return "-"
+            return f"not defined: {self.reason}" if self.reason else "-"
         interval = "" if np.isnan(self.low) else f" ({self.low:.3f}-{self.high:.3f})"
         return f"{self.value:.3f}{interval}"
 
@@ -52,12 +57,14 @@ def specificity(labels: Labels, scores: Float64Array, threshold: float) -> float
 
 
 def precision(labels: Labels, scores: Float64Array, threshold: float) -> float:
-    """Fraction of the calls that are right."""
-    return _mean(labels[scores >= threshold] == 1)
+    """Fraction of the calls that are right; with one class only it would say nothing."""
+    return _mean(labels[scores >= threshold] == 1) if _two_classes(labels) else float("nan")
 
 
 def f1(labels: Labels, scores: Float64Array, threshold: float) -> float:
-    """Harmonic mean of precision and sensitivity."""
+    """Harmonic mean of precision and sensitivity; with one class only it would say nothing."""
+    if not _two_classes(labels):
+        return float("nan")
     called = scores >= threshold
     both = called.sum() + (labels == 1).sum()
     return float(2 * (called & (labels == 1)).sum() / both) if both else float("nan")
@@ -75,7 +82,7 @@ def auc(labels: Labels, scores: Float64Array, threshold: float = 0.5) -> float:
 
 def average_precision(labels: Labels, scores: Float64Array, threshold: float = 0.5) -> float:
     """Area under the precision-recall curve, as a sum over thresholds without interpolation."""
-    if not (labels == 1).any():
+    if not _two_classes(labels):
         return float("nan")
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(labels[order] == 1)
@@ -129,13 +136,26 @@ def measure(
         seed: of the bootstrap.
     """
     samples = list(resampled(persons, draws, seed))
+    why = "" if _two_classes(labels) else ONE_CLASS
     return {
-        name: Figure(
+        name: _reasoned(
             function(labels, scores, threshold),
-            *interval([function(labels[rows], scores[rows], threshold) for rows in samples]),
+            interval([function(labels[rows], scores[rows], threshold) for rows in samples]),
+            why,
         )
         for name, function in MEASURES.items()
     }
+
+
+def undefined(reason: str) -> dict[str, Figure]:
+    """Every measure, of data that define none."""
+    nan = float("nan")
+    return {name: Figure(nan, nan, nan, reason) for name in MEASURES}
+
+
+def _reasoned(value: float, ends: tuple[float, float], why: str) -> Figure:
+    """A figure that has a reason only where it has no value."""
+    return Figure(value, *ends, why if np.isnan(value) else "")
 
 
 def resampled(persons: Sequence[str], draws: int, seed: int) -> list[NDArray[np.int64]]:
@@ -164,9 +184,27 @@ def threshold_for(labels: Labels, scores: Float64Array, wanted: float) -> float:
     return float(positives[int(np.floor((1 - wanted) * len(positives) + 1e-9))])
 
 
-def plain(figures: dict[str, Figure]) -> dict[str, dict[str, float]]:
-    """The figures as plain values for JSON."""
-    return {name: asdict(figure) for name, figure in figures.items()}
+def plain(figures: Mapping[str, Figure]) -> dict[str, dict[str, Any]]:
+    """The figures as plain values for JSON; a reason only where there is one."""
+    return {
+        name: {key: value for key, value in asdict(figure).items() if key != "reason" or value}
+        for name, figure in figures.items()
+    }
+
+
+def plain_numbers(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures without intervals for JSON: what is not defined is null, ``not_defined`` says why."""
+    missing = [k for k, v in numbers.items() if isinstance(v, float) and np.isnan(v)]
+    return dict(numbers) | ({"not_defined": dict.fromkeys(missing, ONE_CLASS)} if missing else {})
+
+
+def short(value: float) -> str:
+    """A figure of data that may be of one class, as a cell of a table."""
+    return ONE_CLASS if np.isnan(value) else f"{value:.3f}"
+
+
+def _two_classes(labels: Labels) -> bool:
+    return bool((labels == 1).any() and (labels == 0).any())
 
 
 def _mean(values: NDArray[np.bool_] | Float64Array) -> float:

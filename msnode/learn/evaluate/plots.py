@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from msnode.learn.data.splits import Labels
-from msnode.learn.evaluate.figures_of_merit import BINS, auc, average_precision
+from msnode.learn.evaluate.figures_of_merit import BINS, ONE_CLASS, auc, average_precision
 from msnode.learn.train.end_to_end import read_history
 from msnode.records.images import Float64Array
 
@@ -28,12 +28,17 @@ def curves(folder: Path, labels: Labels, scores: Float64Array, naive: Float64Arr
     """
     picture = Picture(figsize=(13, 4.2), layout="constrained")
     left, middle, right = picture.subplots(1, 3)
-    for name, values, colour in (("model", scores, MODEL), ("naive", naive, NAIVE)):
-        _roc(left, labels, values, name, colour)
-        _precision_recall(middle, labels, values, name, colour)
+    if len(np.unique(labels)) < 2:
+        for axes, title in ((left, "ROC"), (middle, "Precision and recall")):
+            axes.set(title=title)
+            axes.text(0.5, 0.5, f"not defined:\n{ONE_CLASS}", ha="center", va="center")
+    else:
+        for name, values, colour in (("model", scores, MODEL), ("naive", naive, NAIVE)):
+            _roc(left, labels, values, name, colour)
+            _precision_recall(middle, labels, values, name, colour)
+        left.legend(frameon=False, loc="lower right")
+        middle.legend(frameon=False, loc="lower left")
     _reliability(right, labels, scores)
-    for axes in (left, middle):
-        axes.legend(frameon=False, loc="lower right" if axes is left else "lower left")
     for axes in (left, middle, right):
         axes.set(xlim=(0, 1), ylim=(0, 1.02), aspect="equal")
     picture.savefig(folder / "curves.png", dpi=120)

@@ -12,7 +12,7 @@ from msnode.learn.data.index_csv import Row, read, write
 from msnode.learn.evaluate import markdown, paired
 from msnode.learn.evaluate.figures_of_merit import Figure
 from msnode.learn.evaluate.operating_point import TOP
-from msnode.learn.runs import directory, fold_results
+from msnode.learn.runs import directory, fold_results, preconditions
 from msnode.learn.runs.experiments import evaluate
 from msnode.learn.runs.final_model import train_on_everyone
 from msnode.learn.train.cohort import open_cohort
@@ -86,6 +86,7 @@ def ablate(
     rows, tested = read(index), read(test)
     _check(rows, tested, names)
     base = plan(preset, **changes)
+    preconditions.check(rows, base, "everyone")
     directory.start(out, base, index, f"ablation, measured on {examples.digest(tested)}")
     for name in names or _possible(rows):
         _variant(name, rows, test, out, base, progress)

@@ -3,8 +3,8 @@
 import csv
 import json
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from msnode.classify.decision import StudyRule, sigmoid
 from msnode.errors import ConfigError
 from msnode.learn.data import examples
 from msnode.learn.data.index_csv import read
-from msnode.learn.data.splits import Labels
-from msnode.learn.evaluate import figures_of_merit, paired, papers, plots, subgroups
+from msnode.learn.evaluate import (
+    figures_of_merit,
+    markdown,
+    paired,
+    papers,
+    plots,
+    subgroups,
+)
 from msnode.learn.evaluate.figures_of_merit import Figure
 from msnode.learn.evaluate.operating_point import TOP
-from msnode.learn.evaluate.platt_scaling import mean_top
+from msnode.learn.evaluate.seen_persons import Acquainted
+from msnode.learn.runs import measures
 from msnode.learn.runs.fold import Tested
 from msnode.learn.train.cohort import Cohort
 from msnode.learn.train.recipe import Plan, plain
@@ -28,8 +34,6 @@ from msnode.records.images import Float64Array
 from msnode.store.files import replacing
 
 PACKAGES = ("msnode", "torch", "torchvision", "numpy", "scipy", "scikit-learn")
-CLOSE = 0.05
-"""An AUC less than this above the naive classifier's earns a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class Outcome:
         folds: by fold: number of images, AUC, accuracy and F1.
         matched: figures with the position held fixed, for models of lesions; else empty.
         warnings: what the reader must know.
+        acquainted: of a finished bundle, what it has of the persons; else None.
+        apart: figures per image and per study by ``unseen`` and ``seen`` persons, where a finished
+            bundle is measured on some that it knows; else empty.
     """
 
     folder: Path
@@ -53,26 +60,42 @@ class Outcome:
     folds: dict[str, dict[str, float]]
     matched: dict[str, Figure]
     warnings: tuple[str, ...]
+    acquainted: Acquainted | None = None
+    apart: dict[str, dict[str, dict[str, Figure]]] = field(default_factory=dict)
+
+
+def refuse_other(folder: Path, plan: Plan, index: Path, scheme: str) -> None:
+    """Refuse a folder that holds another run; makes nothing.
+
+    Raises:
+        ConfigError: the directory holds a run with another configuration, or of other data: its
+            models may have learned from those who are tested now.
+    """
+    file = folder / "config.json"
+    config = _as_json(_config(plan, index, scheme))
+    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != config:
+        raise ConfigError(
+            f"{folder}: holds a run with another configuration or of other data; give another"
+            " folder, or repeat that run's settings on its data to resume it"
+        )
 
 
 def start(folder: Path, plan: Plan, index: Path, scheme: str) -> None:
     """Make a run directory, or resume one with the same configuration and data.
 
     Raises:
-        ConfigError: the directory holds a run with another configuration, or of other data: its
-            models may have learned from those who are tested now.
+        ConfigError: as ``refuse_other``.
     """
+    refuse_other(folder, plan, index, scheme)
     folder.mkdir(parents=True, exist_ok=True)
-    data = examples.digest(read(index))
-    config = {"plan": plain(plan), "index": index.name, "data": data, "scheme": scheme}
-    file = folder / "config.json"
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != _as_json(config):
-        raise ConfigError(
-            f"{folder}: holds a run with another configuration or of other data; give another"
-            " folder, or repeat that run's settings on its data to resume it"
-        )
-    write_json(file, config)
+    write_json(folder / "config.json", _config(plan, index, scheme))
     write_json(folder / "environment.json", environment())
+
+
+def _config(plan: Plan, index: Path, scheme: str) -> dict[str, Any]:
+    """What makes one run another."""
+    data = examples.digest(read(index))
+    return {"plan": plain(plan), "index": index.name, "data": data, "scheme": scheme}
 
 
 def environment() -> dict[str, Any]:
@@ -86,22 +109,36 @@ def environment() -> dict[str, Any]:
     }
 
 
-def finish(folder: Path, cohort: Cohort, tested: Sequence[Tested]) -> Outcome:
-    """Measure the test persons of all folds together, and write everything down."""
+def finish(
+    folder: Path, cohort: Cohort, tested: Sequence[Tested], known: Acquainted | None = None
+) -> Outcome:
+    """Measure the test persons of all folds together, and write everything down.
+
+    Args:
+        folder: the run directory.
+        cohort: the data.
+        tested: every fold.
+        known: what a finished bundle has of the persons; None where persons were split.
+    """
     rows = np.concatenate([t.rows for t in tested])
     scores = np.concatenate([t.probabilities for t in tested])
     naive = np.concatenate([t.naive for t in tested])
     called = np.concatenate([t.probabilities - t.judgement.threshold for t in tested]) + 0.5
     labels, persons = cohort.labels[rows], [cohort.persons[row] for row in rows]
-    slices = _measured(labels, scores, called, persons)
+    slices = measures.measured(labels, scores, called, persons)
     simple = figures_of_merit.measure(labels, naive, persons)
-    studies, study_warnings = _studies(cohort, tested)
-    folds = {t.fold: _of_fold(cohort.labels[t.rows], t) for t in tested}
+    if len(np.unique(labels)) < 2:  # nobody taught the naive classifier what to look for
+        simple = figures_of_merit.undefined(figures_of_merit.ONE_CLASS)
+    studies, study_warnings = measures.studies(cohort, tested)
+    folds = {t.fold: measures.of_fold(cohort.labels[t.rows], t) for t in tested}
     tables, fallen = subgroups.by_stratum(cohort, rows, scores, called)
-    warnings = (*_naive_warning(slices["auc"], simple["auc"]), *study_warnings, *fallen)
+    close = measures.naive_warning(slices["auc"], simple["auc"], measures.several_scanners(cohort))
+    told = known.warnings if known else ()
+    warnings = (*told, *close, *study_warnings, *fallen)
     pairs = [t.twins for t in tested if t.twins is not None]
     fixed = paired.figures(paired.together(pairs), TOP) if pairs else {}
-    outcome = Outcome(folder, slices, studies, simple, folds, fixed, warnings)
+    apart = measures.apart(cohort, tested, known)
+    outcome = Outcome(folder, slices, studies, simple, folds, fixed, warnings, known, apart)
     _write(outcome, tables)
     _predictions(folder / "predictions.csv", cohort, rows, scores, naive)
     plots.curves(folder, labels, scores, naive)
@@ -109,80 +146,50 @@ def finish(folder: Path, cohort: Cohort, tested: Sequence[Tested]) -> Outcome:
     comparison = papers.table(
         config["plan"]["architecture"], slices, simple, f"split {config['scheme']}"
     )
-    (folder / "papers.md").write_text(comparison, encoding="utf-8")
+    report = "\n".join([comparison, *_persons_told(outcome)])
+    (folder / "papers.md").write_text(report, encoding="utf-8")
     return outcome
 
 
-def _measured(
-    labels: Labels, scores: Float64Array, called: Float64Array, persons: Sequence[str]
-) -> dict[str, Figure]:
-    """Ranking and calibration by the probability, decisions by each fold's own threshold."""
-    decided = figures_of_merit.measure(labels, np.clip(called, 0, 1), persons)
-    ranked = figures_of_merit.measure(labels, scores, persons)
-    names = ("accuracy", "sensitivity", "specificity", "precision", "f1")
-    return ranked | {name: decided[name] for name in names}
-
-
-def _of_fold(labels: Labels, tested: Tested) -> dict[str, float]:
-    """Figures of one fold; nan where its persons are all of one class."""
-    scores, threshold = tested.probabilities, tested.judgement.threshold
-    return {
-        "images": len(labels),
-        "auc": figures_of_merit.auc(labels, scores),
-        "accuracy": figures_of_merit.accuracy(labels, scores, threshold),
-        "f1": figures_of_merit.f1(labels, scores, threshold),
-    }
-
-
-def _studies(cohort: Cohort, tested: Sequence[Tested]) -> tuple[dict[str, Figure], tuple[str, ...]]:
-    """Figures per study, by every fold's own rule and threshold."""
-    labels, scores, called, persons = [], [], [], []
-    for t in tested:
-        of_study = cohort.examples.rows[t.rows]
-        for study in np.unique(of_study):
-            mine = of_study == study
-            probability = _study(t.probabilities[mine], t.judgement.rule)
-            scores.append(probability)
-            called.append(probability - t.judgement.study_threshold + 0.5)
-            labels.append(int(cohort.labels[t.rows][mine].max()))
-            persons.append(cohort.rows[study].person)
-    truths = np.array(labels, np.int64)
-    if len(np.unique(truths)) < 2:
-        note = "all studies are of one class: figures per study say nothing of the other"
-        return _measured(truths, np.array(scores), np.array(called), persons), (note,)
-    return _measured(truths, np.array(scores), np.array(called), persons), ()
-
-
-def _study(probabilities: Float64Array, rule: StudyRule) -> float:
-    """Probability of a study from its slices', as the service computes it."""
-    clipped = np.clip(probabilities, 1e-6, 1 - 1e-6)
-    top = mean_top(np.log(clipped / (1 - clipped)), rule.top)
-    return float(sigmoid(np.array(rule.slope * top + rule.bias)))
-
-
-def _naive_warning(model: Figure, naive: Figure) -> tuple[str, ...]:
-    """A sentence where the naive classifier comes close."""
-    if not model.value - naive.value < CLOSE:
-        return ()
-    return (
-        f"the naive classifier (background, resolution, histogram, position) reaches an AUC of"
-        f" {naive.value:.3f}, the model {model.value:.3f}: it may have learned the scanner",
-    )
+def _persons_told(outcome: Outcome) -> Iterator[str]:
+    """Whether a bundle knew the persons, for papers.md."""
+    if outcome.acquainted is not None:
+        yield from (f"**{text}**\n" for text in outcome.acquainted.warnings)
+    if outcome.apart:
+        yield from markdown.header(("measure, per image", *(f"{n} persons" for n in outcome.apart)))
+        for measure in outcome.slices:
+            cells = (str(part["slices"][measure]) for part in outcome.apart.values())
+            yield markdown.row((measure, *cells))
 
 
 def _write(outcome: Outcome, tables: dict[str, dict[str, Any]]) -> None:
     """metrics.json and metrics.csv."""
     parts = {"slices": outcome.slices, "studies": outcome.studies, "naive": outcome.naive}
     parts |= {"matched": outcome.matched} if outcome.matched else {}
-    content = {name: figures_of_merit.plain(part) for name, part in parts.items()}
-    extra = {"folds": outcome.folds, "strata": tables, "warnings": outcome.warnings}
+    content: dict[str, Any] = {name: figures_of_merit.plain(part) for name, part in parts.items()}
+    folds = {name: figures_of_merit.plain_numbers(of) for name, of in outcome.folds.items()}
+    strata = {
+        column: {value: figures_of_merit.plain_numbers(of) for value, of in values.items()}
+        for column, values in tables.items()
+    }
+    if outcome.acquainted is not None:
+        content["persons"] = {
+            "known": outcome.acquainted.of is not None,
+            **(outcome.acquainted.counts or {}),
+            **{
+                name: {of: figures_of_merit.plain(figures) for of, figures in part.items()}
+                for name, part in (("of_" + k, v) for k, v in outcome.apart.items())
+            },
+        }
+    extra = {"folds": folds, "strata": strata, "warnings": outcome.warnings}
     write_json(outcome.folder / "metrics.json", content | extra)
     with (outcome.folder / "metrics.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["of", "measure", "value", "low", "high"])
         for name, part in parts.items():
             for measure, figure in part.items():
-                writer.writerow([name, measure, figure.value, figure.low, figure.high])
+                numbers = figure.value, figure.low, figure.high
+                writer.writerow([name, measure, *("" if np.isnan(n) else n for n in numbers)])
 
 
 def _predictions(

@@ -8,12 +8,14 @@ import numpy as np
 from msnode.classify import Bundle, Manifest, load_bundle
 from msnode.classify.decision import Calibration, StudyRule
 from msnode.errors import ConfigError
+from msnode.learn.data.index_csv import read
 from msnode.learn.data.splits import Rows, Split
 from msnode.learn.evaluate import controls, platt_scaling
 from msnode.learn.evaluate.operating_point import Judgement
 from msnode.learn.evaluate.paired import Scored
+from msnode.learn.evaluate.seen_persons import acquainted
 from msnode.learn.evaluate.subgroups import learned_from
-from msnode.learn.runs import directory, fold, fold_results, make_bundle
+from msnode.learn.runs import directory, fold, fold_results, make_bundle, preconditions
 from msnode.learn.runs.directory import Outcome
 from msnode.learn.runs.fold import Tested
 from msnode.learn.train import end_to_end, loop
@@ -21,6 +23,7 @@ from msnode.learn.train.cohort import Cohort, contract_of, open_cohort
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.recipe import Plan
 from msnode.records.images import Float64Array
+from msnode.records.learned_persons import LearnedPersons, learned_persons
 from msnode.records.population import Strata
 
 
@@ -43,15 +46,16 @@ def train(
     Raises:
         ConfigError: index, images, labels or plan are unusable; the message names the row.
     """
-    directory.start(out, plan, index, scheme)
-    cohort = _cohort(index, out, plan, progress)
+    cohort = _begun(index, out, plan, (scheme, 1), progress)
     split = cohort.splits(scheme, seed=plan.seed)[0]
     tested = fold.run(cohort, plan, split, out / "fold-1", progress)
     fold_results.write(out / "fold-1", tested)
     outcome = directory.finish(out, cohort, [tested])
     if tested.model is not None and scheme != "leaking":
+        people = np.array(cohort.persons)
+        persons = learned_persons(people[split.train], people[split.validation], bool(plan.start))
         strata = learned_from(cohort, split.train)
-        _bundle(out / "bundle", plan, tested, outcome, strata)
+        _bundle(out / "bundle", plan, tested, outcome, strata, persons)
     return outcome
 
 
@@ -75,8 +79,7 @@ def crossval(
         count: folds of ``k-fold``.
         progress: as for ``train``.
     """
-    directory.start(out, plan, index, f"{scheme} {count}" if scheme == "k-fold" else scheme)
-    cohort = _cohort(index, out, plan, progress)
+    cohort = _begun(index, out, plan, (scheme, count), progress)
     splits = cohort.splits(scheme, count, plan.seed)
     tested = []
     for number, split in enumerate(splits, 1):
@@ -96,7 +99,9 @@ def _fold(cohort: Cohort, plan: Plan, split: Split, folder: Path, progress: Prog
 def evaluate(
     bundle: Path, index: Path, out: Path, plan: Plan, progress: Progress = silent
 ) -> Outcome:
-    """Measure a finished bundle on an index it has not seen (external validation).
+    """Measure a finished bundle on an index (external validation).
+
+    Persons that the bundle learned from are told, and measured apart from the others.
 
     Args:
         bundle: the model's folder.
@@ -106,8 +111,10 @@ def evaluate(
         progress: as for ``train``.
     """
     loaded = load_bundle(bundle)
-    directory.start(out, plan, index, f"external {loaded.manifest.digest[:12]}")
+    name = f"external {loaded.manifest.digest[:12]}"
+    directory.refuse_other(out, plan, index, name)
     cohort = _cohort(index, out, plan, progress, loaded)
+    directory.start(out, plan, index, name)
     everyone, nobody = np.flatnonzero(cohort.of("role") != "train"), np.zeros(0, np.int64)
     task = cohort.task(Split("external", nobody, nobody, everyone))
     m = loaded.manifest
@@ -123,7 +130,8 @@ def evaluate(
         _twins(cohort, plan, loaded, everyone),
     )
     fold_results.write(out / "fold-1", tested)
-    return directory.finish(out, cohort, [tested])
+    people = [cohort.persons[row] for row in everyone]
+    return directory.finish(out, cohort, [tested], acquainted(m.persons, people))
 
 
 def _twins(cohort: Cohort, plan: Plan, bundle: Bundle, rows: Rows) -> Scored | None:
@@ -143,10 +151,13 @@ def baseline(
     progress: Progress = silent,
 ) -> Outcome:
     """The naive classifier alone, on the splits of a scheme."""
-    directory.start(out, plan, index, f"naive {scheme}")
+    name = f"naive {scheme}"
+    directory.refuse_other(out, plan, index, name)
+    preconditions.check(read(index), plan, scheme, count)
     cohort = _cohort(index, out, plan, progress)
     if len(np.unique(cohort.labels)) < 2:
         raise ConfigError(f"{index}: all images are of one class; there is nothing to compare")
+    directory.start(out, plan, index, name)
     tested = []
     for split in cohort.splits(scheme, count, plan.seed):
         scores = fold.naive_probabilities(cohort, split)
@@ -165,6 +176,18 @@ def _naive_out_of_fold(cohort: Cohort, seed: int) -> Float64Array:
     return scores
 
 
+def _begun(
+    index: Path, out: Path, plan: Plan, scheme: tuple[str, int], progress: Progress
+) -> Cohort:
+    """The data of a run; its folder is made when nothing speaks against the run any more."""
+    name = f"{scheme[0]} {scheme[1]}" if scheme[0] == "k-fold" else scheme[0]
+    directory.refuse_other(out, plan, index, name)
+    preconditions.check(read(index), plan, *scheme)
+    cohort = _cohort(index, out, plan, progress)
+    directory.start(out, plan, index, name)
+    return cohort
+
+
 def _cohort(
     index: Path, out: Path, plan: Plan, progress: Progress, bundle: Bundle | None = None
 ) -> Cohort:
@@ -180,7 +203,14 @@ def _cohort(
     return open_cohort(index, plan, out.parent / "prepared", contract, step, bundle is not None)
 
 
-def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome, strata: Strata) -> Manifest:
+def _bundle(
+    folder: Path,
+    plan: Plan,
+    tested: Tested,
+    outcome: Outcome,
+    strata: Strata,
+    persons: LearnedPersons,
+) -> Manifest:
     """Write the trained model with its measured figures."""
     if tested.model is None:
         raise ConfigError(f"{plan.architecture} is for comparison only; it has no bundle")
@@ -193,5 +223,13 @@ def _bundle(folder: Path, plan: Plan, tested: Tested, outcome: Outcome, strata: 
     card = make_bundle.card(plan, tables, outcome.warnings)
     where = f"the test persons of this run's {tested.fold}"
     return make_bundle.write(
-        folder, plan, tested.model, tested.judgement, outcome.studies, where, card, strata
+        folder,
+        plan,
+        tested.model,
+        tested.judgement,
+        outcome.studies,
+        where,
+        card,
+        strata,
+        persons,
     )

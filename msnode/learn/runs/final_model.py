@@ -11,17 +11,19 @@ import numpy as np
 
 from msnode.classify import Calibration, Manifest, StudyRule
 from msnode.errors import ConfigError
+from msnode.learn.data.index_csv import read
 from msnode.learn.evaluate import paired
 from msnode.learn.evaluate.figures_of_merit import Figure, measure
 from msnode.learn.evaluate.operating_point import TOP, Judgement, judge, with_twins
 from msnode.learn.evaluate.paired import Scored
 from msnode.learn.evaluate.platt_scaling import sigmoid
 from msnode.learn.evaluate.subgroups import learned_from
-from msnode.learn.runs import directory, fold, fold_results, make_bundle
+from msnode.learn.runs import directory, fold, fold_results, make_bundle, preconditions
 from msnode.learn.train.cohort import open_cohort
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.recipe import Plan
 from msnode.records.images import Float64Array
+from msnode.records.learned_persons import learned_persons
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class HeldBack:
         matched: figures with the position held fixed.
         scans: (persons,) probability of every scan.
         twins: (persons,) of every lesion-filled twin.
+        persons: who they are.
     """
 
     judgement: Judgement
@@ -43,6 +46,7 @@ class HeldBack:
     matched: dict[str, Figure]
     scans: Float64Array
     twins: Float64Array
+    persons: tuple[str, ...] = ()
 
 
 _NOBODY = np.zeros(0)
@@ -75,6 +79,7 @@ def held_back(raw: Scored, sensitivity: float, threshold: float = 0.5) -> HeldBa
         paired.figures(raw, TOP),
         scans,
         twins,
+        tuple(str(name) for name in names),
     )
 
 
@@ -124,10 +129,12 @@ def train_on_everyone(
         ConfigError: index, images, labels, plan or ``measured`` are unusable.
     """
     found = _measured(measured, plan) if measured else UNMEASURED
-    directory.start(out, plan, index, "everyone")
+    directory.refuse_other(out, plan, index, "everyone")
+    preconditions.check(read(index), plan, "everyone")
     cohort = open_cohort(
         index, plan, out.parent / "prepared", progress=lambda n: progress("preparing", n, n)
     )
+    directory.start(out, plan, index, "everyone")
     model = fold.everyone(cohort, plan, out / "fold-1", progress)
     tables = {
         "Per slice": found.slices,
@@ -146,4 +153,5 @@ def train_on_everyone(
         where,
         make_bundle.card(plan, tables, [f"Trained on every person; the figures are of {where}."]),
         learned_from(cohort, np.arange(len(cohort.labels))),
+        learned_persons(cohort.persons, found.persons, bool(plan.start)),
     )

@@ -122,7 +122,8 @@ def _trainer(plan: Plan) -> Callable[[end_to_end.Task, Plan, Path, Progress], Cl
         return frozen.fit
     if not plan.two_stage:
         return end_to_end.fit
-    return lesion_supervised.fit if plan.target == "lesions" else two_stage.fit
+    by_masks = plan.target == "lesions" and plan.filled
+    return lesion_supervised.fit if by_masks else two_stage.fit
 
 
 def naive_probabilities(cohort: Cohort, split: Split) -> Float64Array:

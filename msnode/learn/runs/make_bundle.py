@@ -11,6 +11,7 @@ from msnode.learn.evaluate.figures_of_merit import Figure
 from msnode.learn.evaluate.operating_point import Judgement
 from msnode.learn.train.cohort import contract_of
 from msnode.learn.train.recipe import Plan
+from msnode.records.learned_persons import LearnedPersons
 from msnode.records.population import Strata
 
 Tables = Mapping[str, Mapping[str, Figure]]
@@ -26,6 +27,7 @@ def write(
     measured_on: str,
     card: str,
     strata: Strata,
+    persons: LearnedPersons,
 ) -> Manifest:
     """Write a bundle of a user's own model.
 
@@ -38,8 +40,10 @@ def write(
         measured_on: the people and the split behind these figures.
         card: CARD.md.
         strata: what it learned from; studies outside of it get a warning.
+        persons: whom it learned from and was calibrated on.
     """
-    located = plan.target == "lesions" and plan.two_stage and bool(model.grids)
+    taught = plan.target == "lesions" and plan.filled and plan.two_stage
+    located = taught and bool(model.grids)
     manifest = Manifest(
         name=plan.architecture,
         version=__version__,
@@ -55,6 +59,7 @@ def write(
         specificity=_known(studies, "specificity"),
         measured_on=measured_on,
         strata=strata,
+        persons=persons,
     )
     return save_bundle(folder, model, manifest, card)
 

@@ -14,7 +14,7 @@ from msnode.learn.data.index_csv import read
 from msnode.learn.evaluate import figures_of_merit, lesion_calibration, markdown, overlap
 from msnode.learn.evaluate.figures_of_merit import Figure
 from msnode.learn.evaluate.overlap import Agreement, Examined, Rated
-from msnode.learn.runs import directory
+from msnode.learn.runs import directory, preconditions
 from msnode.learn.train import label_maps, outlining
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.label_maps import UNKNOWN, Labelled
@@ -27,9 +27,9 @@ from msnode.lesions.objects import CONNECTED, without_short
 from msnode.lesions.outline import LESION, VENTRICLE, probabilities
 from msnode.lesions.unet import Unet
 from msnode.records.images import Float32Array
+from msnode.records.learned_persons import LearnedPersons, learned_persons
 from msnode.store.files import decode
 
-ARCHITECTURE = "lesion_unet"
 THRESHOLDS = np.linspace(0.2, 0.8, 13)
 BRIGHTNESS = np.linspace(1.1, 2.0, 19)
 """Thresholds that are tried on the training persons: of the probability, of the naive baseline."""
@@ -88,15 +88,16 @@ def train(index: Path, out: Path, plan: Plan, progress: Progress) -> Outlined:
     Raises:
         ConfigError: index, volumes or plan are unusable.
     """
-    directory.start(out, plan, index, "holdout")
-    volumes = _volumes(index, progress)
-    persons = [v.row.person for v in volumes if v.row.role != "train"]
-    split = splits.holdout(persons, ["lesions"] * len(persons), seed=plan.seed)
-    test = {persons[row] for row in (*split.validation, *split.test)}
+    volumes = _begun(index, out, plan, "holdout", ("holdout", 1), progress)
+    people = [v.row.person for v in volumes if v.row.role != "train"]
+    split = splits.holdout(people, ["lesions"] * len(people), seed=plan.seed)
+    test = {people[row] for row in (*split.validation, *split.test)}
     fold = _fold(volumes, test, plan, out / "fold-1", progress)
     outcome = _finish(out, [fold])
     taught = [v for v in volumes if v.row.person not in test]
-    _release(out, _trained(taught, plan, out / "fold-1", progress), outcome, fold.threshold)
+    persons = learned_persons((v.row.person for v in taught), others=bool(plan.start))
+    model = _trained(taught, plan, out / "fold-1", progress)
+    _release(out, model, outcome, fold.threshold, persons)
     return outcome
 
 
@@ -108,8 +109,7 @@ def crossval(
     Raises:
         ConfigError: index, volumes or plan are unusable.
     """
-    directory.start(out, plan, index, f"{scheme} {count}")
-    volumes = _volumes(index, progress)
+    volumes = _begun(index, out, plan, f"{scheme} {count}", (scheme, count), progress)
     folds = [
         _fold(volumes, test, plan, out / f"fold-{number}", progress)
         for number, test in enumerate(_tested(volumes, scheme, count, plan.seed), 1)
@@ -125,15 +125,17 @@ def everyone(
     Raises:
         ConfigError: index, volumes, plan or ``measured`` are unusable.
     """
-    directory.start(out, plan, index, "everyone")
     found = _measured(measured) if measured else None
-    volumes = _volumes(index, progress)
+    volumes = _begun(index, out, plan, "everyone", ("everyone", 1), progress)
     model = _trained(volumes, plan, out / "fold-1", progress)
     threshold = found.threshold if found else _threshold(_maps(model, volumes), volumes)
-    return _release(out, model, found, threshold)
+    persons = learned_persons((v.row.person for v in volumes), others=bool(plan.start))
+    return _release(out, model, found, threshold, persons)
 
 
-def _release(out: Path, model: Unet, found: Outlined | None, threshold: float) -> Manifest:
+def _release(
+    out: Path, model: Unet, found: Outlined | None, threshold: float, persons: LearnedPersons
+) -> Manifest:
     """Write the bundle."""
     figures = figures_of_merit.plain(found.figures) if found else {}
     manifest = Manifest(
@@ -143,6 +145,7 @@ def _release(out: Path, model: Unet, found: Outlined | None, threshold: float) -
         rating=found.rating if found else Rating(),
         measured_on=_measured_on(found),
         figures=figures,
+        persons=persons,
     )
     return lesion_bundle.save(out / "bundle", model, manifest, card(found))
 
@@ -153,10 +156,17 @@ def _measured_on(found: Outlined | None) -> str:
     return f"{len(found.persons)} persons, by models of this recipe that had not learned from them"
 
 
-def _volumes(index: Path, progress: Progress) -> tuple[Labelled, ...]:
+def _begun(
+    index: Path, out: Path, plan: Plan, name: str, scheme: tuple[str, int], progress: Progress
+) -> tuple[Labelled, ...]:
+    """The data of a run; its folder is made when nothing speaks against the run any more."""
     rows = read(index)
+    directory.refuse_other(out, plan, index, name)
+    preconditions.check(rows, plan, *scheme)
     done = iter(range(1, len(rows) + 1))
-    return label_maps.load(rows, lambda _: progress("reading volumes", next(done), len(rows)))
+    found = label_maps.load(rows, lambda _: progress("reading volumes", next(done), len(rows)))
+    directory.start(out, plan, index, name)
+    return found
 
 
 def _tested(volumes: Sequence[Labelled], scheme: str, count: int, seed: int) -> list[set[str]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from msnode.classify import build
 from msnode.errors import ConfigError
 from msnode.learn.data import splits
-from msnode.learn.data.examples import Examples, load
+from msnode.learn.data.examples import Examples, load, thinned
 from msnode.learn.data.index_csv import Row, read
 from msnode.learn.data.splits import Labels, Rows, Split
 from msnode.learn.synth.composition import LESION_PIXELS
@@ -18,8 +18,6 @@ from msnode.learn.train import classical
 from msnode.learn.train.end_to_end import Task
 from msnode.learn.train.recipe import Plan
 from msnode.records.images import InputContract
-
-SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "leaking")
 
 
 @dataclass(frozen=True)
@@ -71,17 +69,7 @@ class Cohort:
         persons, classes, sites = (
             [str(value) for value in self.of(name)[chosen]] for name in ("person", "label", "site")
         )
-        if scheme == "holdout":
-            return [splits.holdout(persons, classes, seed=seed)]
-        if scheme == "k-fold":
-            return list(splits.k_fold(persons, classes, folds, seed))
-        if scheme == "leave-one-patient-out":
-            return list(splits.leave_one_patient_out(persons, classes, seed))
-        if scheme == "leave-one-site-out":
-            return list(splits.leave_one_site_out(persons, classes, sites, seed))
-        if scheme == "leaking":
-            return [splits.leaking(len(persons), (0.75, 0.10, 0.15), seed)]
-        raise ConfigError(f"scheme {scheme!r} is unknown; use one of {', '.join(SCHEMES)}")
+        return splits.by_scheme(scheme, persons, classes, sites, folds, seed)
 
 
 def open_cohort(
@@ -106,9 +94,10 @@ def open_cohort(
         ConfigError: the index, an image, or a label is unusable; names the rows.
     """
     rows = read(index)
+    check_labels(rows, plan, one_class)
     wanted = contract or contract_of(plan)
-    examples = load(rows, wanted, cache, progress)
-    return Cohort(rows, examples, _labels(rows, examples, plan, one_class))
+    examples = thinned(load(rows, wanted, cache, progress), plan.max_slices)
+    return Cohort(rows, examples, _labels(rows, examples, plan))
 
 
 def contract_of(plan: Plan) -> InputContract:
@@ -121,17 +110,24 @@ def contract_of(plan: Plan) -> InputContract:
     )
 
 
-def _labels(rows: Sequence[Row], examples: Examples, plan: Plan, one_class: bool) -> Labels:
-    """Class of every image, by the row's label or by its lesions."""
+def check_labels(rows: Sequence[Row], plan: Plan, one_class: bool = False) -> None:
+    """Refuse rows of which it cannot be said what class they are, images unseen.
+
+    Args:
+        rows: of the index.
+        plan: its ``target`` and ``positive`` say what counts as class 1.
+        one_class: whether class 1 may be absent.
+
+    Raises:
+        ConfigError: masks are missing, or labels are; names lines and labels.
+    """
     if plan.target == "lesions":
         bare = [str(row.number) for row in rows if row.lesions is None]
         if bare:
             raise ConfigError(
                 f"target is lesions, but column lesions is empty in lines {', '.join(bare[:20])}"
             )
-        scale = (examples.lesions.shape[-1] / 224) ** 2
-        amount = examples.lesions.flatten(1).sum(1).numpy()
-        return (amount >= max(1, LESION_PIXELS * scale)).astype(np.int64)
+        return
     names = sorted({row.label for row in rows})
     spelt = {*names, plan.positive}
     if len({name.casefold() for name in spelt}) < len(spelt):
@@ -144,5 +140,13 @@ def _labels(rows: Sequence[Row], examples: Examples, plan: Plan, one_class: bool
             f"no row has the label {plan.positive!r}; the index holds {', '.join(names)}:"
             " set positive to one of them"
         )
+
+
+def _labels(rows: Sequence[Row], examples: Examples, plan: Plan) -> Labels:
+    """Class of every image, by the row's label or by its lesions."""
+    if plan.target == "lesions":
+        scale = (examples.lesions.shape[-1] / 224) ** 2
+        amount = examples.lesions.flatten(1).sum(1).numpy()
+        return (amount >= max(1, LESION_PIXELS * scale)).astype(np.int64)
     per_row = np.array([row.label == plan.positive for row in rows], np.int64)
     return per_row[examples.rows]

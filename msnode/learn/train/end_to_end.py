@@ -17,7 +17,7 @@ from msnode.classify import Classifier, build
 from msnode.errors import ConfigError
 from msnode.learn.data import tensor_file
 from msnode.learn.synth.augment import Augment, affine, appearance, mixup, warp
-from msnode.learn.train import loop
+from msnode.learn.train import loop, training_log
 from msnode.learn.train.lesion_heads import cells
 from msnode.learn.train.loop import Schedule, run
 from msnode.learn.train.recipe import Plan
@@ -199,6 +199,7 @@ class _Watch:
         if not past or value < min(past):
             tensor_file.write(self.folder / "best.safetensors", model.state_dict())
         _append(self.history, epoch, loss, value)
+        training_log.record(self.folder / "validation", step, {"loss": value})
         self.progress("training", epoch, self.plan.epochs)
         return self.satisfied()
 

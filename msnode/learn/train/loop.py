@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from msnode.learn.train import checkpoints
+from msnode.learn.train import checkpoints, training_log
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,9 @@ def run(
             continue
         mean = total / (step + 1 - since)
         enough = report is not None and report(step + 1, mean, average.eval())
+        if checkpoint is not None:
+            told = {"loss": mean, "learning_rate": schedule.lr * rate(step, schedule.steps)}
+            training_log.record(checkpoint.with_suffix(""), step + 1, told)
         if checkpoint is not None:  # last, so that a kill repeats the report and loses nothing
             checkpoints.save(checkpoint, pair, optimizer, step + 1)
         if enough:

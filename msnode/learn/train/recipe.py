@@ -6,6 +6,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from msnode.errors import ConfigError
 
+OUTLINES = "lesion_unet"
+"""The architecture that outlines lesions; it classifies nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -38,6 +41,9 @@ class Plan:
     """``two_stage`` on lesions: part of the slices whose lesions are filled in."""
     moved: float = 0.5
     """``two_stage`` on lesions: part of the slices that get lesions of another head."""
+    filled: bool = True
+    """``target`` lesions: slices with their lesions filled in teach (``two_stage``), calibrate and
+    are measured on; false: only slices as they are, by their label, as the papers do."""
     steps: int = 1500
     """``lesion_unet``: optimizer steps."""
     two_stage: bool = False
@@ -50,6 +56,8 @@ class Plan:
     """Epochs without a better validation loss before it stops; 0 never stops early."""
     slab_mm: list[float] = field(default_factory=list)
     """Slices in this range below the top of the head are taken, e.g. [0, 105]; empty takes all."""
+    max_slices: int = 0
+    """Of each scan at most, evenly spread; 0 takes all."""
     start: str = ""
     """``two_stage`` on lesions, ``lesion_unet``: fold folder of an earlier run, which goes on."""
     weights: str = ""
@@ -68,7 +76,7 @@ class Plan:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0")
             if not isfinite(getattr(self, name)):
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be finite")
-        for name in ("seed", "patience", "weight_decay", "mixup", "locations"):
+        for name in ("seed", "patience", "weight_decay", "mixup", "locations", "max_slices"):
             if not 0 <= getattr(self, name) < inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be 0 or more")
         for name in ("pseudo_controls", "moved"):
@@ -104,6 +112,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "decision-tree": {"architecture": "decision_tree"},
 }  # fmt: skip
 """By paper and section; see docs/models.md."""
+ABOUT = {
+    "hybrid-section-5.5": "Palaniappan & Rathinavelayutham 2025, section 5.5: two stages, mix-up",
+    "hybrid-table-1": "the same paper, Table 1",
+    "hybrid-end-to-end": "the same network, all of it at once",
+    "shipped": "the recipe of models/hybrid; needs a lesion mask in every row",
+    "lesions": "the recipe of models/lesions, which outlines; needs a lesion mask in every row",
+    "shallow-cnn": "Rajabzadeh et al. 2025: four blocks, 64x64",
+    "swin": "RAAK KIEM.HT.01.079: Swin-T",
+    "svm": "Rajabzadeh et al. 2025, a rival",
+    "decision-tree": "Rajabzadeh et al. 2025, a rival",
+}
+"""What each of the presets is."""
 
 
 def plan(preset: str | None = None, **changes: Any) -> Plan:

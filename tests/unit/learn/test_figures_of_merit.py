@@ -43,9 +43,13 @@ def test_calibration_error_of_known_cases() -> None:
 
 def test_one_class_is_undefined_not_wrong() -> None:
     figures = merit.measure(np.ones(4, np.int64), np.full(4, 0.7), ["a", "a", "b", "b"], draws=20)
-    assert np.isnan(figures["auc"].value)
-    assert np.isnan(figures["specificity"].value)
+    for name in ("auc", "specificity", "precision", "f1", "average_precision"):
+        assert np.isnan(figures[name].value), name
+        assert np.isnan(figures[name].low), name
+        assert str(figures[name]) == "not defined: one class only"
+        assert merit.plain(figures)[name]["reason"] == "one class only"
     assert figures["sensitivity"].value == 1
+    assert "reason" not in merit.plain(figures)["sensitivity"]
 
 
 def test_persons_are_drawn_whole() -> None:

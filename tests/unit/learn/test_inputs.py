@@ -1,5 +1,6 @@
 """What a researcher gets wrong is named; nothing is measured on other data than it seems."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -119,6 +120,21 @@ def test_healthy_people_alone_measure_the_specificity(tiles: Tiles, tmp_path: Pa
     assert 0 <= outcome.slices["specificity"].value <= 1
     assert np.isnan(outcome.slices["sensitivity"].value)
     assert any("one class" in warning for warning in outcome.warnings)
+    written = json.loads((outcome.folder / "metrics.json").read_text())
+    for part in ("slices", "naive"):
+        assert written[part]["precision"]["value"] is None
+        assert written[part]["auc"]["reason"] == "one class only"
+    table = (outcome.folder / "metrics.csv").read_text()
+    assert "slices,precision,,," in table
+    for file in ("metrics.json", "metrics.csv", "papers.md"):
+        assert "nan" not in (outcome.folder / file).read_text().casefold()
+    code, told = invoke(
+        "evaluate", index, "--bundle", tmp_path / "run/bundle", "--out", tmp_path / "healthy-run",
+        "--preset", "shallow-cnn", "--set", "epochs=1",
+    )  # fmt: skip
+    assert code == 0, told
+    assert "not defined: one class only" in told
+    assert "nan" not in told
 
 
 def shifted(source: Path, path: Path, mm: float) -> Path:
@@ -157,7 +173,7 @@ def test_a_damaged_volume_is_named(tmp_path: Path) -> None:
 
 
 def invoke(*words: object) -> tuple[int, str]:
-    done = CliRunner().invoke(main, [str(word) for word in words])
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(main, [str(word) for word in words])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, " ".join(done.output.split())
 
