@@ -145,6 +145,12 @@ WATERMARK_BYTES = Gauge(
 DELETED_BYTES = Counter(
     "msnode_deleted_bytes_total", "Bytes deleted by the rules of retention.", ["kind"]
 )  # images, results, visits, quarantine, backups, fetched, fetched_visits
+DOCUMENTS = Counter(
+    "msnode_documents_total", "SRs from outside that were read, by outcome.", ["state", "why"]
+)  # counted, unverified, unrelated; of unclear why, as in docs/feedback.md, else ""
+REPORT_SEARCHES = Counter(
+    "msnode_report_searches_total", "Studies whose reports the PACS was asked for.", ["outcome"]
+)  # asked, failed
 PERIODIC_SECONDS = Histogram(
     "msnode_periodic_seconds",
     "Time of one run of a periodic task.",

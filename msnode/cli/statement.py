@@ -10,7 +10,8 @@ from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_
 from msnode import __version__
 from msnode.config import Config, DicomPeer, HttpServer, StowServer, WebSource
 from msnode.deliver import peer_answers
-from msnode.fetch.retrieve import GET, IMAGES, MOVE
+from msnode.fetch.retrieve import GET, MOVE
+from msnode.fetch.way import IMAGES
 from msnode.receive.dicom import dimse_status, request
 from msnode.receive.dicom.sop_classes import (
     ANALYSED,

@@ -39,6 +39,7 @@ from msnode.config.prior_sources import (
     WebSource,
     peer_of,
 )
+from msnode.config.reader_reports import Feedback, ReportCode, ReportSource, ReportText
 from msnode.config.result_folder import Folder
 from msnode.config.settings import (
     Audit,
@@ -81,6 +82,7 @@ __all__ = [
     "DicomSource",
     "Dicomweb",
     "Expect",
+    "Feedback",
     "FhirReceive",
     "FhirServer",
     "FhirSource",
@@ -105,6 +107,9 @@ __all__ = [
     "PriorSource",
     "Priority",
     "Receive",
+    "ReportCode",
+    "ReportSource",
+    "ReportText",
     "Retention",
     "Retry",
     "Role",
