@@ -11,9 +11,9 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
-from msnode.records.csv_lines import Cells, table_lines
 from msnode.records.judgement import DIAGNOSES, JUDGED, Diagnosis, Judged, Judgement
 from msnode.records.uid_hash import study_key
+from msnode.store.csv_lines import Cells, table_lines
 from msnode.store.database import results, studies
 from msnode.store.judgements import add, known
 from msnode.store.patients import accession_key, reader_key

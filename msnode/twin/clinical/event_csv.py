@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from msnode.records.csv_lines import table_lines
 from msnode.records.sentences import Sentence, Text
+from msnode.store.csv_lines import table_lines
 from msnode.twin.clinical.event_kinds import FIRST_YEAR, KINDS, Kind, Spell, day, partial_day
 from msnode.twin.clinical.events import Event
 
