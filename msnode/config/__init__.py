@@ -13,6 +13,7 @@ from msnode.config.clinical_source import FhirSource
 from msnode.config.destination import Form, ObjectDestination, Retry, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
+from msnode.config.drift_rules import Drift
 from msnode.config.fhir_patients import IssuerSystem
 from msnode.config.fhir_server import FhirServer
 from msnode.config.hl7_destination import Hl7Destination
@@ -81,6 +82,7 @@ __all__ = [
     "DicomPeer",
     "DicomSource",
     "Dicomweb",
+    "Drift",
     "Expect",
     "Feedback",
     "FhirReceive",

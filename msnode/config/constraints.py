@@ -50,6 +50,13 @@ def days(value: float) -> str | None:
     return f"{value} is out of range; use {use}, or null to keep them"
 
 
+def above_zero(value: float) -> str | None:
+    """A rate."""
+    if 0 < value < math.inf:
+        return None
+    return f"{value} is out of range; use a number above 0"
+
+
 def ae_title(value: str) -> str | None:
     """PS3.5 6.2 AE: 1 to 16 characters of the default repertoire without backslash."""
     if re.fullmatch(r"[ -\[\]-~]{1,16}", value) and value.strip():

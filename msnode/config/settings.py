@@ -29,6 +29,7 @@ from msnode.config.constraints import (
 from msnode.config.destination import ObjectDestination, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
+from msnode.config.drift_rules import Drift
 from msnode.config.hl7_receive import Hl7
 from msnode.config.models import Classify, Expect, Outline, Priority
 from msnode.config.notices import Notices
@@ -271,6 +272,7 @@ class Config:
     clinical: tuple[FhirSource, ...] = ()
     """FHIR servers that are asked what a clinic knows of patients; empty: none."""
     feedback: Feedback = field(default_factory=Feedback)
+    drift: Drift = field(default_factory=Drift)
     http: Http = field(default_factory=Http)
     pages: Pages | None = None
     """For administrators and clinicians, in a process of their own; null: none."""
