@@ -17,6 +17,7 @@ from msnode.receive import Inbox
 from msnode.receive.inbox.redo import PRIORS, REDO, revise
 from msnode.records.images import Study
 from msnode.retention.expiry import Retention
+from msnode.service.drift_watch import DriftWatch
 from msnode.service.periodic import Periodic, Task
 from msnode.service.returned_documents import ReturnedDocuments
 from msnode.service.verdict_delivery import VerdictDelivery
@@ -59,6 +60,7 @@ class Upkeep:
         self._retention = retention
         self._searches = searches if config.priors else None
         self._documents = documents
+        self._drift = DriftWatch(config.drift, inbox.engine, config.classify.bundle)
         self._waits = {one.name: one.wait_s for one in config.priors}
         source, title = config.source, config.receive.ae_title
         self._has_all = ImageCounts(source, title).has_all if source else None
@@ -80,6 +82,7 @@ class Upkeep:
             Task("count_stopped", COUNT_S, self._count_stopped),
             Task("delete_old", CLEAN_S, self._delete_old),
             Task("measure_twins", CLEAN_S, self._measure_twins),
+            Task("measure_drift", CLEAN_S, self._drift.measure),
         )
 
     def _for_priors(self) -> tuple[Task, ...]:

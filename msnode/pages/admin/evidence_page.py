@@ -4,12 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
+from msnode.drift import DriftState, look
+from msnode.drift.reference import read_reference
+from msnode.errors import ConfigError
 from msnode.manage.evidence_cases import BY, By, cases_of
 from msnode.manage.evidence_figures import SMALL, figures_of, grouped
 from msnode.pages.access.visitor import Visitor, having
 from msnode.pages.frame.problems import Forbidden
 from msnode.pages.frame.rendering import render
-from msnode.pages.frame.site import AnySite
+from msnode.pages.frame.site import AnySite, Site
 from msnode.store.judgements import states
 
 router = APIRouter()
@@ -39,5 +42,15 @@ def evidence(
         request, "admin/evidence.html",
         whole=figures_of("all", cases), groups=grouped(cases, by) if by != "all" else [],
         by=by, ways=BY, names=FIGURES, small=SMALL, unclear=unclear,
-        unverified=documents.get(("unverified", ""), 0),
+        unverified=documents.get(("unverified", ""), 0), drift=_drift(site),
     )  # fmt: skip
+
+
+def _drift(site: Site) -> DriftState:
+    """What is known of drift; who looks here freezes nothing."""
+    settings = site.config
+    try:
+        reference = read_reference(settings.classify.bundle)
+    except ConfigError:  # the node's log says it
+        reference = None
+    return look(site.reading, settings.drift, reference, freezes=False)
