@@ -39,8 +39,8 @@ def restart(config_file: Path, part: str | None, yes: bool) -> None:
     from msnode.cli.drift_report import restart_baseline
 
     if not yes:
-        click.confirm("The baseline is given up; until there is a new one, drift is not known. Go on?",
-                      abort=True)  # fmt: skip
+        told = "The baseline is given up; until there is a new one, drift is not known. Go on?"
+        click.confirm(told, abort=True)
     restart_baseline(config_file, part)
 
 
