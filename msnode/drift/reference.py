@@ -3,7 +3,6 @@
 It is no part of the bundle's digest: it says what the weights were made of, and changes no result.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,7 @@ def read_reference(folder: Path) -> Reference | None:
         return None
     try:
         return decode(path.read_bytes(), Reference)
-    except (ValueError, TypeError, KeyError, json.JSONDecodeError) as error:
+    except Exception as error:  # whatever it holds
         raise ConfigError(
             f"{path} is no reference ({type(error).__name__}): write it again with "
             "msnode drift reference, or delete it"
