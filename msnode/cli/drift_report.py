@@ -17,7 +17,7 @@ from rich.table import Table
 from msnode.cli.twin_record import opened
 from msnode.config import load
 from msnode.drift import DriftState, Part, PartState, ValueState, look
-from msnode.drift.frozen import baseline_key, restart
+from msnode.drift.baseline import baseline_key, restart
 from msnode.drift.reference import read_reference
 from msnode.store.study_values import newest_model
 

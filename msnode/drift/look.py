@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from msnode.config import Drift
 from msnode.drift import two_samples as test
-from msnode.drift.frozen import FrozenBaseline, baseline_key, collected, find, freeze
+from msnode.drift.baseline import FrozenBaseline, baseline_key, collected, find, freeze
 from msnode.drift.reference import Reference
 from msnode.drift.sample import FEW, DriftSample, one_of_each, sample_of
 from msnode.drift.state import (
