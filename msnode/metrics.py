@@ -145,6 +145,29 @@ WATERMARK_BYTES = Gauge(
 DELETED_BYTES = Counter(
     "msnode_deleted_bytes_total", "Bytes deleted by the rules of retention.", ["kind"]
 )  # images, results, visits, quarantine, backups, fetched, fetched_visits
+DOCUMENTS = Counter(
+    "msnode_documents_total", "SRs from outside that were read, by outcome.", ["state", "why"]
+)  # counted, unverified, unrelated; of unclear why, as in docs/feedback.md, else ""
+REPORT_SEARCHES = Counter(
+    "msnode_report_searches_total", "Studies whose reports the PACS was asked for.", ["outcome"]
+)  # asked, failed
+DRIFT_KNOWN = Gauge(
+    "msnode_drift_known", "1 where it is known whether input or output drifts.", ["part"]
+)  # input, output
+DRIFT_MISSING = Gauge(
+    "msnode_drift_missing_studies", "Studies that are missing until it is known.", ["part"]
+)
+DRIFT_PSI = Gauge(
+    "msnode_drift_psi",
+    "Population stability index of the last block of studies.",
+    ["value", "against"],
+)  # as in docs/drift.md; baseline, training
+DRIFT_ALARM = Gauge(
+    "msnode_drift_alarm", "1 where a value is other than it was, beyond chance.", ["value"]
+)  # absent while it is not known
+DRIFT_NEW_SCANNERS = Gauge(
+    "msnode_drift_new_scanners", "Scanners of the last block that the baseline does not know."
+)
 PERIODIC_SECONDS = Histogram(
     "msnode_periodic_seconds",
     "Time of one run of a periodic task.",

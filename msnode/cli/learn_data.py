@@ -1,5 +1,6 @@
 """The command line of the learning bench's data: check, index, draft, thicken, synthesize."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from rich.table import Table
 
 from msnode.cli.learn_calibrate import exchange
 from msnode.cli.learn_options import plain_errors, plan_of, progress_bars, run_options
-from msnode.cli.options import FILE, FOLDER
+from msnode.cli.options import FILE, FOLDER, config_option
 from msnode.cli.plan_help import PlanCommand
 from msnode.errors import ConfigError
 
@@ -68,6 +69,31 @@ def data_index(layout: str, root: Path, out: Path, person: str | None, label: st
             f"in more than one class: {', '.join(both)}; is the pattern of the person right?"
         )
     click.echo(f"{out}: {len(rows)} rows, {persons} persons, {masks} with lesion masks")
+
+
+@data.command("from-feedback")
+@config_option
+@click.option("--out", type=FOLDER, required=True, help="Gets the volumes, masks and index.csv.")
+@click.option("--site", help="Of the index; by default the node's name.")
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d"]), help="Studies with a result made since that day."
+)
+@click.option(
+    "--own-outlines",
+    is_flag=True,
+    help="Write the node's own outlines where no reader has judged them, as …_lesions_node.",
+)
+@plain_errors
+def data_from_feedback(
+    config_file: Path, out: Path, site: str | None, since: datetime | None, own_outlines: bool
+) -> None:
+    """Write an index (CSV) of this node's studies whose truth is known by feedback.
+
+    Persons are pseudonyms, no date is in it; faces are. See docs/feedback.md.
+    """
+    from msnode.cli.feedback_studies import write
+
+    write(config_file, out, site, since, own_outlines=own_outlines)
 
 
 @data.command("draft")

@@ -25,6 +25,7 @@ COMMANDS = {
     "hl7_group": ("hl7",),
     "pages_group": ("pages", "accounts"),
     "feedback_group": ("feedback",),
+    "drift_group": ("drift",),
     "conformance": ("conformance",),
     "learn_calibrate": ("calibrate",),
     "bundle_group": ("bundle",),

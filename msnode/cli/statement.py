@@ -10,10 +10,12 @@ from pynetdicom import PYNETDICOM_IMPLEMENTATION_UID, PYNETDICOM_IMPLEMENTATION_
 from msnode import __version__
 from msnode.config import Config, DicomPeer, HttpServer, StowServer, WebSource
 from msnode.deliver import peer_answers
-from msnode.fetch.retrieve import GET, IMAGES, MOVE
+from msnode.fetch.retrieve import GET, MOVE
+from msnode.fetch.way import IMAGES
 from msnode.receive.dicom import dimse_status, request
 from msnode.receive.dicom.sop_classes import (
     ANALYSED,
+    DOCUMENTS,
     STORAGE_COMMITMENT,
     TRANSFER_SYNTAXES,
     VERIFICATION,
@@ -96,6 +98,7 @@ def statement(config: Config, origin: str = "") -> str:
         answers=_rows(_answers()),
         web_servers=_web_servers(config),
         fetched=", ".join(map(_name, IMAGES)),
+        documents=", ".join(sorted(map(_name, DOCUMENTS))),
         objects=_rows(_objects()),
         codes=_rows(_private_codes()),
     )

@@ -13,6 +13,7 @@ from msnode.config.clinical_source import FhirSource
 from msnode.config.destination import Form, ObjectDestination, Retry, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
+from msnode.config.drift_rules import Drift
 from msnode.config.fhir_patients import IssuerSystem
 from msnode.config.fhir_server import FhirServer
 from msnode.config.hl7_destination import Hl7Destination
@@ -48,6 +49,7 @@ from msnode.config.prior_sources import (
     WebSource,
     peer_of,
 )
+from msnode.config.reader_reports import Feedback, ReportCode, ReportSource, ReportText
 from msnode.config.result_folder import Folder
 from msnode.config.settings import (
     Audit,
@@ -89,7 +91,9 @@ __all__ = [
     "DicomPeer",
     "DicomSource",
     "Dicomweb",
+    "Drift",
     "Expect",
+    "Feedback",
     "FhirReceive",
     "FhirServer",
     "FhirSource",
@@ -115,6 +119,9 @@ __all__ = [
     "PriorSource",
     "Priority",
     "Receive",
+    "ReportCode",
+    "ReportSource",
+    "ReportText",
     "Retention",
     "Retry",
     "Role",

@@ -51,6 +51,13 @@ def days(value: float) -> str | None:
     return f"{value} is out of range; use {use}, or null to keep them"
 
 
+def above_zero(value: float) -> str | None:
+    """A rate."""
+    if 0 < value < math.inf:
+        return None
+    return f"{value} is out of range; use a number above 0"
+
+
 def ae_title(value: str) -> str | None:
     """PS3.5 6.2 AE: 1 to 16 characters of the default repertoire without backslash."""
     if re.fullmatch(r"[ -\[\]-~]{1,16}", value) and value.strip():
@@ -183,6 +190,13 @@ def hl7_name(value: str) -> str | None:
     return f"{value!r} cannot be used; take letters, digits and spaces, . _ : / @ + and -"
 
 
+def coded(value: str) -> str | None:
+    """A code and its scheme (PS3.3 8.1)."""
+    if re.fullmatch(r"\S{1,64} \S{1,16}", value):
+        return None
+    return f"{value!r} is no code; write its value and its scheme, such as 24700007 SCT"
+
+
 def visible_ascii(value: str) -> str | None:
     """What a header can carry; it may be a secret and is not repeated."""
     if re.fullmatch(r"[!-~]+", value):
@@ -253,6 +267,7 @@ AeTitle = Annotated[str, ae_title]
 Bytes = Annotated[int, Within(1)]
 BytesOrNone = Annotated[int, Within(0)]
 """0 switches the limit off."""
+Coded = Annotated[str, coded]
 Count = Annotated[int, Within(1)]
 Days = Annotated[float, days]
 Hl7Name = Annotated[str, hl7_name]

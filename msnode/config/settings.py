@@ -29,12 +29,14 @@ from msnode.config.constraints import (
 from msnode.config.destination import ObjectDestination, Tls
 from msnode.config.destinations import Destination
 from msnode.config.dicom_peer import DicomPeer
+from msnode.config.drift_rules import Drift
 from msnode.config.hl7_receive import Hl7
 from msnode.config.models import Classify, Expect, Models, Outline, Priority
 from msnode.config.notices import Notices
 from msnode.config.overlaps import equal_ports, idle_callers, own_sources, wrong_destinations
 from msnode.config.pages import Pages
 from msnode.config.prior_sources import PriorSource, wrong_sources
+from msnode.config.reader_reports import Feedback
 from msnode.config.result_folder import Folder
 from msnode.config.web_receive import Dicomweb
 
@@ -270,6 +272,8 @@ class Config:
     """Where earlier studies are fetched from that the node has never seen; empty: nowhere."""
     clinical: tuple[FhirSource, ...] = ()
     """FHIR servers that are asked what a clinic knows of patients; empty: none."""
+    feedback: Feedback = field(default_factory=Feedback)
+    drift: Drift = field(default_factory=Drift)
     http: Http = field(default_factory=Http)
     pages: Pages | None = None
     """For administrators and clinicians, in a process of their own; null: none."""
@@ -287,8 +291,12 @@ class Config:
     @property
     def source(self) -> DicomPeer | None:
         """The destination that ``complete.source`` names."""
+        return self.peer(self.complete.source)
+
+    def peer(self, name: str | None) -> DicomPeer | None:
+        """The DICOM destination of a name."""
         peers = (one for one in self.destinations if isinstance(one, DicomPeer))
-        return next((one for one in peers if one.name == self.complete.source), None)
+        return next((one for one in peers if one.name == name), None)
 
     def contradictions(self) -> Iterator[str]:
         """Ports, destinations and folders among themselves; this node among its hosts."""
@@ -298,6 +306,12 @@ class Config:
             yield (
                 f"complete.source: no DICOM destination is called {self.complete.source!r}; "
                 "give the name of the PACS under destinations"
+            )
+        asked = self.feedback.source
+        if asked is not None and self.peer(asked.destination) is None:
+            yield (
+                f"feedback.source.destination: no DICOM destination is called "
+                f"{asked.destination!r}; give the name of the PACS under destinations"
             )
         takes = any(isinstance(one, ObjectDestination) for one in self.destinations)
         if self.pages is not None and self.pages.feedback == "send" and not takes:

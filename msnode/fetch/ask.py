@@ -93,6 +93,20 @@ class Source:
         query = series_query(study_instance_uid)
         return [found for match in self._matches(query) if (found := series_of(match))]
 
+    def instances(self, study_instance_uid: str, series_instance_uid: str) -> frozenset[str]:
+        """The SOPInstanceUIDs of a series: IMAGE level.
+
+        Raises:
+            TryLater, Refused: likewise.
+        """
+        query = Dataset()
+        query.QueryRetrieveLevel = "IMAGE"
+        query.StudyInstanceUID = study_instance_uid
+        query.SeriesInstanceUID = series_instance_uid
+        query.SOPInstanceUID = ""
+        found = (text(match, "SOPInstanceUID") for match in self._matches(query))
+        return frozenset(uid for uid in found if uid)
+
     def _matches(self, query: Dataset) -> Iterator[Dataset]:
         until = time.monotonic() + LONGEST_S
         return matches(self._association, query, self._name, most=MOST, until=until)

@@ -10,13 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydicom import Dataset
-from pydicom.uid import (
-    UID,
-    EnhancedMRColorImageStorage,
-    EnhancedMRImageStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-    MRImageStorage,
-)
+from pydicom.uid import UID
 from pynetdicom import build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
@@ -34,14 +28,6 @@ log = logging.getLogger(__name__)
 
 MOVE = UID(StudyRootQueryRetrieveInformationModelMove)
 GET = UID(StudyRootQueryRetrieveInformationModelGet)
-IMAGES = (
-    MRImageStorage,
-    EnhancedMRImageStorage,
-    EnhancedMRColorImageStorage,
-    LegacyConvertedEnhancedMRImageStorage,
-)
-"""What may come on our association."""
-
 PENDING = 0xFF00
 UNKNOWN_DESTINATION = 0xA801
 LONGEST_S = 1800.0
@@ -74,9 +60,9 @@ def get(order: Order, peer: DicomPeer, calling_ae_title: str) -> int:
         As `move`.
     """
     # each syntax in a context of its own, so that every image can come as it lies there
-    storage = (build_context(one, syntax) for one in IMAGES for syntax in order.syntaxes)
+    storage = (build_context(one, syntax) for one in order.classes for syntax in order.syntaxes)
     contexts = [build_context(GET), *storage]
-    roles = [build_role(one, scp_role=True) for one in IMAGES]
+    roles = [build_role(one, scp_role=True) for one in order.classes]
     handlers = [(evt.EVT_C_STORE, lambda event: _stored(event, order.taking.image, peer))]
     with associate(peer, calling_ae_title, contexts, handlers, roles=roles) as association:
         granted = {context.abstract_syntax for context in association.accepted_contexts}

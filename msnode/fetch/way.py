@@ -6,9 +6,23 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from pydicom import Dataset
+from pydicom.uid import (
+    EnhancedMRColorImageStorage,
+    EnhancedMRImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+    MRImageStorage,
+)
 
 from msnode.fetch.ask import FoundSeries, FoundStudy
 from msnode.fetch.patient import Patient
+
+IMAGES = (
+    MRImageStorage,
+    EnhancedMRImageStorage,
+    EnhancedMRColorImageStorage,
+    LegacyConvertedEnhancedMRImageStorage,
+)
+"""What earlier studies are fetched for."""
 
 Take = Callable[[str, str, str, str, bytes], int]
 """Keeps an image: by SOPClassUID, SOPInstanceUID, transfer syntax, AE title of the sender and its
@@ -39,12 +53,14 @@ class Order:
         series: SeriesInstanceUIDs, of the study.
         syntaxes: transfer syntaxes that can be read.
         taking: keeps what comes on a connection of ours.
+        classes: SOP classes that may come on it.
     """
 
     study_instance_uid: str
     series: Sequence[str]
     syntaxes: Sequence[str]
     taking: Taking
+    classes: Sequence[str] = IMAGES
 
 
 class Asked(Protocol):

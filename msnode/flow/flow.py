@@ -33,6 +33,7 @@ from msnode.flow.prior_visit import PriorVisits
 from msnode.flow.priority import suggested
 from msnode.flow.result_files import ResultFiles
 from msnode.flow.routes import BRAIN_MRI, Route
+from msnode.flow.study_measures import keep_values
 from msnode.lesions import Bundle
 from msnode.receive import Studies
 from msnode.receive.inbox.redo import PRIORS, REDO
@@ -217,6 +218,7 @@ class Flow:
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
         documents = self._files.documents(study)
         self._twin.record(entry(made, study, outcome, study_date, folder, documents))
+        keep_values(self._twin.engine, made)
         count(outcome, made.reason)
         if made.lesions is not None:
             count_lesions(made.lesions)

@@ -221,6 +221,15 @@ def _expectations_off(read: Read) -> Iterator[Mapping[str, str]]:
             yield labels
 
 
+def _drifts(read: Read) -> Iterator[Mapping[str, str]]:
+    return (labels for labels, value in read(metrics.DRIFT_ALARM) if value)
+
+
+def _new_scanners(read: Read) -> Iterator[Mapping[str, str]]:
+    if _value(read, metrics.DRIFT_NEW_SCANNERS):
+        yield {}
+
+
 LEVELS = (
     Level("MsnodeNotReady", "critical", "It runs but takes no work; /readyz says why", _not_ready,
           300.0),
@@ -234,6 +243,11 @@ LEVELS = (
           "Jobs wait for you: msnode jobs list --state {state}", _stopped_jobs, 300.0),
     Level("MsnodeExpectationsOff", "warning",
           "What is expected of patients is off: {quantity}", _expectations_off),
+    Level("MsnodeDrift", "warning",
+          "Studies or results are other than they were: {value}; see msnode drift report", _drifts),
+    Level("MsnodeNewScanner", "warning",
+          "Studies come from a scanner that the baseline does not know; see msnode drift report",
+          _new_scanners),
 )  # fmt: skip
 
 RISES = (

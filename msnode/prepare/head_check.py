@@ -24,15 +24,16 @@ SKULL_MM = 112.0
 TURNS_DEG, TILTS_DEG, SHIFTS = range(-24, 25, 6), range(-12, 13, 6), range(-3, 4)
 
 
-def admit(volume: Volume, gate: HeadGate) -> tuple[Head, float]:
-    """The head in a volume, and the score that ``check_head`` gives it.
+def admit(volume: Volume, gate: HeadGate) -> tuple[Head, float, dict[str, float]]:
+    """The head in a volume, the score that ``check_head`` gives it, and what `measure` finds.
 
     Raises:
         NotAnalysable: the slab is too thin, nothing is in it, or it does not look like a head.
     """
     check_coverage(volume, gate)
     head = find_head(volume)
-    return head, check_head(head, gate)
+    measured = measure(head)
+    return head, _judged(measured, gate), measured
 
 
 def check_coverage(volume: Volume, gate: HeadGate) -> None:
@@ -58,7 +59,11 @@ def check_head(head: Head, gate: HeadGate) -> float:
     Raises:
         NotAnalysable: saying which measured values are out of which limits.
     """
-    measured = measure(head)
+    return _judged(measure(head), gate)
+
+
+def _judged(measured: dict[str, float], gate: HeadGate) -> float:
+    """See `check_head`."""
     if faults := list(_faults(measured, gate)):
         raise NotAnalysable(Sentence("no_head", faults=faults))
     return min(_score(value, getattr(gate, name)) for name, value in measured.items())

@@ -44,6 +44,7 @@ _GE_COMPONENTS = {1: "PHASE", 2: "REAL", 3: "IMAGINARY"}
 _ACQUISITION = (
     *("PatientAge", "PatientBirthDate", "StudyDate", "MagneticFieldStrength", "SliceThickness"),
     *("Manufacturer", "MRAcquisitionType", "ContrastBolusAgent", "ContrastBolusAgentSequence"),
+    *("PatientSex", "ManufacturerModelName", "StationName"),
 )
 
 
@@ -190,6 +191,9 @@ def read_acquisition(path: Path) -> Acquisition:
         manufacturer=text(find("Manufacturer")),
         dimensions=text(find("MRAcquisitionType")).upper(),
         agent=bool(find("ContrastBolusAgent", "ContrastBolusAgentSequence")),
+        sex=text(find("PatientSex")).upper()[:16],
+        model=text(find("ManufacturerModelName")),
+        station=text(find("StationName")),
     )
 
 

@@ -65,7 +65,7 @@ def _slices_and_labels(
     volume: Volume, contract: InputContract, labels: Sequence[Volume]
 ) -> tuple[Slices, list[NDArray[np.uint8]]]:
     """Slices and labels, by one and the same geometry."""
-    head, score = admit(volume, contract.gate)
+    head, score, measured = admit(volume, contract.gate)
     affines = _grid(volume, head, contract)
     inside = _in_slab(affines, head, contract)
     cuts = head.cuts
@@ -88,9 +88,17 @@ def _slices_and_labels(
         warnings=told,
         doubts=cuts,
         gate=score,
+        measured=measured | _brightness(raw[enough], head.threshold),
     )
     sampled = [_sample(label, affines, contract, step_mm, labels=True) for label in labels]
     return slices, [label.astype(np.uint8) for label in sampled]
+
+
+def _brightness(images: Float32Array, threshold: float) -> dict[str, float]:
+    """How bright the tissue is, in the scan's own numbers, and how much it differs by that."""
+    tissue = images[images > threshold]
+    low, middle, high = np.quantile(tissue, (0.05, 0.5, 0.95)).tolist() if tissue.size else (0,) * 3
+    return {"brightness": middle, "contrast": (high - low) / middle if middle > 0 else 0.0}
 
 
 def normalise(images: Float32Array, how: str) -> Float32Array:

@@ -57,7 +57,7 @@ def save_source(paths: Sequence[Path], contract: InputContract, file: Path) -> S
 def _loaded(candidate: Candidate, contract: InputContract) -> tuple[Float32Array, SourceGrid]:
     """Voxels on the source's grid, and what is known of it but for the other series."""
     volume = candidate.load()
-    head, _ = admit(volume, contract.gate)
+    head, *_ = admit(volume, contract.gate)
     if is_nifti(candidate.paths[0]):
         voxels, affine = _nifti(candidate.paths[0])
     else:

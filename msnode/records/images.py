@@ -6,7 +6,7 @@ affine of PS3.3 C.7.6.2.1.1; ``SourcePoint.graphic_data`` converts to the corner
 coordinates of SCOORD (PS3.3 C.18.6.1.1).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -194,6 +194,8 @@ class Slices:
         doubts: those of the warnings for which no decision is made.
         gate: how much it looks like a head, from 0 (just so) to 1; None where not known.
         acquisition: how the series was acquired.
+        measured: the nine values that `HeadGate` limits, and how bright the tissue is; empty in
+            what older versions prepared.
     """
 
     pixels: Float32Array
@@ -207,6 +209,7 @@ class Slices:
     doubts: tuple[Text, ...] = ()
     gate: float | None = None
     acquisition: Acquisition = Acquisition()  # noqa: RUF009 - frozen
+    measured: dict[str, float] = field(default_factory=dict)
 
     @property
     def distance_mm(self) -> float:

@@ -20,6 +20,9 @@ class Acquisition:
         manufacturer: Manufacturer.
         dimensions: MRAcquisitionType, ``2D`` or ``3D``.
         agent: whether the header names a contrast agent.
+        sex: PatientSex.
+        model: ManufacturerModelName.
+        station: StationName.
     """
 
     age_years: float | None = None
@@ -28,6 +31,16 @@ class Acquisition:
     manufacturer: str = ""
     dimensions: str = ""
     agent: bool = False
+    sex: str = ""
+    model: str = ""
+    station: str = ""
+
+    @property
+    def scanner(self) -> str:
+        """Manufacturer, model, field and station, for people; "" where the header names none."""
+        field = f"{self.field_strength_t:.1f} T" if self.field_strength_t is not None else ""
+        parts = (self.manufacturer.upper(), self.model, field, self.station)
+        return " ".join(" ".join(part.split())[:40] for part in parts if part.strip())
 
 
 @dataclass(frozen=True, slots=True)

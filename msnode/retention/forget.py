@@ -31,6 +31,7 @@ from msnode.store.database import (
     senders,
     studies,
 )
+from msnode.store.evidence_tables import judgements, study_values
 from msnode.store.files import fsync
 from msnode.store.hl7_tables import hl7_messages, orders
 from msnode.store.merges import forget_merges
@@ -45,7 +46,7 @@ log = logging.getLogger(__name__)
 
 TABLES = (
     *(senders, commitments, receipts, expectations, prior_studies, prior_searches, results),
-    *(study_labels, feedback, verdicts),
+    *(study_labels, feedback, verdicts, judgements, study_values),
     *(instances, studies),
 )
 """With rows of a study; the others refer to the last."""

@@ -17,7 +17,9 @@ from msnode.receive import Inbox
 from msnode.receive.inbox.redo import PRIORS, REDO, revise
 from msnode.records.images import Study
 from msnode.retention.expiry import Retention
+from msnode.service.drift_watch import DriftWatch
 from msnode.service.periodic import Periodic, Task
+from msnode.service.returned_documents import ReturnedDocuments
 from msnode.service.verdict_delivery import VerdictDelivery
 from msnode.store.orders import find_news, is_stat, settle_news
 from msnode.store.prior_searches import PriorSearches, State
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 ROUND_S = 0.5  # between looks at what is due
 BEAT_S = 5.0  # between heartbeats; a host silent for engine.SILENT_S counts as dead
+DOCUMENTS_S = 10.0  # between looks at reports that came
 COUNT_S = 60.0  # between counts of the jobs that wait for an administrator
 CLEAN_S = 3600.0  # between deletions of what is old
 HURRY_S = 5.0  # longest time for one such task; the rest follows in the next round
@@ -48,6 +51,7 @@ class Upkeep:
         flow: Flow,
         retention: Retention,
         searches: PriorSearches | None = None,
+        documents: ReturnedDocuments | None = None,
     ) -> None:
         self._config = config
         self._inbox = inbox
@@ -55,6 +59,8 @@ class Upkeep:
         self._flow = flow
         self._retention = retention
         self._searches = searches if config.priors else None
+        self._documents = documents
+        self._drift = DriftWatch(config.drift, inbox.engine, config.classify.bundle)
         self._waits = {one.name: one.wait_s for one in config.priors}
         source, title = config.source, config.receive.ae_title
         self._has_all = ImageCounts(source, title).has_all if source else None
@@ -76,6 +82,7 @@ class Upkeep:
             Task("count_stopped", COUNT_S, self._count_stopped),
             Task("delete_old", CLEAN_S, self._delete_old),
             Task("measure_twins", CLEAN_S, self._measure_twins),
+            Task("measure_drift", CLEAN_S, self._drift.measure),
         )
 
     def _for_priors(self) -> tuple[Task, ...]:
@@ -94,12 +101,13 @@ class Upkeep:
         return (Task("hurry_ordered", BEAT_S, self._hurry_ordered),)
 
     def _for_readers(self) -> tuple[Task, ...]:
-        """A task of a node that sends what readers say."""
-        pages = self._config.pages
-        if pages is None or pages.feedback != "send":
-            return ()
-        verdicts = VerdictDelivery(self._config, self._inbox.engine)
-        return (Task("send_verdicts", BEAT_S, verdicts.hand_over),)
+        """What readers say: reports that came are read, and what the pages were told is sent."""
+        documents, pages = self._documents, self._config.pages
+        tasks = [Task("read_documents", DOCUMENTS_S, documents.read)] if documents else []
+        if pages is not None and pages.feedback == "send":
+            verdicts = VerdictDelivery(self._config, self._inbox.engine)
+            tasks.append(Task("send_verdicts", BEAT_S, verdicts.hand_over))
+        return tuple(tasks)
 
     def _hurry_ordered(self) -> None:
         """Let waiting studies go first for which an urgent order came after their images."""

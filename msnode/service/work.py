@@ -22,6 +22,8 @@ from msnode.records.results import ModelInfo
 from msnode.retention.expiry import DAY_S, Retention
 from msnode.service.clinical_search import ClinicalSearch
 from msnode.service.periodic import Periodic
+from msnode.service.report_search import ReportSearch
+from msnode.service.returned_documents import ReturnedDocuments
 from msnode.service.upkeep import Upkeep
 from msnode.store.prior_searches import PriorSearches
 from msnode.twin import Twin
@@ -80,10 +82,15 @@ def start(
     stack.callback(engine.stop)
     engine.launch()
     retention = Retention(database, config.data, rules, engine.unsettled, trail)
-    periodic = Upkeep(config, inbox, engine, flow, retention, searches).periodic
+    glance = Confined(replace(config.decode, time_s=min(GLANCE_S, config.decode.time_s)))
+    stack.callback(glance.stop)
+    documents = ReturnedDocuments(config.feedback, database, config.data, inbox.secret, glance)
+    upkeep = Upkeep(config, inbox, engine, flow, retention, searches, documents)
+    periodic = upkeep.periodic
     stack.callback(periodic.stop)
     periodic.start()
     _ask_clinics(config, database, inbox, trail, stack)
+    _ask_for_reports(config, database, taking, trail, stack)
     _describe(runner.info, str(runner.device))
     return Work(runner, periodic)
 
@@ -98,6 +105,20 @@ def _ask_clinics(
         asking = ClinicalSearch(source, database, config.data, inbox.secret, glance, trail)
         stack.callback(asking.stop)
         asking.start()
+
+
+def _ask_for_reports(
+    config: Config, database: sa.Engine, taking: Taking, trail: audit.Trail, stack: ExitStack
+) -> None:
+    """Start asking the PACS for reports on delivered results, where that is configured."""
+    source = config.feedback.source
+    peer = config.peer(source.destination) if source is not None else None
+    if source is None or peer is None:
+        return
+    title = config.receive.ae_title
+    asking = ReportSearch(source, peer, database, config.data, title, taking, trail)
+    stack.callback(asking.stop)
+    asking.start()
 
 
 def _describe(info: ModelInfo, device: str) -> None:

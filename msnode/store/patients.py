@@ -37,6 +37,17 @@ def accession_key(secret: bytes, number: str) -> str:
     return _keyed(secret, f"accession\\{number.strip()}")[:32] if number.strip() else ""
 
 
+def reader_key(secret: bytes, name: str) -> str:
+    """Pseudonym of somebody who judged a result: keyed hash of the name; "" for none."""
+    plain = " ".join(name.split()).casefold()
+    return _keyed(secret, f"reader\\{plain}")[:16] if plain else ""
+
+
+def index_key(secret: bytes, person: str) -> str:
+    """Pseudonym of a patient in data that leave the node; no key that is in the database."""
+    return _keyed(secret, f"index\\{person}")[:16]
+
+
 def _keyed(secret: bytes, value: str) -> str:
     return hmac.new(secret, value.encode(), hashlib.sha256).hexdigest()
 

@@ -66,6 +66,12 @@ def verdicts_of(connection: sa.Connection, study_keys: Collection[str]) -> list[
     return [_verdict(row) for row in connection.execute(query).mappings()]
 
 
+def every_verdict(connection: sa.Connection) -> list[Verdict]:
+    """All verdicts of the pages, in order."""
+    query = sa.select(verdicts).order_by(verdicts.c.number)
+    return [_verdict(row) for row in connection.execute(query).mappings()]
+
+
 def waiting(connection: sa.Connection, most: int) -> list[Verdict]:
     """Verdicts that are to be sent and were not handed over yet, the oldest first."""
     query = sa.select(verdicts).where(verdicts.c.waiting).order_by(verdicts.c.number).limit(most)

@@ -15,7 +15,7 @@ PACKAGE = Path(msnode.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 STAGES = {"receive", "prepare", "classify", "lesions", "report", "deliver", "fetch"}
-STAGES |= {"twin", "learn"}
+STAGES |= {"twin", "learn", "drift"}
 BASE = {"association_items", "audit", "tls", "config", "hl7v2", "metrics", "requestor"}
 BASE |= {"server_socket"}
 LAYERS = (

@@ -2,6 +2,7 @@
 
 from msnode.pages.admin import (
     configuration_page,
+    evidence_page,
     jobs_page,
     node_page,
     quarantine_page,
@@ -15,5 +16,6 @@ ADMIN = (
     jobs_page.router,
     quarantine_page.router,
     configuration_page.router,
+    evidence_page.router,
     upload_page.router,
 )

@@ -19,7 +19,18 @@ ANALYSED = frozenset(
 )
 """Classes whose images make a study worth analysing."""
 
-COMPANIONS = frozenset(
+DOCUMENTS = frozenset(
+    {
+        uid.BasicTextSRStorage,
+        uid.EnhancedSRStorage,
+        uid.ComprehensiveSRStorage,
+        uid.Comprehensive3DSRStorage,
+        uid.ExtensibleSRStorage,
+    }
+)
+"""Reports: read for what they say of our results, never a reason to analyse a study."""
+
+COMPANIONS = DOCUMENTS | frozenset(
     {
         uid.MRSpectroscopyStorage,
         uid.RawDataStorage,
@@ -28,11 +39,6 @@ COMPANIONS = frozenset(
         uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
         uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
         uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
-        uid.BasicTextSRStorage,
-        uid.EnhancedSRStorage,
-        uid.ComprehensiveSRStorage,
-        uid.Comprehensive3DSRStorage,
-        uid.ExtensibleSRStorage,
         uid.GrayscaleSoftcopyPresentationStateStorage,
         uid.ColorSoftcopyPresentationStateStorage,
         uid.PseudoColorSoftcopyPresentationStateStorage,

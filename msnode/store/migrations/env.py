@@ -3,6 +3,7 @@
 from alembic import context
 
 import msnode.store.clinical_searches
+import msnode.store.evidence_tables
 import msnode.store.page_tables  # noqa: F401 - likewise
 from msnode.store.hl7_tables import metadata
 

@@ -1,16 +1,14 @@
 """Clinical events as CSV: a row read into an event or refused with the fix, and written again."""
 
-import csv
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TextIO
 
-from msnode.errors import Refused
 from msnode.records.sentences import Sentence, Text
+from msnode.store.csv_lines import table_lines
 from msnode.twin.clinical.event_kinds import FIRST_YEAR, KINDS, Kind, Spell, day, partial_day
 from msnode.twin.clinical.events import Event
 
@@ -23,8 +21,6 @@ NEEDED = ("patient", "date", "kind")
 LONGEST = {"note": 2000, "value": 200, "detail": 200}
 """Characters of a cell; of the others `LONGEST_NAME`."""
 LONGEST_NAME = 64
-LONGEST_LINE = 65_536
-"""Characters: what is longer is no CSV of events, and shall not fill the memory."""
 UNREADABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, which databases do not take, and bytes that are no UTF-8."""
 
@@ -81,54 +77,11 @@ def read(path: Path, key_of: KeyOf, today: date) -> Iterator[Row | RefusedRow]:
         Refused: its header lacks a column or has one that nobody knows, or it is no CSV.
         OSError: it cannot be read.
     """
-    # a line is a row: a quote that is never closed costs its own line, not the rest of the file
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        lines = _lines(file)
-        header, separator = _header(next(lines, (1, ""))[1])
-        for number, line in lines:
-            cells = _cells(line, header, separator)
-            if isinstance(cells, Flaw):
-                yield RefusedRow(number, (cells,))
-            elif any(cells.values()):
-                yield row_of(number, cells, key_of, today)
-
-
-def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
-    """Each line with its number."""
-    number = 0
-    while line := file.readline(LONGEST_LINE):
-        number += 1
-        if len(line) == LONGEST_LINE:
-            raise Refused(f"line {number} has {LONGEST_LINE} characters or more: this is no CSV")
-        yield number, line
-
-
-def _header(line: str) -> tuple[list[str], str]:
-    """Names of the columns, and what stands between cells."""
-    separator = ";" if ";" in line else ","
-    names = [name.strip().strip('"').casefold() for name in line.split(separator)]
-    wrong = [
-        *(f"it lacks {name}" for name in NEEDED if name not in names),
-        *(f"its column {number} is unknown" for number, name in enumerate(names, 1)
-          if name not in COLUMNS),
-        *(f"{name} stands twice" for name in COLUMNS if names.count(name) > 1),
-    ]  # fmt: skip
-    if wrong:
-        columns = ", ".join(COLUMNS)
-        raise Refused(f"the first line must name the columns ({columns}): {'; '.join(wrong)}")
-    return names, separator
-
-
-def _cells(line: str, header: list[str], separator: str) -> dict[str, str] | Flaw:
-    """A line's cells by column."""
-    try:
-        (cells,) = csv.reader([line.rstrip("\n")], delimiter=separator, strict=True)
-    except csv.Error:
-        return Flaw("", "its quotes do not match: a row is one line, and a quote in it is doubled")
-    if cells and len(cells) != len(header):
-        return Flaw("", f"it has {len(cells)} cells, the first line {len(header)}: quote cells "
-                    "that hold a separator")  # fmt: skip
-    return dict(zip(header, (cell.strip() for cell in cells), strict=False))
+    for number, cells in table_lines(path, COLUMNS, NEEDED):
+        if isinstance(cells, str):
+            yield RefusedRow(number, (Flaw("", cells),))
+        else:
+            yield row_of(number, cells, key_of, today)
 
 
 def clean(cell: str) -> str:

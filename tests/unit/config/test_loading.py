@@ -66,7 +66,7 @@ def test_types_do_not_hide_ranges() -> None:
          "classify.device: 'cudda' is unknown; did you mean \"cuda\"?"),
         ({5: 1}, "5: unknown key; known: data, database, name, receive, complete, decode, "
          "models, classify, lesions, priority, expect, report, destinations, priors, clinical, "
-         "http, pages, notices, retention, audit, log"),
+         "feedback, drift, http, pages, notices, retention, audit, log"),
     ],
 )  # fmt: skip
 def test_another_shape_is_said(raw: object, problem: str) -> None:

@@ -18,6 +18,7 @@ from msnode.records.uid_hash import uid_hash
 from msnode.retention.forget import TABLES
 from msnode.service.message_intake import MessageIntake
 from msnode.store import database, schema
+from msnode.store.evidence_tables import judgements, study_values
 from msnode.store.hl7_tables import hl7_messages, orders
 from msnode.store.page_tables import feedback, study_labels, verdicts
 from tests.hl7_messages import order
@@ -50,7 +51,7 @@ def conclude(inbox: Inbox, study: Study) -> None:
     folder = Path("work") / study.key / str(study.generation)
     (inbox.folder / folder / "minimal").mkdir(parents=True)
     (inbox.folder / folder / "minimal" / "sr.dcm").write_bytes(b"a result")
-    same = {"study_key": study.key, "generation": study.generation}
+    same: dict[str, object] = {"study_key": study.key, "generation": study.generation}
     result = {"outcome": "absent", "model_digest": "", "created_at": 0.0, "folder": str(folder)}
     receipt: dict[str, object] = {
         "destination": "pacs",
@@ -77,11 +78,21 @@ def conclude(inbox: Inbox, study: Study) -> None:
         said = {"given_at": 0.0, "given_by": "anna"}
         connection.execute(feedback.insert(), same | said | {"kind": "agree", "note": ""})
         connection.execute(verdicts.insert(), same | said | {"told": "{}"})
+        evidence(connection, same)
         search = same | {"source": "pacs", "began_at": 0.0, "wait_until": 0.0, "state": "done",
                          "failures": 0, "missed": 0, "news": False, "detail": ""}  # fmt: skip
         connection.execute(database.prior_searches.insert(), search)
     fetched(inbox, study.key, study.key[::-1])
     inbox.studies.finish(study.key, study.generation)
+
+
+def evidence(connection: sa.Connection, same: dict[str, object]) -> None:
+    """What was said of a study by others, and what it measured."""
+    judged: dict[str, object] = {"identity": same["study_key"], "source": "csv", "judged": "ms"}
+    judged |= {"reader": "", "given_at": 0.0, "seen_at": 0.0, "why": "", "replaces": "[]"}
+    connection.execute(judgements.insert(), same | judged | {"state": "counted"})
+    values = {"recorded_at": 0.0, "scanner": "", "sequence": "", "sex": "", "told": "{}"}
+    connection.execute(study_values.insert(), same | values)
 
 
 def fetched(inbox: Inbox, study: str, prior: str) -> None:
