@@ -2,7 +2,9 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,6 +21,7 @@ from msnode.config import (
     Syslog,
 )
 from msnode.errors import MsnodeError
+from msnode.flow.routes import BRAIN_MRI, fitting_bundle
 from msnode.manage.own_ports import free_or_ours, is_running
 from msnode.manage.reaching import reach_destination, reach_source
 from msnode.notices.notice import trial
@@ -31,6 +34,7 @@ from msnode.receive.mllp.mllp_listener import mllp_tls
 from msnode.requestor import fhir_search
 from msnode.store.database import open_database
 from msnode.store.schema import revisions
+from msnode.store.shadow_evidence import read_evidence, verify_evidence
 from msnode.tls import ServerTls, trusting
 from msnode.twin.expect.priors import load_priors
 from msnode.twin.rules.severity_table import load_table
@@ -51,6 +55,7 @@ def problems(
     yield "data folder", _problem(partial(_room, config))
     yield "database", _problem(partial(_database, config))
     yield "model bundle", _problem(partial(_classifier, config.classify))
+    yield from _shadows(config.classify)
     if config.lesions.bundle is not None:
         yield "lesion bundle", _problem(partial(lesions.load, config.lesions.bundle))
     yield "priors", _problem(partial(load_priors, config.expect.priors))
@@ -140,6 +145,23 @@ def _classifier(config: Classify) -> None:
     """The model is whole and the device is there."""
     classify.load_bundle(config.bundle)
     choose(config.device)
+
+
+def _shadows(config: Classify) -> Iterator[tuple[str, str | None]]:
+    """The bundles that are compared with the one in force, and why that one is in force."""
+    if config.evidence is not None:
+        told = ""
+        with suppress(MsnodeError):
+            found = read_evidence(config.evidence)
+            told = f" of {found.version}, compared on {found.compared} studies"
+        yield f"evidence{told}", _problem(partial(_evidence, config, config.evidence))
+    for one in config.shadow:
+        yield f"shadow {one.name}", _problem(partial(fitting_bundle, one.bundle, BRAIN_MRI))
+
+
+def _evidence(config: Classify, path: Path) -> None:
+    """It is of the bundle in force."""
+    verify_evidence(path, classify.load_bundle(config.bundle).info.digest)
 
 
 def _listener(receive: Receive, *, runs: bool) -> None:

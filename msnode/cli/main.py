@@ -25,6 +25,7 @@ COMMANDS = {
     "hl7_group": ("hl7",),
     "pages_group": ("pages", "accounts"),
     "feedback_group": ("feedback",),
+    "shadow_group": ("shadow",),
     "conformance": ("conformance",),
     "learn_data": ("data",),
     "learn_train": ("train", "crossval", "evaluate", "baseline", "papers", "ablate"),

@@ -20,7 +20,16 @@ from msnode.config.hl7_receive import Hl7, Hl7Caller
 from msnode.config.http_server import HttpServer
 from msnode.config.loading import load, parse
 from msnode.config.masking import masked
-from msnode.config.models import BUNDLE, LESIONS, Classify, Expect, Outline, Priority, Urgent
+from msnode.config.models import (
+    BUNDLE,
+    LESIONS,
+    Classify,
+    Expect,
+    Outline,
+    Priority,
+    Shadow,
+    Urgent,
+)
 from msnode.config.notices import Chat, Mail, Notices
 from msnode.config.pages import (
     OpenIdConnect,
@@ -109,6 +118,7 @@ __all__ = [
     "Retry",
     "Role",
     "RoleOf",
+    "Shadow",
     "SignedLinks",
     "StowServer",
     "Syslog",

@@ -12,7 +12,8 @@ from pathlib import Path
 from pydicom import uid
 
 from msnode import prepare
-from msnode.classify import CLASSES
+from msnode.classify import CLASSES, Bundle, load_bundle
+from msnode.errors import ConfigError
 from msnode.flow.analysis import PrepareInto
 from msnode.flow.steps import STUDY, Step
 from msnode.records.images import InputContract
@@ -58,3 +59,18 @@ BRAIN_MRI = Route(
     steps=STUDY,
     words=BRAIN,
 )
+
+
+def fitting_bundle(folder: Path, route: Route) -> Bundle:
+    """A model bundle for a route.
+
+    Raises:
+        ConfigError: it cannot be read, or is for another kind of study.
+    """
+    bundle = load_bundle(folder)
+    if bundle.manifest.classes != route.classes:
+        raise ConfigError(
+            f"model bundle {folder} tells {bundle.manifest.classes} apart, but {route.name} needs "
+            f"{route.classes}; take a bundle that was trained for it"
+        )
+    return bundle

@@ -18,6 +18,7 @@ from msnode.receive.inbox.redo import PRIORS, REDO, revise
 from msnode.records.images import Study
 from msnode.retention.expiry import Retention
 from msnode.service.periodic import Periodic, Task
+from msnode.service.shadow_count import ShadowCount
 from msnode.service.verdict_delivery import VerdictDelivery
 from msnode.store.orders import find_news, is_stat, settle_news
 from msnode.store.prior_searches import PriorSearches, State
@@ -73,6 +74,7 @@ class Upkeep:
             *self._for_priors(),
             *self._for_orders(),
             *self._for_readers(),
+            *self._for_shadows(),
             Task("count_stopped", COUNT_S, self._count_stopped),
             Task("delete_old", CLEAN_S, self._delete_old),
             Task("measure_twins", CLEAN_S, self._measure_twins),
@@ -100,6 +102,13 @@ class Upkeep:
             return ()
         verdicts = VerdictDelivery(self._config, self._inbox.engine)
         return (Task("send_verdicts", BEAT_S, verdicts.hand_over),)
+
+    def _for_shadows(self) -> tuple[Task, ...]:
+        """A task of a node that compares other bundles with the one in force."""
+        if not self._config.classify.shadow:
+            return ()
+        shadows = ShadowCount(self._inbox.engine, self._config.name)
+        return (Task("count_shadows", BEAT_S, shadows.count),)
 
     def _hurry_ordered(self) -> None:
         """Let waiting studies go first for which an urgent order came after their images."""

@@ -24,6 +24,7 @@ from msnode.service.clinical_search import ClinicalSearch
 from msnode.service.periodic import Periodic
 from msnode.service.upkeep import Upkeep
 from msnode.store.prior_searches import PriorSearches
+from msnode.store.shadow_evidence import verify_evidence
 from msnode.twin import Twin
 
 
@@ -54,7 +55,10 @@ def start(
         go_on: called between the parts, whose exception ends the start.
     """
     go_on()
-    runner = classify.Runner(classify.load_bundle(config.classify.bundle), config.classify)
+    model = classify.load_bundle(config.classify.bundle)
+    if (evidence := config.classify.evidence) is not None:
+        verify_evidence(evidence, model.info.digest)
+    runner = classify.Runner(model, config.classify)
     stack.callback(runner.close)
     go_on()
     bundle = config.lesions.bundle
