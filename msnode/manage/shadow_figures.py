@@ -5,6 +5,7 @@ Intervals are 95 %. Studies of one patient are not independent, so the bootstrap
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,7 +151,14 @@ def _measured(function: Callable[[Rows], float], patients: Sequence[str]) -> Mea
 
 def _draws(patients: Sequence[str]) -> list[Rows]:
     """Studies of patients who are drawn with replacement; always the same draws."""
+    return _drawn(tuple(patients))
+
+
+@lru_cache(maxsize=4)
+def _drawn(patients: tuple[str, ...]) -> list[Rows]:
     names, inverse = np.unique(np.asarray(patients), return_inverse=True)
-    rows = [np.flatnonzero(inverse == k) for k in range(len(names))]
     picks = np.random.default_rng(0).integers(len(names), size=(DRAWS, len(names)))
+    if len(names) == len(patients):
+        return list(np.argsort(inverse)[picks])
+    rows = [np.flatnonzero(inverse == k) for k in range(len(names))]
     return [np.concatenate([rows[k] for k in pick]) for pick in picks]

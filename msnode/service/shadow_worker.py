@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from msnode.config import Config, Decode, Shadow
 from msnode.confined import Confined
-from msnode.errors import MsnodeError, TryLater
+from msnode.errors import Crashed, MsnodeError, TryLater
 from msnode.receive.inbox.studies import Studies
+from msnode.records.sentences import Sentence
 from msnode.service.shadow_opinion import (
     PRELOADED,
     ShadowOpinion,
@@ -47,7 +48,12 @@ class ShadowWorker:
         config: of the node.
         database: migrated.
         others: digests of bundles that read another kind of study.
+
+    Attributes:
+        rest_s: between looks for something to do.
     """
+
+    rest_s = REST_S
 
     def __init__(self, config: Config, database: sa.Engine, others: tuple[str, ...] = ()) -> None:
         self._config = config
@@ -79,7 +85,7 @@ class ShadowWorker:
                 log.warning("shadows wait for the database error=%s", type(error).__name__)
                 did = False
             if not did:
-                self._stopping.wait(REST_S)
+                self._stopping.wait(self.rest_s)
 
     def stop(self) -> None:
         """End what is under way; it is begun anew at the next start."""
@@ -150,7 +156,7 @@ class ShadowWorker:
         except LookupError:
             self._end(turn, State.GONE, "the images were deleted by retention")
         except (MsnodeError, OSError) as error:
-            self._end(turn, State.FAILED, str(error) or type(error).__name__)
+            self._end(turn, State.FAILED, _why(error))
         else:
             self._compared(turn, said)
 
@@ -209,6 +215,13 @@ class ShadowWorker:
             shadow_results.settle(connection, turn, state, detail=why)
         place = turn.shadow, turn.study_key, turn.generation
         log.warning("shadow=%s study=%s generation=%d not compared: %s", *place, state)
+
+
+def _why(error: MsnodeError | OSError) -> str:
+    """What went wrong, in words."""
+    if isinstance(error, Crashed) and isinstance(error.reason, Sentence):
+        return str(error.reason.values.get("why", error.reason))
+    return str(error) or type(error).__name__
 
 
 def _remove(folder: Path) -> None:

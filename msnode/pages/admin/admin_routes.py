@@ -5,6 +5,7 @@ from msnode.pages.admin import (
     jobs_page,
     node_page,
     quarantine_page,
+    shadow_page,
     studies_page,
     upload_page,
 )
@@ -16,4 +17,5 @@ ADMIN = (
     quarantine_page.router,
     configuration_page.router,
     upload_page.router,
+    shadow_page.router,
 )
