@@ -153,7 +153,7 @@ def _shadows(config: Classify) -> Iterator[tuple[str, str | None]]:
         told = ""
         with suppress(MsnodeError):
             found = read_evidence(config.evidence)
-            told = f" of {found.version}, compared on {found.compared} studies"
+            told = f" of {found.version}, studies compared: {found.compared}"
         yield f"evidence{told}", _problem(partial(_evidence, config, config.evidence))
     for one in config.shadow:
         yield f"shadow {one.name}", _problem(partial(fitting_bundle, one.bundle, BRAIN_MRI))
