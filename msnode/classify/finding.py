@@ -28,11 +28,12 @@ def decide(scores: Scores, slices: Slices, manifest: Manifest) -> Finding:
         manifest: of the bundle that scored them.
     """
     probability = study_probability(scores.probabilities, manifest.rule)
-    heads = saliency.head(slices.pixels)
+    tiled = manifest.input.is_tiled
+    heads = np.ones(slices.pixels[:, 0].shape, bool) if tiled else saliency.head(slices.pixels)
     findings = []
     for index, value in enumerate(scores.probabilities):
         shown = scores.saliency[index]
-        row, col = _peak(shown, heads[index].astype(np.float32))
+        row, col = _middle(shown) if tiled else _peak(shown, heads[index].astype(np.float32))
         findings.append(
             SliceFinding(
                 index=index,
@@ -63,6 +64,8 @@ def _doubts(
     """
     yield from slices.doubts
     yield from population.outside(manifest.strata, slices.acquisition, slices.distance_mm)
+    if manifest.input.is_tiled:  # a tile is told as a whole
+        return
     if (share := _covered(scores, heads, manifest.rule.top)) > MOST_OF_THE_HEAD:
         yield Sentence("saliency_wide", share=round(100 * share))
 
@@ -72,6 +75,11 @@ def _covered(scores: Scores, heads: NDArray[np.bool_], top: int) -> float:
     decisive = np.argsort(scores.probabilities)[-top:]
     shown = (scores.saliency[decisive] > 0.5) & heads[decisive]
     return float(shown.sum() / max(heads[decisive].sum(), 1))
+
+
+def _middle(shown: Float32Array) -> tuple[int, int]:
+    """Row and column of the middle of a tile, by which it is pointed to."""
+    return shown.shape[0] // 2, shown.shape[1] // 2
 
 
 def _peak(shown: Float32Array, inside: Float32Array) -> tuple[int, int]:

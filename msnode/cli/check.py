@@ -21,7 +21,7 @@ from msnode.config import (
     Syslog,
 )
 from msnode.errors import MsnodeError
-from msnode.flow.routes import BRAIN_MRI, fitting_bundle
+from msnode.flow.routes import BLOOD_SMEAR, BRAIN_MRI, fitting_bundle
 from msnode.manage.own_ports import free_or_ours, is_running
 from msnode.manage.reaching import reach_destination, reach_source
 from msnode.notices.notice import trial
@@ -143,7 +143,7 @@ def _database(config: Config) -> None:
 
 def _classifier(config: Classify) -> None:
     """The model is whole and the device is there."""
-    classify.load_bundle(config.bundle)
+    fitting_bundle(config.bundle, BRAIN_MRI)
     choose(config.device)
 
 
@@ -155,6 +155,9 @@ def _shadows(config: Classify) -> Iterator[tuple[str, str | None]]:
             found = read_evidence(config.evidence)
             told = f" of {found.version}, studies compared: {found.compared}"
         yield f"evidence{told}", _problem(partial(_evidence, config, config.evidence))
+    if config.smears is not None:
+        smears = partial(fitting_bundle, config.smears.bundle, BLOOD_SMEAR)
+        yield "bundle of blood smears", _problem(smears)
     for one in config.shadow:
         yield f"shadow {one.name}", _problem(partial(fitting_bundle, one.bundle, BRAIN_MRI))
 

@@ -13,11 +13,11 @@ from msnode.deliver import peer_answers
 from msnode.fetch.retrieve import GET, IMAGES, MOVE
 from msnode.receive.dicom import dimse_status, request
 from msnode.receive.dicom.sop_classes import (
-    ANALYSED,
     STORAGE_COMMITMENT,
     TRANSFER_SYNTAXES,
     VERIFICATION,
     accepted,
+    analysed,
 )
 from msnode.report import codes
 from msnode.report.dicom_modules import IMPLEMENTATION, SERIES
@@ -167,8 +167,9 @@ def _rejections() -> Iterator[tuple[object, ...]]:
 
 
 def _accepted(config: Config) -> Iterator[tuple[object, ...]]:
+    surely = analysed(config).surely
     for one in sorted(accepted(config.receive.accept), key=_name):
-        yield _name(one), one, "analysed" if one in ANALYSED else "kept"
+        yield _name(one), one, "analysed" if one in surely else "kept"
 
 
 def _destinations(config: Config) -> str:

@@ -28,6 +28,7 @@ from msnode.config.models import (
     Outline,
     Priority,
     Shadow,
+    Smears,
     Urgent,
 )
 from msnode.config.notices import Chat, Mail, Notices
@@ -120,6 +121,7 @@ __all__ = [
     "RoleOf",
     "Shadow",
     "SignedLinks",
+    "Smears",
     "StowServer",
     "Syslog",
     "Tls",

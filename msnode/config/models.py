@@ -33,6 +33,16 @@ class Shadow:
 
 
 @dataclass(frozen=True, slots=True)
+class Smears:
+    """Blood smears: microscopic images, and photographs whose header says that they show one."""
+
+    bundle: Path
+    """Folder of the model bundle; a relative path counts from the configuration file."""
+    secondary_captures: bool = False
+    """Whether Secondary Captures count as well, by the same rule, in studies without MR images."""
+
+
+@dataclass(frozen=True, slots=True)
 class Classify:
     """The classifier and the device it runs on."""
 
@@ -45,6 +55,8 @@ class Classify:
     """Bundles that are compared with the one in force (docs/shadow.md); empty: none."""
     shadow_backlog: Count = BACKLOG
     """Of each, so many studies may wait for their turn; the oldest beyond that are not compared."""
+    smears: Smears | None = None
+    """Null: images of blood smears are stored and start no analysis."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

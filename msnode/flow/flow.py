@@ -28,15 +28,17 @@ from msnode.flow.lesion_analysis import Outlined
 from msnode.flow.lesion_analysis import count as count_lesions
 from msnode.flow.outline_step import OutlineStep
 from msnode.flow.past import awaited, entry, predecessor, prior, timeline
-from msnode.flow.prior_step import PriorStep, Reading
+from msnode.flow.prior_step import PriorStep
+from msnode.flow.prior_step import Reading as PriorReading
 from msnode.flow.prior_visit import PriorVisits
 from msnode.flow.priority import suggested
 from msnode.flow.result_files import ResultFiles
-from msnode.flow.routes import BRAIN_MRI, Route
+from msnode.flow.routes import BLOOD_SMEAR, BRAIN_MRI, Reading, Readings
 from msnode.lesions import Bundle
 from msnode.receive import Studies
 from msnode.receive.inbox.redo import PRIORS, REDO
 from msnode.records.images import Study
+from msnode.records.results import Report
 from msnode.records.sentences import Sentence, from_json, to_json
 from msnode.twin import Twin
 from msnode.twin.expect.priors import load_priors
@@ -78,7 +80,7 @@ class Flow:
         deliveries: to the destinations.
         twin: the patients' record.
         outliner: the network that outlines lesions; None where none does.
-        route: how the studies are read.
+        smears: the classifier of blood smears; None where none are read.
     """
 
     def __init__(
@@ -89,19 +91,19 @@ class Flow:
         deliveries: Deliveries,
         twin: Twin,
         outliner: Bundle | None = None,
-        route: Route = BRAIN_MRI,
+        smears: classify.Runner | None = None,
     ) -> None:
         self.destinations = {d.name: d for d in config.destinations}
         self._config = config
         self._studies = studies
-        self._runner = runner
+        smear = Reading(BLOOD_SMEAR, smears) if smears is not None else None
+        self._readings = Readings(Reading(BRAIN_MRI, runner), smear)
         self.deliveries = deliveries
         self._twin = twin
         self.expectations = Expectations(twin, load_priors(config.expect.priors))
         self._outline = (
             OutlineStep(config.data, outliner, twin, self.expectations) if outliner else None
         )
-        self._route = route
         self._reader = Confined(config.decode, READING)
         glance_s = min(GLANCE_S, config.decode.time_s)
         self._glance = Confined(replace(config.decode, time_s=glance_s), READING)
@@ -123,12 +125,15 @@ class Flow:
         self._reader.stop()
 
     def has_wanted(self, paths: Sequence[Path]) -> bool:
-        """Whether these files, one per series, include one that the model needs.
+        """Whether these files, one per series, include one that a model needs.
 
         Raises:
             MsnodeError: they could not be read.
         """
-        return self._glance.call(bool, self._route.has_wanted, paths, self._runner.contract)
+        return any(
+            self._glance.call(bool, route.has_wanted, paths, runner.contract)
+            for route, runner in self._readings.every
+        )
 
     def priors(self, database: sa.Engine, taking: Taking, trail: Trail) -> PriorStep | None:
         """What fetches earlier studies; None where no lesion is outlined.
@@ -142,16 +147,17 @@ class Flow:
         """
         if self._outline is None:
             return None
+        route, runner = self._readings.brain
         visits = PriorVisits(
             self._config.data,
             database,
             self._reader,
             self._files,
-            self._route,
-            self._runner.contract,
+            route,
+            runner.contract,
             self._outline.bundle,
         )
-        reading = Reading(self._glance, self.has_wanted, self._runner.contract.sequences)
+        reading = PriorReading(self._glance, self.has_wanted, runner.contract.sequences)
         return PriorStep(self._config, database, self._studies, reading, visits, taking, trail)
 
     def prepare(self, study_key: str, generation: int) -> Stage:
@@ -159,7 +165,7 @@ class Flow:
         study = self._studies.study(study_key, generation)
         folder = self._folder(study_key, generation)
         analysis = self.ahead.prepared(study) or self._prepared(study)
-        classify.save_info(self._runner.info, folder)
+        classify.save_info(self._readings.of(study).runner.info, folder)
         prepare.save_series(analysis.series, folder)
         if analysis.reason is not None and study.is_partial:
             reason = Sentence("images_deleted", reason=analysis.reason)
@@ -169,9 +175,11 @@ class Flow:
     def outline(self, study_key: str, generation: int) -> Outlining:
         """Outline the lesions and compare them with an earlier visit of the patient."""
         seconds: dict[str, float] = {}
+        study = self._studies.study(study_key, generation)
+        if steps.OUTLINE not in self._readings.of(study).route.steps:
+            return {"reason": None, "seconds": seconds}
         lost = self._repeat(steps.OUTLINE, study_key, generation)
         if self._outline is not None and lost is None:
-            study = self._studies.study(study_key, generation)
             date = self._files.study_date(study.paths, study.study_instance_uid)
             folder = self._folder(study_key, generation)
             seconds = self._outline.run(study, date, folder, self.ahead.outlined(study))
@@ -200,22 +208,22 @@ class Flow:
         study = self._studies.study(study_key, generation)
         before = self._twin.predecessor(study_key, generation)
         analysis = replace(self._load(study, reason, "outline" in seconds), seconds=seconds)
-        info = classify.load_info(self._folder(study_key, generation)) or self._runner.info
+        route, runner = self._readings.of(study)
+        info = classify.load_info(self._folder(study_key, generation)) or runner.info
         made = compose(study, analysis, info, now, predecessor(before))
         if self._outline is not None and self._outline.is_awaited(study_key, generation):
             made = awaited(made)
-        made = replace(made, words=self._route.words)
+        made = replace(made, words=route.words)
         made, study_date = self._files.dated(made)
-        priors = self._twin.priors(study_key, study_date)
-        made = replace(made, priors=tuple(map(prior, priors)))
-        made = replace(made, priority=suggested(made, self._config.priority.urgent_if))
         folder = str(self._folder(study_key, generation).relative_to(self._config.data))
-        course = timeline(self.expectations, entry(made, study, "", study_date, folder))
+        if route is BRAIN_MRI:  # what is on record of a patient's brain
+            made = self._amid_the_others(made, study, study_date, folder)
         with timed("report"):
-            made = self._files.write(replace(made, timeline=course))
+            made = self._files.write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
         documents = self._files.documents(study)
-        self._twin.record(entry(made, study, outcome, study_date, folder, documents))
+        kept = entry(made, study, outcome, study_date, folder, documents)
+        self._twin.record(kept if route is BRAIN_MRI else replace(kept, route=route.name))
         count(outcome, made.reason)
         if made.lesions is not None:
             count_lesions(made.lesions)
@@ -267,22 +275,31 @@ class Flow:
         )
         return self.deliveries.attempt(delivery, attempt)
 
+    def _amid_the_others(self, made: Report, study: Study, study_date: str, folder: str) -> Report:
+        """A result with earlier ones of the patient, a suggested priority, and the course."""
+        priors = self._twin.priors(study.key, study_date)
+        made = replace(made, priors=tuple(map(prior, priors)))
+        made = replace(made, priority=suggested(made, self._config.priority.urgent_if))
+        course = timeline(self.expectations, entry(made, study, "", study_date, folder))
+        return replace(made, timeline=course)
+
     def _prepared(self, study: Study) -> Analysis:
         """Prepare a study into the folder of its generation."""
+        route, runner = self._readings.of(study)
         folder = self._folder(study.key, study.generation)
-        task = (study.paths, self._runner.contract, self._reader, folder)
-        return prepared(*task, self._route.prepare_into)
+        task = (study.paths, runner.contract, self._reader, folder)
+        return prepared(*task, route.prepare_into)
 
     def _outlined(self, study: Study) -> Outlined | None:
         """Outline a prepared study; None where no network does."""
-        if self._outline is None:
+        if self._outline is None or self._readings.of(study) is not self._readings.brain:
             return None
         return self._outline.outlined(study, self._folder(study.key, study.generation))
 
     def _classified(self, study: Study) -> Analysis:
         """Classify a prepared study."""
         folder = self._folder(study.key, study.generation)
-        return opinion(Analysis(prepared=prepare.load(folder)), self._runner)
+        return opinion(Analysis(prepared=prepare.load(folder)), self._readings.of(study).runner)
 
     def _folder(self, study_key: str, generation: int) -> Path:
         return steps.work_folder(self._config.data, study_key, generation)
@@ -293,7 +310,9 @@ class Flow:
             "prepare": self.prepare, "outline": self.outline, "classify": self.classify,
         }  # fmt: skip
         folder = self._folder(study_key, generation)
-        for lost in steps.to_repeat(self._route.steps, step, folder, self._runner.info):
+        route, runner = self._readings.of(self._studies.study(study_key, generation))
+        mine = next((one for one in route.steps if one.name == step.name), step)
+        for lost in steps.to_repeat(route.steps, mine, folder, runner.info):
             stage = again[lost.name](study_key, generation)
             if stage["reason"] is not None:
                 return cast("Stage", stage)

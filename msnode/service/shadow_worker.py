@@ -47,7 +47,6 @@ class ShadowWorker:
     Args:
         config: of the node.
         database: migrated.
-        others: digests of bundles that read another kind of study.
 
     Attributes:
         rest_s: between looks for something to do.
@@ -55,11 +54,10 @@ class ShadowWorker:
 
     rest_s = REST_S
 
-    def __init__(self, config: Config, database: sa.Engine, others: tuple[str, ...] = ()) -> None:
+    def __init__(self, config: Config, database: sa.Engine) -> None:
         self._config = config
         self._database = database
         self._reading = for_reading(database)
-        self._others = others
         self._studies = Studies(database, config.data)
         self._shadows = {one.name: one for one in config.classify.shadow}
         self._models: tuple[ShadowModel, ...] = ()
@@ -135,7 +133,7 @@ class ShadowWorker:
         entered = 0
         for model in self._models:
             with self._database.begin() as connection:
-                entered += shadow_results.enter(connection, model, since, self._others)
+                entered += shadow_results.enter(connection, model, since)
                 dropped = shadow_results.drop_beyond(connection, model, most, self._config.name)
             if dropped:
                 log.warning("shadow=%s not compared, as too many waited number=%d",

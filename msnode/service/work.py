@@ -15,6 +15,7 @@ from msnode.engine.durable import Engine
 from msnode.fetch.way import Taking
 from msnode.flow import Flow
 from msnode.flow.flow import GLANCE_S
+from msnode.flow.routes import BLOOD_SMEAR, BRAIN_MRI, fitting_bundle
 from msnode.receive import Inbox
 from msnode.receive.c_get_scu import receiver
 from msnode.receive.dicomweb.wado_body import body_receiver
@@ -30,10 +31,21 @@ from msnode.twin import Twin
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What runs, and is asked whether it is well."""
+    """What runs, and is asked whether it is well.
+
+    Attributes:
+        smears: the classifier of blood smears; None where none are read.
+    """
 
     runner: classify.Runner
     periodic: Periodic
+    smears: classify.Runner | None = None
+
+    @property
+    def unsound(self) -> str | None:
+        """A device that has failed; None where all work."""
+        runners = filter(None, (self.runner, self.smears))
+        return next((one.device for one in runners if not one.is_sound), None)
 
 
 def start(
@@ -55,19 +67,24 @@ def start(
         go_on: called between the parts, whose exception ends the start.
     """
     go_on()
-    model = classify.load_bundle(config.classify.bundle)
+    model = fitting_bundle(config.classify.bundle, BRAIN_MRI)
     if (evidence := config.classify.evidence) is not None:
         verify_evidence(evidence, model.info.digest)
     runner = classify.Runner(model, config.classify)
     stack.callback(runner.close)
     go_on()
+    smears = _of_smears(config)
+    if smears is not None:
+        stack.callback(smears.close)
     bundle = config.lesions.bundle
     outliner = lesions.load(bundle).on(runner.device) if bundle is not None else None
     go_on()
     deliveries = Deliveries(database, trail)
-    flow = Flow(config, inbox.studies, runner, deliveries, Twin(database), outliner)
+    flow = Flow(config, inbox.studies, runner, deliveries, Twin(database), outliner, smears)
     stack.callback(flow.stop)
     runner.warm_up()
+    if smears is not None:
+        smears.warm_up()
     go_on()
     flow.warm_up()
     go_on()
@@ -86,7 +103,15 @@ def start(
     periodic.start()
     _ask_clinics(config, database, inbox, trail, stack)
     _describe(runner.info, str(runner.device))
-    return Work(runner, periodic)
+    return Work(runner, periodic, smears)
+
+
+def _of_smears(config: Config) -> classify.Runner | None:
+    """The classifier of blood smears; it takes memory only where it is configured."""
+    smears = config.classify.smears
+    if smears is None:
+        return None
+    return classify.Runner(fitting_bundle(smears.bundle, BLOOD_SMEAR), config.classify)
 
 
 def _ask_clinics(

@@ -142,6 +142,7 @@ results = sa.Table(
     Column("documents", Text),  # JSON, UIDs of its measurement SRs; null in older versions' results
     Column("urgent", Boolean),  # to be read before others; null in older versions' results
     Column("priority_why", Text),  # a sentence as JSON; null where nothing is suggested
+    Column("route", String(16)),  # kind of study, as in flow.routes; null: a brain MRI
 )
 
 clinical_events = sa.Table(

@@ -92,16 +92,13 @@ class ShadowRow:
     result_at: float
 
 
-def enter(
-    connection: sa.Connection, model: ShadowModel, since: float, others: Sequence[str] = ()
-) -> int:
-    """Enter results whose images are still here, the newest first; returns how many.
+def enter(connection: sa.Connection, model: ShadowModel, since: float) -> int:
+    """Enter results of brain MRI whose images are still here, the newest first; returns how many.
 
     Args:
         connection: in a transaction.
         model: the shadow.
         since: only results that were made since then, unix s.
-        others: digests of bundles that read another kind of study.
     """
     mine = sa.and_(
         shadow_results.c.study_key == results.c.study_key,
@@ -120,7 +117,7 @@ def enter(
     }  # fmt: skip
     found = (
         sa.select(*values.values())
-        .where(results.c.created_at >= since, results.c.model_digest.not_in(others))
+        .where(results.c.created_at >= since, results.c.route.is_(None))
         .where(sa.exists().where(_HERE), ~sa.exists().where(mine))
         .order_by(results.c.created_at.desc())
         .limit(BATCH)

@@ -1,4 +1,4 @@
-"""shadow_results: what other bundles say of the same studies.
+"""shadow_results: what other bundles say of the same studies; results: their kind of study.
 
 Revision 0021, after 0020.
 """
@@ -12,6 +12,7 @@ down_revision = "0020"
 
 def upgrade() -> None:
     """Bring the schema forward."""
+    op.add_column("results", sa.Column("route", sa.String(16), nullable=True))
     op.create_table(
         "shadow_results",
         sa.Column("study_key", sa.String(16), sa.ForeignKey("studies.study_key"), nullable=False),
