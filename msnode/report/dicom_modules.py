@@ -224,4 +224,6 @@ def anatomy(dataset: Dataset, words: Vocabulary) -> None:
     """Say which part of the body the pixels show."""
     if words.body_part:
         dataset.BodyPartExamined = words.body_part
+    else:
+        dataset.Laterality = ""  # type 2C: nobody can tell that what has no term is no pair
     dataset.AnatomicRegionSequence = [concept(words.region)]
