@@ -59,8 +59,9 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
     assert full.decode == config.Decode()
     (shadow,) = full.classify.shadow
     assert shadow == config.Shadow("next", Path("/opt/msnode/models/next"))
-    plain_classify = replace(full.classify, bundle=config.BUNDLE, shadow=(), evidence=None)
-    assert plain_classify == config.Classify()
+    assert full.classify.smears == config.Smears(Path("/opt/msnode/models/smears"))
+    others: dict[str, Any] = {"shadow": (), "evidence": None, "smears": None}
+    assert replace(full.classify, bundle=config.BUNDLE, **others) == config.Classify()
     assert full.report == config.Describe()
     assert full.destinations[0].retry == config.Retry()
     assert full.http == config.Http()

@@ -98,7 +98,10 @@ def finish(folder: Path, cohort: Cohort, tested: Sequence[Tested]) -> Outcome:
     studies, study_warnings = _studies(cohort, tested)
     folds = {t.fold: _of_fold(cohort.labels[t.rows], t) for t in tested}
     tables, fallen = subgroups.by_stratum(cohort, rows, scores, called)
-    warnings = (*_naive_warning(slices["auc"], simple["auc"]), *study_warnings, *fallen)
+    accuracies = {name: figures["accuracy"] for name, figures in folds.items()}
+    alone = subgroups.fallen_folds(cohort, {t.fold: t.rows for t in tested}, accuracies)
+    naively = _naive_warning(slices["auc"], simple["auc"])
+    warnings = (*naively, *study_warnings, *fallen, *alone)
     pairs = [t.twins for t in tested if t.twins is not None]
     fixed = paired.figures(paired.together(pairs), TOP) if pairs else {}
     outcome = Outcome(folder, slices, studies, simple, folds, fixed, warnings)

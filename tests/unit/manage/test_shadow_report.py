@@ -41,8 +41,8 @@ def database(tmp_path: Path) -> Iterator[sa.Engine]:
     database = open_database(config.load(file).database_url)
     migrate(database)
     with database.begin() as connection:
-        for number, (theirs, probability, *rest) in enumerate(SAID):
-            keep(connection, f"{number:016x}", theirs, probability, *rest)
+        for number, said in enumerate(SAID):
+            keep(connection, f"{number:016x}", *said)
     yield database
     database.dispose()
 
