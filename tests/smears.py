@@ -73,9 +73,9 @@ def write_index(folder: Path, persons: int = 12, pictures: int = 2, **sexes: str
 
 def train(folder: Path) -> Path:
     """Train a small Swin Transformer on drawn pictures by `msnode train`; returns its bundle."""
-    index = write_index(folder / "drawn", persons=16)
+    index = write_index(folder / "drawn", persons=12, pictures=1)
     arguments = "arguments={width: 32, depths: [1, 1, 1, 1]}"
-    settings = (arguments, f"tile_px={SIDE}", "epochs=4", "batch=8", "lr=0.001", "patience=0")
+    settings = (arguments, f"tile_px={SIDE}", "epochs=4", "batch=4", "lr=0.001", "patience=0")
     changes = [part for one in settings for part in ("--set", one)]
     command = ["train", str(index), "--out", str(folder / "run"), "--preset", "swin-smears"]
     done = CliRunner().invoke(main, [*command, *changes])

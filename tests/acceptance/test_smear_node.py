@@ -63,8 +63,9 @@ def results(node: Node, pacs: peers.Orthanc, uid: str) -> dict[str, Dataset]:
 
 
 def said(document: Dataset) -> str:
-    """All words and codes of a document."""
-    return str(document).upper()
+    """All words and codes of an object, whole: pydicom's own text of it cuts long ones."""
+    binary = ("SQ", "OB", "OW")
+    return " ".join(str(e.value) for e in document.iterall() if e.VR not in binary).upper()
 
 
 def test_a_microscopic_study_comes_back_as_sr_and_sc_that_speak_of_cells(
@@ -83,10 +84,10 @@ def test_a_microscopic_study_comes_back_as_sr_and_sc_that_speak_of_cells(
     found = results(node, pacs, first.StudyInstanceUID)
     assert found["SR"].PatientID == "S1"
     words = said(found["SR"])
-    assert {"104157003", "87612001", "MS_CELLS"} <= set(words.replace("'", " ").split())
+    assert {"104157003", "87612001", "MS_CELLS"} <= set(words.split())
     for wrong in ("24590-2", "12738006", "BRAIN", "WHITE MATTER", "110702", "SALIENCY", "HEAD"):
         assert wrong not in words, wrong
-        assert wrong not in said(found["OT"]).replace("HEADER", ""), wrong
+        assert wrong not in said(found["OT"]), wrong
     assert smears.NOTICE.upper() in words
     referred = {one.ReferencedSOPInstanceUID for one in found["OT"].SourceImageSequence}
     assert referred <= {first.SOPInstanceUID, second.SOPInstanceUID}
