@@ -138,3 +138,9 @@ def write(folder: Path, images: Sequence[Dataset]) -> tuple[Path, ...]:
     for path, one in zip(paths, images, strict=True):
         one.save_as(path, enforce_file_format=True)
     return paths
+
+
+def said(document: Dataset) -> str:
+    """All words and codes of an object, whole: pydicom's own text of it cuts long ones."""
+    binary = ("SQ", "OB", "OW")
+    return " ".join(str(e.value) for e in document.iterall() if e.VR not in binary).upper()

@@ -24,6 +24,7 @@ from tests import smears
 from tests.acceptance import peers
 from tests.acceptance.node import Node
 from tests.acceptance.small_node import small_node
+from tests.smears import said
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +61,6 @@ def results(node: Node, pacs: peers.Orthanc, uid: str) -> dict[str, Dataset]:
     archive = (node.folder / "archive").glob("*.dcm")
     mine = [one for one in map(pydicom.dcmread, archive) if one.StudyInstanceUID == uid]
     return {str(one.Modality): one for one in mine}
-
-
-def said(document: Dataset) -> str:
-    """All words and codes of an object, whole: pydicom's own text of it cuts long ones."""
-    binary = ("SQ", "OB", "OW")
-    return " ".join(str(e.value) for e in document.iterall() if e.VR not in binary).upper()
 
 
 def test_a_microscopic_study_comes_back_as_sr_and_sc_that_speak_of_cells(

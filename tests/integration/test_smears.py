@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -29,6 +30,13 @@ def run(*arguments: object) -> str:
     return done.output
 
 
+def told_by(*arguments: object) -> dict[str, Any]:
+    """The one line of JSON among what a command prints."""
+    lines = run(*arguments).splitlines()
+    told: dict[str, Any] = json.loads(next(line for line in lines if line.startswith("{")))
+    return told
+
+
 def test_predict_tells_the_drawn_classes_apart_and_explain_says_what_it_took(
     smear_bundle: Path, tmp_path: Path
 ) -> None:
@@ -36,9 +44,8 @@ def test_predict_tells_the_drawn_classes_apart_and_explain_says_what_it_took(
     for nuclei in (True, False):
         image = smears.dicom(smears.drawn(7, nuclei=nuclei, size=(192, 192)))
         smears.write(tmp_path / str(nuclei), [image])
-        out = run("predict", tmp_path / str(nuclei), "--model", smear_bundle, "--json",
+        told = told_by("predict", tmp_path / str(nuclei), "--model", smear_bundle, "--json",
                   "--out", tmp_path / "out", "--profile", "full", "--language", "de")  # fmt: skip
-        told = json.loads(next(line for line in out.splitlines() if line.startswith("{")))
         assert told["analysed"], told["reason"]
         assert len(told["slices"]) == 4
         probabilities[nuclei] = told["probability"]
@@ -47,8 +54,8 @@ def test_predict_tells_the_drawn_classes_apart_and_explain_says_what_it_took(
     assert {"sr.dcm", "montage.dcm", "readable.dcm"} <= written
     assert not written & {"map.dcm", "gsps.dcm", "overlay.dcm", "seg.dcm", "kos.dcm"}
     document = pydicom.dcmread(next((tmp_path / "out").rglob("sr.dcm")))
-    assert "Kachel" in str(document)
-    assert "Blutzellen" in str(document)
+    assert "KACHEL" in smears.said(document)
+    assert "BLUTZELLEN" in smears.said(document)
     assert "blood smear, 1 images" in run("explain", tmp_path / "True", "--model", smear_bundle)
 
 
@@ -76,7 +83,7 @@ def test_tiles_lie_where_they_were_cut(tmp_path: Path) -> None:
 def test_what_holds_no_cells_is_not_analysed(smear_bundle: Path, tmp_path: Path) -> None:
     empty = np.full((200, 200, 3), 230, np.uint8)
     smears.write(tmp_path, [smears.dicom(empty)])
-    told = json.loads(run("predict", tmp_path, "--model", smear_bundle, "--json").splitlines()[-1])
+    told = told_by("predict", tmp_path, "--model", smear_bundle, "--json")
     assert (told["analysed"], told["reason"]) == (
         False, "no part of the picture shows enough cells",
     )  # fmt: skip
