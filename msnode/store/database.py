@@ -31,7 +31,6 @@ PATIENCE = {
 """With PostgreSQL, both sides notice within 15 s that the other one is gone (libpq 34.1.2): else a
 host that lost its power in a transaction would hold its locks for hours."""
 
-
 NEWEST = max(
     path.name[:4] for path in Path(__file__).with_name("migrations").glob("versions/[0-9]*.py")
 )
