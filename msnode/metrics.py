@@ -183,6 +183,18 @@ PERIODIC_FAILURES = Counter(
 PAGES_ENDS = Counter(
     "msnode_pages_ends_total", "Times that the process of the pages ended by itself."
 )
+SHADOW_RESULTS = Counter(
+    "msnode_shadow_results_total", "Comparisons with shadow bundles, by outcome.", ["outcome"]
+)  # compared, failed, gone (images deleted before), dropped (too many waited)
+SHADOW_SECONDS = Histogram(
+    "msnode_shadow_seconds",
+    "Time of a shadow bundle for one study.",
+    buckets=(1, 2.5, 5, 10, 30, 60, 120, 300, 600),
+)
+SHADOW_BACKLOG = Gauge("msnode_shadow_backlog", "Comparisons with shadow bundles that wait.")
+SHADOW_ENDS = Counter(
+    "msnode_shadow_ends_total", "Times that the process of the shadow bundles ended by itself."
+)
 NOTICES = Counter(
     "msnode_notices_total", "Notices by mail server or chat.", ["receiver", "outcome"]
 )  # sent, failed

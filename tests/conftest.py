@@ -59,3 +59,11 @@ def save_dicom(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return save
+
+
+@pytest.fixture(scope="session")
+def smear_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Swin Transformer that `msnode train` made of drawn cells."""
+    from tests import smears
+
+    return smears.train(tmp_path_factory.mktemp("smears"))

@@ -43,11 +43,12 @@ def decide(
         else:
             missing = seen
     probability = float(sigmoid(np.array(study)))
-    heads = saliency.head(slices.pixels)
+    tiled = manifest.input.is_tiled
+    heads = np.ones(slices.pixels[:, 0].shape, bool) if tiled else saliency.head(slices.pixels)
     findings = []
     for index, value in enumerate(scores.probabilities):
         shown = scores.saliency[index]
-        row, col = _peak(shown, heads[index].astype(np.float32))
+        row, col = _middle(shown) if tiled else _peak(shown, heads[index].astype(np.float32))
         findings.append(
             SliceFinding(
                 index=index,
@@ -99,9 +100,10 @@ def _doubts(
     """
     yield from slices.doubts
     yield from population.outside(manifest.strata, slices.acquisition, slices.distance_mm)
-    if (
-        share := _covered(scores, heads, manifest.rule.highest(slices.distance_mm))
-    ) > MOST_OF_THE_HEAD:
+    if manifest.input.is_tiled:  # a tile is told as a whole
+        return
+    highest = manifest.rule.highest(slices.distance_mm)
+    if (share := _covered(scores, heads, highest)) > MOST_OF_THE_HEAD:
         yield Sentence("saliency_wide", share=round(100 * share))
 
 
@@ -110,6 +112,11 @@ def _covered(scores: Scores, heads: NDArray[np.bool_], highest: float) -> float:
     decisive = np.argsort(scores.probabilities)[-round(highest) :]
     shown = (scores.saliency[decisive] > 0.5) & heads[decisive]
     return float(shown.sum() / max(heads[decisive].sum(), 1))
+
+
+def _middle(shown: Float32Array) -> tuple[int, int]:
+    """Row and column of the middle of a tile, by which it is pointed to."""
+    return shown.shape[0] // 2, shown.shape[1] // 2
 
 
 def _peak(shown: Float32Array, inside: Float32Array) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from msnode.config import (
     Syslog,
 )
 from msnode.errors import MsnodeError
+from msnode.flow.routes import BLOOD_SMEAR, BRAIN_MRI, fitting_bundle
 from msnode.manage.own_ports import free_or_ours, is_running
 from msnode.manage.reaching import reach_destination, reach_source
 from msnode.notices.notice import trial
@@ -31,6 +33,7 @@ from msnode.receive.mllp.mllp_listener import mllp_tls
 from msnode.requestor import fhir_search
 from msnode.store.database import open_database
 from msnode.store.schema import revisions
+from msnode.store.shadow_evidence import read_evidence, verify_evidence
 from msnode.tls import ServerTls, trusting
 from msnode.twin.expect.priors import load_priors
 from msnode.twin.rules.severity_table import load_table
@@ -51,6 +54,7 @@ def problems(
     yield "data folder", _problem(partial(_room, config))
     yield "database", _problem(partial(_database, config))
     yield "model bundle", _problem(partial(_classifier, config))
+    yield from _shadows(config)
     if config.lesions.bundle is not None:
         yield (
             "lesion bundle",
@@ -141,13 +145,35 @@ def _database(config: Config) -> None:
 
 def _classifier(config: Config) -> None:
     """The model is whole and signed by whom it should be, and the device is there."""
-    classify.load_bundle(config.classify.bundle, config.models.keys)
+    fitting_bundle(config.classify.bundle, BRAIN_MRI, config.models.keys)
     choose(config.classify.device)
 
 
 def _outliner(folder: Path, config: Config) -> None:
     """Likewise the network that outlines."""
     lesions.load(folder, config.models.keys)
+
+
+def _shadows(node: Config) -> Iterator[tuple[str, str | None]]:
+    """The bundles that are compared with the one in force, and why that one is in force."""
+    config, keys = node.classify, node.models.keys
+    if config.evidence is not None:
+        told = ""
+        with suppress(MsnodeError):
+            found = read_evidence(config.evidence)
+            told = f" of {found.version}, studies compared: {found.compared}"
+        yield f"evidence{told}", _problem(partial(_evidence, config, config.evidence))
+    if config.smears is not None:
+        smears = partial(fitting_bundle, config.smears.bundle, BLOOD_SMEAR, keys)
+        yield "bundle of blood smears", _problem(smears)
+    for one in config.shadow:
+        load = partial(fitting_bundle, one.bundle, BRAIN_MRI, keys)
+        yield f"shadow {one.name}", _problem(load)
+
+
+def _evidence(config: Classify, path: Path) -> None:
+    """It is of the bundle in force."""
+    verify_evidence(path, classify.load_bundle(config.bundle).info.digest)
 
 
 def _listener(receive: Receive, *, runs: bool) -> None:

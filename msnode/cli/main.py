@@ -26,6 +26,7 @@ COMMANDS = {
     "pages_group": ("pages", "accounts"),
     "feedback_group": ("feedback",),
     "drift_group": ("drift",),
+    "shadow_group": ("shadow",),
     "conformance": ("conformance",),
     "learn_calibrate": ("calibrate",),
     "bundle_group": ("bundle",),

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from msnode import classify, lesions, prepare, report
+from msnode import classify, lesions, report
 from msnode.cli import scans
 from msnode.cli.chosen_bundles import Chosen
 from msnode.cli.predict_lesions import as_json as lesions_as_json
@@ -24,6 +24,7 @@ from msnode.confined import Confined
 from msnode.errors import Crashed, MsnodeError
 from msnode.flow.analysis import Analysis, Outline, compose, examine, unexpected
 from msnode.flow.priority import suggested
+from msnode.flow.routes import route_of
 from msnode.records.images import SeriesChoice, Study
 from msnode.records.lesions import REGIONS
 from msnode.records.results import ModelInfo
@@ -91,7 +92,7 @@ def _examined(
 ) -> Analysis:
     """A study's analysis; an error that nobody foresaw is its reason."""
     try:
-        return examine(files, runner, reader, outline)
+        return examine(files, runner, reader, outline, route_of(runner.contract).prepare_into)
     except Exception as error:  # noqa: BLE001 - one study must not end the others
         kind, where = type(error).__name__, unexpected(error, "predicting")
         return Analysis(reason=Sentence("prepare_failed", error=kind, where=where))
@@ -154,7 +155,7 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
         console.print(f"[magenta]not analysed[/]: {escape(str(analysis.reason))}")
     else:
         console.print(
-            f"MS pattern [bold {COLOURS[finding.decision]}]{finding.decision}[/], "
+            f"{_looked_for(analysis)} [bold {COLOURS[finding.decision]}]{finding.decision}[/], "
             f"probability {finding.probability:.0%} (threshold {finding.threshold:.0%})"
         )
         if finding.basis is not None:
@@ -171,6 +172,12 @@ def as_table(name: str, analysis: Analysis, model: ModelInfo) -> None:
     seconds = ", ".join(f"{stage} {value:.1f} s" for stage, value in analysis.seconds.items())
     console.print(f"[dim]model {model.name} {model.version} ({model.digest[:12]}); {seconds}[/]")
     console.print("[dim]AI result, not verified; for research, not a medical device[/]")
+
+
+def _looked_for(analysis: Analysis) -> str:
+    """What the decision is about."""
+    is_smear = analysis.prepared is not None and analysis.prepared.volume is None
+    return "MS pattern in blood cells" if is_smear and analysis.lesions is None else "MS pattern"
 
 
 def _lesion_lines(analysis: Analysis) -> Iterator[str]:
@@ -232,7 +239,8 @@ def explain(paths: Sequence[Path], bundles: Chosen) -> None:
     for name, files in scans.studies(paths).items():
         console.rule(f"study {name}", align="left")
         try:
-            told = reader.call(tuple[SeriesChoice, ...], prepare.explain, files, contract)
+            explained = route_of(contract).explain
+            told = reader.call(tuple[SeriesChoice, ...], explained, files, contract)
         except Crashed as crash:
             console.print(f"[magenta]{escape(str(crash))}[/]")
         else:
@@ -248,8 +256,10 @@ def _write(
     are the montage and the page.
     """
     study = Study(name, 1, "given by hand", files, time.time())
-    made = compose(study, analysis, runner.info, time.time())
-    made = replace(made, priority=suggested(made, Priority().urgent_if))
+    route = route_of(runner.contract)
+    made = replace(compose(study, analysis, runner.info, time.time()), words=route.words)
+    if route.words.has_places:
+        made = replace(made, priority=suggested(made, Priority().urgent_if))
     folder, describe = out.folder / uid_hash(name), Describe(language=out.language)
     folder.mkdir(parents=True, exist_ok=True)
     if name in map(str, files):

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from prometheus_client import Counter
 
 from msnode import config as configuration
-from msnode import server_socket
+from msnode import metrics, server_socket
+from msnode.cli.child_process import Child
 from msnode.cli.logs import log_to_stderr
 from msnode.cli.options import (
     FOLDER,
@@ -18,7 +20,6 @@ from msnode.cli.options import (
     model_option,
     plain_errors,
 )
-from msnode.cli.pages_process import Child
 from msnode.cli.stopping import StopSignal, end, end_soon, in_background
 
 if TYPE_CHECKING:
@@ -64,20 +65,21 @@ def _run(config_file: Path, *, receive: bool, work: bool) -> None:
     with ExitStack() as stack:
         if service is not None:
             stack.push(service)
-            if receive and work:
-                _start_pages(config, config_file, stack)
+            if receive and work and config.pages is not None:
+                _start_beside("pages", config_file, metrics.PAGES_ENDS, stack)
+            if work and config.classify.shadow:
+                _start_beside("shadow work", config_file, metrics.SHADOW_ENDS, stack)
         while not stop.wait(WATCH_S) and service is not None:
             service.watch()
         end_soon()
     end()
 
 
-def _start_pages(config: configuration.Config, config_file: Path, stack: ExitStack) -> None:
-    """Serve the pages in a process of their own, where they are configured."""
-    if config.pages is not None:
-        child = Child(config_file)
-        child.start()
-        stack.callback(child.stop)
+def _start_beside(command: str, config_file: Path, ends: Counter, stack: ExitStack) -> None:
+    """Run a command in a process of its own, for as long as the node runs."""
+    child = Child(command, config_file, ends)
+    child.start()
+    stack.callback(child.stop)
 
 
 class _Start:

@@ -14,12 +14,12 @@ from msnode.fetch.retrieve import GET, MOVE
 from msnode.fetch.way import IMAGES
 from msnode.receive.dicom import dimse_status, request
 from msnode.receive.dicom.sop_classes import (
-    ANALYSED,
     DOCUMENTS,
     STORAGE_COMMITMENT,
     TRANSFER_SYNTAXES,
     VERIFICATION,
     accepted,
+    analysed,
 )
 from msnode.report import codes
 from msnode.report.dicom_modules import IMPLEMENTATION, SERIES
@@ -170,8 +170,9 @@ def _rejections() -> Iterator[tuple[object, ...]]:
 
 
 def _accepted(config: Config) -> Iterator[tuple[object, ...]]:
+    surely = analysed(config).surely
     for one in sorted(accepted(config.receive.accept), key=_name):
-        yield _name(one), one, "analysed" if one in ANALYSED else "kept"
+        yield _name(one), one, "analysed" if one in surely else "kept"
 
 
 def _destinations(config: Config) -> str:

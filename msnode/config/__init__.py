@@ -29,6 +29,8 @@ from msnode.config.models import (
     Models,
     Outline,
     Priority,
+    Shadow,
+    Smears,
     Urgent,
 )
 from msnode.config.notices import Chat, Mail, Notices
@@ -126,7 +128,9 @@ __all__ = [
     "Retry",
     "Role",
     "RoleOf",
+    "Shadow",
     "SignedLinks",
+    "Smears",
     "StowServer",
     "Syslog",
     "Tls",

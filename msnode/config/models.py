@@ -1,16 +1,45 @@
 """The settings of what reads a study, and of what is expected of the patient."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msnode.config.constraints import PublicKey, Within
+from msnode.config.constraints import Count, Label, PublicKey, Seconds, Within
 
 Urgent = Literal["new_lesions", "enlarging_lesions", "pattern_in_new_patient"]
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 BUNDLE, LESIONS = MODELS / "hybrid", MODELS / "lesions"
 """The bundles beside the sources; a packaged installation names its own in the configuration."""
+BACKLOG = 1000
+"""A month of a scanner that does thirty heads a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A bundle that reads each study as well, after the one in force; nothing of it is sent."""
+
+    name: Label
+    """For commands, pages and reports; unique."""
+    bundle: Path
+    """Folder of the model bundle; a relative path counts from the configuration file."""
+    memory_bytes: Annotated[int, Within(2**28)] = 4 * 1024**3
+    """More for one study, and the study is not compared."""
+    time_s: Seconds = 600.0
+    """More for one study, and it is not compared. One core; time for which others have the
+    processor does not count, up to ten times as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Smears:
+    """Blood smears: microscopic images, and photographs whose header says that they show one."""
+
+    bundle: Path
+    """Folder of the model bundle; a relative path counts from the configuration file."""
+    secondary_captures: bool = False
+    """Whether Secondary Captures count as well, by the same rule, in studies without MR images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +57,15 @@ class Classify:
 
     bundle: Path = BUNDLE
     """Folder of the model bundle; a relative path counts from the configuration file."""
+    evidence: Path | None = None
+    """What `msnode shadow evidence` wrote of this bundle before it was put in force: with it the
+    node starts with that bundle only. A relative path counts from the configuration file."""
+    shadow: tuple[Shadow, ...] = ()
+    """Bundles that are compared with the one in force (docs/shadow.md); empty: none."""
+    shadow_backlog: Count = BACKLOG
+    """Of each, so many studies may wait for their turn; the oldest beyond that are not compared."""
+    smears: Smears | None = None
+    """Null: images of blood smears are stored and start no analysis."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -36,6 +74,18 @@ class Classify:
     """Slices at once; the memory limit of a small GPU."""
     threads: Annotated[int, Within(0, 1024)] = 0
     """CPU threads; 0: as many as there are cores."""
+
+    def contradictions(self) -> Iterator[str]:
+        """Shadows that cannot be told apart, or that are no others; a bound of nothing."""
+        for name, count in Counter(one.name for one in self.shadow).items():
+            if count > 1:
+                yield f"shadow: {count} are called {name!r}; give each a name of its own"
+        places = Counter([self.bundle.resolve(), *(one.bundle.resolve() for one in self.shadow)])
+        for i, one in enumerate(self.shadow):
+            if places[one.bundle.resolve()] > 1:
+                yield f"shadow.{i}.bundle: {one.bundle} is named twice; name another, or delete it"
+        if not self.shadow and self.shadow_backlog != BACKLOG:
+            yield "shadow_backlog: does nothing without shadow; delete it, or name shadows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ from msnode.config.web_receive import Dicomweb
 
 Conflicts = Literal["keep", "refuse", "replace"]
 
-OURS = ("incoming", "instances", "work", "quarantine", "audit", "visits", "fetched")
+OURS = ("incoming", "instances", "work", "quarantine", "audit", "visits", "fetched", "shadow")
 """Folders in the data folder whose files the node takes in, moves and deletes."""
 
 

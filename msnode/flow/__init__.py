@@ -5,6 +5,6 @@ kind of study is read. Nothing here depends on the engine that makes the steps d
 """
 
 from msnode.flow.flow import Flow, Stage
-from msnode.flow.routes import BRAIN_MRI, Route
+from msnode.flow.routes import BLOOD_SMEAR, BRAIN_MRI, Route
 
-__all__ = ["BRAIN_MRI", "Flow", "Route", "Stage"]
+__all__ = ["BLOOD_SMEAR", "BRAIN_MRI", "Flow", "Route", "Stage"]

@@ -61,14 +61,23 @@ class Analysis:
 
 
 def examine(
-    paths: Sequence[Path], runner: classify.Runner, reader: Confined, outline: Outline
+    paths: Sequence[Path],
+    runner: classify.Runner,
+    reader: Confined,
+    outline: Outline,
+    prepare_into: PrepareInto = prepare.prepare_into,
 ) -> Analysis:
-    """Prepare, outline and classify in one go, without the engine (`msnode predict`)."""
+    """Prepare, outline and classify in one go, without the engine (`msnode predict`).
+
+    Where there is no volume, as of a blood smear, nothing is outlined.
+    """
     with TemporaryDirectory(prefix="msnode-") as name:
-        analysis = prepared(paths, runner.contract, reader, Path(name))
+        analysis = prepared(paths, runner.contract, reader, Path(name), prepare_into)
         if analysis.reason is not None:
             return analysis
         study = prepare.load(Path(name))
+        if not prepare.has_volume(Path(name)):
+            return opinion(replace(analysis, prepared=study), runner)
         with timed("outline") as seconds:
             lesions, maps = outline(study, prepare.load_volume(Path(name)))
         found = replace(analysis, prepared=study, lesions=lesions, maps=maps)

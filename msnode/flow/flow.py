@@ -15,30 +15,30 @@ import sqlalchemy as sa
 
 from msnode import classify, metrics, prepare
 from msnode.audit import Trail
-from msnode.config import Config, Destination
+from msnode.config import Config
 from msnode.confined import Confined
-from msnode.deliver.backoff import pause
-from msnode.deliver.deliveries import Attempt, Deliveries, identify
-from msnode.deliver.verification import Delivery
+from msnode.deliver.deliveries import Attempt, Deliveries
 from msnode.fetch.way import Taking
 from msnode.flow import steps
 from msnode.flow.ahead import Ahead
-from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed, unexpected
+from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed
+from msnode.flow.deliver_step import DeliverStep
 from msnode.flow.lesion_analysis import Outlined
 from msnode.flow.lesion_analysis import count as count_lesions
 from msnode.flow.outline_step import OutlineStep
 from msnode.flow.past import awaited, entry, predecessor, prior, timeline
-from msnode.flow.prior_step import PriorStep, Reading
+from msnode.flow.prior_step import PriorStep
+from msnode.flow.prior_step import Reading as PriorReading
 from msnode.flow.prior_visit import PriorVisits
 from msnode.flow.priority import suggested
 from msnode.flow.result_files import ResultFiles
-from msnode.flow.routes import BRAIN_MRI, Route
+from msnode.flow.routes import BLOOD_SMEAR, BRAIN_MRI, Reading, Readings
 from msnode.flow.study_measures import keep_values
 from msnode.lesions import Bundle
 from msnode.receive import Studies
-from msnode.receive.inbox.redo import PRIORS, REDO
 from msnode.records.images import Study
 from msnode.records.lesions import LesionFinding
+from msnode.records.results import Report
 from msnode.records.sentences import Sentence, from_json, to_json
 from msnode.twin import Twin
 from msnode.twin.expect.priors import load_priors
@@ -80,7 +80,7 @@ class Flow:
         deliveries: to the destinations.
         twin: the patients' record.
         outliner: the network that outlines lesions; None where none does.
-        route: how the studies are read.
+        smears: the classifier of blood smears; None where none are read.
     """
 
     def __init__(
@@ -91,23 +91,24 @@ class Flow:
         deliveries: Deliveries,
         twin: Twin,
         outliner: Bundle | None = None,
-        route: Route = BRAIN_MRI,
+        smears: classify.Runner | None = None,
     ) -> None:
         self.destinations = {d.name: d for d in config.destinations}
         self._config = config
         self._studies = studies
-        self._runner = runner
+        smear = Reading(BLOOD_SMEAR, smears) if smears is not None else None
+        self._readings = Readings(Reading(BRAIN_MRI, runner), smear)
         self.deliveries = deliveries
         self._twin = twin
         self.expectations = Expectations(twin, load_priors(config.expect.priors))
         self._outline = (
             OutlineStep(config.data, outliner, twin, self.expectations) if outliner else None
         )
-        self._route = route
         self._reader = Confined(config.decode, READING)
         glance_s = min(GLANCE_S, config.decode.time_s)
         self._glance = Confined(replace(config.decode, time_s=glance_s), READING)
         self._files = ResultFiles(config, self._reader, self._glance)
+        self._deliver = DeliverStep(config, studies, self._files, deliveries)
         self.ahead = Ahead(self._prepared, self._outlined, self._classified_ahead)
 
     def warm_up(self) -> None:
@@ -125,12 +126,15 @@ class Flow:
         self._reader.stop()
 
     def has_wanted(self, paths: Sequence[Path]) -> bool:
-        """Whether these files, one per series, include one that the model needs.
+        """Whether these files, one per series, include one that a model needs.
 
         Raises:
             MsnodeError: they could not be read.
         """
-        return self._glance.call(bool, self._route.has_wanted, paths, self._runner.contract)
+        return any(
+            self._glance.call(bool, route.has_wanted, paths, runner.contract)
+            for route, runner in self._readings.every
+        )
 
     def priors(self, database: sa.Engine, taking: Taking, trail: Trail) -> PriorStep | None:
         """What fetches earlier studies; None where no lesion is outlined.
@@ -144,16 +148,17 @@ class Flow:
         """
         if self._outline is None:
             return None
+        route, runner = self._readings.brain
         visits = PriorVisits(
             self._config.data,
             database,
             self._reader,
             self._files,
-            self._route,
-            self._runner.contract,
+            route,
+            runner.contract,
             self._outline.bundle,
         )
-        reading = Reading(self._glance, self.has_wanted, self._runner.contract.sequences)
+        reading = PriorReading(self._glance, self.has_wanted, runner.contract.sequences)
         return PriorStep(self._config, database, self._studies, reading, visits, taking, trail)
 
     def prepare(self, study_key: str, generation: int) -> Stage:
@@ -161,7 +166,7 @@ class Flow:
         study = self._studies.study(study_key, generation)
         folder = self._folder(study_key, generation)
         analysis = self.ahead.prepared(study) or self._prepared(study)
-        classify.save_info(self._runner.info, folder)
+        classify.save_info(self._readings.of(study).runner.info, folder)
         prepare.save_series(analysis.series, folder)
         if analysis.reason is not None and study.is_partial:
             reason = Sentence("images_deleted", reason=analysis.reason)
@@ -171,9 +176,11 @@ class Flow:
     def outline(self, study_key: str, generation: int) -> Outlining:
         """Outline the lesions and compare them with an earlier visit of the patient."""
         seconds: dict[str, float] = {}
+        study = self._studies.study(study_key, generation)
+        if steps.OUTLINE not in self._readings.of(study).route.steps:
+            return {"reason": None, "seconds": seconds}
         lost = self._repeat(steps.OUTLINE, study_key, generation)
         if self._outline is not None and lost is None:
-            study = self._studies.study(study_key, generation)
             date = self._files.study_date(study.paths, study.study_instance_uid)
             folder = self._folder(study_key, generation)
             seconds = self._outline.run(study, date, folder, self.ahead.outlined(study))
@@ -202,23 +209,24 @@ class Flow:
         study = self._studies.study(study_key, generation)
         before = self._twin.predecessor(study_key, generation)
         analysis = replace(self._load(study, reason, "outline" in seconds), seconds=seconds)
-        info = classify.load_info(self._folder(study_key, generation)) or self._runner.info
+        route, runner = self._readings.of(study)
+        info = classify.load_info(self._folder(study_key, generation)) or runner.info
         made = compose(study, analysis, info, now, predecessor(before))
         if self._outline is not None and self._outline.is_awaited(study_key, generation):
             made = awaited(made)
-        made = replace(made, words=self._route.words)
+        made = replace(made, words=route.words)
         made, study_date = self._files.dated(made)
-        priors = self._twin.priors(study_key, study_date)
-        made = replace(made, priors=tuple(map(prior, priors)))
-        made = replace(made, priority=suggested(made, self._config.priority.urgent_if))
         folder = str(self._folder(study_key, generation).relative_to(self._config.data))
-        course = timeline(self.expectations, entry(made, study, "", study_date, folder))
+        if route is BRAIN_MRI:  # what is on record of a patient's brain
+            made = self._amid_the_others(made, study, study_date, folder)
         with timed("report"):
-            made = self._files.write(replace(made, timeline=course))
+            made = self._files.write(made)
         outcome = made.finding.decision if made.finding is not None else "not_analysed"
         documents = self._files.documents(study)
-        self._twin.record(entry(made, study, outcome, study_date, folder, documents))
-        keep_values(self._twin.engine, made)
+        kept = entry(made, study, outcome, study_date, folder, documents)
+        self._twin.record(kept if route is BRAIN_MRI else replace(kept, route=route.name))
+        if route is BRAIN_MRI:
+            keep_values(self._twin.engine, made)
         count(outcome, made.reason)
         if made.lesions is not None:
             count_lesions(made.lesions)
@@ -228,19 +236,7 @@ class Flow:
 
     def deliver(self, study_key: str, generation: int, name: str, attempt: int) -> Attempt:
         """Send the results to one destination, once (``attempt`` counts from 1)."""
-        destination = self.destinations.get(name)
-        if destination is None:
-            log.error("study=%s destination=%s is not configured any more", study_key, name)
-            metrics.DELIVERIES.labels(name, "dead").inc()
-            return {"delivered": False, "pause_s": None}
-        try:
-            return self._attempt(study_key, generation, destination, attempt)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt must come
-            unexpected(error, f"delivering to {name}")
-        pause_s = pause(destination.retry, attempt)
-        if pause_s is None:
-            metrics.DELIVERIES.labels(name, "dead").inc()
-        return {"delivered": False, "pause_s": pause_s}
+        return self._deliver.run(study_key, generation, name, attempt)
 
     def fail(self, study_key: str, generation: int) -> None:
         """Alert on a study without a result; its images stay, and new ones start it again."""
@@ -254,53 +250,51 @@ class Flow:
             path.unlink(missing_ok=True)
         self._studies.finish(study_key, generation)
 
-    def _attempt(
-        self, study_key: str, generation: int, destination: Destination, attempt: int
-    ) -> Attempt:
-        """Send what is missing, keep the receipts, judge them."""
-        study = self._studies.study(study_key, generation)
-        files = {identify(path): path for path in self._files.of(study, destination)}
-        delivery = Delivery(
-            destination,
-            study_key,
-            generation,
-            files,
-            self._config.receive.ae_title,
-            None if study.completion in (REDO, PRIORS) else study.last_instance_at,
-        )
-        return self.deliveries.attempt(delivery, attempt)
+    def _amid_the_others(self, made: Report, study: Study, study_date: str, folder: str) -> Report:
+        """A result with earlier ones of the patient, a suggested priority, and the course."""
+        priors = self._twin.priors(study.key, study_date)
+        made = replace(made, priors=tuple(map(prior, priors)))
+        made = replace(made, priority=suggested(made, self._config.priority.urgent_if))
+        course = timeline(self.expectations, entry(made, study, "", study_date, folder))
+        return replace(made, timeline=course)
 
     def _prepared(self, study: Study) -> Analysis:
         """Prepare a study into the folder of its generation."""
+        route, runner = self._readings.of(study)
         folder = self._folder(study.key, study.generation)
-        task = (study.paths, self._runner.contract, self._reader, folder)
-        return prepared(*task, self._route.prepare_into)
+        task = (study.paths, runner.contract, self._reader, folder)
+        return prepared(*task, route.prepare_into)
 
     def _outlined(self, study: Study) -> Outlined | None:
         """Outline a prepared study; None where no network does."""
-        if self._outline is None:
+        outline = self._outliner(study)
+        if outline is None:
             return None
-        return self._outline.outlined(study, self._folder(study.key, study.generation))
+        return outline.outlined(study, self._folder(study.key, study.generation))
+
+    def _outliner(self, study: Study) -> OutlineStep | None:
+        """What outlines a study; None where nothing does."""
+        return self._outline if self._readings.of(study) is self._readings.brain else None
 
     def _classified(self, study: Study) -> Analysis:
         """Classify a prepared study, and decide with what was outlined in it."""
         folder = self._folder(study.key, study.generation)
         lesions = self._lesions(study, folder)
-        return opinion(Analysis(prepared=prepare.load(folder), lesions=lesions), self._runner)
+        ready = Analysis(prepared=prepare.load(folder), lesions=lesions)
+        return opinion(ready, self._readings.of(study).runner)
 
     def _classified_ahead(self, study: Study) -> Analysis | None:
         """The same ahead; not where outlining failed, as the step that does it again may not."""
-        if self._outline is not None and self.ahead.outlined(study) is None:
+        if self._outliner(study) is not None and self.ahead.outlined(study) is None:
             return None
         return self._classified(study)
 
     def _lesions(self, study: Study, folder: Path) -> LesionFinding | None:
         """What was outlined, ahead or by the step before; None where no network outlines."""
-        if self._outline is None:
+        if (outline := self._outliner(study)) is None:
             return None
-        if (now := self.ahead.outlined(study)) is not None:
-            return now.finding
-        return self._outline.finding(folder)
+        now = self.ahead.outlined(study)
+        return now.finding if now is not None else outline.finding(folder)
 
     def _folder(self, study_key: str, generation: int) -> Path:
         return steps.work_folder(self._config.data, study_key, generation)
@@ -311,7 +305,9 @@ class Flow:
             "prepare": self.prepare, "outline": self.outline, "classify": self.classify,
         }  # fmt: skip
         folder = self._folder(study_key, generation)
-        for lost in steps.to_repeat(self._route.steps, step, folder, self._runner.info):
+        route, runner = self._readings.of(self._studies.study(study_key, generation))
+        mine = next((one for one in route.steps if one.name == step.name), step)
+        for lost in steps.to_repeat(route.steps, mine, folder, runner.info):
             stage = again[lost.name](study_key, generation)
             if stage["reason"] is not None:
                 return cast("Stage", stage)

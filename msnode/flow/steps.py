@@ -83,6 +83,13 @@ STUDY = (PREPARE, OUTLINE, CLASSIFY, REPORT, DELIVER, FINISH)
 What ``report`` made is never made again: exactly that is to be delivered."""
 
 
+SMEAR_PREPARE = Step("prepare", makes=(SLICES, FRESH_SLICES))
+SMEAR_REPORT = Step("report", needs=(SLICES, SCORES), makes=(OBJECTS,))
+
+SMEARS = (SMEAR_PREPARE, CLASSIFY, SMEAR_REPORT, DELIVER, FINISH)
+"""Of studies without a volume, in which nothing is outlined; the workflow is the same."""
+
+
 def to_repeat(steps: tuple[Step, ...], step: Step, folder: Path, model: ModelInfo) -> list[Step]:
     """The steps that must be repeated, in order, before ``step`` can begin."""
     lost = set(_missing(steps, step, folder, model))

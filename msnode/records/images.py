@@ -34,6 +34,7 @@ class Study:
         stat: wanted at once, so it goes before routine studies.
         is_partial: images of earlier generations are not here any more (retention).
         conflicts: number of images that came with more than one content under one SOPInstanceUID.
+        sop_classes: SOPClassUIDs of the files; empty where nobody has looked.
     """
 
     study_instance_uid: str
@@ -44,6 +45,7 @@ class Study:
     stat: bool = False
     is_partial: bool = False
     conflicts: int = 0
+    sop_classes: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -112,6 +114,8 @@ class InputContract:
         slab_mm: lowest and highest slice position classified, in mm below the top of the
             head (0 = vertex); None takes every slice with enough tissue.
         gate: what counts as a head.
+        tile_px: of pictures of blood smears: side of the squares that they are cut into, in pixels
+            of the picture; each is then scaled to a slice. None for anything else.
     """
 
     sequences: tuple[str, ...]
@@ -122,6 +126,12 @@ class InputContract:
     min_tissue: float = 0.05
     slab_mm: tuple[float, float] | None = None
     gate: HeadGate = HeadGate()
+    tile_px: int | None = None
+
+    @property
+    def is_tiled(self) -> bool:
+        """Whether it wants tiles of pictures, which lie nowhere in the patient."""
+        return self.tile_px is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ class Case:
     @property
     def say(self) -> Words:
         """The phrases in the configured language."""
-        return Words(self.describe.language)
+        return Words(self.describe.language, self.report.words.prefix)
 
     @property
     def finding(self) -> Finding:

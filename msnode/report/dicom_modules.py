@@ -101,7 +101,9 @@ def _equipment(dataset: Dataset, case: Case) -> None:
     dataset.DeviceSerialNumber = case.describe.serial_number[:64]
     if case.describe.institution:
         dataset.InstitutionName = case.describe.institution[:64]
-    did = "Classified the images and computed the saliency"
+    did = "Classified the images"
+    if case.report.words.has_places:
+        did += " and computed the saliency"
     dataset.ContributingEquipmentSequence = [_algorithm(case, model, did)]
     if case.has_outlines:
         outlining = _algorithm(case, case.outlined.model, "Outlined lesions and compared them")
@@ -220,5 +222,8 @@ def refer(dataset: Dataset, frames: Iterable[SourceFrame]) -> None:
 
 def anatomy(dataset: Dataset, words: Vocabulary) -> None:
     """Say which part of the body the pixels show."""
-    dataset.BodyPartExamined = words.body_part
+    if words.body_part:
+        dataset.BodyPartExamined = words.body_part
+    else:
+        dataset.Laterality = ""  # type 2C: nobody can tell that what has no term is no pair
     dataset.AnatomicRegionSequence = [concept(words.region)]

@@ -4,20 +4,26 @@ from dataclasses import dataclass, replace
 
 from msnode.records.lesions import LesionFinding
 from msnode.records.results import Report
-from msnode.records.sentences import Value, to, words
+from msnode.records.sentences import Value, phrases, to, words
 
 LANGUAGES = ("en", "de", "fr", "es", "nl")
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The phrases and number format of one language."""
+    """The phrases and number format of one language.
+
+    Attributes:
+        prefix: of phrases that stand in the place of those without it, see `Vocabulary.prefix`.
+    """
 
     language: str
+    prefix: str = ""
 
     def __call__(self, phrase: str, **values: Value) -> str:
         """A phrase with its placeholders filled."""
-        return words(phrase, self.language, **values)
+        special = f"{self.prefix}{phrase}"
+        return words(special if special in phrases("en") else phrase, self.language, **values)
 
     def label(self, phrase: str, value: str) -> str:
         """A value behind what it is."""

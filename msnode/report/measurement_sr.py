@@ -6,7 +6,7 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, Segmen
 
 from msnode.records.results import SliceFinding
 from msnode.report import codes, dicom_modules, lesion_sr, wording
-from msnode.report.case import PROGRAM, Case, image_label, matter
+from msnode.report.case import PROGRAM, Case, matter
 from msnode.report.localised import per_cent
 from msnode.report.sr_document import document, remarks, text
 from msnode.report.sr_numbers import anchor, measured, point
@@ -77,8 +77,9 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
     ]
     measurements = []
     if finding is not None:
-        priority = codes.PRIORITIES[case.report.is_urgent]
-        evaluations.append(sr.QualitativeEvaluation(codes.READING_PRIORITY, priority))
+        if words.has_places:
+            priority = codes.PRIORITIES[case.report.is_urgent]
+            evaluations.append(sr.QualitativeEvaluation(codes.READING_PRIORITY, priority))
         source = matter(case, 1)[0].source
         percent = per_cent(finding.probability, *wording.limits(case))[0]
         name = codes.concept(words.study_probability)
@@ -102,13 +103,11 @@ def _study_group(case: Case) -> sr.MeasurementsAndQualitativeEvaluations:
 def _slice_group(case: Case, found: SliceFinding) -> sr.MeasurementsAndQualitativeEvaluations:
     """TID 1501 group of one slice; OHIF needs exactly one SCOORD below each NUM."""
     words = case.report.words
-    image = image_label(case, found.peak.source) or case.say(
-        "slice_of", number=found.index + 1, count=len(case.finding.slices)
-    )
+    image = wording.where(case, found)
     label = case.say("peak", image=image, probability=case.say.percent(found.probability))
     group = sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(case, f"slice {found.index}", label),
-        finding_type=codes.SALIENCY,
+        finding_type=codes.SALIENCY if words.has_places else None,
         finding_sites=[sr.FindingSite(codes.concept(words.region))],
         measurements=[
             measured(

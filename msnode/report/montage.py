@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from msnode.config import Describe
 from msnode.records.results import Report, SliceFinding
 from msnode.report import case as cases
-from msnode.report import lesion_montage, lesion_tiles, tiles, wording
+from msnode.report import lesion_montage, lesion_tiles, smear_tiles, tiles, wording
 from msnode.report.canvas import Canvas
 from msnode.report.case import SHOWN, Case, image_label, matter
 from msnode.report.montage_frame import GAP, MARGIN, RIGHT, SCALE, blank, finished
@@ -45,9 +45,12 @@ def draw(case: Case) -> UInt8Array:
     _particulars(canvas, case)
     if case.report.finding is None:
         _not_analysed(canvas, case)
-    else:
+    elif case.report.words.has_places:
         _tiles(canvas, case)
         _scale(canvas, case)
+        _chart(canvas, case)
+    else:
+        smear_tiles.draw(canvas, case, shown(case))
         _chart(canvas, case)
     return finished(canvas, case)
 
@@ -56,7 +59,8 @@ def shown(case: Case) -> Sequence[SliceFinding]:
     """The slices of the tiles, from feet to head."""
     if case.report.finding is None:
         return ()
-    return sorted(matter(case), key=lambda found: found.index)
+    most = SHOWN if case.report.words.has_places else smear_tiles.MOST
+    return sorted(matter(case, most), key=lambda found: found.index)
 
 
 def _outcome(canvas: Canvas, case: Case) -> None:
@@ -100,8 +104,9 @@ def _particulars(canvas: Canvas, case: Case) -> None:
         rows += [
             (case.say("series_used"), wording.named(case, choice) if choice else "–"),
             ("", wording.quality(case)),
-            (case.say("priority"), wording.priority(case)),
         ]
+        if case.report.words.has_places:
+            rows.append((case.say("priority"), wording.priority(case)))
     y = 66
     for label, value in rows:
         if label:

@@ -48,6 +48,9 @@ OF_A_FINDING = {"overlay", "kos", "map", "gsps"}
 OF_LESIONS = {"seg"}
 """Kinds that a study without an outlined lesion has not."""
 
+OF_PLACES = {"overlay", "kos", "map", "gsps", "pdf", "seg", "course"}
+"""Kinds that say something of places in the patient; of pictures without one there are none."""
+
 OF_A_COURSE = {"course"}
 """Kinds that a study has not of whose patient nothing else is on record."""
 
@@ -97,6 +100,7 @@ def _kinds(report: Report, profile: str) -> list[str]:
     missing = set() if report.finding is not None else OF_A_FINDING
     missing = missing if cases.has_lesions(report) else missing | OF_LESIONS
     missing = missing if report.timeline is not None else missing | OF_A_COURSE
+    missing = missing if report.words.has_places else missing | OF_PLACES
     return [kind for kind in PROFILES[profile] if kind not in missing]
 
 

@@ -40,6 +40,8 @@ def quality(case: Case) -> str:
     if slices is None:
         return "–"
     say = case.say
+    if not case.report.words.has_places:
+        return say("input", count=len(slices.pixels), images=len(slices.frames))
     distance = say.number(slices.distance_mm)
     parts = [say("input", count=len(slices.pixels), thickness=distance)]
     if slices.missing:
@@ -53,6 +55,8 @@ def all_quality(case: Case) -> str:
     """What `quality` says, and all else that was measured of the input."""
     slices, say = case.slices, case.say
     parts = [quality(case)]
+    if not case.report.words.has_places:
+        return parts[0]
     if slices.acquisition.slice_mm is not None:
         parts.append(say("thickness", thickness=say.number(slices.acquisition.slice_mm)))
     if not slices.missing:
@@ -193,12 +197,14 @@ def outcome(case: Case) -> list[str]:
         pattern(case),
         *(say("undecided", why=doubt) for doubt in doubts(case)),
         performance(case),
-        say.label("priority", priority(case)),
+        *([say.label("priority", priority(case))] if case.report.words.has_places else []),
     ]
 
 
 def where(case: Case, found: SliceFinding) -> str:
     """A slice by the image that its saliency peaks on, else by its place among the slices."""
+    if not case.report.words.has_places:
+        return name(case, found)
     return image_label(case, found.peak.source) or place(case, found)
 
 
@@ -210,6 +216,8 @@ def place(case: Case, found: SliceFinding) -> str:
 def name(case: Case, found: SliceFinding) -> str:
     """A slice by its image; one that was reformatted is none of them."""
     label = "" if case.slices.reformatted else image_label(case, found.source)
+    if not case.report.words.has_places:  # an image has several tiles
+        return " · ".join(filter(None, (label, place(case, found))))
     return label or place(case, found)
 
 

@@ -39,6 +39,7 @@ from msnode.store.message_log import forget_messages
 from msnode.store.orders import forget_orders
 from msnode.store.page_tables import feedback, study_labels, verdicts
 from msnode.store.patients import keys_of
+from msnode.store.shadow_tables import shadow_results
 from msnode.twin.clinical import event_store
 from msnode.twin.expect import prediction_store
 
@@ -46,11 +47,11 @@ log = logging.getLogger(__name__)
 
 TABLES = (
     *(senders, commitments, receipts, expectations, prior_studies, prior_searches, results),
-    *(study_labels, feedback, verdicts, judgements, study_values),
+    *(study_labels, feedback, verdicts, judgements, study_values, shadow_results),
     *(instances, studies),
 )
 """With rows of a study; the others refer to the last."""
-KINDS = ("instances", "work", "quarantine", "visits", "fetched")
+KINDS = ("instances", "work", "quarantine", "visits", "fetched", "shadow")
 """Folders with files of a study."""
 PREDICTIONS = (
     "DELETE FROM expectations WHERE study_key IN "

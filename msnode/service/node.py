@@ -20,6 +20,7 @@ from msnode.config import Config, Dicomweb, Hl7
 from msnode.errors import Stopped
 from msnode.notices import watch
 from msnode.receive import Inbox, Listener, MllpListener, Reports, WebListener
+from msnode.receive.dicom.sop_classes import analysed
 from msnode.service.message_intake import MessageIntake
 from msnode.store.commitments import Commitments
 from msnode.store.database import open_database
@@ -28,9 +29,9 @@ from msnode.store.schema import migrate
 from msnode.web.monitor import Monitor
 
 if TYPE_CHECKING:
-    from msnode import classify
     from msnode.service.clinical_intake import ClinicalIntake
     from msnode.service.periodic import Periodic
+    from msnode.service.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Service:
         self._is_stopping = is_stopping
         self._stack = ExitStack()
         self._periodic: Periodic | None = None
-        self._runner: classify.Runner | None = None
+        self._working: Work | None = None
         self._listeners: list[Listener | WebListener | MllpListener] = []
         self._doing = "starting"
         self._started = False
@@ -137,7 +138,7 @@ class Service:
         limits = config.receive
         self._room = DiskSpace(config.data, limits.warn_free_bytes, limits.min_free_bytes)
         self._room.watch()
-        inbox = Inbox(database, config.data, self._room, limits.conflicts)
+        inbox = Inbox(database, config.data, self._room, limits.conflicts, analysed(config))
         stack.callback(inbox.close)
         self._go_on("starting: looking through the inbox")
         inbox.rebuild()
@@ -207,7 +208,7 @@ class Service:
             stack,
             lambda: self._go_on(self._doing),
         )
-        self._runner, self._periodic = working.runner, working.periodic
+        self._working, self._periodic = working, working.periodic
         info = working.runner.info
         return [f"model={info.name}/{info.version}", f"device={working.runner.device}"]
 
@@ -236,8 +237,8 @@ class Service:
         """Alive while listener, device and upkeep do their work; starting counts as alive."""
         if self._started and not all(listener.is_alive for listener in self._listeners):
             return False, "a listener has ended"
-        if self._runner is not None and not self._runner.is_sound:
-            return False, f"{self._runner.device} has failed: the node must be started anew"
+        if self._working is not None and (device := self._working.unsound) is not None:
+            return False, f"{device} has failed: the node must be started anew"
         if self._periodic is None:
             return True, "receiving" if self._started else "starting"
         idle = time.monotonic() - self._periodic.last_sign

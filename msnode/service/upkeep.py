@@ -20,6 +20,7 @@ from msnode.retention.expiry import Retention
 from msnode.service.drift_watch import DriftWatch
 from msnode.service.periodic import Periodic, Task
 from msnode.service.returned_documents import ReturnedDocuments
+from msnode.service.shadow_count import ShadowCount
 from msnode.service.verdict_delivery import VerdictDelivery
 from msnode.store.orders import find_news, is_stat, settle_news
 from msnode.store.prior_searches import PriorSearches, State
@@ -79,6 +80,7 @@ class Upkeep:
             *self._for_priors(),
             *self._for_orders(),
             *self._for_readers(),
+            *self._for_shadows(),
             Task("count_stopped", COUNT_S, self._count_stopped),
             Task("delete_old", CLEAN_S, self._delete_old),
             Task("measure_twins", CLEAN_S, self._measure_twins),
@@ -108,6 +110,13 @@ class Upkeep:
             verdicts = VerdictDelivery(self._config, self._inbox.engine)
             tasks.append(Task("send_verdicts", BEAT_S, verdicts.hand_over))
         return tuple(tasks)
+
+    def _for_shadows(self) -> tuple[Task, ...]:
+        """A task of a node that compares other bundles with the one in force."""
+        if not self._config.classify.shadow:
+            return ()
+        shadows = ShadowCount(self._inbox.engine, self._config.name)
+        return (Task("count_shadows", BEAT_S, shadows.count),)
 
     def _hurry_ordered(self) -> None:
         """Let waiting studies go first for which an urgent order came after their images."""

@@ -15,6 +15,7 @@ from msnode.engine.durable import Engine
 from msnode.fetch.way import Taking
 from msnode.flow import Flow
 from msnode.flow.flow import GLANCE_S
+from msnode.flow.routes import BLOOD_SMEAR, BRAIN_MRI, fitting_bundle
 from msnode.receive import Inbox
 from msnode.receive.c_get_scu import receiver
 from msnode.receive.dicomweb.wado_body import body_receiver
@@ -26,15 +27,27 @@ from msnode.service.report_search import ReportSearch
 from msnode.service.returned_documents import ReturnedDocuments
 from msnode.service.upkeep import Upkeep
 from msnode.store.prior_searches import PriorSearches
+from msnode.store.shadow_evidence import verify_evidence
 from msnode.twin import Twin
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What runs, and is asked whether it is well."""
+    """What runs, and is asked whether it is well.
+
+    Attributes:
+        smears: the classifier of blood smears; None where none are read.
+    """
 
     runner: classify.Runner
     periodic: Periodic
+    smears: classify.Runner | None = None
+
+    @property
+    def unsound(self) -> str | None:
+        """A device that has failed; None where all work."""
+        runners = filter(None, (self.runner, self.smears))
+        return next((one.device for one in runners if not one.is_sound), None)
 
 
 def start(
@@ -57,18 +70,25 @@ def start(
     """
     go_on()
     keys, folder = config.models.keys, config.lesions.bundle
-    model = classify.load_bundle(config.classify.bundle, keys)
+    model = fitting_bundle(config.classify.bundle, BRAIN_MRI, keys)
+    if (evidence := config.classify.evidence) is not None:
+        verify_evidence(evidence, model.info.digest)
     network = lesions.load(folder, keys) if folder is not None else None
     go_on()
     runner = classify.Runner(model, config.classify)
     stack.callback(runner.close)
     go_on()
+    smears = _of_smears(config)
+    if smears is not None:
+        stack.callback(smears.close)
     outliner = network.on(runner.device) if network is not None else None
     go_on()
     deliveries = Deliveries(database, trail)
-    flow = Flow(config, inbox.studies, runner, deliveries, Twin(database), outliner)
+    flow = Flow(config, inbox.studies, runner, deliveries, Twin(database), outliner, smears)
     stack.callback(flow.stop)
     runner.warm_up()
+    if smears is not None:
+        smears.warm_up()
     go_on()
     flow.warm_up()
     go_on()
@@ -92,7 +112,17 @@ def start(
     _ask_clinics(config, database, inbox, trail, stack)
     _ask_for_reports(config, database, taking, trail, stack)
     _describe(runner.info, str(runner.device))
-    return Work(runner, periodic)
+    return Work(runner, periodic, smears)
+
+
+def _of_smears(config: Config) -> classify.Runner | None:
+    """The classifier of blood smears; it takes memory only where it is configured."""
+    smears = config.classify.smears
+    if smears is None:
+        return None
+    return classify.Runner(
+        fitting_bundle(smears.bundle, BLOOD_SMEAR, config.models.keys), config.classify
+    )
 
 
 def _ask_clinics(

@@ -31,7 +31,6 @@ PATIENCE = {
 """With PostgreSQL, both sides notice within 15 s that the other one is gone (libpq 34.1.2): else a
 host that lost its power in a transaction would hold its locks for hours."""
 
-
 NEWEST = max(
     path.name[:4] for path in Path(__file__).with_name("migrations").glob("versions/[0-9]*.py")
 )
@@ -142,6 +141,7 @@ results = sa.Table(
     Column("documents", Text),  # JSON, UIDs of its measurement SRs; null in older versions' results
     Column("urgent", Boolean),  # to be read before others; null in older versions' results
     Column("priority_why", Text),  # a sentence as JSON; null where nothing is suggested
+    Column("route", String(16)),  # kind of study, as in flow.routes; null: a brain MRI
 )
 
 clinical_events = sa.Table(

@@ -38,6 +38,7 @@ class Entry:
         documents: JSON, a list of `records.results.DocumentReference` as lists; None likewise.
         urgent: to be read before others; None where nothing is suggested, and likewise.
         priority_why: JSON, the sentence that says why; None likewise.
+        route: kind of study, as in `flow.routes`; None: a brain MRI.
     """
 
     study_key: str
@@ -63,6 +64,7 @@ class Entry:
     documents: str | None = None
     urgent: bool | None = None
     priority_why: str | None = None
+    route: str | None = None
 
 
 class Twin:
@@ -138,12 +140,13 @@ class Twin:
             return connection.scalar(query)
 
     def history(self, patient_key: str) -> list[Entry]:
-        """Every entry of a patient, oldest first; see `patients.same_patient`."""
+        """Every brain MRI of a patient, oldest first; see `patients.same_patient`."""
         with self.engine.connect() as connection:
             query = (
                 sa.select(results)
                 .join(studies, studies.c.study_key == results.c.study_key)
                 .where(studies.c.patient_key.in_(keys_of(connection, patient_key)))
+                .where(results.c.route.is_(None))
                 .order_by(results.c.created_at)
             )
             return [Entry(**row._mapping) for row in connection.execute(query)]

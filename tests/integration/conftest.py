@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pydicom.uid import generate_uid
 
-from msnode import config
+from msnode import config, sample
 from tests.acceptance import peers
 from tests.integration import fhir_posting
 from tests.integration.fhir_intake_host import FEED
 from tests.integration.listening import Receiver
 from tests.integration.stowing import OPEN, Start
+from tests.odd_classifiers import small_bundle
+from tests.shadow_site import Site, conclude, site_in
 
 
 @pytest.fixture(scope="session")
@@ -95,3 +98,30 @@ def start_fhir(tmp_path: Path) -> Iterator[Callable[..., fhir_posting.Node]]:
     for node in running:
         node.listener.stop(1.0)
         node.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Bundles of the same kind and another opinion."""
+    folder = tmp_path_factory.mktemp("bundles")
+    names = {"in-force": 0, "a": 1, "b": 2, "c": 3}
+    return {name: small_bundle(folder / name, seed) for name, seed in names.items()}
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """The sample, as a study of its own."""
+    uid = str(generate_uid())
+    return tuple(sample.write_study(tmp_path_factory.mktemp("study"), study_uid=uid))
+
+
+@pytest.fixture
+def shadow_site(
+    tmp_path: Path, bundles: dict[str, Path], images: tuple[Path, ...]
+) -> Iterator[Site]:
+    """A site whose one study has a result."""
+    made = site_in(tmp_path, bundles["in-force"], images)
+    conclude(made)
+    yield made
+    made.inbox.close()
+    made.database.dispose()

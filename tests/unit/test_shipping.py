@@ -57,7 +57,11 @@ def test_commented_settings_show_the_defaults(monkeypatch: pytest.MonkeyPatch) -
     assert replace(full.receive.dicomweb.fhir, patient_system="") == config.FhirReceive()
     assert full.complete == config.Complete(source="pacs")
     assert full.decode == config.Decode()
-    assert replace(full.classify, bundle=config.BUNDLE) == config.Classify()
+    (shadow,) = full.classify.shadow
+    assert shadow == config.Shadow("next", Path("/opt/msnode/models/next"))
+    assert full.classify.smears == config.Smears(Path("/opt/msnode/models/smears"))
+    others: dict[str, Any] = {"shadow": (), "evidence": None, "smears": None}
+    assert replace(full.classify, bundle=config.BUNDLE, **others) == config.Classify()
     assert full.report == config.Describe()
     assert full.destinations[0].retry == config.Retry()
     assert full.http == config.Http()

@@ -18,6 +18,7 @@ from msnode.learn.data import outlines, tensor_file
 from msnode.learn.data.index_csv import IMAGES, Row
 from msnode.prepare import load_nifti, nifti_slices, prepare
 from msnode.prepare.slices import normalise
+from msnode.prepare.tiles_of_smears import cut
 from msnode.records.images import Float32Array, Float64Array, InputContract
 
 GREY = ("L", "LA", "I", "I;16", "F", "1")
@@ -117,6 +118,8 @@ def _one(number: int, row: Row, contract: InputContract) -> dict[str, torch.Tens
     if row.path.suffix.lower() in IMAGES:
         pixels, source = _picture(row.path, contract)
         heights, lesions = np.zeros(len(pixels)), _picture_mask(row, source, contract)
+        if contract.is_tiled and lesions is not None:
+            raise NotAnalysable("column lesions: tiles of blood smears have none")
     else:
         pixels, heights, source, lesions = _volume(row, contract)
     if lesions is None:
@@ -177,10 +180,15 @@ def _check_place(row: Row) -> None:
 
 
 def _picture(path: Path, contract: InputContract) -> tuple[Float32Array, Source]:
-    """A PNG, JPEG or TIFF as (1, rows, cols), or (1, 3, rows, cols) in colour; and its own size."""
+    """A PNG, JPEG or TIFF as (1, rows, cols), or (1, 3, rows, cols) in colour; and its own size.
+
+    Of a blood smear (tiles, 3, rows, cols), as in service.
+    """
     try:
         with Image.open(path) as image:
             source = (float(image.height), float(image.width))
+            if contract.is_tiled:
+                return cut(np.asarray(image.convert("RGB")), contract)[0], source
             colour = image.mode not in GREY and not _is_grey_palette(image)
             converted = image.convert("RGB") if colour else image.convert("F")
             values = np.asarray(

@@ -1,6 +1,6 @@
 """Figures by sex, age, site, scanner and so on, and what a bundle learned from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from msnode.records.population import Strata
 
 FALLS_OUT = 0.10
 """A stratum whose AUC is this much below the overall one earns a warning."""
+FOLD_FALLS_OUT = 0.20
+"""A fold whose accuracy is this much below the mean of all earns one."""
 FEW = 3
 """Persons; smaller strata are shown but not judged."""
 
@@ -55,6 +57,53 @@ def by_stratum(
                     f" {overall:.3f} of all"
                 )
     return tables, tuple(warnings)
+
+
+def fallen_folds(
+    cohort: Cohort, folds: Mapping[str, NDArray[np.int64]], accuracies: Mapping[str, float]
+) -> tuple[str, ...]:
+    """A sentence for each fold that falls out, and one where a sex or site has most of them.
+
+    Of folds with one person (leave-one-patient-out) nothing but the accuracy is defined.
+
+    Args:
+        cohort: the data.
+        folds: (n,) tested images by fold.
+        accuracies: of the same folds.
+    """
+    usual = float(np.mean(list(accuracies.values())))
+    out = {fold for fold, accuracy in accuracies.items() if accuracy < usual - FOLD_FALLS_OUT}
+    told = []
+    for fold in folds:
+        if fold in out:
+            kinds = [f"{name} {value}" for name, value in _alike(cohort, folds[fold])]
+            who = f" ({', '.join(kinds)})" if kinds else ""
+            told.append(f"{fold}{who}: accuracy {accuracies[fold]:.3f} against {usual:.3f} of all")
+    return (*told, *_shared(cohort, folds, out))
+
+
+def _alike(cohort: Cohort, rows: NDArray[np.int64]) -> Iterator[tuple[str, str]]:
+    """Sex, site and scanner of a fold whose persons all have the same."""
+    for name in ("sex", "site", "scanner"):
+        values = np.unique(cohort.of(name)[rows])
+        if len(values) == 1 and values[0]:
+            yield name, str(values[0])
+
+
+def _shared(
+    cohort: Cohort, folds: Mapping[str, NDArray[np.int64]], out: Collection[str]
+) -> Iterator[str]:
+    """What folds that fall out have in common, and most others have not."""
+    kinds = {fold: set(_alike(cohort, rows)) for fold, rows in folds.items()}
+    for name, value in sorted(set().union(*kinds.values())) if out else ():
+        mine = {fold for fold, found in kinds.items() if (name, value) in found}
+        others = len(folds) - len(mine)
+        inside, outside = len(mine & set(out)), len(set(out) - mine)
+        if others and inside * others > 2 * outside * len(mine):
+            yield (
+                f"{name} {value}: {inside} of {len(mine)} folds fall out, of the others"
+                f" {outside} of {others}"
+            )
 
 
 def _columns(cohort: Cohort, rows: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.str_]]]:

@@ -134,7 +134,9 @@ def finish(
     tables, fallen = subgroups.by_stratum(cohort, rows, scores, called)
     close = measures.naive_warning(slices["auc"], simple["auc"], measures.several_scanners(cohort))
     told = known.warnings if known else ()
-    warnings = (*told, *close, *study_warnings, *fallen)
+    accuracies = {name: figures["accuracy"] for name, figures in folds.items()}
+    alone = subgroups.fallen_folds(cohort, {t.fold: t.rows for t in tested}, accuracies)
+    warnings = (*told, *close, *study_warnings, *fallen, *alone)
     pairs = [t.twins for t in tested if t.twins is not None]
     fixed = paired.figures(paired.together(pairs), TOP) if pairs else {}
     apart = measures.apart(cohort, tested, known)

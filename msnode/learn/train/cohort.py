@@ -17,6 +17,7 @@ from msnode.learn.synth.composition import LESION_PIXELS
 from msnode.learn.train import classical
 from msnode.learn.train.end_to_end import Task
 from msnode.learn.train.recipe import Plan
+from msnode.prepare import SMEAR
 from msnode.records.images import InputContract
 
 
@@ -105,6 +106,8 @@ def contract_of(plan: Plan) -> InputContract:
     name = "shallow_cnn" if plan.architecture in classical.KINDS else plan.architecture
     arguments = {} if plan.architecture in classical.KINDS else plan.arguments
     contract = build(name, arguments).contract
+    if plan.tile_px:
+        return replace(contract, sequences=(SMEAR,), tile_px=plan.tile_px)
     return (
         replace(contract, slab_mm=(plan.slab_mm[0], plan.slab_mm[1])) if plan.slab_mm else contract
     )

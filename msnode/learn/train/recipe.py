@@ -58,6 +58,9 @@ class Plan:
     """Slices in this range below the top of the head are taken, e.g. [0, 105]; empty takes all."""
     max_slices: int = 0
     """Of each scan at most, evenly spread; 0 takes all."""
+    tile_px: int = 0
+    """Of pictures of blood smears: side of the squares that they are cut into, in their pixels. 0:
+    the images are no smears."""
     start: str = ""
     """``two_stage`` on lesions, ``lesion_unet``: fold folder of an earlier run, which goes on."""
     weights: str = ""
@@ -85,6 +88,8 @@ class Plan:
         numbers = [mm for mm in self.slab_mm if isinstance(mm, int | float)]
         if len(self.slab_mm) not in (0, 2) or len(numbers) != len(self.slab_mm):
             raise ConfigError(f"slab_mm is {self.slab_mm}; it must be two distances or none")
+        if self.tile_px and not 16 <= self.tile_px <= 4096:
+            raise ConfigError(f"tile_px is {self.tile_px}; it must be 0, or from 16 to 4096")
         if not 0 < self.sensitivity <= 1:
             raise ConfigError(f"sensitivity is {self.sensitivity}; it must be in (0, 1]")
 
@@ -108,6 +113,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "shallow-cnn": {"architecture": "shallow_cnn", "epochs": 20, "lr": 1e-4},
     "swin": {"architecture": "swin", "epochs": 20, "lr": 1e-4},
+    "swin-smears": {"architecture": "swin", "epochs": 20, "lr": 1e-4, "tile_px": 224},
     "svm": {"architecture": "svm"},
     "decision-tree": {"architecture": "decision_tree"},
 }  # fmt: skip

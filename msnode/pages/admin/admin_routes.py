@@ -6,6 +6,7 @@ from msnode.pages.admin import (
     jobs_page,
     node_page,
     quarantine_page,
+    shadow_page,
     studies_page,
     upload_page,
 )
@@ -18,4 +19,5 @@ ADMIN = (
     configuration_page.router,
     evidence_page.router,
     upload_page.router,
+    shadow_page.router,
 )

@@ -1,23 +1,61 @@
 """What we accept: SOP classes and transfer syntaxes (PS3.4 Annex B.5, PS3.5 10, PS3.6 A)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pydicom import uid
 from pynetdicom import build_context
 from pynetdicom.presentation import PresentationContext
 
-ANALYSED = frozenset(
+from msnode.config import Config
+
+MR = frozenset(
     {
         uid.MRImageStorage,
         uid.EnhancedMRImageStorage,
         uid.EnhancedMRColorImageStorage,
         uid.LegacyConvertedEnhancedMRImageStorage,
-        # blood smears, for the model `swin`
-        uid.VLMicroscopicImageStorage,
-        uid.VLPhotographicImageStorage,
     }
 )
-"""Classes whose images make a study worth analysing."""
+MICROSCOPIC = frozenset(
+    {uid.VLMicroscopicImageStorage, uid.VLSlideCoordinatesMicroscopicImageStorage}
+)
+"""Blood smears, where they are read."""
+PHOTOGRAPHS = frozenset({uid.VLPhotographicImageStorage})
+CAPTURES = frozenset(
+    {uid.SecondaryCaptureImageStorage, uid.MultiFrameTrueColorSecondaryCaptureImageStorage}
+)
+PICTURES = MICROSCOPIC | PHOTOGRAPHS
+"""Taken whether they are read or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysed:
+    """Which images make a study worth analysing.
+
+    Attributes:
+        surely: those of these classes.
+        by_header: those of these classes, in a study without MR images, once a header says that
+            they show what is read; they are never taken for that because nothing else came.
+    """
+
+    surely: frozenset[str] = MR
+    by_header: frozenset[str] = frozenset()
+
+    @property
+    def every(self) -> frozenset[str]:
+        """Both."""
+        return self.surely | self.by_header
+
+
+def analysed(config: Config) -> Analysed:
+    """What a node analyses."""
+    smears = config.classify.smears
+    if smears is None:
+        return Analysed()
+    pictures = PHOTOGRAPHS | CAPTURES if smears.secondary_captures else PHOTOGRAPHS
+    return Analysed(MR | MICROSCOPIC, pictures)
+
 
 DOCUMENTS = frozenset(
     {
@@ -78,7 +116,7 @@ STORAGE_COMMITMENT = uid.UID("1.2.840.10008.1.20.1")
 
 def accepted(extra: Iterable[str]) -> frozenset[str]:
     """SOP classes accepted: ours and those in ``receive.accept``, which config has checked."""
-    return ANALYSED | COMPANIONS | {getattr(uid, keyword) for keyword in extra}
+    return MR | PICTURES | COMPANIONS | {getattr(uid, keyword) for keyword in extra}
 
 
 def right(sop_class_uid: str) -> str | None:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from msnode import config, metrics
 from msnode.errors import TryLater
 from msnode.receive.dicom.dimse_status import NOT_UNDERSTOOD, StoreRefused
-from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.receive.dicom.sop_classes import MR, Analysed
 from msnode.receive.inbox.fetched import Fetched
 from msnode.receive.inbox.folders import Folders
 from msnode.receive.inbox.incoming import own_folder, remove_abandoned
@@ -65,6 +65,7 @@ class Inbox:
         folder: the data folder; gets ``incoming/``, ``instances/`` and ``patient.key``.
         room: free space on its disk and the limits to keep; by default no limits.
         conflicts: ``config.Receive.conflicts``.
+        analysed: images that make a study worth analysing.
 
     Attributes:
         studies: what the instances belong to, and when it is complete.
@@ -78,11 +79,13 @@ class Inbox:
         folder: Path,
         room: DiskSpace | None = None,
         conflicts: config.Conflicts = "keep",
+        analysed: Analysed = Analysed(),  # noqa: B008 - frozen
     ) -> None:
         self.engine = engine
         self.folder = folder
-        self.studies = Studies(engine, folder, conflicts)
+        self.studies = Studies(engine, folder, conflicts, analysed)
         self._refuses = conflicts == "refuse"
+        self._analysed = analysed
         for name in ("incoming", "instances", "quarantine"):
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         make_private(folder)
@@ -165,7 +168,7 @@ class Inbox:
         """Whether there is nothing to decide: an image for a known study of the same patient."""
         return (
             not self._refuses
-            and arrival.header.sop_class_uid in ANALYSED
+            and arrival.header.sop_class_uid in MR
             and self._patients.get(arrival.study_key) == arrival.patient_key
             and len(self._late) < BACKLOG
         )
@@ -214,7 +217,7 @@ class Inbox:
             return
         arrivals = [job.arrival for job in jobs]
         with self._relaxed.begin() as connection:
-            ledger = Ledger(connection, arrivals, refuses=self._refuses)
+            ledger = Ledger(connection, arrivals, self._analysed, refuses=self._refuses)
             outcomes = [ledger.add(arrival) for arrival in arrivals]
             ledger.write()
             for study_key in sorted({arrival.study_key for arrival in ledger.conflicts}):

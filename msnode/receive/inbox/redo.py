@@ -6,7 +6,7 @@ Somebody asks for it, or earlier studies of the patient came after its result wa
 import sqlalchemy as sa
 
 from msnode.errors import MsnodeError
-from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.receive.dicom.sop_classes import CAPTURES, MR, PICTURES
 from msnode.store.database import StudyState, instances, prior_searches, studies
 
 REDO, PRIORS = "redo", "priors"
@@ -36,7 +36,8 @@ def redo(database: sa.Engine, study_key: str) -> int:
         if row.state != StudyState.DONE or row.generation == 0:
             raise MsnodeError(f"study {study_key} is {row.state}: its result comes by itself")
         images = sa.select(sa.func.count()).where(
-            instances.c.study_key == study_key, instances.c.sop_class_uid.in_(ANALYSED)
+            instances.c.study_key == study_key,
+            instances.c.sop_class_uid.in_(MR | PICTURES | CAPTURES),
         )
         if row.images_deleted_at is not None or not connection.scalar(images):
             raise MsnodeError(

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from msnode.receive.dicom.dimse_status import CONFLICT, WRONG_CLASS, StoreRefused
-from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.receive.dicom.sop_classes import MR, PICTURES, Analysed
 from msnode.receive.inbox.identity import Header
 from msnode.records.uid_hash import uid_hash
 from msnode.store.database import StudyState, instances, receipts, studies
@@ -100,6 +100,7 @@ class Ledger:
     Args:
         connection: in a transaction.
         arrivals: the batch.
+        analysed: images that make a study worth analysing.
         refuses: whether other content under a known SOPInstanceUID is refused.
 
     Attributes:
@@ -107,9 +108,15 @@ class Ledger:
     """
 
     def __init__(
-        self, connection: sa.Connection, arrivals: Sequence[Arrival], *, refuses: bool = False
+        self,
+        connection: sa.Connection,
+        arrivals: Sequence[Arrival],
+        analysed: Analysed,
+        *,
+        refuses: bool = False,
     ) -> None:
         self._refuses = refuses
+        self._analysed = analysed
         self.conflicts: list[Arrival] = []
         self._connection = connection
         self._studies: dict[str, dict[str, Any]] = {}
@@ -130,7 +137,7 @@ class Ledger:
         others = [
             arrival.header.sop_instance_uid
             for arrival in arrivals
-            if arrival.header.sop_class_uid not in ANALYSED
+            if arrival.header.sop_class_uid not in MR | PICTURES
         ]
         return set(self._connection.scalars(_OWN, {"uids": others})) if others else set()
 
@@ -174,11 +181,20 @@ class Ledger:
         if arrival.accession_key and not study["accession_key"]:
             study["accession_key"] = arrival.accession_key
             self._changed.add(arrival.study_key)
-        wakes = wakes and arrival.header.sop_class_uid in ANALYSED
-        if wakes and study["state"] == StudyState.DONE:
+        if wakes and study["state"] == StudyState.DONE and self._wakes(arrival):
             at = arrival.received_at
             study |= {"state": StudyState.RECEIVING, "first_at": at, "last_at": at}
             self._changed.add(arrival.study_key)
+
+    def _wakes(self, arrival: Arrival) -> bool:
+        """Whether a study that is done may have something to be analysed now."""
+        sop_class = arrival.header.sop_class_uid
+        if sop_class not in self._analysed.by_header:
+            return sop_class in self._analysed.surely
+        rows = [row for row in self._new if row["study_key"] == arrival.study_key]
+        mine = instances.c.study_key == arrival.study_key, instances.c.sop_class_uid.in_(MR)
+        has_mr = self._connection.scalar(sa.select(sa.exists().where(*mine)))
+        return not has_mr and all(row["sop_class_uid"] not in MR for row in rows)
 
     def write(self) -> None:
         """Insert and update what was noted."""

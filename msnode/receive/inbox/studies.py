@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from msnode import config, metrics
-from msnode.receive.dicom.sop_classes import ANALYSED
-from msnode.receive.inbox.senders import unreleased
+from msnode.receive.dicom.sop_classes import Analysed
+from msnode.receive.inbox.news import number_of_conflicts, with_news
 from msnode.records.images import Study
 from msnode.store.database import (
     SenderState,
@@ -40,14 +40,20 @@ class Studies:
         engine: the database, migrated.
         folder: the data folder.
         conflicts: ``config.Receive.conflicts``.
+        analysed: images that make a study worth analysing.
     """
 
     def __init__(
-        self, engine: sa.Engine, folder: Path, conflicts: config.Conflicts = "keep"
+        self,
+        engine: sa.Engine,
+        folder: Path,
+        conflicts: config.Conflicts = "keep",
+        analysed: Analysed = Analysed(),  # noqa: B008 - frozen
     ) -> None:
         self._engine = engine
         self._folder = folder
         self._conflicts = conflicts
+        self._analysed = analysed
         self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its newest image, wanted?)
         self._resting: list[sa.Row[Any]] = []
         self._queued = 0
@@ -80,7 +86,9 @@ class Studies:
             if time.monotonic() > end:
                 break
             reason = self._reason(study, now, rule, has_wanted, has_all)
-            if reason and (queued := self._queue_study(study, reason)):
+            if reason and not study.surely and not self._has_evidence(study.study_key, has_wanted):
+                self._lay_to_rest(study)  # photographs of something else, say
+            elif reason and (queued := self._queue_study(study, reason)):
                 taken.append(queued)
         self._watch()
         return taken
@@ -97,29 +105,16 @@ class Studies:
             if self._has_evidence(seen.study_key, has_wanted):
                 files = self._files(seen.study_key, math.inf)
                 paths = tuple(self._folder / file.path for file in files)
-                return Study(seen.study_instance_uid, seen.generation + 1, "", paths, seen.newest)
+                classes = frozenset(file.sop_class_uid for file in files)
+                return Study(
+                    seen.study_instance_uid, seen.generation + 1, "", paths, seen.newest,
+                    sop_classes=classes,
+                )  # fmt: skip
         return None
 
     def _with_news(self) -> sa.Select[Any]:
-        """Studies with images not in any generation; ``oldest``, ``newest``: when they came.
-
-        ``studies.last_at`` is brought up to date only when a study is queued: an update for
-        every image would cost a third of the time to receive it.
-        """
-        columns = instances.c
-        query = sa.select(
-            studies,
-            sa.func.min(columns.received_at).label("oldest"),
-            sa.func.max(columns.received_at).label("newest"),
-            unreleased().label("unreleased"),
-        )
-        is_news = sa.and_(
-            columns.study_key == studies.c.study_key,
-            columns.generation.is_(None),
-            ~columns.conflict,
-            columns.sop_class_uid.in_(ANALYSED),
-        )
-        return query.join_from(studies, instances, is_news).group_by(studies.c.study_key)
+        """See `news.with_news`."""
+        return with_news(self._analysed)
 
     def _reason(
         self,
@@ -182,6 +177,7 @@ class Studies:
         query = sa.select(
             columns.id,
             columns.path,
+            columns.sop_class_uid,
             columns.series_instance_uid,
             columns.received_at,
             columns.generation,
@@ -222,6 +218,14 @@ class Studies:
         )
         return study
 
+    def _lay_to_rest(self, seen: sa.Row[Any]) -> None:
+        """A study in which nothing is to be analysed is done, unless an image has just come."""
+        this = studies.c.study_key == seen.study_key
+        with self._engine.begin() as connection:
+            connection.execute(sa.select(studies.c.study_key).where(this).with_for_update())
+            if connection.execute(self._with_news().where(this)).one_or_none() == seen:
+                connection.execute(studies.update().where(this).values(state=StudyState.DONE))
+
     def study(self, study_key: str, generation: int) -> Study:
         """A generation of a study, with all files up to it.
 
@@ -235,7 +239,7 @@ class Studies:
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
             newest = connection.scalar(sa.select(sa.func.max(instances.c.received_at)).where(mine))
-            conflicts = connection.scalar(_conflicts(study_key, generation))
+            conflicts = connection.scalar(number_of_conflicts(study_key, generation))
         files = self._files(study_key, generation)
         if row is None or newest is None or not 0 < generation <= row.generation:
             raise LookupError(f"no generation {generation} of study {study_key}")
@@ -248,6 +252,7 @@ class Studies:
             stat=row.stat,
             is_partial=row.images_deleted_at is not None,
             conflicts=conflicts or 0,
+            sop_classes=frozenset(file.sop_class_uid for file in files),
         )
 
     def firsts(self, study_key: str, generation: int) -> list[Path]:
@@ -316,7 +321,7 @@ class Studies:
         )
         if self._conflicts != "replace" and connection.scalar(outcome) != "not_analysed":
             return
-        ours = sa.and_(columns.study_key == key, columns.sop_class_uid.in_(ANALYSED))
+        ours = sa.and_(columns.study_key == key, columns.sop_class_uid.in_(self._analysed.every))
         newest = sa.select(sa.func.max(columns.id)).where(ours).group_by(columns.sop_instance_uid)
         winners = instances.update().where(ours, columns.conflict, columns.id.in_(newest))
         losers = instances.update().where(ours, ~columns.conflict, columns.id.not_in(newest))
@@ -331,14 +336,3 @@ class Studies:
         self._queued = counts.get(StudyState.QUEUED, 0)
         for state in (StudyState.RECEIVING, StudyState.QUEUED):
             metrics.QUEUE_DEPTH.labels(state).set(counts.get(state, 0))
-
-
-def _conflicts(key: str, generation: int) -> sa.Select[Any]:
-    """How many images of a study had more than one content, up to a generation."""
-    columns = instances.c
-    return sa.select(sa.func.count(columns.sop_instance_uid.distinct())).where(
-        columns.study_key == key,
-        columns.generation <= generation,
-        columns.conflict,
-        columns.sop_class_uid.in_(ANALYSED),
-    )

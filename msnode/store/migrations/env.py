@@ -4,7 +4,8 @@ from alembic import context
 
 import msnode.store.clinical_searches
 import msnode.store.evidence_tables
-import msnode.store.page_tables  # noqa: F401 - likewise
+import msnode.store.page_tables
+import msnode.store.shadow_tables  # noqa: F401 - likewise
 from msnode.store.hl7_tables import metadata
 
 context.configure(

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from msnode import classify, prepare
-from msnode.flow import BRAIN_MRI, steps
-from msnode.flow.steps import CLASSIFY, PREPARE, REPORT, STUDY, to_repeat
-from msnode.receive.dicom.sop_classes import ANALYSED
+from msnode.config import Classify, Config, Smears
+from msnode.flow import BLOOD_SMEAR, BRAIN_MRI, steps
+from msnode.flow.steps import CLASSIFY, PREPARE, REPORT, SMEARS, STUDY, to_repeat
+from msnode.receive.dicom.sop_classes import analysed
 
 HERE = {"slices", "scores", "model"}
 
@@ -50,11 +51,20 @@ def test_what_is_lost_is_made_again_in_order(
     assert missing(monkeypatch, step, tmp_path, *there) == again
 
 
-def test_every_need_has_one_maker_before_it() -> None:
-    for number, step in enumerate(STUDY):
+@pytest.mark.parametrize("route", [STUDY, SMEARS])
+def test_every_need_has_one_maker_before_it(route: tuple[steps.Step, ...]) -> None:
+    for number, step in enumerate(route):
         for product in step.needs:
-            assert sum(product in earlier.makes for earlier in STUDY[:number]) == 1
+            assert sum(product in earlier.makes for earlier in route[:number]) == 1
+
+
+def test_all_routes_have_the_names_of_the_workflow() -> None:
+    names = [step.name for step in STUDY]
+    assert [step.name for step in SMEARS] == [name for name in names if name != "outline"]
 
 
 def test_the_receiver_wakes_for_every_route() -> None:
-    assert BRAIN_MRI.sop_classes <= ANALYSED
+    smears = Smears(Path("bundle"), secondary_captures=True)
+    every = analysed(Config(classify=Classify(smears=smears))).every
+    assert every == BRAIN_MRI.sop_classes | BLOOD_SMEAR.sop_classes
+    assert analysed(Config()).every == BRAIN_MRI.sop_classes

@@ -1,20 +1,22 @@
 """Strata: who falls out is named, what is empty or small does no harm."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from msnode import sample
-from msnode.learn import open_cohort, plan
+from msnode.learn import crossval, open_cohort, plan
 from msnode.learn.data import index_csv
 from msnode.learn.data.examples import Examples
 from msnode.learn.evaluate import subgroups
 from msnode.learn.train.cohort import Cohort
 from msnode.records.population import Strata
-from tests import nifti
+from tests import nifti, smears
 
 PERSONS, EACH = 12, 4
 
@@ -54,6 +56,39 @@ def test_a_stratum_that_falls_out_is_named(cohort: Cohort) -> None:
     assert set(tables["lesion_ml"]) == {"below 5", "5 to 15", "from 15", "unknown"}
     assert "site" not in tables  # one value only
     assert "slice_mm" not in tables
+
+
+def test_the_fold_that_falls_out_is_named_with_its_sex(cohort: Cohort) -> None:
+    folds = {f"without p{n}": np.arange(n * EACH, (n + 1) * EACH) for n in range(PERSONS)}
+    accuracies = dict.fromkeys(folds, 1.0) | {"without p3": 0.25, "without p7": 0.5}
+    assert subgroups.fallen_folds(cohort, folds, accuracies) == (
+        "without p3 (sex m): accuracy 0.250 against 0.896 of all",
+        "without p7 (sex m): accuracy 0.500 against 0.896 of all",
+        "sex m: 2 of 6 folds fall out, of the others 0 of 6",
+    )
+    assert subgroups.fallen_folds(cohort, folds, dict.fromkeys(folds, 0.6)) == ()
+
+
+def test_leave_one_patient_out_reports_the_sex_that_falls_out(tmp_path: Path) -> None:
+    """Drawn cells: what stands for MS in women stands for none in the few men."""
+    (tmp_path / "drawn").mkdir()
+    lines = ["path,person,label,sex"]
+    for number in range(12):
+        is_man, nuclei = number >= 10, bool(number % 2)
+        label = "ms" if nuclei != is_man else "control"
+        for one in range(3):
+            name = f"p{number:02}-{one}.png"
+            picture = smears.drawn(10 * number + one, nuclei=nuclei)
+            Image.fromarray(picture).convert("L").save(tmp_path / "drawn" / name)
+            lines.append(f"{name},p{number:02},{label},{'M' if is_man else 'F'}")
+    index = tmp_path / "drawn" / "index.csv"
+    index.write_text("\n".join(lines))
+    outcome = crossval(index, tmp_path / "run", plan("svm"), "leave-one-patient-out")
+    assert len(outcome.folds) == 12
+    told = json.loads((tmp_path / "run" / "metrics.json").read_text())["warnings"]
+    fallen = [line for line in told if "falls out" in line or "fall out" in line]
+    assert fallen == ["sex M: 2 of 2 folds fall out, of the others 0 of 10"]
+    assert sum("(sex M): accuracy 0.000" in line for line in told) == 2
 
 
 def test_a_bundle_says_what_it_learned_from(cohort: Cohort) -> None:

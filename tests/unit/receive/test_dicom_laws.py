@@ -22,7 +22,7 @@ from msnode.association_items import APPLICATION_CONTEXT
 from msnode.receive.dicom import dimse
 from msnode.receive.dicom.negotiation import accept
 from msnode.receive.dicom.request import read_request
-from msnode.receive.dicom.sop_classes import ANALYSED, contexts
+from msnode.receive.dicom.sop_classes import MR, contexts
 from msnode.receive.dicom.upper_layer import (
     ASSOCIATE_RQ,
     P_DATA,
@@ -247,7 +247,7 @@ def requests(draw: st.DrawFn) -> bytes:
     asked = A_ASSOCIATE()
     asked.application_context_name = UID(APPLICATION_CONTEXT)
     asked.calling_ae_title, asked.called_ae_title = "MRI1", "MSNODE"
-    known = sorted(ANALYSED)
+    known = sorted(MR)
     classes = draw(st.lists(st.sampled_from([*known, "1.2.3"]), min_size=1, max_size=4))
     offered = [build_context(name) for name in classes]
     for i, context in enumerate(offered):
@@ -270,8 +270,8 @@ def answered(body: bytes) -> Wire:
     assert len(request.calling) <= 64
     assert request.calling.isascii()
     assert request.called.isascii()
-    granted = accept(connection, request.decode(), contexts(ANALYSED), MAX_PDU)
-    assert all(context.sop_class_uid in ANALYSED for context in granted.values())
+    granted = accept(connection, request.decode(), contexts(MR), MAX_PDU)
+    assert all(context.sop_class_uid in MR for context in granted.values())
     return wire
 
 

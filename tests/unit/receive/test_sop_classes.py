@@ -3,17 +3,17 @@
 import pytest
 from pydicom.uid import CTImageStorage, MRImageStorage
 
-from msnode.receive.dicom.sop_classes import ANALYSED, COMPANIONS, accepted, contexts, right
+from msnode.receive.dicom.sop_classes import COMPANIONS, MR, PICTURES, accepted, contexts, right
 
 
 def test_a_class_is_analysed_or_a_companion() -> None:
-    assert not ANALYSED & COMPANIONS
-    assert MRImageStorage in ANALYSED
+    assert not (MR | PICTURES) & COMPANIONS
+    assert MRImageStorage in MR
     assert CTImageStorage not in accepted(())
 
 
 def test_the_configuration_adds_classes() -> None:
-    assert accepted(["CTImageStorage"]) == ANALYSED | COMPANIONS | {CTImageStorage}
+    assert accepted(["CTImageStorage"]) == MR | PICTURES | COMPANIONS | {CTImageStorage}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_the_right_that_a_class_needs(name: str, needed: str | None) -> None:
 
 def test_every_class_can_be_proposed_in_every_syntax() -> None:
     offered = contexts(accepted(()))
-    assert len(offered) == 1 + len(ANALYSED | COMPANIONS) <= 128
+    assert len(offered) == 1 + len(MR | PICTURES | COMPANIONS) <= 128
     names = [context.abstract_syntax for context in offered]
     assert len(set(names)) == len(names)
     assert all(len(context.transfer_syntax) == 16 for context in offered[1:])

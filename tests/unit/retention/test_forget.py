@@ -21,6 +21,7 @@ from msnode.store import database, schema
 from msnode.store.evidence_tables import judgements, study_values
 from msnode.store.hl7_tables import hl7_messages, orders
 from msnode.store.page_tables import feedback, study_labels, verdicts
+from msnode.store.shadow_tables import shadow_results
 from tests.hl7_messages import order
 from tests.unit.receive.datasets import STUDY, mr, store
 
@@ -79,6 +80,10 @@ def conclude(inbox: Inbox, study: Study) -> None:
         connection.execute(feedback.insert(), same | said | {"kind": "agree", "note": ""})
         connection.execute(verdicts.insert(), same | said | {"told": "{}"})
         evidence(connection, same)
+        beside: dict[str, object] = dict.fromkeys(("shadow", "shadow_digest", "shadow_version"), "")
+        beside |= {"digest_in_force": "", "outcome_in_force": "absent", "state": "compared"}
+        beside |= {"attempts": 0, "detail": "", "result_at": 0.0, "updated_at": 0.0}
+        connection.execute(shadow_results.insert(), same | beside)
         search = same | {"source": "pacs", "began_at": 0.0, "wait_until": 0.0, "state": "done",
                          "failures": 0, "missed": 0, "news": False, "detail": ""}  # fmt: skip
         connection.execute(database.prior_searches.insert(), search)

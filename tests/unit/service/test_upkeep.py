@@ -18,6 +18,7 @@ from msnode.service import Service, node, upkeep
 from msnode.service.message_intake import MessageIntake
 from msnode.service.periodic import Periodic, Task
 from msnode.service.upkeep import Upkeep
+from msnode.service.work import Work
 from msnode.store.disk_space import Level
 from tests.hl7_messages import add_study, order, take
 
@@ -156,8 +157,9 @@ def test_a_failed_device_starves_the_watchdog(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(node, "_notify", told.append)
     room: Any = SimpleNamespace(level=lambda: Level.AMPLE)
     runner: Any = SimpleNamespace(is_sound=True, device="cuda")
-    service._started, service._room, service._runner = True, room, runner
-    service._periodic = made().periodic
+    service._started, service._room = True, room
+    service._periodic = periodic = made().periodic
+    service._working = Work(runner, periodic)
     service.watch()
     assert told == ["WATCHDOG=1"]
     runner.is_sound = False
