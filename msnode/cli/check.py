@@ -162,7 +162,7 @@ def _shadows(node: Config) -> Iterator[tuple[str, str | None]]:
         with suppress(MsnodeError):
             found = read_evidence(config.evidence)
             told = f" of {found.version}, studies compared: {found.compared}"
-        yield f"evidence{told}", _problem(partial(_evidence, config, config.evidence))
+        yield f"evidence{told}", _problem(partial(_evidence, node, config.evidence))
     if config.smears is not None:
         smears = partial(fitting_bundle, config.smears.bundle, BLOOD_SMEAR, keys)
         yield "bundle of blood smears", _problem(smears)
@@ -171,9 +171,9 @@ def _shadows(node: Config) -> Iterator[tuple[str, str | None]]:
         yield f"shadow {one.name}", _problem(load)
 
 
-def _evidence(config: Classify, path: Path) -> None:
+def _evidence(config: Config, path: Path) -> None:
     """It is of the bundle in force."""
-    verify_evidence(path, classify.load_bundle(config.bundle).info.digest)
+    verify_evidence(path, classify.load_bundle(config.classify.bundle).info.digest)
 
 
 def _listener(receive: Receive, *, runs: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from msnode.records.images import Float64Array
@@ -28,12 +28,13 @@ def psi(base: Counts, now: Counts) -> Float64Array:
     return index
 
 
-def binned(base: Sequence[float], now: Sequence[float]) -> tuple[Counts, Counts]:
+def binned(base: ArrayLike, now: ArrayLike) -> tuple[Counts, Counts]:
     """Counts of two samples in bins that hold a tenth of both together, as far as ties let them."""
-    both = np.concatenate([base, now])
+    one_sample, other_sample = np.asarray(base, np.float64), np.asarray(now, np.float64)
+    both = np.concatenate([one_sample, other_sample])
     edges = np.unique(np.quantile(both, np.linspace(0, 1, BINS + 1)[1:-1]))
     one, other = (np.bincount(np.searchsorted(edges, sample, side="left"), minlength=len(edges) + 1)
-                  for sample in (base, now))  # fmt: skip
+                  for sample in (one_sample, other_sample))  # fmt: skip
     return one, other
 
 
@@ -67,9 +68,13 @@ def _drawn(both: tuple[int, ...], number: int, draws: int) -> Float64Array:
     return psi(total - later, later)
 
 
-def ks_chance(base: Sequence[float], now: Sequence[float]) -> float:
+def ks_chance(base: ArrayLike, now: ArrayLike) -> float:
     """How likely such a distance of two distributions is by chance; asymptotic."""
-    return float(stats.ks_2samp(base, now, method="asymp").pvalue)
+    return float(
+        stats.ks_2samp(
+            np.asarray(base, np.float64), np.asarray(now, np.float64), method="asymp"
+        ).pvalue
+    )
 
 
 def share_chance(base: tuple[int, int], now: tuple[int, int]) -> float:

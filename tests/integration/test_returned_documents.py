@@ -138,7 +138,8 @@ def delivered(receiver: Receiver, ours: Dataset, destination: str = "pacs") -> N
 def node_in(folder: Path, ours: Path, url: str | None = None, **receive: Any) -> Iterator[Node]:
     data = folder / "data"
     data.mkdir(parents=True)
-    settings = config.Receive(**{"address": "127.0.0.1", "port": 0, "min_free_bytes": 0} | receive)
+    usual: dict[str, Any] = {"address": "127.0.0.1", "port": 0, "min_free_bytes": 0}
+    settings = config.Receive(**(usual | receive))
     receiver = Receiver(url or f"sqlite:///{data / 'msnode.sqlite'}", data, settings)
     try:
         dataset = pydicom.dcmread(ours)
@@ -219,7 +220,7 @@ def test_our_result_signed_by_a_radiologist_counts(node: Node) -> None:
 
 def test_what_cannot_be_understood_is_named_and_counted_and_the_rest_goes_on(node: Node) -> None:
     def counted() -> float:
-        return metrics.DOCUMENTS.labels("unclear", "not_understood")._value.get()
+        return float(metrics.DOCUMENTS.labels("unclear", "not_understood")._value.get())
 
     before = counted()
     strange = verified(report_on(node.ours, answer(CONCLUSION, ("1", "99X"))))
@@ -240,8 +241,11 @@ def test_a_file_that_cannot_be_parsed_is_unclear_and_looked_at_once(node: Node) 
     node.come(report_on(node.ours))
     self_path = write(node.folder / "broken.dcm", document)
     send(node.receiver, self_path)
-    [row] = [one for one in node.receiver.rows() if one[0] == document.SOPInstanceUID]
-    place = node.receiver.folder / row[2]
+    [place] = [
+        node.receiver.folder / str(row.path)
+        for row in node.receiver.rows()
+        if row.sop_instance_uid == document.SOPInstanceUID
+    ]
     place.chmod(0o600)
     place.write_bytes(place.read_bytes()[:700] + b"\xff" * 900)
     node.read()

@@ -20,7 +20,7 @@ RESULTS: dict[int, str | None] = {1: "present", 2: "absent", 3: "undetermined"}
 
 
 def said(identity: str, judged: Judged | None, **more: Any) -> Judgement:
-    common = {"source": "sr", "study_key": "k", "generation": 1, "state": "counted",
+    common: dict[str, Any] = {"source": "sr", "study_key": "k", "generation": 1, "state": "counted",
               "diagnosis": None, "reader": identity, "given_at": 1.0, "seen_at": 1.0}  # fmt: skip
     return Judgement(identity=identity, judged=judged, **(common | more))
 
