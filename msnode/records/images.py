@@ -45,7 +45,7 @@ class Study:
     stat: bool = False
     is_partial: bool = False
     conflicts: int = 0
-    sop_classes: frozenset[str] = frozenset()
+    sop_classes: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

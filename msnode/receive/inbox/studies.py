@@ -105,7 +105,7 @@ class Studies:
             if self._has_evidence(seen.study_key, has_wanted):
                 files = self._files(seen.study_key, math.inf)
                 paths = tuple(self._folder / file.path for file in files)
-                classes = frozenset(file.sop_class_uid for file in files)
+                classes = tuple(sorted({file.sop_class_uid for file in files}))
                 return Study(
                     seen.study_instance_uid, seen.generation + 1, "", paths, seen.newest,
                     sop_classes=classes,
@@ -252,7 +252,7 @@ class Studies:
             stat=row.stat,
             is_partial=row.images_deleted_at is not None,
             conflicts=conflicts or 0,
-            sop_classes=frozenset(file.sop_class_uid for file in files),
+            sop_classes=tuple(sorted({file.sop_class_uid for file in files})),
         )
 
     def firsts(self, study_key: str, generation: int) -> list[Path]:

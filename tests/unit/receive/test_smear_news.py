@@ -95,7 +95,7 @@ def test_a_microscopic_image_is_a_smear(open_inbox: Open, sop_class: Any) -> Non
     inbox = open_inbox(READ)
     store(inbox, picture(sop_class))
     (study,) = complete(inbox)
-    assert study.sop_classes == {str(sop_class)}
+    assert study.sop_classes == (str(sop_class),)
 
 
 REGION = Dataset()
