@@ -100,8 +100,8 @@ def _doubts(
     """
     yield from slices.doubts
     yield from population.outside(manifest.strata, slices.acquisition, slices.distance_mm)
-    if manifest.input.is_tiled:  # a tile is told as a whole
-        return
+    if manifest.input.is_tiled or manifest.pattern is not None:
+        return  # a tile is told as a whole; where lesions are, their outlines say
     highest = manifest.rule.highest(slices.distance_mm)
     if (share := _covered(scores, heads, highest)) > MOST_OF_THE_HEAD:
         yield Sentence("saliency_wide", share=round(100 * share))

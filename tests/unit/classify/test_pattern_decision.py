@@ -78,6 +78,15 @@ def test_without_outlines_of_its_network_nothing_is_decided(
     assert why.code == code
 
 
+def test_a_saliency_that_is_everywhere_forbids_no_decision_that_rests_on_outlines(
+    head: Slices,
+) -> None:
+    wide = scores()
+    wide.saliency[:] = 0.9
+    assert decide(wide, head, MANIFEST, outlined(MANY)).doubts == ()
+    assert decide(wide, head, replace(MANIFEST, pattern=None)).decision == "undetermined"
+
+
 def test_a_bundle_without_such_a_rule_decides_by_its_slices(head: Slices) -> None:
     plain = replace(MANIFEST, pattern=None)
     assert decide(scores(), head, plain, outlined(CONFLUENT)).decision == "present"
