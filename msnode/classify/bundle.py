@@ -94,6 +94,26 @@ class Bundle:
         """The images that the model wants."""
         return self.manifest.input
 
+    def undecided(self, network: str | None) -> str | None:
+        """Why no study would get a decision; None where studies do.
+
+        Args:
+            network: digest of the lesion network; None where nothing outlines.
+        """
+        rule = self.manifest.pattern
+        if rule is None or rule.network == network:
+            return None
+        if network is None:
+            return (
+                "classify.bundle decides by outlined lesions, but lesions.bundle is null: every "
+                "study would be undetermined; name a lesion network"
+            )
+        return (
+            "classify.bundle decides by the outlines of another lesion network than that of "
+            "lesions.bundle: every study would be undetermined; use the two that belong together, "
+            "or run msnode calibrate"
+        )
+
     @cached_property
     def info(self) -> ModelInfo:
         """Which model speaks, for the results."""

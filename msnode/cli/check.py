@@ -19,7 +19,7 @@ from msnode.config import (
     Receive,
     Syslog,
 )
-from msnode.errors import MsnodeError
+from msnode.errors import ConfigError, MsnodeError
 from msnode.flow.routes import BLOOD_SMEAR, BRAIN_MRI, fitting_bundle
 from msnode.manage.own_ports import free_or_ours, is_running
 from msnode.manage.reaching import reach_destination, reach_source
@@ -60,6 +60,7 @@ def problems(
             "lesion bundle",
             _problem(partial(_outliner, config.lesions.bundle, config)),
         )
+    yield "decision", _problem(partial(_decision, config))
     yield "priors", _problem(partial(load_priors, config.expect.priors))
     for table in filter(None, (config.expect.msss, config.expect.armss)):
         yield "severity table", _problem(partial(load_table, table))
@@ -147,6 +148,16 @@ def _classifier(config: Config) -> None:
     """The model is whole and signed by whom it should be, and the device is there."""
     fitting_bundle(config.classify.bundle, BRAIN_MRI, config.models.keys)
     choose(config.classify.device)
+
+
+def _decision(config: Config) -> None:
+    """Classifier and lesion network belong together; what is wrong with either is told above."""
+    folder, network = config.lesions.bundle, None
+    with suppress(ConfigError):
+        model = classify.load_bundle(config.classify.bundle)
+        network = lesions.load(folder).manifest.digest if folder is not None else None
+        if why := model.undecided(network):
+            raise MsnodeError(why)
 
 
 def _outliner(folder: Path, config: Config) -> None:

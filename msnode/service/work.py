@@ -1,5 +1,6 @@
 """Starts what analyses and delivers: model, engine and upkeep. With it comes PyTorch."""
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ from msnode.service.upkeep import Upkeep
 from msnode.store.prior_searches import PriorSearches
 from msnode.store.shadow_evidence import verify_evidence
 from msnode.twin import Twin
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ def start(
     if (evidence := config.classify.evidence) is not None:
         verify_evidence(evidence, model.info.digest)
     network = lesions.load(folder, keys) if folder is not None else None
+    if why := model.undecided(network.manifest.digest if network is not None else None):
+        log.warning("%s", why)
     go_on()
     runner = classify.Runner(model, config.classify)
     stack.callback(runner.close)

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 import trustme
 
+from msnode import classify, lesions
 from msnode.cli import check
 from msnode.config import (
     Audit,
@@ -20,6 +21,7 @@ from msnode.config import (
     Hl7Destination,
     Http,
     OpenIdConnect,
+    Outline,
     Pages,
     PageTls,
     PeerSource,
@@ -229,3 +231,19 @@ def test_a_login_service_that_is_away_is_told(sound: Config) -> None:
     pages = Pages(port=0, oidc=away)
     found = dict(check.problems(replace(sound, pages=pages), peers=True))
     assert "http://127.0.0.1:9" in (found["login service"] or "")
+
+
+def test_classifier_and_lesion_network_that_do_not_belong_together_are_told(
+    sound: Config, tmp_path: Path
+) -> None:
+    """Every study would be undetermined, and nobody would know why."""
+    shipped = replace(sound, classify=Classify())
+    assert dict(check.problems(shipped, peers=False))["decision"] is None
+    alone = replace(shipped, lesions=Outline(bundle=None))
+    assert "lesions.bundle is null" in (dict(check.problems(alone, peers=False))["decision"] or "")
+    own = lesions.load(lesions.SHIPPED)
+    manifest = replace(own.manifest, threshold=0.4)
+    lesions.lesion_bundle.save(tmp_path / "own", own.model, manifest, "# Own")
+    other = replace(shipped, lesions=Outline(bundle=tmp_path / "own"))
+    assert "another lesion network" in (dict(check.problems(other, peers=False))["decision"] or "")
+    assert classify.load_bundle(Classify().bundle).undecided(own.manifest.digest) is None
