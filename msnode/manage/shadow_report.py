@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import sqlalchemy as sa
 
-from msnode.manage.reader_truth import truths
+from msnode.manage.evidence_cases import cases_of
 from msnode.manage.shadow_figures import (
     Accuracy,
     Differences,
@@ -18,8 +18,6 @@ from msnode.manage.shadow_figures import (
     kappa,
 )
 from msnode.records.images import Float64Array
-from msnode.store import reader_feedback
-from msnode.store.database import results, studies
 from msnode.store.shadow_results import OPEN, ShadowRow, State, every
 
 
@@ -103,14 +101,9 @@ def comparisons(database: sa.Engine, since: float = 0.0) -> list[Comparison]:
     """
     with database.connect() as connection:
         rows = every(connection, since)
-        said = reader_feedback.every(connection)
-        made = connection.execute(
-            sa.select(results.c.study_key, results.c.generation, results.c.outcome)
-        )
-        outcomes = {(one.study_key, one.generation): one.outcome for one in made}
-        whose = connection.execute(sa.select(studies.c.study_key, studies.c.patient_key))
-        patients = {one.study_key: one.patient_key or one.study_key for one in whose}
-    truth = truths(said, outcomes)
+        cases = cases_of(connection)
+    patients = {one.study_key: one.person for one in cases}
+    truth = {one.study_key: one.is_true for one in cases if one.is_true is not None}
     groups: dict[tuple[str, str, str], list[ShadowRow]] = {}
     for row in rows:
         key = row.shadow, row.shadow_digest, row.digest_in_force

@@ -16,15 +16,15 @@ from msnode import config
 from msnode.cli.main import main
 from msnode.errors import ConfigError
 from msnode.manage.shadow_report import Comparison, comparisons
-from msnode.records.feedback import Feedback, FeedbackKind
-from msnode.store import reader_feedback
+from msnode.records.judgement import Judged, Judgement
+from msnode.store import judgements
 from msnode.store.database import open_database, results, studies
 from msnode.store.schema import migrate
 from msnode.store.shadow_evidence import read_evidence, verify_evidence
 from msnode.store.shadow_tables import shadow_results
 
 OURS, THEIRS = "a" * 64, "f" * 64
-SAID: tuple[tuple[str, float, str, float, FeedbackKind | None], ...] = (
+SAID: tuple[tuple[str, float, str, float, Judged | None], ...] = (
     ("present", 0.9, "present", 0.8, "agree"),
     ("present", 0.7, "absent", 0.3, "not_ms"),
     ("absent", 0.2, "absent", 0.1, "agree"),
@@ -49,15 +49,15 @@ def database(tmp_path: Path) -> Iterator[sa.Engine]:
 
 def keep(
     connection: sa.Connection, key: str, theirs: str, probability: float,
-    ours: str, our_probability: float, told: FeedbackKind | None, **more: Any,
+    ours: str, our_probability: float, told: Judged | None, **more: Any,
 ) -> None:  # fmt: skip
     """A study, its result, what the shadow says and what a reader says."""
     study = {"study_key": key, "study_instance_uid": key, "patient_key": key, "generation": 1,
              "state": "done", "first_at": 0.0, "last_at": 0.0}  # fmt: skip
     connection.execute(studies.insert(), study)
     same = {"study_key": key, "generation": 1}
-    result = {"outcome": theirs, "probability": probability, "model_digest": THEIRS,
-              "created_at": 1000.0, "folder": "-"}  # fmt: skip
+    result = {"outcome": theirs, "decision": theirs, "probability": probability,
+              "model_digest": THEIRS, "created_at": 1000.0, "folder": "-"}  # fmt: skip
     connection.execute(results.insert(), same | result)
     row = {"shadow": "next", "shadow_digest": OURS, "shadow_version": "hybrid 2.0.0",
            "digest_in_force": THEIRS, "outcome_in_force": theirs,
@@ -66,7 +66,14 @@ def keep(
            "result_at": 1000.0, "updated_at": 0.0}  # fmt: skip
     connection.execute(shadow_results.insert(), same | row | more)
     if told is not None:
-        reader_feedback.add(connection, Feedback(0, key, 1, told, 0.0, "eva"))
+        judge(connection, key, told, "eva", 0.0)
+
+
+def judge(connection: sa.Connection, key: str, told: Judged | None, reader: str, at: float) -> None:
+    """Somebody says whether a result is right; None takes it back."""
+    name = f"csv:{key}{reader}{at}"
+    one = Judgement(name, "csv", key, 1, "counted", told, None, reader, at, at)
+    judgements.add(connection, [one])
 
 
 def only(database: sa.Engine) -> Comparison:
@@ -103,9 +110,8 @@ def test_readers_judge_both_on_the_same_studies(database: sa.Engine) -> None:
 
 def test_what_readers_contradict_or_take_back_is_no_truth(database: sa.Engine) -> None:
     with database.begin() as connection:
-        reader_feedback.add(connection, Feedback(0, f"{0:016x}", 1, "not_ms", 1.0, "ute"))
-        taken = Feedback(0, f"{1:016x}", 1, "take_back", 1.0, "eva", takes_back=2)
-        reader_feedback.add(connection, taken)
+        judge(connection, f"{0:016x}", "not_ms", "ute", 1.0)
+        judge(connection, f"{1:016x}", None, "eva", 1.0)
     readers = only(database).readers
     assert readers is not None
     assert (readers.studies, readers.with_ms) == (1, 0)
