@@ -13,14 +13,18 @@ from msnode.store.database import open_database
 from msnode.store.schema import migrate
 from tests.dicom import secondary_capture
 
+UNTOUCHED = logging.getLogger("msnode").level
+
 
 @pytest.fixture(autouse=True)
 def _logging() -> Iterator[None]:
-    """The program's logger as it was: the command line, run in a test, sets how much it says."""
-    logger = logging.getLogger("msnode")
-    level = logger.level
+    """The program's logger as it was: the command line, run in a test, sets how much it says.
+
+    Before each test as well, as a fixture of a module may have run it.
+    """
+    logging.getLogger("msnode").setLevel(UNTOUCHED)
     yield
-    logger.setLevel(level)
+    logging.getLogger("msnode").setLevel(UNTOUCHED)
 
 
 @pytest.fixture

@@ -126,6 +126,7 @@ ABOUT = {
     "lesions": "the recipe of models/lesions, which outlines; needs a lesion mask in every row",
     "shallow-cnn": "Rajabzadeh et al. 2025: four blocks, 64x64",
     "swin": "RAAK KIEM.HT.01.079: Swin-T",
+    "swin-smears": "the same for blood smears, which are cut into tiles",
     "svm": "Rajabzadeh et al. 2025, a rival",
     "decision-tree": "Rajabzadeh et al. 2025, a rival",
 }

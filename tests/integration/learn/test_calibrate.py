@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 from pathlib import Path
 
 import nibabel
@@ -19,10 +18,7 @@ from tests.acceptance.small_model import small_model
 
 
 def invoke(*words: object) -> str:
-    logger = logging.getLogger("msnode")
-    level = logger.level
     done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
-    logger.setLevel(level)  # a fixture of the module outlives the one that puts it back
     assert done.exit_code == 0, done.output
     return done.output
 
@@ -82,8 +78,8 @@ def test_twins_are_labelled_by_the_lesions_that_they_have(twins: Path) -> None:
 def test_what_is_filled_in_is_not_outlined_and_what_is_moved_in_is(run: Path) -> None:
     counts = [int(row["count"]) for row in rows(run / "scans.csv")]
     one, healed, moved, two, healed_too, moved_too, added = counts
-    assert healed <= 5 < one
-    assert healed_too <= 5 < two
+    assert healed < one / 3
+    assert healed_too < two
     assert moved > healed
     assert moved_too > healed_too
     assert added >= two

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +83,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(index: Path, tmp_path: Pa
 
 
 def invoke(*words: object) -> str:
-    logger = logging.getLogger("msnode")
-    level = logger.level
     done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
-    logger.setLevel(level)  # a fixture of the module outlives the one that puts it back
     assert done.exit_code == 0, done.output
     return done.output
 

@@ -34,6 +34,7 @@ def made(
     engine.unworked = lambda _: ([], [])
     studies = SimpleNamespace(queued=lambda *_: [])
     inbox: Any = SimpleNamespace(complete=lambda *_: [], rebuild=lambda _: 0, studies=studies)
+    inbox.engine = sa.create_engine("sqlite://")
     deliveries = SimpleNamespace(reported=lambda: ())
     expectations = SimpleNamespace(measure=lambda: None)
     flow: Any = SimpleNamespace(
