@@ -72,13 +72,7 @@ def start(
         go_on: called between the parts, whose exception ends the start.
     """
     go_on()
-    keys, folder = config.models.keys, config.lesions.bundle
-    model = fitting_bundle(config.classify.bundle, BRAIN_MRI, keys)
-    if (evidence := config.classify.evidence) is not None:
-        verify_evidence(evidence, model.info.digest)
-    network = lesions.load(folder, keys) if folder is not None else None
-    if why := model.undecided(network.manifest.digest if network is not None else None):
-        log.warning("%s", why)
+    model, network = _bundles(config)
     go_on()
     runner = classify.Runner(model, config.classify)
     stack.callback(runner.close)
@@ -118,6 +112,22 @@ def start(
     _ask_for_reports(config, database, taking, trail, stack)
     _describe(runner.info, str(runner.device))
     return Work(runner, periodic, smears)
+
+
+def _bundles(config: Config) -> tuple[classify.Bundle, lesions.Bundle | None]:
+    """The classifier and the lesion network, if there is one, which should belong together.
+
+    Raises:
+        ConfigError: one cannot be used, or is not what the evidence is of.
+    """
+    keys, folder = config.models.keys, config.lesions.bundle
+    model = fitting_bundle(config.classify.bundle, BRAIN_MRI, keys)
+    if (evidence := config.classify.evidence) is not None:
+        verify_evidence(evidence, model.info.digest)
+    network = lesions.load(folder, keys) if folder is not None else None
+    if why := model.undecided(network.manifest.digest if network is not None else None):
+        log.warning("%s", why)
+    return model, network
 
 
 def _of_smears(config: Config) -> classify.Runner | None:

@@ -45,7 +45,7 @@ def test_shadows_that_do_harm_touch_nothing_but_their_own_rows(
     bad = [
         shadow(
             odd_bundle(odd / deed, deed),
-            memory_bytes=1 << 30,
+            memory_bytes=3 << 30,
             time_s=ODD_S if deed == "hang" else 100.0,
         )
         for deed in DEEDS
