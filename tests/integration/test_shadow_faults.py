@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,17 @@ ODD_S = 4.0
 @pytest.fixture
 def site(shadow_site: Site) -> Site:
     return shadow_site
+
+
+@pytest.fixture(autouse=True)
+def _fork_server() -> Iterator[None]:
+    """One that begins with what shadows need, as theirs does, whatever this process did before.
+
+    Else PyTorch would be loaded within the limit on memory of a single study.
+    """
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    yield
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 @pytest.fixture
