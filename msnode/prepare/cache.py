@@ -1,7 +1,8 @@
 """Prepared slices on disk: steps of the workflow hand on paths, never arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,18 @@ class Outcome:
 
 
 def prepare_into(folder: Path, paths: Sequence[Path], contract: InputContract) -> Outcome:
-    """`prepare` a study and `save` its slices; a refusal is a result, never an exception.
+    """`prepare` a study and `save` its slices; see `read_into`."""
+    return read_into(folder, partial(prepare, paths, contract))
+
+
+def read_into(folder: Path, read: Callable[[], Prepared]) -> Outcome:
+    """Prepare and `save`; a refusal is a result, never an exception.
 
     Raises:
         OSError: the folder cannot be written.
     """
     try:
-        prepared = prepare(paths, contract)
+        prepared = read()
     except NotAnalysable as refusal:
         return Outcome(refusal.series, refusal.reason)
     save(prepared, folder)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydicom.pixels.utils import pixel_array
 
 from msnode.errors import NotAnalysable
 from msnode.prepare.attributes import number, read, text, value
-from msnode.prepare.cache import Outcome, save
+from msnode.prepare.cache import Outcome, read_into
 from msnode.prepare.smear_headers import SmearPicture, pictures
 from msnode.prepare.tiles_of_smears import UInt8Array, cut
 from msnode.records.images import (
@@ -49,17 +50,8 @@ class _Tiles:
 
 
 def smear_into(folder: Path, paths: Sequence[Path], contract: InputContract) -> Outcome:
-    """`prepare_smear` and keep the tiles; a refusal is a result, never an exception.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    try:
-        prepared = prepare_smear(paths, contract)
-    except NotAnalysable as refusal:
-        return Outcome(refusal.series, refusal.reason)
-    save(prepared, folder)
-    return Outcome(prepared.series)
+    """`prepare_smear` and keep the tiles; see `read_into`."""
+    return read_into(folder, partial(prepare_smear, paths, contract))
 
 
 def explain_smear(paths: Sequence[Path], contract: InputContract) -> tuple[SeriesChoice, ...]:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -18,10 +17,11 @@ from msnode.audit import SILENT, Access, Trail
 from msnode.config import FhirSource
 from msnode.confined import Confined
 from msnode.deliver.backoff import pause
-from msnode.errors import MsnodeError, TryLater, origin
+from msnode.errors import MsnodeError, TryLater
 from msnode.fetch.limits import HOUR_S, until_allowed, until_open
 from msnode.fetch.patient import Patient, read_patient
 from msnode.requestor.fhir_search import ID, Resource, read, search
+from msnode.service.asker import Asker
 from msnode.service.clinical_left import (
     OnRecord,
     id_lists,
@@ -41,15 +41,13 @@ from msnode.twin.clinical.fhir_feed import Passed, read_feed, tellers
 
 log = logging.getLogger(__name__)
 
-POLL_S = 2.0
-"""Between two looks at who is due."""
 OVERLAP_S = 3600.0
 """Clocks differ: what changed so long before the last search is asked for again."""
 MOST_LINKS = 3
 """Patients that took another's place, one after the other."""
 
 
-class ClinicalSearch(threading.Thread):
+class ClinicalSearch(Asker):
     """The searches of one source.
 
     Args:
@@ -70,7 +68,7 @@ class ClinicalSearch(threading.Thread):
         glance: Confined,
         trail: Trail = SILENT,
     ) -> None:
-        super().__init__(name=f"clinical {source.name}", daemon=True)
+        super().__init__("clinical", source.name)
         self._source = source
         self._database = database
         self._data = data
@@ -79,23 +77,6 @@ class ClinicalSearch(threading.Thread):
         self._trail = trail
         self._searches = ClinicalSearches(database, source.name)
         self._base = source.address.rstrip("/")
-        self._stopping = threading.Event()
-
-    def run(self) -> None:
-        """Ask for one patient after the other."""
-        while not self._stopping.wait(POLL_S):
-            try:
-                while not self._stopping.is_set() and self.ask():
-                    pass
-            except Exception as error:  # noqa: BLE001 - the next round must come
-                told = origin(error)
-                log.error("clinical source=%s error=%s at=%s", self._source.name, *told)
-
-    def stop(self) -> None:
-        """Begin no other search; what is under way is due again later."""
-        self._stopping.set()
-        if self.is_alive():
-            self.join(POLL_S)
 
     def ask(self) -> bool:
         """Ask for the patient who is due; returns whether there was one."""

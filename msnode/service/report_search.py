@@ -6,7 +6,6 @@ only what is not here comes.
 """
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ import sqlalchemy as sa
 from msnode import metrics
 from msnode.audit import SILENT, Trail
 from msnode.config import DicomPeer, ReportSource
-from msnode.errors import MsnodeError, origin
+from msnode.errors import MsnodeError
 from msnode.fetch import retrieval_audit
 from msnode.fetch.ask import series_query
 from msnode.fetch.dicom_way import DicomWay
@@ -27,19 +26,18 @@ from msnode.fetch.way import Order, Taking
 from msnode.receive.dicom.sop_classes import DOCUMENTS
 from msnode.records.uid_hash import uid_hash
 from msnode.retention.expiry import patient_id
+from msnode.service.asker import Asker
 from msnode.store.database import instances, receipts, results, studies
 from msnode.store.judgements import known
 
 log = logging.getLogger(__name__)
 
-POLL_S = 2.0
-"""Between two looks at what is due."""
 DAY_S = 86400.0
 SYNTAXES = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
 """Explicit and Implicit VR Little Endian: a document has no pixels to compress."""
 
 
-class ReportSearch(threading.Thread):
+class ReportSearch(Asker):
     """The searches.
 
     Args:
@@ -62,28 +60,12 @@ class ReportSearch(threading.Thread):
         taking: Taking,
         trail: Trail = SILENT,
     ) -> None:
-        super().__init__(name="reports", daemon=True)
+        super().__init__("reports", peer.name)
         self._source, self._way = source, DicomWay(peer.name, peer, source.by, calling_ae_title)
         self._database, self._data, self._taking = database, data, taking
         self._trail = trail
         self._asked: dict[str, float] = {}  # study key -> when, unix s
         self._recent: deque[float] = deque(maxlen=source.per_hour)
-        self._stopping = threading.Event()
-
-    def run(self) -> None:
-        """Ask for one study after the other."""
-        while not self._stopping.wait(POLL_S):
-            try:
-                while not self._stopping.is_set() and self.ask():
-                    pass
-            except Exception as error:  # noqa: BLE001 - the next round must come
-                log.error("reports source=%s error=%s at=%s", self._way.name, *origin(error))
-
-    def stop(self) -> None:
-        """Begin no other search."""
-        self._stopping.set()
-        if self.is_alive():
-            self.join(POLL_S)
 
     def ask(self) -> bool:
         """Ask for the study that is due; returns whether there was one."""
