@@ -154,6 +154,18 @@ def _apart(index: Path, out: Path) -> None:
         raise ConfigError(f"{index}: would be written over; give another folder as --out")
 
 
+@data.command("tissues")
+@click.argument("regions", nargs=-1, required=True, type=FILE)
+@click.option("--out", type=FOLDER, required=True, help="Gets STEM_tissues.nii.gz of each.")
+@plain_errors
+def data_tissues(regions: tuple[Path, ...], out: Path) -> None:
+    """Make of MUSE's REGIONS (NIfTI) the tissues that synthesize paints."""
+    from msnode.learn.data import muse
+
+    for number, file in enumerate(regions, 1):
+        click.echo(f"{muse.tissues(file, out)} ({number} of {len(regions)})")
+
+
 @data.command("synthesize")
 @click.argument("tissues", nargs=-1, required=True, type=FILE)
 @click.option(
@@ -178,7 +190,8 @@ def data_synthesize(
 ) -> None:
     """Draw pairs of FLAIR-like scans, with and without lesions, from TISSUES.
 
-    TISSUES are label volumes of healthy people (1 CSF, 2 grey, 3 white matter; 1 mm NIfTI).
+    TISSUES are label volumes of people without MS (1 CSF, 2 grey, 3 white matter, at will 4
+    ventricles; 1 mm NIfTI).
     """
     from msnode.learn.synth import dataset
 

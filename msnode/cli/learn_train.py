@@ -23,6 +23,7 @@ SCHEMES = ("holdout", "k-fold", "leave-one-patient-out", "leave-one-site-out", "
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help should not
     from msnode.learn import Outcome, Outlined
+    from msnode.learn.evaluate.seen_persons import Acquainted
 
 
 @click.command(cls=PlanCommand)
@@ -98,12 +99,18 @@ def crossval(
 @run_options
 @click.option("--bundle", type=FOLDER, required=True, help="The model to be measured.")
 def evaluate(index: Path, out: Path, preset: str, changes: tuple[str, ...], bundle: Path) -> None:
-    """Measure a finished bundle on INDEX (CSV), data that it has not seen."""
+    """Measure a finished bundle on INDEX (CSV), data that it has not seen.
+
+    With --preset lesions, one that outlines.
+    """
     from msnode import learn
 
+    plan = plan_of(preset, changes)
     with progress_bars() as progress:
-        outcome = learn.evaluate(bundle, index, out, plan_of(preset, changes), progress)
-    show(outcome)
+        if plan.architecture == learn.OUTLINES:
+            show_outlines(learn.outlining_evaluation.evaluate(bundle, index, out, plan, progress))
+        else:
+            show(learn.evaluate(bundle, index, out, plan, progress))
 
 
 @click.command(cls=PlanCommand)
@@ -152,9 +159,7 @@ def ablate(
 def show(outcome: "Outcome") -> None:
     """Print what a run measured, the naive classifier beside it."""
     console = Console()
-    if outcome.acquainted is not None:
-        for warning in outcome.acquainted.warnings:
-            console.print(f"[bold white on red] WARNING [/] [bold]{warning}[/]")
+    _warn(console, outcome.acquainted)
     table = Table("measure", "per image", "naive, per image", "per study")
     for name, figure in outcome.slices.items():
         table.add_row(
@@ -170,6 +175,12 @@ def show(outcome: "Outcome") -> None:
     for warning in (one for one in outcome.warnings if one not in told):
         console.print(f"[yellow]warning[/] {warning}")
     console.print(f"everything else is in {outcome.folder}")
+
+
+def _warn(console: Console, known: "Acquainted | None") -> None:
+    """Whom the bundle has learned from stands above all figures."""
+    for warning in known.warnings if known else ():
+        console.print(f"[bold white on red] WARNING [/] [bold]{warning}[/]")
 
 
 def _apart_table(outcome: "Outcome") -> Table:
@@ -189,9 +200,13 @@ def show_outlines(outcome: "Outlined") -> None:
     from msnode.learn.runs.outlining_runs import MEANINGS
 
     console = Console()
-    table = Table("measure", "value")
+    _warn(console, outcome.acquainted)
+    apart = [] if outcome.unseen is None else [outcome.unseen]
+    table = Table(
+        "measure", "value" if not apart else "all", *(["unseen persons"] if apart else [])
+    )
     for name, figure in outcome.figures.items():
-        table.add_row(MEANINGS[name], str(figure))
+        table.add_row(MEANINGS[name], str(figure), *(str(of[name]) for of in apart))
     table.caption = "95 % intervals by bootstrap over persons"
     console.print(table)
     console.print(f"everything else is in {outcome.folder}")

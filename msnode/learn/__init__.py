@@ -2,7 +2,7 @@
 
 from msnode.learn.data.splits import SCHEMES
 from msnode.learn.evaluate.confounds import Findings, check
-from msnode.learn.runs import outlining_runs
+from msnode.learn.runs import outlining_evaluation, outlining_runs
 from msnode.learn.runs.ablation import ablate
 from msnode.learn.runs.directory import Outcome
 from msnode.learn.runs.experiments import baseline, crossval, evaluate, train
@@ -30,6 +30,7 @@ __all__ = [
     "crossval",
     "evaluate",
     "open_cohort",
+    "outlining_evaluation",
     "outlining_runs",
     "plan",
     "replicate",

@@ -125,11 +125,16 @@ def masks(shared: Path) -> list[Path]:
 def test_synthetic_pairs_differ_in_their_lesions_alone(healthy: Path, masks: list[Path]) -> None:
     lesions = [ras_nifti.load(mask) for mask in masks[3:5]]
     sick, clear = generator.pair(ras_nifti.load(healthy), lesions, seed=1)
-    assert sick.voxels.shape == clear.voxels.shape == sick.lesions.shape
-    assert sick.lesions.sum() > 50
-    assert not clear.lesions.any()
-    assert (sick.voxels - clear.voxels)[sick.lesions].mean() > 0.05
-    without = ~sick.lesions.any((0, 1))
+    drawn = sick.masks["lesions"]
+    assert sick.voxels.shape == clear.voxels.shape == drawn.shape
+    assert drawn.sum() > 50
+    assert not clear.masks["lesions"].any()
+    assert (sick.voxels - clear.voxels)[drawn].mean() > 0.05
+    fluid = clear.masks["ventricles"]
+    assert fluid.sum() > 50
+    assert (fluid <= clear.masks["brain"]).all()
+    assert clear.voxels[fluid].mean() < clear.voxels[clear.masks["brain"] & ~fluid].mean() / 2
+    without = ~drawn.any((0, 1))
     assert np.abs(sick.voxels - clear.voxels)[..., without].mean() < 0.01
 
 
@@ -154,7 +159,7 @@ def test_what_cannot_be_drawn_from_is_named(
     (tmp_path / "broken.nii.gz").write_bytes(b"no NIfTI")
     with pytest.raises(ConfigError, match=r"broken\.nii\.gz: cannot be read as NIfTI"):
         synthesize([tmp_path / "broken.nii.gz"], masks, tmp_path, 1)
-    with pytest.raises(ConfigError, match="labels must be 0, 1 CSF, 2 grey matter and 3 white"):
+    with pytest.raises(ConfigError, match="labels must be 0, 1 CSF, 2 grey matter, 3 white"):
         synthesize([masks[0]], masks, tmp_path, 1)
     with pytest.raises(ConfigError, match=r"broken\.nii\.gz"):
         synthesize([healthy], [tmp_path / "broken.nii.gz"], tmp_path, 1)

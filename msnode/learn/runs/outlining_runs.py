@@ -5,34 +5,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from msnode.errors import ConfigError
 from msnode.learn.data import splits
 from msnode.learn.data.index_csv import read
 from msnode.learn.evaluate import figures_of_merit, lesion_calibration, markdown, overlap
 from msnode.learn.evaluate.figures_of_merit import Figure
-from msnode.learn.evaluate.overlap import Agreement, Examined, Rated
+from msnode.learn.evaluate.overlap import Agreement, Examined
+from msnode.learn.evaluate.seen_persons import Acquainted
 from msnode.learn.runs import directory, preconditions
+from msnode.learn.runs.outline_measures import best_threshold, examined, maps, naive_threshold
 from msnode.learn.train import label_maps, outlining
 from msnode.learn.train.end_to_end import Progress
-from msnode.learn.train.label_maps import UNKNOWN, Labelled
+from msnode.learn.train.label_maps import Labelled
 from msnode.learn.train.loop import Schedule
 from msnode.learn.train.recipe import Plan
 from msnode.lesions import lesion_bundle
-from msnode.lesions.inputs import Planes
 from msnode.lesions.lesion_bundle import Manifest, Rating
-from msnode.lesions.objects import CONNECTED, without_short
-from msnode.lesions.outline import LESION, VENTRICLE, probabilities
 from msnode.lesions.unet import Unet
-from msnode.records.images import Float32Array
 from msnode.records.learned_persons import LearnedPersons, learned_persons
 from msnode.store.files import decode
 
-THRESHOLDS = np.linspace(0.2, 0.8, 13)
-BRIGHTNESS = np.linspace(1.1, 2.0, 19)
-"""Thresholds that are tried on the training persons: of the probability, of the naive baseline."""
 MEANINGS = {
     "dice": "voxel Dice",
     "f1": "lesion F1",
@@ -60,6 +53,8 @@ class Outlined:
         persons: a row each.
         threshold: of the probability, the mean of the folds'.
         rating: of found lesions, from those of all test persons.
+        acquainted: what a finished bundle that was measured has of them; None of a run's own.
+        unseen: the figures of persons whom that bundle has not seen; None where it is all or none.
     """
 
     folder: Path
@@ -67,6 +62,8 @@ class Outlined:
     persons: tuple[Agreement, ...]
     threshold: float
     rating: Rating
+    acquainted: Acquainted | None = None
+    unseen: dict[str, Figure] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +125,7 @@ def everyone(
     found = _measured(measured) if measured else None
     volumes = _begun(index, out, plan, "everyone", ("everyone", 1), progress)
     model = _trained(volumes, plan, out / "fold-1", progress)
-    threshold = found.threshold if found else _threshold(_maps(model, volumes), volumes)
+    threshold = found.threshold if found else best_threshold(maps(model, volumes), volumes)
     persons = learned_persons((v.row.person for v in volumes), others=bool(plan.start))
     return _release(out, model, found, threshold, persons)
 
@@ -192,10 +189,10 @@ def _fold(
     taught = [v for v in volumes if v.row.person not in test]
     model = _trained(taught, plan, folder, progress)
     own = [v for v in taught if v.row.role != "train"] or taught
-    threshold = _threshold(_maps(model, own), own)
-    brightness = _naive_threshold(own)
+    threshold = best_threshold(maps(model, own), own)
+    brightness = naive_threshold(own)
     tested = [v for v in volumes if v.row.person in test and v.row.role != "train"]
-    rows = tuple(_examined(model, v, threshold, brightness) for v in tested)
+    rows = tuple(examined(model, v, threshold, brightness) for v in tested)
     directory.write_json(file, asdict(Fold(threshold, rows)))
     return Fold(threshold, rows)
 
@@ -210,65 +207,6 @@ def _trained(volumes: Sequence[Labelled], plan: Plan, folder: Path, progress: Pr
 
     checkpoint = folder / outlining.CHECKPOINT
     return outlining.fit(volumes, schedule, plan.batch, checkpoint, report, plan.start)
-
-
-def _maps(model: Unet, volumes: Sequence[Labelled]) -> list[Float32Array]:
-    """Probability of a lesion, (x, y, z) on every volume's grid."""
-    return [_map(model, v, v.planes)[LESION] for v in volumes]
-
-
-def _map(model: Unet, v: Labelled, seen: Planes) -> Float32Array:
-    """(4, x, y, z) probabilities on a volume's own grid, of its planes or others of its scan."""
-    shape = v.volume.voxels.shape[0], v.volume.voxels.shape[1]
-    return probabilities(seen, model, shape).transpose(0, 2, 3, 1)
-
-
-def _threshold(maps: Sequence[Float32Array], volumes: Sequence[Labelled]) -> float:
-    """With the best mean Dice on persons that were learned from: never on those to be tested."""
-    means = [
-        np.mean([overlap.dice(p >= t, v.lesions) for p, v in zip(maps, volumes, strict=True)])
-        for t in THRESHOLDS
-    ]
-    return float(THRESHOLDS[int(np.argmax(means))])
-
-
-def _naive_threshold(volumes: Sequence[Labelled]) -> float:
-    """Likewise of the brightness."""
-    means = [
-        np.mean([overlap.dice(_brighter(v, t), v.labels == LESION) for v in volumes])
-        for t in BRIGHTNESS
-    ]
-    return float(BRIGHTNESS[int(np.argmax(means))])
-
-
-def _brighter(v: Labelled, threshold: float) -> NDArray[np.bool_]:
-    """The naive baseline: what is bright in the brain; scalp and eyes are spared it."""
-    return np.asarray((v.planes.pixels >= threshold) & v.inside, np.bool_)
-
-
-def _examined(model: Unet, v: Labelled, threshold: float, brightness: float) -> Examined:
-    """One test person."""
-
-    def found(seen: Planes) -> tuple[Rated, ...]:
-        probability = _map(model, v, seen)[LESION]
-        long = without_short(probability >= threshold, v.volume)
-        return overlap.rated(probability, long, v.lesions)
-
-    ventricles = None
-    if not (v.labels == UNKNOWN).any():
-        best = probabilities(v.planes, model, v.labels.shape[1:]).argmax(axis=0)
-        ventricles = overlap.dice(best == VENTRICLE, v.labels == VENTRICLE)
-    return Examined(
-        v.row.person,
-        v.volume.voxel_mm3,
-        lesions=ndimage.label(v.lesions, CONNECTED)[1],
-        voxels=int(v.lesions.sum()),
-        scan=found(v.planes),
-        stripped=found(v.stripped) if v.row.brain is not None else None,
-        healed=found(v.healed),
-        ventricles=ventricles,
-        naive=overlap.dice(_brighter(v, brightness), v.labels == LESION),
-    )
 
 
 def _finish(out: Path, folds: Sequence[Fold]) -> Outlined:

@@ -31,7 +31,7 @@ def check(rows: Sequence[Row], plan: Plan, scheme: str, count: int = 5) -> None:
         Refused: there are too few persons for the scheme.
     """
     if plan.architecture == OUTLINES:
-        _masked(rows, "outlining is learned from lesion masks")
+        masked(rows, "outlining is learned from lesion masks")
         _starts(plan, (outlining.CHECKPOINT,))
     else:
         check_labels(rows, plan)
@@ -41,13 +41,18 @@ def check(rows: Sequence[Row], plan: Plan, scheme: str, count: int = 5) -> None:
         if plan.architecture in classical.KINDS:
             raise ConfigError(f"{plan.architecture} is for comparison only; it has no bundle")
     elif scheme != "leaking":
-        people = [row for row in rows if row.role != "train"]
-        classes = [row.label for row in people]
-        if plan.architecture == OUTLINES:
-            classes = ["lesions"] * len(people)
-        splits.by_scheme(
-            scheme, [r.person for r in people], classes, [r.site for r in people], count
-        )
+        _splittable(rows, plan, scheme, count)
+
+
+def _splittable(rows: Sequence[Row], plan: Plan, scheme: str, count: int) -> None:
+    """There are enough persons, and sites, for the scheme."""
+    people = [row for row in rows if row.role != "train"]
+    outlines = plan.architecture == OUTLINES
+    elsewhere = {r.site for r in rows} - {r.site for r in people}
+    if outlines and scheme == "leave-one-site-out" and people and elsewhere:
+        return  # whatever site is left out, there are those that are only learned from
+    classes = ["lesions" if outlines else row.label for row in people]
+    splits.by_scheme(scheme, [r.person for r in people], classes, [r.site for r in people], count)
 
 
 def _both_labels(rows: Sequence[Row], plan: Plan) -> None:
@@ -59,7 +64,7 @@ def _both_labels(rows: Sequence[Row], plan: Plan) -> None:
         )
 
 
-def _masked(rows: Sequence[Row], why: str) -> None:
+def masked(rows: Sequence[Row], why: str) -> None:
     """Every row has a lesion mask."""
     if bare := [str(row.number) for row in rows if row.lesions is None]:
         raise ConfigError(f"column lesions is empty in lines {', '.join(bare[:SHOWN])}; {why}")

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from msnode.errors import ConfigError, NotAnalysable
 from msnode.learn.data.index_csv import Row, write
 from msnode.learn.data.ras_nifti import load, save
+from msnode.learn.data.tissues import CSF, GREY, VENTRICLE, WHITE
 from msnode.learn.synth import generator
-from msnode.learn.synth.generator import CSF, GREY, WHITE
 from msnode.prepare import load_nifti
 from msnode.prepare.head_check import admit
 from msnode.records.images import HeadGate
@@ -38,7 +39,8 @@ def synthesize(
     Its rows have the role ``train``, so that no model is tested on a synthetic head.
 
     Args:
-        tissues: label volumes of healthy people (1 CSF, 2 grey, 3 white matter), 1 mm NIfTI.
+        tissues: label volumes of people without MS (1 CSF, 2 grey, 3 white matter, and 4 the
+            ventricles where they are told from other fluid), 1 mm NIfTI.
         lesions: lesion masks in MNI space, NIfTI.
         out: folder to write into.
         count: pairs.
@@ -81,7 +83,7 @@ def _drawn(
         pair = generator.pair(tissues, masks, int(rng.integers(2**31)), flair)
         both = zip(("ms", "control"), pair, strict=True)
         rows = [_written(folder, name, scan, person) for name, scan in both]
-        if pair[0].lesions.any() and all(_is_head(row.path) for row in rows):
+        if pair[0].masks["lesions"].any() and all(_is_head(row.path) for row in rows):
             return rows
     raise ConfigError(
         f"{person}: no pair with lesions that looks like a head came out; masks must be in MNI"
@@ -99,12 +101,14 @@ def _is_head(path: Path) -> bool:
 
 
 def _written(folder: Path, label: str, scan: generator.Scan, person: str) -> Row:
-    """One scan and its mask as files, and its row."""
-    image, mask = folder / f"{label}.nii.gz", folder / f"{label}_lesions.nii.gz"
+    """One scan and its masks as files, and its row."""
+    image = folder / f"{label}.nii.gz"
     stored = np.clip(np.rint(scan.voxels * LEVELS), 0, 32767).astype(np.int16)
     save(RasVolume(stored, scan.affine), image)
-    save(RasVolume(scan.lesions, scan.affine), mask)
-    return Row(image, person, label, SITE, sequence="FLAIR", lesions=mask, role="train")
+    masks: dict[str, Any] = {name: folder / f"{label}_{name}.nii.gz" for name in scan.masks}
+    for name, mask in scan.masks.items():
+        save(RasVolume(mask, scan.affine), masks[name])
+    return Row(image, person, label, SITE, sequence="FLAIR", role="train", **masks)
 
 
 def _labels(path: Path) -> RasVolume:
@@ -113,8 +117,11 @@ def _labels(path: Path) -> RasVolume:
     spacing = labels.spacing_mm
     if not np.allclose(spacing, 1, atol=0.1):
         raise ConfigError(f"{path}: voxels are {spacing.round(2)} mm; resample the labels to 1 mm")
-    if set(np.unique(labels.voxels).tolist()) != {0, CSF, GREY, WHITE}:
-        raise ConfigError(f"{path}: labels must be 0, 1 CSF, 2 grey matter and 3 white matter")
+    if set(np.unique(labels.voxels).tolist()) - {VENTRICLE} != {0, CSF, GREY, WHITE}:
+        raise ConfigError(
+            f"{path}: labels must be 0, 1 CSF, 2 grey matter, 3 white matter and, at will, 4"
+            " ventricles"
+        )
     height = int(labels.voxels.any((0, 1)).sum())
     if height < BRAIN_MM:
         raise ConfigError(f"{path}: shows {height} mm of the brain; the whole of it is needed")

@@ -15,10 +15,10 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from msnode.learn.data.ras_nifti import averaged_grid
+from msnode.learn.data.tissues import CSF, VENTRICLE, WHITE
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.ras_volume import RasVolume
 
-CSF, GREY, WHITE = 1, 2, 3
 MNI_BRAIN_MM = np.array([[-71.0, -106.0, -66.0], [71.0, 74.0, 84.0]])
 """Lowest and highest RAS coordinate of the brain in MNI space."""
 HEAD = 0.1
@@ -26,7 +26,9 @@ HEAD = 0.1
 BEARING = 0.4
 """Amount of lesion from which a voxel is part of the mask."""
 VENTRICLE_MM = 25.0
-"""Fluid deeper than this below the brain's surface counts as the ventricles."""
+"""Where no label tells: fluid deeper than this below the brain's surface is the ventricles."""
+THIN = 0.25
+"""Part of the scans with slices of 1 mm; the others have 2 to 8 mm."""
 NECK_MM, VERTEX_MM = (15, 55), (0, 12)
 """How much of the head's lower and upper end the field of view may leave out."""
 
@@ -80,7 +82,7 @@ def look(rng: np.random.Generator, flair: float = 0.75) -> Appearance:
         lesion=rng.uniform(1.3, 2.1),
         rim=rng.uniform(0.0, 0.45),
         scalp=rng.uniform(1.2, 2.4) if rng.random() < 0.8 else 0.0,
-        thickness_mm=rng.uniform(3, 8),
+        thickness_mm=1.0 if rng.random() < THIN else rng.uniform(2, 8),
         resolution_mm=rng.uniform(1.0, 1.8),
         bias=rng.uniform(0, 0.3),
         motion_mm=rng.uniform(0.5, 3) if rng.random() < 0.2 else 0.0,
@@ -140,7 +142,8 @@ def paint(
     Returns:
         (x, y, z) float32.
     """
-    levels = np.array([0.0, style.csf, style.white * style.grey, style.white], np.float32)
+    grey = style.white * style.grey
+    levels = np.array([0.0, style.csf, grey, style.white, style.csf], np.float32)
     brain = ndimage.gaussian_filter(levels[tissues], 0.6)
     brain += ndimage.gaussian_filter(rng.standard_normal(brain.shape, np.float32), 1.5) * 0.04
     brain += style.white * style.rim * _rim(tissues, rng)
@@ -156,12 +159,20 @@ def paint(
 
 def _rim(tissues: Labels, rng: np.random.Generator) -> Float32Array:
     """White matter near the ventricles in [0, 1], patchy, 2 to 6 mm wide."""
-    depth = ndimage.distance_transform_edt(tissues > 0)
-    ventricles = (tissues == CSF) & (depth > VENTRICLE_MM)
+    ventricles = ventricles_of(tissues)
     near = ndimage.distance_transform_edt(~ventricles) if ventricles.any() else np.inf
     patches = ndimage.zoom(rng.uniform(0, 1, (6, 6, 6)), np.divide(tissues.shape, 6), order=1)
     rim = np.exp(-((near / rng.uniform(2, 6)) ** 2)) * patches * (tissues == WHITE)
     return np.asarray(ndimage.gaussian_filter(rim, 1.0), np.float32)
+
+
+def ventricles_of(tissues: Labels) -> NDArray[np.bool_]:
+    """(x, y, z) bool: as labelled, or else the fluid in the depth."""
+    labelled = np.asarray(tissues == VENTRICLE, np.bool_)
+    if labelled.any():
+        return labelled
+    depth = ndimage.distance_transform_edt(tissues > 0)
+    return np.asarray((tissues == CSF) & (depth > VENTRICLE_MM), np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +181,18 @@ class Scan:
 
     Attributes:
         voxels: (x, y, slices) float32, 0 or more.
-        lesions: (x, y, slices) bool.
+        masks: ``lesions``, ``ventricles`` and ``brain``, each (x, y, slices) bool.
         affine: (4, 4) to patient coordinates in mm, RAS.
     """
 
     voxels: Float32Array
-    lesions: NDArray[np.bool_]
+    masks: dict[str, NDArray[np.bool_]]
     affine: Float64Array
 
 
 def acquire(
     head: Float32Array,
-    lesions: Float32Array,
+    parts: dict[str, Float32Array],
     affine: Float64Array,
     style: Appearance,
     rng: np.random.Generator,
@@ -190,8 +201,8 @@ def acquire(
 
     Args:
         head: (x, y, z) RAS, 1 mm.
-        lesions: (x, y, z) amount of lesion in [0, 1].
-        affine: of both.
+        parts: (x, y, z) amount in [0, 1] of what gets a mask, by name.
+        affine: of all.
         style: the look.
         rng: draws field of view, bias field, motion and noise.
     """
@@ -199,10 +210,12 @@ def acquire(
     inside = np.flatnonzero((head > HEAD).any((0, 1)))
     first, last = inside[0] + rng.integers(*NECK_MM), inside[-1] - rng.integers(*VERTEX_MM)
     starts = range(first, last - step, step)
-    voxels, amount = (
-        np.stack([volume[..., z : z + step].mean(-1) for z in starts], -1)
-        for volume in (head, lesions)
-    )
+
+    def thick(volume: Float32Array) -> Float32Array:
+        return np.stack([volume[..., z : z + step].mean(-1) for z in starts], -1)
+
+    voxels = thick(head)
+    masks = {name: thick(part) > BEARING for name, part in parts.items()}
     blur = 0.42 * (style.resolution_mm - 1)
     voxels = ndimage.gaussian_filter(voxels, (blur, blur, 0))
     field = rng.uniform(-style.bias, style.bias, (4, 4, 4))
@@ -210,7 +223,7 @@ def acquire(
     voxels = _moved(voxels, style.motion_mm, rng)
     real, imaginary = rng.normal(0, style.noise, (2, *voxels.shape))
     grid = averaged_grid(affine, first, step)
-    return Scan(np.hypot(voxels + real, imaginary).astype(np.float32), amount > BEARING, grid)
+    return Scan(np.hypot(voxels + real, imaginary).astype(np.float32), masks, grid)
 
 
 def _moved(voxels: Float32Array, motion_mm: float, rng: np.random.Generator) -> Float32Array:
@@ -240,9 +253,13 @@ def pair(
     style = look(rng, flair)
     amount = place(masks, tissues.voxels, rng)
 
+    fluid, brain = ventricles_of(tissues.voxels), tissues.voxels > 0
+    anatomy = {"ventricles": fluid.astype(np.float32), "brain": brain.astype(np.float32)}
+
     def scan(lesions: Float32Array) -> Scan:
         painting, scanning = (np.random.default_rng((seed, n)) for n in (1, 2))
         head = paint(tissues.voxels, lesions, style, painting)
-        return acquire(head, lesions, tissues.affine, style, scanning)
+        parts = {"lesions": lesions, **anatomy}
+        return acquire(head, parts, tissues.affine, style, scanning)
 
     return scan(amount), scan(np.zeros_like(amount))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,19 @@ def test_a_killed_training_goes_on_to_the_same_weights(index: Path, tmp_path: Pa
         assert torch.equal(one, other), name
 
 
+def test_another_site_alone_may_teach(index: Path, tmp_path: Path) -> None:
+    """The recipe of docs/lesions.md: rows that are only learned from, one site that is tested."""
+    kinds = (("there", "train"), ("there", "train"), ("here", ""))
+    pairs = zip(read(index), kinds, strict=True)
+    rows = [replace(row, site=site, role=role) for row, (site, role) in pairs]
+    write(tmp_path / "index.csv", rows)
+    out = tmp_path / "elsewhere"
+    few = ("--preset", "lesions", "--set", "steps=2", "--set", "batch=2")
+    invoke("crossval", tmp_path / "index.csv", "--out", out, "--scheme", "leave-one-site-out", *few)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert [row["person"] for row in metrics["persons"]] == ["p2"]
+
+
 def invoke(*words: object) -> str:
     done = CliRunner().invoke(main, [str(word) for word in words], catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -112,6 +126,23 @@ def test_the_bundle_says_what_was_measured(bundle: Path) -> None:
     card = (bundle / "CARD.md").read_text()
     assert "95 % interval over persons" in card
     assert "| p2 |" in card
+
+
+def test_a_finished_bundle_is_measured_on_others(
+    bundle: Path, index: Path, tmp_path: Path
+) -> None:
+    """Persons that taught it are told, and stand apart."""
+    known, other = read(index)[:2]
+    write(tmp_path / "index.csv", [known, replace(other, person="new")])
+    words = ("--preset", "lesions", "--bundle", bundle)
+    told = invoke("evaluate", tmp_path / "index.csv", "--out", tmp_path / "run", *words)
+    assert "THE BUNDLE LEARNED FROM 1 OF THESE 2 PERSONS" in " ".join(told.split())
+    assert "unseen persons" in told
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["acquaintance"] == {"learned": 1, "calibrated": 0, "unseen": 1}
+    of = {row["person"]: row["dice"] for row in metrics["persons"]}
+    assert metrics["unseen"]["dice"]["value"] == pytest.approx(of["new"])
+    assert metrics["figures"]["dice"]["value"] == pytest.approx((of["p0"] + of["new"]) / 2)
 
 
 def test_scans_by_hand_become_masks_and_one_table(bundle: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from msnode.cli.main import main
 from msnode.errors import ConfigError
 from msnode.learn import open_cohort, plan
 from msnode.learn.data import index_csv, layouts, outlines, ras_nifti
+from msnode.learn.data.tissues import CSF, GREY, VENTRICLE, WHITE
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -164,3 +165,21 @@ def test_nichart_brings_the_regions_of_the_t1_to_the_flair(tmp_path: Path) -> No
     assert places.min() >= 23
     assert places.max() <= 35, "2 mm voxels 12 to 17 of the T1 lie at 23 to 35 mm"
     assert (brain.voxels > 0)[ventricles.voxels > 0].all()
+
+
+def test_muse_regions_become_the_tissues_that_are_painted(tmp_path: Path) -> None:
+    regions = np.zeros((30, 30, 30), np.int16)
+    regions[4:26, 4:26, 4:26] = 120  # cortex
+    regions[6:24, 6:24, 6:24] = 86  # white matter
+    regions[12:18, 12:18, 12:18] = 51  # a lateral ventricle
+    regions[4:7, 14, 14] = 0  # a sulcus, which has no label
+    file = tmp_path / "Subj7_regions_on_T1.nii.gz"
+    nibabel.Nifti1Image(regions, np.diag([2.0, 2, 2, 1])).to_filename(file)
+    words = ["data", "tissues", str(file), "--out", str(tmp_path / "tissues")]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    made = ras_nifti.load(next((tmp_path / "tissues").iterdir()))
+    assert np.allclose(made.spacing_mm, 1)
+    at = {mm: int(made.voxels[mm, 28, 28]) for mm in (2, 10, 14, 30)}
+    assert at == {2: 0, 10: CSF, 14: WHITE, 30: VENTRICLE}
+    assert made.voxels[10, 36, 36] == GREY
