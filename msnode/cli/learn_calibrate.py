@@ -47,6 +47,12 @@ POSITIVE = click.option(
     type=FOLDER,
     help="Maps of places (PERSON.nii.gz) for people whose masks are in the program's own.",
 )
+@click.option(
+    "--classifiers",
+    type=FILE,
+    help="CSV of person and bundle: for whom another classifier is asked, as --bundle has learned"
+    " from them.",
+)
 @plain_errors
 def calibrate(
     index: Path,
@@ -56,6 +62,7 @@ def calibrate(
     positive: str,
     folds: Path | None,
     maps: Path | None,
+    classifiers: Path | None,
 ) -> None:
     """Fit how outlined lesions bear on a classifier's decision, on the scans of INDEX (CSV).
 
@@ -65,7 +72,9 @@ def calibrate(
     from msnode.learn.runs import calibrate as run
 
     with progress_bars() as progress:
-        found = run.calibrate(index, out, bundle, network, positive, folds, maps, progress)
+        found = run.calibrate(
+            index, out, bundle, network, positive, folds, maps, classifiers, progress
+        )
     show(found)
 
 

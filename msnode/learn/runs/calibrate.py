@@ -90,6 +90,7 @@ def calibrate(
     positive: str,
     folds: Path | None,
     maps: Path | None,
+    classifiers: Path | None,
     progress: Progress,
 ) -> Calibrated:
     """Measure every scan, fit the rule, and write a bundle that has it.
@@ -102,6 +103,8 @@ def calibrate(
         positive: the label of people with MS.
         folds: a cross-validation of the lesion network: its persons are outlined by their fold's.
         maps: folder of places PERSON.nii.gz, for those whose own masks are in the shipped one.
+        classifiers: CSV of person and bundle: for whom another bundle of the classifier's recipe
+            is asked, one that has not learned from that person.
         progress: told of every scan.
 
     Raises:
@@ -110,11 +113,11 @@ def calibrate(
     rows, model = read(index), load_bundle(classifier)
     if len({row.label == positive for row in rows}) < 2:
         raise ConfigError(f"{index}: needs rows with the label {positive!r} and with others")
-    model = replace(model, manifest=_by_mm(model.manifest))
+    asked = _asked(rows, classifier, classifiers)
     rule = lesions.load(network)
     out.mkdir(parents=True, exist_ok=True)
     outlines = _outlined(rows, out / "outlines", rule, folds, maps, progress)
-    slices = _slice_logits(rows, model, out / "prepared", progress)
+    slices = _slice_logits(rows, asked, out / "prepared", progress)
     scans = [
         Scan(row.path.name, row.person, row.site, row.label, row.role == "train", seen, slices[k])
         for k, (row, seen) in enumerate(zip(rows, outlines, strict=True))
@@ -133,7 +136,7 @@ def calibrate(
     _write_probabilities(out / "predictions.csv", scans, data)
     directory.write_json(out / "metrics.json", _plain(found))
     weights = pattern_fit.fit(data, WAYS["lesions and slices"])
-    made = replace(model.manifest, pattern=pattern_fit.rule(weights, rule.manifest.digest))
+    made = replace(_by_mm(model.manifest), pattern=pattern_fit.rule(weights, rule.manifest.digest))
     _write_bundle(classifier, out / "bundle", made)
     return found
 
@@ -194,11 +197,44 @@ def _networks(folds: Path, bundle: lesions.Bundle) -> dict[str, lesions.Bundle]:
     return found
 
 
+def _asked(rows: Sequence[Row], usual: Path, others: Path | None) -> list[Path]:
+    """The classifier's bundle of every row.
+
+    Raises:
+        ConfigError: the CSV has other columns, or names a folder that is none.
+    """
+    found = {}
+    for record in _records(others) if others is not None else ():
+        if not {"person", "bundle"} <= record.keys():
+            raise ConfigError(f"{others}: needs the columns person and bundle")
+        found[record["person"]] = Path(record["bundle"])
+    for folder in found.values():
+        load_bundle(folder)
+    return [found.get(row.person, usual) for row in rows]
+
+
+def _records(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as text:
+        return list(csv.DictReader(text))
+
+
 def _slice_logits(
-    rows: Sequence[Row], model: Bundle, cache: Path, progress: Progress
+    rows: Sequence[Row], asked: Sequence[Path], cache: Path, progress: Progress
 ) -> list[float]:
-    """What the slices of every row say of its study."""
-    done = iter(range(1, len(rows) + 1))
+    """What the slices of every row say of its study, by the bundle that is asked."""
+    found = [0.0] * len(rows)
+    for folder in sorted(set(asked)):
+        model = load_bundle(folder)
+        own = [n for n, one in enumerate(asked) if one == folder]
+        logits = _logits_by([rows[n] for n in own], model, cache, progress)
+        for n, logit in zip(own, logits, strict=True):
+            found[n] = logit
+    return found
+
+
+def _logits_by(rows: Sequence[Row], model: Bundle, cache: Path, progress: Progress) -> list[float]:
+    """Likewise, by one bundle."""
+    done, manifest = iter(range(1, len(rows) + 1)), _by_mm(model.manifest)
     examples = load(
         rows, model.contract, cache, lambda _: progress("preparing", next(done), len(rows))
     )
@@ -209,7 +245,7 @@ def _slice_logits(
         examples.pixels, labels, examples.lesions, examples.masked, split.train, split.validation
     )
     logits = end_to_end.predict(model.model.to(loop.device()), task, everything)
-    return [_study(examples, logits, number, model.manifest) for number in range(len(rows))]
+    return [_study(examples, logits, number, manifest) for number in range(len(rows))]
 
 
 def _study(examples: Examples, logits: Float64Array, number: int, manifest: Manifest) -> float:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -103,6 +104,20 @@ def test_a_run_that_goes_on_outlines_nothing_again(run: Path, twins: Path) -> No
         file.write_text(json.dumps(seen | {"count": 7}))
     invoke("calibrate", twins, "--bundle", twins.parent / "model", "--out", run)
     assert {row["count"] for row in rows(run / "scans.csv")} == {"7"}
+
+
+def test_another_classifier_may_be_asked_for_a_person(
+    run: Path, twins: Path, tmp_path: Path
+) -> None:
+    small_model(tmp_path / "other", seed=1)
+    (tmp_path / "who.csv").write_text(f"person,bundle\ntwo,{tmp_path / 'other'}\n")
+    (tmp_path / "run").mkdir()
+    shutil.copytree(run / "outlines", tmp_path / "run/outlines")
+    usual = {row["path"]: row["classifier"] for row in rows(run / "scans.csv")}
+    told = ("--bundle", twins.parent / "model", "--classifiers", tmp_path / "who.csv")
+    invoke("calibrate", twins, *told, "--out", tmp_path / "run")
+    for row in rows(tmp_path / "run/scans.csv"):
+        assert (row["classifier"] == usual[row["path"]]) == (row["person"] == "one"), row["path"]
 
 
 def test_an_index_of_one_class_is_refused_before_any_work(twins: Path, tmp_path: Path) -> None:

@@ -128,9 +128,7 @@ def test_the_bundle_says_what_was_measured(bundle: Path) -> None:
     assert "| p2 |" in card
 
 
-def test_a_finished_bundle_is_measured_on_others(
-    bundle: Path, index: Path, tmp_path: Path
-) -> None:
+def test_a_finished_bundle_is_measured_on_others(bundle: Path, index: Path, tmp_path: Path) -> None:
     """Persons that taught it are told, and stand apart."""
     known, other = read(index)[:2]
     write(tmp_path / "index.csv", [known, replace(other, person="new")])
