@@ -201,12 +201,12 @@ def show_outlines(outcome: "Outlined") -> None:
 
     console = Console()
     _warn(console, outcome.acquainted)
-    apart = [] if outcome.unseen is None else [outcome.unseen]
-    table = Table(
-        "measure", "value" if not apart else "all", *(["unseen persons"] if apart else [])
-    )
-    for name, figure in outcome.figures.items():
-        table.add_row(MEANINGS[name], str(figure), *(str(of[name]) for of in apart))
+    columns = {"value": outcome.figures}
+    if outcome.unseen is not None:
+        columns = {"all": outcome.figures, "unseen persons": outcome.unseen}
+    table = Table("measure", *columns)
+    for name in outcome.figures:
+        table.add_row(MEANINGS[name], *(str(of[name]) for of in columns.values()))
     table.caption = "95 % intervals by bootstrap over persons"
     console.print(table)
     console.print(f"everything else is in {outcome.folder}")

@@ -40,10 +40,13 @@ class Acquainted:
         """Whether the figures have to be parted."""
         return self.of is not None and len(set(self.of.values()) & {"learned", "calibrated"}) > 0
 
+    def is_unseen(self, person: str) -> bool:
+        """Whether the bundle has nothing of a person, or does not say."""
+        return (self.of or {}).get(person, "unseen") == "unseen"
+
     def rows(self, persons: Sequence[str], *, unseen: bool) -> NDArray[np.bool_]:
         """(n,) which images are of persons that are unseen, or of the others."""
-        known = self.of or {}
-        return np.array([(known.get(one, "unseen") == "unseen") == unseen for one in persons])
+        return np.array([self.is_unseen(one) == unseen for one in persons])
 
 
 def acquainted(known: LearnedPersons | None, persons: Sequence[str]) -> Acquainted:

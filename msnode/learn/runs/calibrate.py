@@ -113,11 +113,11 @@ def calibrate(
     rows, model = read(index), load_bundle(classifier)
     if len({row.label == positive for row in rows}) < 2:
         raise ConfigError(f"{index}: needs rows with the label {positive!r} and with others")
-    asked = _asked(rows, classifier, classifiers)
+    others = _classifiers(classifiers) if classifiers is not None else {}
     rule = lesions.load(network)
     out.mkdir(parents=True, exist_ok=True)
     outlines = _outlined(rows, out / "outlines", rule, folds, maps, progress)
-    slices = _slice_logits(rows, asked, out / "prepared", progress)
+    slices = _slice_logits(rows, model, others, out / "prepared", progress)
     scans = [
         Scan(row.path.name, row.person, row.site, row.label, row.role == "train", seen, slices[k])
         for k, (row, seen) in enumerate(zip(rows, outlines, strict=True))
@@ -197,39 +197,35 @@ def _networks(folds: Path, bundle: lesions.Bundle) -> dict[str, lesions.Bundle]:
     return found
 
 
-def _asked(rows: Sequence[Row], usual: Path, others: Path | None) -> list[Path]:
-    """The classifier's bundle of every row.
+def _classifiers(file: Path) -> dict[str, Bundle]:
+    """By person, the classifier that has not learned from that person.
 
     Raises:
-        ConfigError: the CSV has other columns, or names a folder that is none.
+        ConfigError: the CSV has other columns, or names a folder that is no bundle.
     """
-    found = {}
-    for record in _records(others) if others is not None else ():
-        if not {"person", "bundle"} <= record.keys():
-            raise ConfigError(f"{others}: needs the columns person and bundle")
-        found[record["person"]] = Path(record["bundle"])
-    for folder in found.values():
-        load_bundle(folder)
-    return [found.get(row.person, usual) for row in rows]
-
-
-def _records(file: Path) -> list[dict[str, str]]:
     with file.open(newline="", encoding="utf-8") as text:
-        return list(csv.DictReader(text))
+        records = list(csv.DictReader(text))
+    if any(not {"person", "bundle"} <= record.keys() for record in records):
+        raise ConfigError(f"{file}: needs the columns person and bundle")
+    folders = {record["bundle"] for record in records}
+    bundles = {folder: load_bundle(Path(folder)) for folder in folders}
+    return {record["person"]: bundles[record["bundle"]] for record in records}
 
 
 def _slice_logits(
-    rows: Sequence[Row], asked: Sequence[Path], cache: Path, progress: Progress
+    rows: Sequence[Row],
+    usual: Bundle,
+    others: dict[str, Bundle],
+    cache: Path,
+    progress: Progress,
 ) -> list[float]:
     """What the slices of every row say of its study, by the bundle that is asked."""
-    found = [0.0] * len(rows)
-    for folder in sorted(set(asked)):
-        model = load_bundle(folder)
-        own = [n for n, one in enumerate(asked) if one == folder]
-        logits = _logits_by([rows[n] for n in own], model, cache, progress)
-        for n, logit in zip(own, logits, strict=True):
-            found[n] = logit
-    return found
+    asked = [others.get(row.person, usual) for row in rows]
+    found = np.zeros(len(rows))
+    for bundle in {id(one): one for one in asked}.values():
+        own = [n for n, one in enumerate(asked) if one is bundle]
+        found[own] = _logits_by([rows[n] for n in own], bundle, cache, progress)
+    return found.tolist()
 
 
 def _logits_by(rows: Sequence[Row], model: Bundle, cache: Path, progress: Progress) -> list[float]:

@@ -1,19 +1,17 @@
 """Measures a finished bundle that outlines on an index (external validation)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from msnode import lesions
 from msnode.errors import ConfigError
 from msnode.learn.data.index_csv import read
-from msnode.learn.evaluate import figures_of_merit, lesion_calibration, overlap
-from msnode.learn.evaluate.figures_of_merit import Figure
-from msnode.learn.evaluate.overlap import Agreement, Examined
+from msnode.learn.evaluate import figures_of_merit
+from msnode.learn.evaluate.overlap import Examined
 from msnode.learn.evaluate.seen_persons import acquainted
 from msnode.learn.runs import directory, preconditions
 from msnode.learn.runs.outline_measures import examined, naive_threshold
-from msnode.learn.runs.outlining_runs import Outlined
+from msnode.learn.runs.outlining_runs import Outlined, judged, write_metrics
 from msnode.learn.train import label_maps
 from msnode.learn.train.end_to_end import Progress
 from msnode.learn.train.label_maps import Labelled
@@ -46,23 +44,18 @@ def evaluate(bundle: Path, index: Path, out: Path, plan: Plan, progress: Progres
     done = iter(range(1, len(rows) + 1))
     volumes = label_maps.load(rows, lambda _: progress("reading volumes", next(done), len(rows)))
     directory.start(out, plan, index, name)
-    people = _examined(volumes, loaded, progress)
-    found = [one.agreement(loaded.manifest.rating) for one in people]
-    known = acquainted(loaded.manifest.persons, [row.person for row in found])
-    unseen = [
-        n for n, is_new in enumerate(known.rows([r.person for r in found], unseen=True)) if is_new
-    ]
-    apart = _figures(loaded, [people[n] for n in unseen]) if known.mixed and unseen else None
-    outcome = Outlined(
-        out,
-        _figures(loaded, people),
-        tuple(found),
-        loaded.manifest.threshold,
-        loaded.manifest.rating,
-        known,
-        apart,
-    )
-    _write(outcome)
+    people, m = _examined(volumes, loaded, progress), loaded.manifest
+    rows_of, figures = judged(people, [m.rating] * len(people))
+    known = acquainted(m.persons, [one.person for one in people])
+    new = [one for one in people if known.is_unseen(one.person)]
+    apart = judged(new, [m.rating] * len(new))[1] if known.mixed and new else None
+    outcome = Outlined(out, figures, rows_of, m.threshold, m.rating, known, apart)
+    told = {
+        "unseen": figures_of_merit.plain(apart) if apart else None,
+        "acquaintance": known.counts,
+        "warnings": known.warnings,
+    }
+    write_metrics(outcome, told)
     return outcome
 
 
@@ -77,24 +70,3 @@ def _examined(
         people.append(examined(bundle.model, volume, bundle.manifest.threshold, brightness))
         progress("outlining", number, len(volumes))
     return people
-
-
-def _figures(bundle: lesions.Bundle, people: Sequence[Examined]) -> dict[str, Figure]:
-    """Means over the volumes of some people."""
-    rating = bundle.manifest.rating
-    rows: list[Agreement] = [one.agreement(rating) for one in people]
-    return overlap.figures(rows) | lesion_calibration.figures(people, [rating] * len(people))
-
-
-def _write(outcome: Outlined) -> None:
-    """``metrics.json``."""
-    known = outcome.acquainted
-    told = {
-        "figures": figures_of_merit.plain(outcome.figures),
-        "unseen": figures_of_merit.plain(outcome.unseen) if outcome.unseen else None,
-        "threshold": outcome.threshold,
-        "persons": [asdict(row) for row in outcome.persons],
-        "acquaintance": known.counts if known else None,
-        "warnings": known.warnings if known else (),
-    }
-    directory.write_json(outcome.folder / "metrics.json", told)

@@ -1,6 +1,6 @@
 """Train, cross-validate and release the network that outlines lesions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -212,20 +212,29 @@ def _trained(volumes: Sequence[Labelled], plan: Plan, folder: Path, progress: Pr
 def _finish(out: Path, folds: Sequence[Fold]) -> Outlined:
     """Measure the test persons of all folds together, and write everything down."""
     persons = tuple(one for fold in folds for one in fold.persons)
-    ratings = lesion_calibration.by_others(persons)
-    rows = tuple(one.agreement(of) for one, of in zip(persons, ratings, strict=True))
+    rows, figures = judged(persons, lesion_calibration.by_others(persons))
     threshold = float(np.mean([fold.threshold for fold in folds]))
-    figures = overlap.figures(rows) | lesion_calibration.figures(persons, ratings)
     outcome = Outlined(out, figures, rows, threshold, lesion_calibration.rating(persons))
-    directory.write_json(
-        out / "metrics.json",
-        {
-            "figures": figures_of_merit.plain(outcome.figures),
-            "threshold": threshold,
-            "persons": [asdict(row) for row in rows],
-        },
-    )
+    write_metrics(outcome)
     return outcome
+
+
+def judged(
+    persons: Sequence[Examined], ratings: Sequence[Rating]
+) -> tuple[tuple[Agreement, ...], dict[str, Figure]]:
+    """A row a person and the figures of all, each by a rating of its own."""
+    rows = tuple(one.agreement(of) for one, of in zip(persons, ratings, strict=True))
+    return rows, overlap.figures(rows) | lesion_calibration.figures(persons, ratings)
+
+
+def write_metrics(outcome: Outlined, more: Mapping[str, object] | None = None) -> None:
+    """``metrics.json``; more is written below."""
+    told = {
+        "figures": figures_of_merit.plain(outcome.figures),
+        "threshold": outcome.threshold,
+        "persons": [asdict(row) for row in outcome.persons],
+    }
+    directory.write_json(outcome.folder / "metrics.json", told | dict(more or {}))
 
 
 def _measured(run: Path) -> Outlined:

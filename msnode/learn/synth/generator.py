@@ -129,12 +129,17 @@ def _fitted(mask: RasVolume, tissues: Labels, rng: np.random.Generator) -> Float
 
 
 def paint(
-    tissues: Labels, lesions: Float32Array, style: Appearance, rng: np.random.Generator
+    tissues: Labels,
+    ventricles: NDArray[np.bool_],
+    lesions: Float32Array,
+    style: Appearance,
+    rng: np.random.Generator,
 ) -> Float32Array:
     """Intensities of a head.
 
     Args:
         tissues: (x, y, z) labels, 1 mm.
+        ventricles: (x, y, z), of `ventricles_of`.
         lesions: (x, y, z) amount of lesion in [0, 1].
         style: the look.
         rng: draws the tissue's own texture and the skull.
@@ -146,7 +151,7 @@ def paint(
     levels = np.array([0.0, style.csf, grey, style.white, style.csf], np.float32)
     brain = ndimage.gaussian_filter(levels[tissues], 0.6)
     brain += ndimage.gaussian_filter(rng.standard_normal(brain.shape, np.float32), 1.5) * 0.04
-    brain += style.white * style.rim * _rim(tissues, rng)
+    brain += style.white * style.rim * _rim(tissues, ventricles, rng)
     brain += lesions * (style.white * style.lesion - brain)
     away = ndimage.distance_transform_edt(tissues == 0)
     head = np.where(away > 0, 0.02, brain)
@@ -157,9 +162,8 @@ def paint(
     return np.asarray(head, np.float32)
 
 
-def _rim(tissues: Labels, rng: np.random.Generator) -> Float32Array:
+def _rim(tissues: Labels, ventricles: NDArray[np.bool_], rng: np.random.Generator) -> Float32Array:
     """White matter near the ventricles in [0, 1], patchy, 2 to 6 mm wide."""
-    ventricles = ventricles_of(tissues)
     near = ndimage.distance_transform_edt(~ventricles) if ventricles.any() else np.inf
     patches = ndimage.zoom(rng.uniform(0, 1, (6, 6, 6)), np.divide(tissues.shape, 6), order=1)
     rim = np.exp(-((near / rng.uniform(2, 6)) ** 2)) * patches * (tissues == WHITE)
@@ -253,12 +257,15 @@ def pair(
     style = look(rng, flair)
     amount = place(masks, tissues.voxels, rng)
 
-    fluid, brain = ventricles_of(tissues.voxels), tissues.voxels > 0
-    anatomy = {"ventricles": fluid.astype(np.float32), "brain": brain.astype(np.float32)}
+    fluid = ventricles_of(tissues.voxels)
+    anatomy = {
+        "ventricles": fluid.astype(np.float32),
+        "brain": (tissues.voxels > 0).astype(np.float32),
+    }
 
     def scan(lesions: Float32Array) -> Scan:
         painting, scanning = (np.random.default_rng((seed, n)) for n in (1, 2))
-        head = paint(tissues.voxels, lesions, style, painting)
+        head = paint(tissues.voxels, fluid, lesions, style, painting)
         parts = {"lesions": lesions, **anatomy}
         return acquire(head, parts, tissues.affine, style, scanning)
 
