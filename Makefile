@@ -59,7 +59,9 @@ demo: setup
 
 setup: $(VENV)/.installed
 
-# the system's packages and the Python ones, with lint, come at once: each waits for a network
+# the system's packages and the Python ones, with lint, come at once: each waits for a network.
+# One thread of OpenMP a process: more wait for one another, and so for other workers' processes.
+test: export OMP_NUM_THREADS := 1
 test:
 	@$(MAKE) -j2 packages lint
 	@$(COMPILE_SOURCES)

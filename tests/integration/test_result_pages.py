@@ -14,6 +14,7 @@ from msnode.config import Role
 from msnode.pages.frame.site import Site
 from msnode.records.results import Report
 from msnode.records.sentences import Sentence
+from msnode.records.vocabulary import SMEAR
 from msnode.store.visit_images import visit_folder, visit_images
 from tests import clinic_results, reports
 from tests.clinic_results import Patient, keep_result, revised
@@ -167,6 +168,14 @@ def test_what_was_not_analysed_says_so_and_why_before_all_else(site: Site, made:
         assert "Not analysed" in client.get("/worklist").text
     assert "It says nothing about the patient." in page
     assert "a single image is not a volume" in page
+
+
+def test_what_a_blood_smear_cannot_tell_is_not_what_a_head_cannot(site: Site, made: Report) -> None:
+    key = keep_result(site, replace(made, words=SMEAR, lesions=None, maps=None))
+    with as_visitor(site, "viewer") as client:
+        page = client.get(f"/results/{key}").text
+    assert "it is no established test for MS" in page
+    assert "white matter" not in page
 
 
 @pytest.mark.parametrize("left", [None, b"", b"{", b'{"report": {"model": 7}}'])

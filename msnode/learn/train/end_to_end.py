@@ -19,7 +19,7 @@ from msnode.learn.data import tensor_file
 from msnode.learn.synth.augment import Augment, affine, appearance, mixup, warp
 from msnode.learn.train import loop, training_log
 from msnode.learn.train.lesion_heads import cells
-from msnode.learn.train.loop import Schedule, run
+from msnode.learn.train.loop import Schedule, mixed, run
 from msnode.learn.train.recipe import Plan
 from msnode.records.images import Float64Array
 
@@ -113,7 +113,7 @@ def _loss(task: Task, plan: Plan, per_epoch: int) -> Callable[[nn.Module, int], 
         targets = targets.to(pixels).float()
         if plan.mixup > 0:
             pixels, targets = mixup(pixels, targets, plan.mixup)
-        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=pixels.is_cuda):
+        with mixed(pixels.device):
             logits, found = model.forward_with_locations(pixels)
         value = functional.cross_entropy(logits.float(), targets)
         known = torch.from_numpy(task.masked[rows.numpy()]).to(pixels.device)

@@ -25,7 +25,7 @@ from msnode.learn.synth.augment import Augment
 from msnode.learn.train import checkpoints, fusion
 from msnode.learn.train.end_to_end import Progress, Task
 from msnode.learn.train.lesion_heads import LesionSupervised, label_loss, location_loss, taught
-from msnode.learn.train.loop import Schedule, device, run
+from msnode.learn.train.loop import Schedule, device, mixed, run
 from msnode.learn.train.recipe import Plan
 
 CROPS = {"inception": 144, "densenet": 128}
@@ -113,7 +113,7 @@ def _loss(
         ranges = Augment(crop=0 if whole else crop, filled=plan.pseudo_controls, moved=plan.moved)
         images, masks = composition.compose(pool, rows, ranges)
         inputs, grids = fusion.as_input(images), cast(LesionSupervised, model).grids
-        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
+        with mixed(inputs.device):
             maps = model(inputs)
         if not plan.locations:
             return label_loss(maps, masks)

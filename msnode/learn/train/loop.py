@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from msnode.learn.train import checkpoints, training_log
+from msnode.classify.device import native_bfloat16
+from msnode.learn.train import checkpoints, heap, training_log
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def mixed(where: torch.device) -> torch.autocast:
+    """Products in bfloat16 where the device computes it natively; elsewhere nothing changes."""
+    return torch.autocast(where.type, torch.bfloat16, enabled=native_bfloat16(where))
+
+
 Report = Callable[[int, float, nn.Module], bool]
 """Called with the step, the mean loss since the last call and the averaged model; True stops."""
 
@@ -58,6 +64,7 @@ def run(
     Returns:
         The moving average of the model, in evaluation mode.
     """
+    heap.keep_freed()
     average = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=schedule.lr, weight_decay=schedule.weight_decay

@@ -13,7 +13,7 @@ from torch.nn import functional
 from msnode.learn.synth.small_lesions import put_in
 from msnode.learn.train import checkpoints
 from msnode.learn.train.label_maps import REST, UNKNOWN, Labelled
-from msnode.learn.train.loop import Report, Schedule, device, run
+from msnode.learn.train.loop import Report, Schedule, device, mixed, run
 from msnode.lesions.inputs import Planes
 from msnode.lesions.outline import LESION, VENTRICLE
 from msnode.lesions.unet import CLASSES, Unet
@@ -47,9 +47,9 @@ class Volume:
     """What crops of one volume are cut from.
 
     Attributes:
-        inputs: by healed and stripped (0 to 3), (slices, 4, rows, cols) float16 with a margin.
-        labels: by healed (0, 1), (slices, rows, cols) uint8 with a margin.
-        room: (slices, rows, cols) bool with a margin, where a small lesion may be put.
+        inputs: by healed and stripped (0 to 3), (slices, 4, rows, cols) float16.
+        labels: by healed (0, 1), (slices, rows, cols) uint8.
+        room: (slices, rows, cols) bool, where a small lesion may be put.
         lesions: (places, 3) slice, row, col of every lesion pixel.
         chances: (places,) float32 with which each is drawn: a lesion by the root of its area.
         tissue: (places, 3) of every 16th pixel of the head.
@@ -87,9 +87,9 @@ def _volume(v: Labelled) -> Volume:
     deep = ndimage.binary_erosion(v.inside, CONNECTED_IN_PLANE, DEEP_MM)
     looks = (v.planes, v.stripped, v.healed, v.healed_stripped)
     return Volume(
-        tuple(_padded(torch.from_numpy(_inputs(planes))) for planes in looks),
-        (_labels(v.labels), _labels(healed)),
-        _padded(torch.from_numpy((room & deep).astype(np.uint8))) > 0,
+        tuple(torch.from_numpy(_inputs(planes)) for planes in looks),
+        (torch.from_numpy(v.labels), torch.from_numpy(healed.astype(np.uint8))),
+        torch.from_numpy(room & deep),
         torch.from_numpy(np.argwhere(lesion)),
         torch.from_numpy(1 / np.sqrt(areas[numbers[lesion]])).float(),
         torch.from_numpy(np.argwhere(v.planes.pixels > 0.2)[::16]),
@@ -98,15 +98,6 @@ def _volume(v: Labelled) -> Volume:
 
 def _inputs(planes: Planes) -> np.ndarray:
     return np.stack([planes.input(n) for n in range(len(planes.pixels))]).astype(np.float16)
-
-
-def _labels(labels: np.ndarray) -> Tensor:
-    return _padded(torch.from_numpy(labels.astype(np.uint8)), REST)
-
-
-def _padded(images: Tensor, value: float = 0) -> Tensor:
-    """With a margin, so that a crop at the border needs no care."""
-    return functional.pad(images, [DRAWN // 2] * 4, value=value)
 
 
 def draw(data: Pool, count: int) -> tuple[Tensor, Tensor]:
@@ -137,11 +128,19 @@ def _cut(volume: Volume) -> tuple[Tensor, Tensor, Tensor]:
         place = volume.tissue[torch.randint(len(volume.tissue), ())]
     healed, stripped = (torch.rand(2) < torch.tensor([HEALED, STRIPPED])).tolist()
     inputs, labels = volume.inputs[2 * healed + stripped], volume.labels[int(healed)]
-    number, *corner = place.tolist()
-    # the margin is half of what is cut out, so the place itself is the cut's corner
-    row, col = (min(max(v, 0), n - DRAWN) for v, n in zip(corner, labels.shape[1:], strict=True))
-    area = slice(row, row + DRAWN), slice(col, col + DRAWN)
-    return inputs[number][:, *area], labels[number][area], volume.room[number][area]
+    number, *middle = place.tolist()
+    middle = [min(max(v, 0), n) for v, n in zip(middle, labels.shape[1:], strict=True)]
+    cuts = inputs[number], labels[number], volume.room[number]
+    image, label, room = (_around(cut, *middle) for cut in cuts)
+    return image, label, room
+
+
+def _around(image: Tensor, row: int, col: int) -> Tensor:
+    """(..., 192, 192) around a place of (..., rows, cols); what lies outside of it is 0."""
+    half, (rows, cols) = DRAWN // 2, image.shape[-2:]
+    found = image[..., max(row - half, 0) : row + half, max(col - half, 0) : col + half]
+    missing = [half - col, col + half - cols, half - row, row + half - rows]
+    return functional.pad(found, [max(0, n) for n in missing])
 
 
 def _jitter() -> Tensor:
@@ -243,7 +242,9 @@ def _step(data: Pool, batch: int) -> Callable[[nn.Module, int], Tensor]:
     def of(model: nn.Module, _: int) -> Tensor:
         images, labels = draw(data, batch)
         images = images.to(device(), memory_format=torch.channels_last)
-        return loss(model(images), labels.to(device()))
+        with mixed(images.device):
+            logits = model(images)
+        return loss(logits.float(), labels.to(device()))
 
     return of
 

@@ -34,6 +34,7 @@ class ToldResult:
         method: how it came about.
         notices: of the models.
         series: its SeriesDescription, or that it has none; "" where no series was used.
+        limits: what no such result can tell.
     """
 
     headline: str
@@ -44,6 +45,7 @@ class ToldResult:
     method: tuple[str, ...]
     notices: tuple[str, ...]
     series: str
+    limits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def told(kept: KeptReport, t: PageWords) -> ToldResult:
         method=tuple(wording.method(case)),
         notices=tuple(filter(None, [wording.notice(case)])),
         series=wording.named(case, choice) if (choice := wording.used(case)) is not None else "",
+        limits=case.say("limits"),
     )
 
 
