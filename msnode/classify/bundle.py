@@ -70,6 +70,26 @@ class Manifest:
     persons: LearnedPersons | None = None
     digest: str = ""
 
+    def undecided(self, network: str | None) -> str | None:
+        """Why no study would get a decision; None where studies do.
+
+        Args:
+            network: digest of the lesion network; None where nothing outlines.
+        """
+        rule = self.pattern
+        if rule is None or rule.network == network:
+            return None
+        if network is None:
+            return (
+                "classify.bundle decides by outlined lesions, but lesions.bundle is null: every "
+                "study would be undetermined; name a lesion network"
+            )
+        return (
+            "classify.bundle decides by the outlines of another lesion network than that of "
+            "lesions.bundle: every study would be undetermined; use the two that belong together, "
+            "or run msnode calibrate"
+        )
+
 
 RESULT = (
     "architecture", "arguments", "classes", "input", "calibration", "rule", "pattern",
@@ -93,26 +113,6 @@ class Bundle:
     def contract(self) -> InputContract:
         """The images that the model wants."""
         return self.manifest.input
-
-    def undecided(self, network: str | None) -> str | None:
-        """Why no study would get a decision; None where studies do.
-
-        Args:
-            network: digest of the lesion network; None where nothing outlines.
-        """
-        rule = self.manifest.pattern
-        if rule is None or rule.network == network:
-            return None
-        if network is None:
-            return (
-                "classify.bundle decides by outlined lesions, but lesions.bundle is null: every "
-                "study would be undetermined; name a lesion network"
-            )
-        return (
-            "classify.bundle decides by the outlines of another lesion network than that of "
-            "lesions.bundle: every study would be undetermined; use the two that belong together, "
-            "or run msnode calibrate"
-        )
 
     @cached_property
     def info(self) -> ModelInfo:
@@ -140,6 +140,15 @@ def save_bundle(
         The manifest with its digest.
     """
     return bundle_files.write(folder, model, manifest, card, RESULT, half)
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """What a bundle says of its model, without the model: files are compared with the digest.
+
+    Raises:
+        ConfigError: names the folder, what is wrong, and the fix.
+    """
+    return bundle_files.read(folder, "classify.bundle", Manifest, RESULT)[0]
 
 
 def load_bundle(folder: Path, trusted: Sequence[str] = ()) -> Bundle:

@@ -154,7 +154,7 @@ def _decision(config: Config) -> None:
     """Classifier and lesion network belong together; what is wrong with either is told above."""
     folder, network = config.lesions.bundle, None
     with suppress(ConfigError):
-        model = classify.load_bundle(config.classify.bundle)
+        model = classify.load_manifest(config.classify.bundle)
         network = lesions.load(folder).manifest.digest if folder is not None else None
         if why := model.undecided(network):
             raise MsnodeError(why)
@@ -184,7 +184,7 @@ def _shadows(node: Config) -> Iterator[tuple[str, str | None]]:
 
 def _evidence(config: Config, path: Path) -> None:
     """It is of the bundle in force."""
-    verify_evidence(path, classify.load_bundle(config.classify.bundle).info.digest)
+    verify_evidence(path, classify.load_manifest(config.classify.bundle).digest)
 
 
 def _listener(receive: Receive, *, runs: bool) -> None:

@@ -125,7 +125,7 @@ def _bundles(config: Config) -> tuple[classify.Bundle, lesions.Bundle | None]:
     if (evidence := config.classify.evidence) is not None:
         verify_evidence(evidence, model.info.digest)
     network = lesions.load(folder, keys) if folder is not None else None
-    if why := model.undecided(network.manifest.digest if network is not None else None):
+    if why := model.manifest.undecided(network.manifest.digest if network is not None else None):
         log.warning("%s", why)
     return model, network
 

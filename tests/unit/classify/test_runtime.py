@@ -20,7 +20,7 @@ from msnode.errors import ConfigError, Refused, TryLater
 from msnode.records.images import Float32Array, Slices
 from tests.unit.classify.conftest import planted
 
-CONFIG = Classify(device="cpu", batch=8, threads=2)
+CONFIG = Classify(device="cpu", batch=8, threads=2, precision="float32")
 
 Maker = Callable[[Float32Array], Slices]
 

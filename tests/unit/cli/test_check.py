@@ -246,4 +246,4 @@ def test_classifier_and_lesion_network_that_do_not_belong_together_are_told(
     lesions.lesion_bundle.save(tmp_path / "own", own.model, manifest, "# Own")
     other = replace(shipped, lesions=Outline(bundle=tmp_path / "own"))
     assert "another lesion network" in (dict(check.problems(other, peers=False))["decision"] or "")
-    assert classify.load_bundle(Classify().bundle).undecided(own.manifest.digest) is None
+    assert classify.load_manifest(Classify().bundle).undecided(own.manifest.digest) is None
