@@ -13,7 +13,7 @@ from msnode.classify.single_branch import SingleBranch
 from msnode.learn.synth.augment import Augment, mixup
 from msnode.learn.synth.composition import SlicePool, bearing, compose
 from msnode.learn.train.lesion_heads import cells
-from msnode.learn.train.loop import Schedule, run
+from msnode.learn.train.loop import Schedule, mixed, run
 
 SIDES = {INCEPTION_GRID: 5, DENSENET_GRID: 7}
 """Locations along each side of the two maps."""
@@ -55,10 +55,11 @@ def extract(model: Hybrid | SingleBranch, images: Tensor, batch: int = 16) -> Te
         (n, 74, 512) float16.
     """
     where = next(model.parameters()).device
-    parts = [
-        model.sequence(model.maps(as_input(part.to(where).float()))).half().cpu()
-        for part in torch.split(images, batch)
-    ]
+    with mixed(where):
+        parts = [
+            model.sequence(model.maps(as_input(part.to(where).float()))).half().cpu()
+            for part in torch.split(images, batch)
+        ]
     return torch.cat(parts)
 
 
