@@ -16,6 +16,8 @@ from msnode.records.sentences import Sentence, Text
 
 MOST_OF_THE_HEAD = 0.5
 """Share of the head above half of the saliency's scale from which it points to no place."""
+MEANINGLESS = ("mass", "void", "blind")
+"""Doubts of outlines with which their number and places say nothing of MS (see docs/lesions.md)."""
 UNCLEAR_PLACE = 0.25
 """`LesionPattern.place` so near to 0 is called neither typical nor untypical."""
 
@@ -39,7 +41,7 @@ def decide(
         seen = _pattern(lesions, manifest.pattern)
         if isinstance(seen, LesionPattern):
             study = manifest.pattern.logit(seen, study)
-            basis = _basis(seen)
+            basis = _basis(seen, manifest.pattern)
         else:
             missing = seen
     probability = float(sigmoid(np.array(study)))
@@ -80,14 +82,19 @@ def _pattern(lesions: LesionFinding | None, rule: PatternRule) -> LesionPattern 
         return Sentence("no_outlines")
     if lesions.model.digest != rule.network:
         return Sentence("other_network")
+    for doubt in lesions.doubts:
+        if isinstance(doubt, Sentence) and doubt.code in MEANINGLESS:
+            return doubt
     return lesions.pattern or Sentence("not_placed")
 
 
-def _basis(seen: LesionPattern) -> Sentence:
+def _basis(seen: LesionPattern, rule: PatternRule) -> Sentence:
     """What a decision rests on, in words and numbers that a reader can check."""
     places = "places_unclear"
     if abs(seen.place) > UNCLEAR_PLACE:
         places = "places_ms" if seen.place > 0 else "places_other"
+    if not rule.count:
+        return Sentence("pattern_places", places=Sentence(places))
     return Sentence("pattern_basis", count=seen.count, places=Sentence(places))
 
 

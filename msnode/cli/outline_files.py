@@ -22,6 +22,7 @@ from msnode.cli.progress import progress
 from msnode.config import Decode
 from msnode.confined import Confined
 from msnode.errors import MsnodeError
+from msnode.flow.analysis import failed
 from msnode.lesions import Bundle, Compared, Visit
 from msnode.prepare import SourceGrid
 from msnode.records.images import InputContract
@@ -64,6 +65,26 @@ class Outlined:
         return self.visit.found.lesions
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The earlier scan.
+
+    Attributes:
+        visit: the scan and what was found in it.
+        files: in which it lies.
+    """
+
+    visit: Visit
+    files: frozenset[Path]
+
+    def beside(self, files: Sequence[Path]) -> Visit | None:
+        """What a scan is compared with; None for this scan itself, which says nothing of change."""
+        if self.files.isdisjoint(file.resolve() for file in files):
+            return self.visit
+        log.warning("%s: is the earlier scan itself, and not compared", files[0].name)
+        return None
+
+
 def outline(paths: Sequence[Path], out: Path, prior: Path | None, model: Path | None) -> None:
     """Outline every scan among the files; whatever goes wrong with one, the others go on.
 
@@ -74,32 +95,41 @@ def outline(paths: Sequence[Path], out: Path, prior: Path | None, model: Path | 
     studies = scans.studies(paths)
     bundle = lesions.load(model or lesions.SHIPPED)
     reader = Confined(Decode(), ("msnode.prepare",))
-    before = _prior(prior, reader, bundle) if prior is not None else None
+    earlier = _prior(prior, reader, bundle) if prior is not None else None
     out.mkdir(parents=True, exist_ok=True)
     stems = _stems(studies)
-    done, failed = [], 0
+    done: list[Outlined] = []
+    missing: list[str] = []
     with progress("outlining", len(studies)) as advance:
         for study, files in studies.items():
             try:
+                before = earlier.beside(files) if earlier is not None else None
                 done.append(_one(files, stems[study], reader, bundle, before, out))
             except (MsnodeError, OSError) as error:
-                failed += 1
+                missing.append(stems[study])
                 log.error("%s: not outlined: %s", stems[study], error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                missing.append(stems[study])
+                log.error("%s: not outlined: %s", stems[study], failed("outline", error))
             advance()
-    _write_csv(out / "lesions.csv", done, before is not None)
+    _write_csv(out / "lesions.csv", done, earlier is not None)
     _show(done, bundle, out)
-    if failed:
-        raise MsnodeError(f"{failed} of {len(studies)} scans were not outlined; see above")
+    if missing:
+        raise MsnodeError(f"{len(missing)} of {len(studies)} scans were not outlined; see above")
 
 
-def _prior(path: Path, reader: Confined, bundle: Bundle) -> Visit:
+def _prior(path: Path, reader: Confined, bundle: Bundle) -> Earlier:
     """The earlier scan.
 
     Raises:
         MsnodeError: there is none, more than one, or it cannot be outlined.
     """
-    _, visit = _visit(scans.earlier(path), reader, bundle)
-    return visit
+    files = scans.earlier(path)
+    try:
+        _, visit = _visit(files, reader, bundle)
+    except MsnodeError as error:
+        raise MsnodeError(f"--prior {path.name}: {error}") from error
+    return Earlier(visit, frozenset(file.resolve() for file in files))
 
 
 def _stems(studies: dict[str, tuple[Path, ...]]) -> dict[str, str]:
@@ -120,7 +150,8 @@ def _visit(files: tuple[Path, ...], reader: Confined, bundle: Bundle) -> tuple[S
         grid = reader.call(SourceGrid, prepare.save_source, files, CONTRACT, file)
         voxels = np.load(file, allow_pickle=False)
     found = lesions.find(voxels, grid.affine, bundle)
-    doubts = (*found.doubts, *bundle.doubts(grid.acquisition, grid.distance_mm))
+    apart = float(np.linalg.norm(grid.affine[:3, :3], axis=0).max())  # along whichever axis
+    doubts = (*found.doubts, *bundle.doubts(grid.acquisition, apart))
     return grid, Visit(voxels, grid.affine, replace(found, doubts=doubts))
 
 

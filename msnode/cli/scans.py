@@ -18,7 +18,10 @@ def studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     """
     found = prepare.group_studies(paths)
     if not found:
-        raise MsnodeError("no DICOM or NIfTI file found there; give a folder or file that has one")
+        names = ", ".join(path.name for path in paths)
+        raise MsnodeError(
+            f"{names}: no DICOM or NIfTI file found; give a folder or file that has one"
+        )
     return found
 
 

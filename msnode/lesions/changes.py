@@ -27,6 +27,8 @@ SEEN = 0.25
 """Mean probability from which the network saw a lesion, even if it did not outline it."""
 GROWN, GROWN_MM3 = 0.25, 25.0
 """Of its former volume, and at least, by which a lesion must grow to be enlarging."""
+NEAR_MM = 5.0
+"""So near must a lesion be to have come of one on which it does not lie: registrations err less."""
 SHOWN = 0.5
 """Part of a lesion's place that both scans must show."""
 CUBE_MM3 = float(np.prod(CUBE_MM))
@@ -140,16 +142,20 @@ def judge(before: Side, now: Side, brighter: Float32Array) -> Judged:
 
 
 def _successor(before: Side, now: Side) -> Numbers:
-    """(x, y, z) the later scan's lesion nearest to each cube of an earlier one that it shows."""
-    there = {one.number for one in before.lesions if not before.is_alone(one)}
-    mine = np.isin(before.numbers, sorted(there))
+    """(x, y, z) the later lesion that each cube of an earlier one has become part of; 0 for none.
+
+    It is the nearest one, of an earlier lesion on which a later one lies. Others, that the later
+    scan shows too faintly to be outlined, have become part of what is near them, if anything is.
+    """
+    there = [one.number for one in before.lesions if not before.is_alone(one)]
+    lying = [number for number in there if before.overlap[number] >= MATCHED]
+    mine, matched = np.isin(before.numbers, there), np.isin(before.numbers, lying)
     known = np.isin(now.numbers, [one.number for one in now.lesions if not now.is_alone(one)])
     if not known.any():
         return np.zeros_like(now.numbers)
-    nearest = ndimage.distance_transform_edt(
-        ~known, CUBE_MM.tolist(), return_distances=False, return_indices=True
-    )
-    successor: Numbers = np.where(mine, now.numbers[tuple(nearest)], 0)
+    away, nearest = ndimage.distance_transform_edt(~known, CUBE_MM.tolist(), return_indices=True)
+    belongs = matched | (mine & (away <= NEAR_MM))
+    successor: Numbers = np.where(belongs, now.numbers[tuple(nearest)], 0)
     return successor
 
 

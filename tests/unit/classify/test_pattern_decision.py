@@ -58,12 +58,22 @@ def test_many_separate_lesions_are_the_pattern_and_few_confluent_ones_are_not(
     assert "where elderly people without MS have them" in str(confluent.basis)
 
 
+def test_a_number_that_does_not_count_is_not_said(head: Slices) -> None:
+    rule = PatternRule(NETWORK, offset=0.0, count=0.0, place=2.0, classifier=1.0)
+    found = decide(scores(), head, replace(MANIFEST, pattern=rule), outlined(MANY))
+    assert str(found.basis) == (
+        "it rests on the slices, and on where hyperintensities lie: mostly where people with MS"
+        " have them"
+    )
+
+
 @pytest.mark.parametrize(
     ("lesions", "code"),
     [
         (None, "no_outlines"),
         (outlined(None, reason="the GPU is away"), "no_outlines"),
         (outlined(None), "not_placed"),
+        (replace(outlined(MANY), doubts=(Sentence("mass", mm=30),)), "mass"),
         (replace(outlined(MANY), model=LesionModel("l", "2", "o" * 64, 0.5)), "other_network"),
     ],
 )

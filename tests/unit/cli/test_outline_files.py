@@ -1,8 +1,12 @@
 """Names of what `msnode lesions` writes."""
 
 from pathlib import Path
+from typing import cast
 
-from msnode.cli.outline_files import _stems
+import pytest
+
+from msnode.cli.outline_files import Earlier, _stems
+from msnode.lesions import Visit
 
 
 def test_a_mask_is_named_as_its_scan_without_the_ending_only() -> None:
@@ -12,3 +16,14 @@ def test_a_mask_is_named_as_its_scan_without_the_ending_only() -> None:
     assert len({*stems.values()}) == 4, "two scans of one name are told apart"
     folder = Path("visit.1/IM0001")
     assert _stems({"1.2.3": (folder,)}) == {"1.2.3": "visit.1"}
+
+
+def test_a_scan_is_not_held_against_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    visit = cast(Visit, object())
+    earlier = Earlier(visit, frozenset({(tmp_path / "a.nii").resolve()}))
+    assert earlier.beside([tmp_path / "b.nii"]) is visit
+    assert not caplog.text
+    assert earlier.beside([tmp_path / "x" / ".." / "a.nii"]) is None
+    assert "a.nii: is the earlier scan itself, and not compared" in caplog.text

@@ -107,3 +107,16 @@ def test_a_lesion_too_faint_to_be_outlined_before_is_not_new() -> None:
     found = judge(earlier, replace(later), brighter(A, 5))
     assert found.changes[0].change != "new"
     assert found.changes[0].mm3_before is None
+
+
+def test_what_faded_far_away_is_not_booked_to_another_lesion() -> None:
+    before, now = drawn(A, B), drawn(A)
+    faint = np.where(before == 2, 0.5, np.where(now > 0, 0.9, 0.0)).astype(np.float32)
+    whole = np.ones(SHAPE, np.bool_)
+    two = (lesion(1, 48.0), lesion(2, 48.0))
+    earlier = side(two, before, now, faint, BRIGHTER, whole)
+    later = side(
+        two[:1], now, before, np.where(before > 0, 0.9, 0).astype(np.float32), BRIGHTER, whole
+    )
+    assert not earlier.is_alone(two[1])
+    assert judge(earlier, later, BRIGHTER).changes[0].mm3_before == 48
