@@ -104,9 +104,29 @@ def _registered(
     """
     before, now = heads
     if float(before.volume.voxels.sum()) <= float(now.volume.voxels.sum()):
-        return register(before, now, np.linalg.inv(to_atlas[0]) @ to_atlas[1])
-    found = register(now, before, np.linalg.inv(to_atlas[1]) @ to_atlas[0])
+        return _tried(before, now, np.linalg.inv(to_atlas[0]) @ to_atlas[1])
+    found = _tried(now, before, np.linalg.inv(to_atlas[1]) @ to_atlas[0])
     return replace(found, matrix=np.asarray(np.linalg.inv(found.matrix), np.float64))
+
+
+def _tried(before: Head, now: Head, start: Float64Array) -> Registration:
+    """Registered from where the atlas lies in both; where that fails, from their middles as well.
+
+    An atlas that is turned in one of two scans leads both directions to places of their own.
+    """
+    found = register(before, now, start)
+    if found.apart_mm <= MOST_APART_MM:
+        return found
+    shift = np.eye(4)
+    shift[:3, 3] = _middle(before) - _middle(now)
+    return min(found, register(before, now, shift), key=lambda one: one.apart_mm)
+
+
+def _middle(head: Head) -> Float64Array:
+    """(3,) RAS mm of the brain's."""
+    places = np.argwhere(head.brain > 0)
+    middle: Float64Array = head.volume.affine[:3] @ [*places.mean(axis=0), 1]
+    return middle
 
 
 def _refusal(found: Registration, half: Halfway) -> Sentence | None:
