@@ -20,8 +20,8 @@ def test_the_classifier_knows_its_nine_and_the_five_held_back() -> None:
     assert len(others) == 9
     assert {manifest.persons.acquaintance(one) for one in others} == {"learned"}
     assert manifest.persons.acquaintance("ljubljana-01") == "calibrated"
-    assert manifest.persons.acquaintance("nichart-Subj23") == "learned"
-    assert manifest.persons.acquaintance("nichart-9") == "calibrated"
+    assert manifest.persons.acquaintance("nichart-Subj9") == "learned"
+    assert manifest.persons.acquaintance("nichart-23") == "calibrated"
     assert manifest.persons.acquaintance("nichart-2") == "unseen"
     assert not manifest.persons.others
 
