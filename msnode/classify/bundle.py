@@ -6,6 +6,7 @@ model never passes for the one that was measured.
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -148,7 +149,8 @@ def load_manifest(folder: Path) -> Manifest:
     Raises:
         ConfigError: names the folder, what is wrong, and the fix.
     """
-    return bundle_files.read(folder, "classify.bundle", Manifest, RESULT)[0]
+    with _named(folder):
+        return _read(folder)[0]
 
 
 def load_bundle(folder: Path, trusted: Sequence[str] = ()) -> Bundle:
@@ -161,14 +163,25 @@ def load_bundle(folder: Path, trusted: Sequence[str] = ()) -> Bundle:
     Raises:
         ConfigError: names the folder, what is wrong, and the fix.
     """
-    try:
-        manifest, files = bundle_files.read(folder, "classify.bundle", Manifest, RESULT, trusted)
+    with _named(folder):
+        manifest, files = _read(folder, trusted)
         model = build(manifest.architecture, manifest.arguments)
         _agree(manifest, model)
         bundle_files.fill(model, files)
+    return Bundle(manifest, model.eval().requires_grad_(False))
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Errors name the bundle."""
+    try:
+        yield
     except ConfigError as error:
         raise ConfigError(f"model bundle {folder}: {error}") from error
-    return Bundle(manifest, model.eval().requires_grad_(False))
+
+
+def _read(folder: Path, trusted: Sequence[str] = ()) -> tuple[Manifest, tuple[Path, ...]]:
+    return bundle_files.read(folder, "classify.bundle", Manifest, RESULT, trusted)
 
 
 def _agree(manifest: Manifest, model: Classifier) -> None:

@@ -82,10 +82,7 @@ def _pattern(lesions: LesionFinding | None, rule: PatternRule) -> LesionPattern 
         return Sentence("no_outlines")
     if lesions.model.digest != rule.network:
         return Sentence("other_network")
-    for doubt in lesions.doubts:
-        if isinstance(doubt, Sentence) and doubt.code in MEANINGLESS:
-            return doubt
-    return lesions.pattern or Sentence("not_placed")
+    return lesions.doubt(*MEANINGLESS) or lesions.pattern or Sentence("not_placed")
 
 
 def _basis(seen: LesionPattern, rule: PatternRule) -> Sentence:

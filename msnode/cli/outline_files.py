@@ -99,23 +99,20 @@ def outline(paths: Sequence[Path], out: Path, prior: Path | None, model: Path | 
     out.mkdir(parents=True, exist_ok=True)
     stems = _stems(studies)
     done: list[Outlined] = []
-    missing: list[str] = []
     with progress("outlining", len(studies)) as advance:
         for study, files in studies.items():
             try:
                 before = earlier.beside(files) if earlier is not None else None
                 done.append(_one(files, stems[study], reader, bundle, before, out))
             except (MsnodeError, OSError) as error:
-                missing.append(stems[study])
                 log.error("%s: not outlined: %s", stems[study], error)
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-                missing.append(stems[study])
                 log.error("%s: not outlined: %s", stems[study], failed("outline", error))
             advance()
     _write_csv(out / "lesions.csv", done, earlier is not None)
     _show(done, bundle, out)
-    if missing:
-        raise MsnodeError(f"{len(missing)} of {len(studies)} scans were not outlined; see above")
+    if missing := len(studies) - len(done):
+        raise MsnodeError(f"{missing} of {len(studies)} scans were not outlined; see above")
 
 
 def _prior(path: Path, reader: Confined, bundle: Bundle) -> Earlier:

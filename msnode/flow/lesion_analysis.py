@@ -157,9 +157,8 @@ def _check_sight(finding: LesionFinding) -> None:
     Raises:
         NotAnalysable: so it is.
     """
-    for doubt in finding.doubts:
-        if isinstance(doubt, Sentence) and doubt.code == "blind":
-            raise NotAnalysable(doubt)
+    if (doubt := finding.doubt("blind")) is not None:
+        raise NotAnalysable(doubt)
 
 
 def outlined_again(before: Visit, study_key: str, bundle: Bundle) -> Visit:

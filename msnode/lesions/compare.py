@@ -11,16 +11,17 @@ from msnode.lesions.find import from_ras, to_ras
 from msnode.lesions.halfway import Halfway, halfway, sampled
 from msnode.lesions.objects import Found, fitted
 from msnode.lesions.pairs import both
-from msnode.lesions.registration import Registration, register
+from msnode.lesions.registration import MOST_APART_MM, Registration, register
 from msnode.lesions.sharpness import less_sharp
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import CHANGES, Comparison, Lesion, LesionChange
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
 
-LEAST_ALIKE, MOST_APART_MM = 0.7, 3.0
-"""Limits of a registration. Three pairs of visits had 0.79 to 0.97 and up to 0.4 mm, copies of a
-scan with slices of up to 9 mm 0.76 to 0.99 and up to 2.2 mm; two people 0.49 and 12 mm."""
+LEAST_ALIKE = 0.7
+"""Limit of a registration, beside `MOST_APART_MM`. Three pairs of visits had 0.79 to 0.97 and up to
+0.4 mm, copies of a scan with slices of up to 9 mm 0.76 to 0.99 and up to 2.2 mm; two people 0.49
+and 12 mm."""
 LEAST_SHARED = 0.5
 """Part of the brain, in either scan, that the other one must show."""
 ERROR_ML, ERROR_PART = 0.1, 0.17
@@ -104,29 +105,9 @@ def _registered(
     """
     before, now = heads
     if float(before.volume.voxels.sum()) <= float(now.volume.voxels.sum()):
-        return _tried(before, now, np.linalg.inv(to_atlas[0]) @ to_atlas[1])
-    found = _tried(now, before, np.linalg.inv(to_atlas[1]) @ to_atlas[0])
+        return register(before, now, np.linalg.inv(to_atlas[0]) @ to_atlas[1])
+    found = register(now, before, np.linalg.inv(to_atlas[1]) @ to_atlas[0])
     return replace(found, matrix=np.asarray(np.linalg.inv(found.matrix), np.float64))
-
-
-def _tried(before: Head, now: Head, start: Float64Array) -> Registration:
-    """Registered from where the atlas lies in both; where that fails, from their middles as well.
-
-    An atlas that is turned in one of two scans leads both directions to places of their own.
-    """
-    found = register(before, now, start)
-    if found.apart_mm <= MOST_APART_MM:
-        return found
-    shift = np.eye(4)
-    shift[:3, 3] = _middle(before) - _middle(now)
-    return min(found, register(before, now, shift), key=lambda one: one.apart_mm)
-
-
-def _middle(head: Head) -> Float64Array:
-    """(3,) RAS mm of the brain's."""
-    places = np.argwhere(head.brain > 0)
-    middle: Float64Array = head.volume.affine[:3] @ [*places.mean(axis=0), 1]
-    return middle
 
 
 def _refusal(found: Registration, half: Halfway) -> Sentence | None:

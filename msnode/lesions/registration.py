@@ -30,6 +30,8 @@ TISSUE = 0.3
 """Times the brain's median; darker cubes are outside of the brain."""
 LEVELS = ((4, 4.0), (2, 2.0), (1, 1.0))
 """Shrink factor and smoothing (mm) of each level; the second fit leaves out the first."""
+MOST_APART_MM = 3.0
+"""Two directions that disagree by more have failed."""
 STEP_MM, LEAST_STEP, STEPS = 2.0, 1e-3, 150
 
 Levels = tuple[tuple[int, float], ...]
@@ -61,10 +63,22 @@ def register(earlier: Head, later: Head, start: Float64Array) -> Registration:
     Args:
         earlier: scan.
         later: scan.
-        start: (4, 4) roughly from the later scan's coordinates to the earlier one's, RAS mm.
+        start: (4, 4) roughly from the later scan's coordinates to the earlier one's, RAS mm; where
+            it leads nowhere, it is tried once more with the brains' middles brought together.
     """
     before, now = _cubes(earlier), _cubes(later)
-    first = _both_ways(before.alone(), now.alone(), _rigid(start), LEVELS)
+    found = _refined(before, now, _rigid(start))
+    if found.apart_mm <= MOST_APART_MM:
+        return found
+    # an atlas that lies turned in one scan leads both directions to places of their own
+    shift = np.eye(4)
+    shift[:3, 3] = before.alone().middle - now.alone().middle
+    return min(found, _refined(before, now, shift), key=lambda one: one.apart_mm)
+
+
+def _refined(before: "_Cubes", now: "_Cubes", start: Float64Array) -> Registration:
+    """Registered by the brains' outlines first, then by what both take for brain."""
+    first = _both_ways(before.alone(), now.alone(), start, LEVELS)
     # what only one of the masks takes for brain, mostly scalp, steers no more
     back = np.asarray(np.linalg.inv(first.matrix), np.float64)
     pair = before.beside(now, back), now.beside(before, first.matrix)

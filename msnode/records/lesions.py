@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from msnode.records.sentences import Text
+from msnode.records.sentences import Sentence, Text
 
 Region = Literal[
     "periventricular", "juxtacortical", "infratentorial", "deep_white", "unknown"
@@ -194,6 +194,11 @@ class LesionFinding:
             return 0
         compared = {one.number for one in self.comparison.changes}
         return sum(one.number not in compared for one in self.lesions)
+
+    def doubt(self, *codes: str) -> Sentence | None:
+        """The first of its doubts that is one of these; None for none."""
+        told = (one for one in self.doubts if isinstance(one, Sentence) and one.code in codes)
+        return next(told, None)
 
     def ml_in(self, region: Region) -> float:
         """Volume of what lies in a region; a confluent lesion is divided among several."""
