@@ -19,7 +19,11 @@ class Scans(click.Group):
 
 @click.group(cls=Scans)
 def lesions() -> None:
-    """Outline, count, place and compare the lesions of FLAIR scans: lesions SCAN… --out DIR."""
+    """Outline, count, place and compare the lesions of FLAIR scans.
+
+    "lesions SCAN… --out DIR" writes masks and lesions.csv, with "--prior EARLIER" also what became
+    of each lesion since an earlier scan; "lesions outline --help" says all of it.
+    """
 
 
 @lesions.command()

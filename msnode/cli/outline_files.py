@@ -23,11 +23,14 @@ from msnode.config import Decode
 from msnode.confined import Confined
 from msnode.errors import MsnodeError
 from msnode.flow.analysis import failed
+from msnode.flow.lesion_analysis import dated, seen_as
 from msnode.lesions import Bundle, Compared, Visit
+from msnode.lesions.kept import Kept
 from msnode.prepare import SourceGrid
 from msnode.records.images import InputContract
 from msnode.records.lesions import REGIONS, Lesion, LesionChange
 from msnode.records.uid_hash import uid_hash
+from msnode.report import Origin
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,26 @@ LAST = "doubts"
 """What speaks against all outlines of the scan, as codes."""
 ENDING = re.compile(r"\.nii(\.gz)?$", re.IGNORECASE)
 WORDS = {"deep_white": "deep white"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scan that was outlined.
+
+    Attributes:
+        visit: the scan and what was found in it.
+        grid: where its voxels lie.
+        origin: whose it is, and of when.
+    """
+
+    visit: Visit
+    grid: SourceGrid
+    origin: Origin
+
+    def known(self, bundle: Bundle) -> Kept:
+        """What is known of it, as of a visit that a node keeps."""
+        seen = self.grid.acquisition, self.grid.distance_mm, bundle.manifest.digest
+        return seen_as("", self.origin.study_date, *seen, self.visit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +93,17 @@ class Earlier:
     """The earlier scan.
 
     Attributes:
-        visit: the scan and what was found in it.
+        scan: what was found in it.
         files: in which it lies.
     """
 
-    visit: Visit
+    scan: Scan
     files: frozenset[Path]
 
-    def beside(self, files: Sequence[Path]) -> Visit | None:
+    def beside(self, files: Sequence[Path]) -> Scan | None:
         """What a scan is compared with; None for this scan itself, which says nothing of change."""
-        if self.files.isdisjoint(file.resolve() for file in files):
-            return self.visit
+        if self.files.isdisjoint(scans.resolved(files)):
+            return self.scan
         log.warning("%s: is the earlier scan itself, and not compared", files[0].name)
         return None
 
@@ -123,10 +146,9 @@ def _prior(path: Path, reader: Confined, bundle: Bundle) -> Earlier:
     """
     files = scans.earlier(path)
     try:
-        _, visit = _visit(files, reader, bundle)
+        return Earlier(_scan(files, reader, bundle), scans.resolved(files))
     except MsnodeError as error:
         raise MsnodeError(f"--prior {path.name}: {error}") from error
-    return Earlier(visit, frozenset(file.resolve() for file in files))
 
 
 def _stems(studies: dict[str, tuple[Path, ...]]) -> dict[str, str]:
@@ -140,7 +162,7 @@ def _stems(studies: dict[str, tuple[Path, ...]]) -> dict[str, str]:
     return {s: n if count[n] == 1 else f"{n}_{uid_hash(s)[:8]}" for s, n in stems.items()}
 
 
-def _visit(files: tuple[Path, ...], reader: Confined, bundle: Bundle) -> tuple[SourceGrid, Visit]:
+def _scan(files: tuple[Path, ...], reader: Confined, bundle: Bundle) -> Scan:
     """Read one scan and outline it."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "voxels.npy"
@@ -149,7 +171,8 @@ def _visit(files: tuple[Path, ...], reader: Confined, bundle: Bundle) -> tuple[S
     found = lesions.find(voxels, grid.affine, bundle)
     apart = float(np.linalg.norm(grid.affine[:3, :3], axis=0).max())  # along whichever axis
     doubts = (*found.doubts, *bundle.doubts(grid.acquisition, apart))
-    return grid, Visit(voxels, grid.affine, replace(found, doubts=doubts))
+    visit = Visit(voxels, grid.affine, replace(found, doubts=doubts))
+    return Scan(visit, grid, scans.origin(files[0], reader))
 
 
 def _one(
@@ -157,20 +180,26 @@ def _one(
     stem: str,
     reader: Confined,
     bundle: Bundle,
-    before: Visit | None,
+    before: Scan | None,
     out: Path,
 ) -> Outlined:
     """Outline one scan, compare it with the earlier one, write its masks."""
-    began = time.perf_counter()
-    grid, visit = _visit(files, reader, bundle)
-    name = f"{stem}_lesions.nii.gz"
-    nibabel.Nifti1Image(visit.found.labels, grid.affine).to_filename(out / name)
-    (out / f"{stem}_change.nii.gz").unlink(missing_ok=True)  # an earlier run's
-    compared = lesions.compare(before, visit) if before is not None else None
+    began, name, changed = time.perf_counter(), f"{stem}_lesions.nii.gz", f"{stem}_change.nii.gz"
+    for file in (name, changed):  # an earlier run's
+        (out / file).unlink(missing_ok=True)
+    now = _scan(files, reader, bundle)
+    nibabel.Nifti1Image(now.visit.found.labels, now.grid.affine).to_filename(out / name)
+    compared = _compared(before, now, bundle) if before is not None else None
     if compared is not None and compared.changes is not None:
-        changes = nibabel.Nifti1Image(compared.changes, grid.affine)
-        changes.to_filename(out / f"{stem}_change.nii.gz")
-    return Outlined(name, visit, grid, time.perf_counter() - began, compared)
+        nibabel.Nifti1Image(compared.changes, now.grid.affine).to_filename(out / changed)
+    return Outlined(name, now.visit, now.grid, time.perf_counter() - began, compared)
+
+
+def _compared(before: Scan, now: Scan, bundle: Bundle) -> Compared:
+    """A scan beside the earlier one, with what differs between them."""
+    made = lesions.compare(before.visit, now.visit)
+    told = dated(made.comparison, before.known(bundle), now.known(bundle))
+    return replace(made, comparison=scans.of_patients(told, before.origin, now.origin))
 
 
 def _write_csv(file: Path, done: Sequence[Outlined], has_prior: bool) -> None:

@@ -1,30 +1,42 @@
 """Lesions in `msnode predict`: outlined, and compared with an earlier scan given by hand."""
 
-from contextlib import suppress
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from msnode import prepare, report
+from msnode import prepare
 from msnode.cli import scans
 from msnode.confined import Confined
 from msnode.errors import MsnodeError
 from msnode.flow.analysis import Outline, prepared
-from msnode.flow.lesion_analysis import Outlined, about, compared, outlined
+from msnode.flow.lesion_analysis import about, compared, outlined
 from msnode.lesions import Bundle, Visit
 from msnode.lesions.kept import Kept
 from msnode.records.images import InputContract, Prepared, SourceVolume
 from msnode.records.lesions import REGIONS, LesionFinding, LesionMaps
 from msnode.records.uid_hash import uid_hash
+from msnode.report import Origin
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The earlier scan."""
+    """The earlier scan.
+
+    Attributes:
+        visit: the scan and what was found in it.
+        known: what is known of it.
+        origin: whose it is.
+        files: in which it lies.
+    """
 
     visit: Visit
     known: Kept
+    origin: Origin
+    files: frozenset[Path]
 
 
 def outliner(bundle: Bundle, reader: Confined, earlier: Earlier | None) -> Outline:
@@ -32,10 +44,16 @@ def outliner(bundle: Bundle, reader: Confined, earlier: Earlier | None) -> Outli
 
     def outline(study: Prepared, volume: SourceVolume) -> tuple[LesionFinding, LesionMaps | None]:
         now = outlined(_key(study), study.slices, volume, bundle)
-        if earlier is not None and now.visit is not None:
-            here = _about(study, now, reader)
-            now = compared(now, lambda: earlier.visit, earlier.known, here, bundle)
-        return now.finding, now.maps
+        if earlier is None or now.visit is None:
+            return now.finding, now.maps
+        if not earlier.files.isdisjoint(scans.resolved(study.paths)):
+            log.warning("%s: is the earlier scan itself, and not compared", study.paths[0].name)
+            return now.finding, now.maps
+        origin = scans.origin(study.paths[0], reader)
+        here = about(_key(study), origin.study_date, study.slices, now)
+        now = compared(now, lambda: earlier.visit, earlier.known, here, bundle)
+        told = scans.of_patients(now.finding.comparison, earlier.origin, origin)
+        return replace(now.finding, comparison=told), now.maps
 
     return outline
 
@@ -55,21 +73,14 @@ def earlier_scan(path: Path, contract: InputContract, bundle: Bundle, reader: Co
     then = outlined(_key(study), study.slices, volume, bundle)
     if then.visit is None:
         raise MsnodeError(f"--prior: {then.finding.reason}")
-    return Earlier(then.visit, _about(study, then, reader))
+    origin = scans.origin(study.paths[0], reader)
+    known = about(_key(study), origin.study_date, study.slices, then)
+    return Earlier(then.visit, known, origin, scans.resolved(files))
 
 
 def _key(study: Prepared) -> str:
     """Stands for the study in the lesions' identities."""
     return uid_hash(study.slices.frames[0].series_instance_uid)
-
-
-def _about(study: Prepared, now: Outlined, reader: Confined) -> Kept:
-    """What is known of a scan; a NIfTI file has no date."""
-    date, path = "", study.paths[0]
-    uids = prepare.group_studies([path])
-    with suppress(MsnodeError):
-        date = reader.call(str, report.study_date, path, next(iter(uids), ""))
-    return about(_key(study), date, study.slices, now)
 
 
 def as_json(finding: LesionFinding | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from msnode.lesions.kept import Kept
 from msnode.records.dicom_date import day_of
 from msnode.records.images import Slices, SourceVolume
 from msnode.records.lesions import Comparison, Grade, LesionFinding, LesionMaps, LesionModel
+from msnode.records.population import Acquisition
 from msnode.records.sentences import Sentence, Text
 
 log = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ def compared(
         except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions
             reason = failed("compare", error)
             made = Compared(Comparison("not_compared", reason), now.finding.lesions)
-    told = _dated(made.comparison, known, here)
+    told = dated(made.comparison, known, here)
     found = replace(now.visit.found, lesions=made.lesions)
     return Outlined(
         replace(now.finding, lesions=made.lesions, comparison=told),
@@ -230,7 +231,7 @@ def differences(before: Kept, here: Kept) -> tuple[Text, ...]:
     return tuple(told)
 
 
-def _dated(told: Comparison, known: Kept, here: Kept) -> Comparison:
+def dated(told: Comparison, known: Kept, here: Kept) -> Comparison:
     """A comparison with dates and with what differs."""
     then, now = day_of(known.study_date), day_of(here.study_date)
     days = (now - then).days if then is not None and now is not None else None
@@ -242,9 +243,21 @@ def _dated(told: Comparison, known: Kept, here: Kept) -> Comparison:
 def about(study_key: str, study_date: str, slices: Slices, now: Outlined) -> Kept:
     """What is to be known of a visit once it is kept."""
     assert now.visit is not None  # noqa: S101 - the callers' contract
-    visit, digest = now.visit, now.finding.model.digest
+    seen = slices.acquisition, slices.thickness_mm, now.finding.model.digest
+    return seen_as(study_key, study_date, *seen, now.visit)
+
+
+def seen_as(
+    study_key: str,
+    study_date: str,
+    acquisition: Acquisition,
+    distance_mm: float,
+    digest: str,
+    visit: Visit,
+) -> Kept:
+    """What is known of a visit; see `Kept`."""
     return Kept(
-        study_key, study_date, slices.acquisition, slices.thickness_mm, digest, visit.affine, 1.0,
+        study_key, study_date, acquisition, distance_mm, digest, visit.affine, 1.0,
         visit.found.lesions, visit.found.fit,
     )  # fmt: skip
 

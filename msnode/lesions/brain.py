@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.lesions.inputs import brightness
+from msnode.records.distances import away, depth
 from msnode.records.ras_volume import RasVolume
 
 TISSUE = (0.55, 2.2)
@@ -51,8 +52,8 @@ def below_surface(brain: NDArray[np.bool_], volume: RasVolume) -> NDArray[np.boo
         return brain
     # a slice counts for no more, so that one is enough, however thick it is
     mm = np.minimum(volume.spacing_mm, SURFACE_MM)
-    depth = ndimage.distance_transform_edt(padded, mm)[1:-1, 1:-1, 1:-1]
-    return np.asarray(depth > SURFACE_MM, np.bool_)
+    deep = depth(padded, mm)[1:-1, 1:-1, 1:-1]
+    return np.asarray(deep > SURFACE_MM, np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +91,12 @@ def _each(
 
 def _shrunk(plane: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Eroded by a disc, by distances: faster than with a large structuring element."""
-    if not plane.any():
-        return plane
-    inside = ndimage.distance_transform_edt(np.pad(plane, 1))[1:-1, 1:-1]
-    return np.asarray(inside > radius, np.bool_)
+    return np.asarray(depth(np.pad(plane, 1))[1:-1, 1:-1] > radius, np.bool_)
 
 
 def _grown(plane: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     """Dilated by a disc."""
-    if not plane.any():
-        return plane
-    return np.asarray(ndimage.distance_transform_edt(~plane) <= radius, np.bool_)
+    return np.asarray(away(plane, radius) <= radius, np.bool_)
 
 
 def _filled(plane: NDArray[np.bool_], gap: int) -> NDArray[np.bool_]:

@@ -19,6 +19,7 @@ from msnode.lesions.inputs import brightness
 from msnode.lesions.lesion_bundle import Bundle
 from msnode.lesions.objects import credible
 from msnode.lesions.outline import outline
+from msnode.records.distances import away, depth
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import Grade
 from msnode.records.ras_volume import RasVolume
@@ -109,10 +110,10 @@ def _room(
     """(x, y, z) where a lesion may be put."""
     mm = volume.spacing_mm
     beside = np.stack(
-        [ndimage.distance_transform_edt(plane, mm[:2]) for plane in np.moveaxis(brain, 2, 0)],
+        [depth(plane, mm[:2]) for plane in np.moveaxis(brain, 2, 0)],
         axis=2,
     )
-    clear = ndimage.distance_transform_edt(labels == 0, mm)
+    clear = away(labels > 0, CLEAR_MM, mm)
     relative = ndimage.gaussian_filter(volume.voxels.astype(np.float32), [1, 1, 0])
     relative /= brightness(volume)
     usual = (relative > TISSUE[0]) & (relative < TISSUE[1])

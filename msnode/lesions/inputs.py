@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.errors import NotAnalysable
+from msnode.records.distances import depth
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
@@ -128,7 +129,7 @@ def _head(pixels: Float32Array) -> NDArray[np.bool_]:
 def _median(pixels: Float32Array, head: NDArray[np.bool_], spacing: Float64Array) -> float:
     """Median of the tissue inside the brain, or of all tissue where the head is too small."""
     tissue = pixels > LEAST * float(np.quantile(pixels, 0.995))
-    deep = np.stack([ndimage.distance_transform_edt(h, spacing[1:]) > SKULL_MM for h in head])
+    deep = np.stack([depth(h, spacing[1:]) > SKULL_MM for h in head])
     inside = deep & tissue
     values = pixels[inside] if inside.any() else pixels[tissue]
     if not values.size:

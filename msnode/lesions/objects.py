@@ -15,6 +15,7 @@ from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.oddities import oddities
 from msnode.lesions.outline import LESION, RIM, VENTRICLE, Outlines
 from msnode.lesions.pattern import pattern
+from msnode.records.distances import away
 from msnode.records.images import Float32Array
 from msnode.records.lesions import REGIONS, Lesion, LesionPattern, Region
 from msnode.records.ras_volume import RasVolume
@@ -171,8 +172,7 @@ def _near(where: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.
     near[..., 1:] |= where[..., :-1]
     near[..., :-1] |= where[..., 1:]
     for z in np.flatnonzero(where.any(axis=(0, 1))):
-        far = ndimage.distance_transform_edt(~where[..., z], spacing[:2])
-        near[..., z] |= far <= TOUCHING_MM
+        near[..., z] |= away(where[..., z], TOUCHING_MM, spacing[:2]) <= TOUCHING_MM
     return near
 
 

@@ -28,13 +28,17 @@ BRIGHTEST = 1.6
 """Times the brain's median; lesions must not steer the fit."""
 TISSUE = 0.3
 """Times the brain's median; darker cubes are outside of the brain."""
-LEVELS = ((4, 4.0), (2, 2.0), (1, 1.0))
-"""Shrink factor and smoothing (mm) of each level; the second fit leaves out the first."""
+LEVELS = ((4, 4.0, 1.0), (2, 2.0, 1.0), (1, 1.0, 0.25))
+"""Shrink factor, smoothing (mm) and part of the cubes that counts, of each level. The first fit,
+which only leads to the second, leaves out the last one, and the second the first. With all levels
+and all cubes five pairs took 2.5 times as long and lay 0.01 to 0.22 mm elsewhere."""
 MOST_APART_MM = 3.0
 """Two directions that disagree by more have failed."""
 STEP_MM, LEAST_STEP, STEPS = 2.0, 1e-3, 150
+SEED = 1
+"""Of the jitter of the cubes that count, so that it is the same every time."""
 
-Levels = tuple[tuple[int, float], ...]
+Levels = tuple[tuple[int, float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def register(earlier: Head, later: Head, start: Float64Array) -> Registration:
 
 def _refined(before: "_Cubes", now: "_Cubes", start: Float64Array) -> Registration:
     """Registered by the brains' outlines first, then by what both take for brain."""
-    first = _both_ways(before.alone(), now.alone(), start, LEVELS)
+    first = _both_ways(before.alone(), now.alone(), start, LEVELS[:-1])
     # what only one of the masks takes for brain, mostly scalp, steers no more
     back = np.asarray(np.linalg.inv(first.matrix), np.float64)
     pair = before.beside(now, back), now.beside(before, first.matrix)
@@ -200,8 +204,11 @@ def _one_way(
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(STEP_MM, LEAST_STEP, STEPS, 0.6)
     method.SetOptimizerScalesFromPhysicalShift()
-    method.SetShrinkFactorsPerLevel([shrink for shrink, _ in levels])
-    method.SetSmoothingSigmasPerLevel([mm for _, mm in levels])
+    shrink, smooth, parts = zip(*levels, strict=True)
+    method.SetShrinkFactorsPerLevel(shrink)
+    method.SetSmoothingSigmasPerLevel(smooth)
+    method.SetMetricSamplingStrategy(method.REGULAR)
+    method.SetMetricSamplingPercentagePerLevel(parts, seed=SEED)
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     method.SetInitialTransform(transform, inPlace=True)
     method.Execute(fixed.image, moving.image)

@@ -16,6 +16,8 @@ from msnode.records.sentences import Sentence, Text
 
 _LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _MAX_SHEAR_DEG = 3.0
+_LEAST_VALUES = 32
+"""Different values of a scan: one of 8 bit has more than a hundred, a mask of tissues a dozen."""
 
 
 def is_nifti(path: Path) -> bool:
@@ -44,6 +46,23 @@ def load_nifti(path: Path) -> Volume:
         order, affine = order[::-1], _reversed(affine, positions[-1])
     frames = _frames(path, affine, positions, order, voxels.shape)
     return Volume(np.ascontiguousarray(voxels[order]), affine, positions, frames, 0, warnings)
+
+
+def load_scan(path: Path) -> Volume:
+    """As `load_nifti`, of what is no mask, which looks like a head in much.
+
+    Raises:
+        NotAnalysable: it is one, or see `load_nifti`.
+    """
+    volume = load_nifti(path)
+    values: set[float] = set()
+    for plane in volume.voxels:
+        values.update(np.unique(plane).tolist())
+        if len(values) >= _LEAST_VALUES:
+            return volume
+    if len(values) > 1:
+        raise NotAnalysable(Sentence("nifti_mask", count=len(values)))
+    return volume
 
 
 def _three_dimensional(voxels: np.ndarray) -> tuple[Float32Array, tuple[Text, ...]]:

@@ -11,7 +11,7 @@ from msnode.prepare.attributes import read
 from msnode.prepare.contrast import by_words, contrast, unsuitable
 from msnode.prepare.frames import Frame, read_frames
 from msnode.prepare.kinds import ImageStack, divide, joined
-from msnode.prepare.nifti import is_nifti, load_nifti
+from msnode.prepare.nifti import is_nifti, load_scan
 from msnode.prepare.pixels import read_pixels
 from msnode.prepare.series_header import Header, read_acquisition, read_headers
 from msnode.prepare.stack import stack
@@ -51,7 +51,7 @@ class Candidate:
             NotAnalysable: naming the attribute for which there is none.
         """
         if is_nifti(self.paths[0]):
-            return load_nifti(self.paths[0])
+            return load_scan(self.paths[0])
         volume = load_dicom(self.paths, self.frames)
         return replace(volume, warnings=(*self.warnings, *volume.warnings))
 

@@ -10,13 +10,13 @@ from msnode.report.reader_sr import write_reader_sr
 from msnode.report.report_file import FILE, KeptReport, read_report, slim, write_report
 from msnode.report.sr_document import document_reference
 from msnode.report.sr_reader import Summary, read
-from msnode.report.study_header import study_date
+from msnode.report.study_header import Origin, origin, study_date
 from msnode.report.webhook_body import write_signal
 
 __all__ = [
-    "FILE", "PROFILES", "KeptReport", "Summary", "document_reference", "montage", "page", "read",
-    "read_report", "render_result", "slim", "study_date", "write", "write_bundle",
-    "write_reader_sr", "write_report", "write_signal",
+    "FILE", "PROFILES", "KeptReport", "Origin", "Summary", "document_reference", "montage",
+    "origin", "page", "read", "read_report", "render_result", "slim", "study_date", "write",
+    "write_bundle", "write_reader_sr", "write_report", "write_signal",
 ]  # fmt: skip
 
 

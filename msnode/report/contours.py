@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
+from msnode.records.distances import away
 from msnode.report.lesion_groups import GONE, GROUPS
 from msnode.report.palette import LESION, Colour
 
@@ -68,8 +68,8 @@ def draw(picture: Image.Image, lesions: dict[str, Mask], line: int) -> None:
 
 def around(mask: Mask, stroke: Stroke, line: int) -> Mask:
     """The pixels of an outline outside of a mask."""
-    far = ndimage.distance_transform_edt(~mask) - 0.5
     width = line * stroke.width
+    far = away(mask, 3 * width + 1) - 0.5
     ring: Mask = (far > 0) & (far < width)
     if stroke.double:
         ring |= (far > 2 * width) & (far < 3 * width)

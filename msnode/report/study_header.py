@@ -23,6 +23,7 @@ from pydicom.valuerep import DSfloat
 
 from msnode.errors import Refused
 from msnode.records.dicom_date import day_of
+from msnode.records.uid_hash import uid_hash
 from msnode.report.uids import legal
 
 IDENTITY = {"PatientID": 64, "IssuerOfPatientID": 64}
@@ -94,6 +95,30 @@ def study_date(path: Path, study_instance_uid: str) -> str:
         Refused: see `read`.
     """
     return str(read(path, study_instance_uid).study.StudyDate)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose a study is and when it was made, as far as the header of an image says.
+
+    Attributes:
+        patient: stands for PatientID and IssuerOfPatientID; "" where there is no PatientID.
+        study_date: StudyDate (DA), or "".
+    """
+
+    patient: str = ""
+    study_date: str = ""
+
+
+def origin(path: Path, study_instance_uid: str) -> Origin:
+    """Whose and of when the study is that a source image belongs to.
+
+    Raises:
+        Refused: see `read`.
+    """
+    study = read(path, study_instance_uid).study
+    patient, issuer = str(study.PatientID), str(study.get("IssuerOfPatientID", ""))
+    return Origin(uid_hash(f"{patient}\n{issuer}") if patient else "", str(study.StudyDate))
 
 
 def normalise(source: Dataset, study_instance_uid: str) -> Header:

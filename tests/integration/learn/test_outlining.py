@@ -8,9 +8,11 @@ from typing import Any
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
 import torch
 from click.testing import CliRunner
+from pydicom.uid import generate_uid
 from torch import nn
 
 from msnode import lesions, sample
@@ -171,6 +173,31 @@ def test_scans_by_hand_become_masks_and_one_table(bundle: Path, tmp_path: Path) 
         assert shown == set(np.flatnonzero(is_lesion.any(axis=(0, 1))).tolist())
         assert [int(row["id"]) for row in mine] == list(range(1, len(mine) + 1))
         assert len({row["doubts"] for row in mine}) <= 1, "of the scan, not of the lesion"
+
+
+def test_headers_of_two_patients_and_days_between_are_told(bundle: Path, tmp_path: Path) -> None:
+    for name, date, patient in (("then", "20240101", "A"), ("now", "20240131", "B")):
+        for path in sample.write_study(tmp_path / name, study_uid=str(generate_uid())):
+            dataset = pydicom.dcmread(path)
+            dataset.StudyDate, dataset.PatientID = date, patient
+            dataset.save_as(path)
+    words = (tmp_path / "now", "--out", tmp_path / "out", "--model", bundle)
+    told = " ".join(invoke("lesions", *words, "--prior", tmp_path / "then").split())
+    assert "since the earlier scan (30 days before)" in told
+    assert "are of different patients by their headers (PatientID)" in told
+    assert (tmp_path / "out/now_change.nii.gz").exists()
+
+
+def test_no_mask_of_an_earlier_run_stands_for_a_scan_that_failed(
+    bundle: Path, tmp_path: Path
+) -> None:
+    bad, old = tmp_path / "bad.nii", tmp_path / "out/bad_lesions.nii.gz"
+    bad.write_bytes(b"no scan")
+    old.parent.mkdir()
+    old.write_bytes(sample.nifti().read_bytes())
+    words = ["lesions", bad, "--out", old.parent, "--model", bundle]
+    assert CliRunner().invoke(main, [str(word) for word in words]).exit_code == 1
+    assert not old.exists()
 
 
 def test_one_bad_scan_ends_itself(bundle: Path, tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ from typing import cast
 
 import pytest
 
-from msnode.cli.outline_files import Earlier, _stems
-from msnode.lesions import Visit
+from msnode.cli.outline_files import Earlier, Scan, _stems
 
 
 def test_a_mask_is_named_as_its_scan_without_the_ending_only() -> None:
@@ -21,9 +20,9 @@ def test_a_mask_is_named_as_its_scan_without_the_ending_only() -> None:
 def test_a_scan_is_not_held_against_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    visit = cast(Visit, object())
-    earlier = Earlier(visit, frozenset({(tmp_path / "a.nii").resolve()}))
-    assert earlier.beside([tmp_path / "b.nii"]) is visit
+    scan = cast(Scan, object())
+    earlier = Earlier(scan, frozenset({(tmp_path / "a.nii").resolve()}))
+    assert earlier.beside([tmp_path / "b.nii"]) is scan
     assert not caplog.text
     assert earlier.beside([tmp_path / "x" / ".." / "a.nii"]) is None
     assert "a.nii: is the earlier scan itself, and not compared" in caplog.text

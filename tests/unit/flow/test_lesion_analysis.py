@@ -9,9 +9,9 @@ from prometheus_client import REGISTRY
 
 from msnode import lesions
 from msnode.flow.lesion_analysis import (
-    _dated,
     compared,
     count,
+    dated,
     differences,
     model_of,
     most_comparable,
@@ -122,7 +122,7 @@ def test_a_scan_whose_test_found_nothing_is_doubted_and_not_compared(
 
 
 def test_a_prior_that_is_the_later_scan_is_said_to_be_so() -> None:
-    told = _dated(Comparison("compared"), visit("20240215", THICK), visit("20240115", THICK))
+    told = dated(Comparison("compared"), visit("20240215", THICK), visit("20240115", THICK))
     assert list(map(str, told.differences)) == [
         "the scan compared with is the later one, by 31 days"
     ]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msnode import sample
 from msnode.errors import NotAnalysable
 from msnode.prepare import load_nifti, nifti_slices, volume_slices
+from msnode.prepare.nifti import load_scan
 from msnode.prepare.slices import normalise
 from msnode.records.images import InputContract, Slices
 from tests import nifti
@@ -223,6 +224,15 @@ def test_nifti_that_is_no_volume(
     nifti.write(tmp_path / "v.nii", voxels, affine)
     with pytest.raises(NotAnalysable, match=reason):
         load_nifti(tmp_path / "v.nii")
+
+
+def test_a_mask_is_no_scan(tmp_path: Path) -> None:
+    voxels, affine = nifti.read(sample.nifti())
+    mask = np.digitize(voxels, np.quantile(voxels, [0.5, 0.8, 0.95])).astype(np.uint8)
+    nifti.write(tmp_path / "v.nii", mask, affine)
+    with pytest.raises(NotAnalysable, match="only 4 different values: a mask"):
+        load_scan(tmp_path / "v.nii")
+    assert load_scan(sample.nifti()).voxels.shape[0] == voxels.shape[2]
 
 
 def test_nifti_that_is_none(tmp_path: Path) -> None:
