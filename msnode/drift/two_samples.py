@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
+import scipy  # which loads scipy.stats when it is asked for: a tenth of a node's start
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from msnode.records.images import Float64Array
 
@@ -71,7 +71,7 @@ def _drawn(both: tuple[int, ...], number: int, draws: int) -> Float64Array:
 def ks_chance(base: ArrayLike, now: ArrayLike) -> float:
     """How likely such a distance of two distributions is by chance; asymptotic."""
     return float(
-        stats.ks_2samp(
+        scipy.stats.ks_2samp(
             np.asarray(base, np.float64), np.asarray(now, np.float64), method="asymp"
         ).pvalue
     )
@@ -80,7 +80,7 @@ def ks_chance(base: ArrayLike, now: ArrayLike) -> float:
 def share_chance(base: tuple[int, int], now: tuple[int, int]) -> float:
     """Fisher's exact test of two shares, each as how many of how many."""
     table = np.array([[hits, of - hits] for hits, of in (base, now)])
-    return float(stats.fisher_exact(table).pvalue)
+    return float(scipy.stats.fisher_exact(table).pvalue)
 
 
 def holm(chances: Sequence[float], alpha: float) -> list[bool]:

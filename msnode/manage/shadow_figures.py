@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy  # which loads scipy.stats when it is asked for: a tenth of a node's start
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from msnode.records.images import Float64Array
 
@@ -74,7 +74,7 @@ def agreement(ours: Sequence[str], theirs: Sequence[str]) -> Measured:
     if not ours:
         return Measured(None)
     same = sum(a == b for a, b in zip(ours, theirs, strict=True))
-    found = binomtest(same, len(ours)).proportion_ci(method="wilson")
+    found = scipy.stats.binomtest(same, len(ours)).proportion_ci(method="wilson")
     return Measured(same / len(ours), float(found.low), float(found.high))
 
 

@@ -16,6 +16,7 @@ from msnode.classify import (
     saliency,
     save_scores,
 )
+from msnode.classify.device import native_bfloat16
 from msnode.config import BUNDLE, Classify
 from msnode.prepare import prepare
 from msnode.records.images import Slices
@@ -49,13 +50,15 @@ def test_served_as_plain_pytorch_says(bundle: Bundle, slices: Slices, scores: Sc
         logits = bundle.model(torch.from_numpy(slices.pixels)).numpy()
     m = bundle.manifest
     plain = decision.slice_probabilities(logits, m.calibration)
-    np.testing.assert_allclose(scores.probabilities, plain, atol=0.01)
-    said = [
-        decision.decision(
-            decision.study_probability(p, m.rule, slices.distance_mm), m.threshold, m.undetermined
-        )
+    # bfloat16, where the CPU has AMX, is held to 0.01 on the phantom; a slice may differ by more
+    most = 0.02 if native_bfloat16(torch.device("cpu")) else 0.01
+    np.testing.assert_allclose(scores.probabilities, plain, atol=most)
+    studies = [
+        decision.study_probability(p, m.rule, slices.distance_mm)
         for p in (plain, scores.probabilities)
     ]
+    assert abs(studies[0] - studies[1]) < 0.01
+    said = [decision.decision(p, m.threshold, m.undetermined) for p in studies]
     assert said[0] == said[1]
     assert np.array_equal(plain >= 0.5, scores.probabilities >= 0.5)
 
