@@ -12,8 +12,19 @@ from msnode import sample
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
 from tests.dicom import secondary_capture
+from tests.patience import PATIENCE
 
+TIMEOUT_S = 300
+"""Of a test that names none; see `tests.patience`."""
 UNTOUCHED = logging.getLogger("msnode").level
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the time that a slow machine needs for it."""
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        seconds = marker.args[0] if marker is not None else TIMEOUT_S
+        item.add_marker(pytest.mark.timeout(PATIENCE * seconds), append=False)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.acceptance.peers import tool
+from tests.patience import PATIENCE
 
 
 def npm_install(package_json: Path, folder: Path, name: str) -> None:
@@ -13,4 +14,4 @@ def npm_install(package_json: Path, folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(package_json, folder)
         npm = [tool("npm", "npm"), "install", "--no-package-lock", "--no-audit", "--no-fund"]
-        subprocess.run(npm, cwd=folder, capture_output=True, timeout=300, check=True)
+        subprocess.run(npm, cwd=folder, capture_output=True, timeout=300 * PATIENCE, check=True)

@@ -26,6 +26,7 @@ from pynetdicom import AE
 from pynetdicom.events import EventHandlerType
 
 from msnode.config import Tls
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -52,7 +53,7 @@ def run(*command: object, **options: Any) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=120 * PATIENCE,
         check=False,
         **options,
     )
@@ -82,12 +83,12 @@ def serving(entity: AE, port: int, handlers: list[EventHandlerType]) -> Iterator
 
 def wait(condition: Callable[[], Any], seconds: float, what: str) -> Any:
     """Poll until the condition is true and return its value; fail the test after some seconds."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.1)
-    return pytest.fail(f"after {seconds:.0f} s still waiting for {what}")
+    return pytest.fail(f"after {seconds * PATIENCE:.0f} s still waiting for {what}")
 
 
 def listening(port: int) -> bool:
@@ -156,7 +157,7 @@ def dcmtk(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=120,
+        timeout=120 * PATIENCE,
         check=False,
     )
 
@@ -332,7 +333,7 @@ def configure_postgresql(folder: Path, *addresses: str) -> Postgresql:
     if user is not None:
         shutil.chown(folder, user)
     initdb = [postgresql_tool("initdb"), "-D", str(folder), "-A", "trust", "-U", "msnode", "-N"]
-    subprocess.run(initdb, user=user, check=True, capture_output=True, timeout=60)
+    subprocess.run(initdb, user=user, check=True, capture_output=True, timeout=60 * PATIENCE)
     with (folder / "pg_hba.conf").open("a") as trusted:
         trusted.writelines(f"host all all {address}/24 trust\n" for address in addresses)
     return Postgresql(folder, free_port(), user, ("127.0.0.1", *addresses))

@@ -15,6 +15,7 @@ from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
 from tests.acceptance.node import Node
 from tests.acceptance.small_node import small_node
+from tests.patience import PATIENCE
 from tests.unit.report.test_content import sentences
 
 pytestmark = pytest.mark.timeout(300)
@@ -61,7 +62,12 @@ def msnode(node: Node, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "msnode", *arguments]
     command += ["--config", str(node.folder / "msnode.yaml")]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60 * PATIENCE,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
 
 

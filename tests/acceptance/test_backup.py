@@ -15,10 +15,11 @@ from tests.acceptance.conftest import Sent
 from tests.acceptance.small_node import small_node
 from tests.acceptance.test_admins_day import listed, msnode
 from tests.acceptance.test_odd_worlds import await_result, results, running, send
+from tests.patience import PATIENCE
 
 
 def tar(*arguments: object) -> None:
-    subprocess.run(["tar", *map(str, arguments)], check=True, timeout=60)
+    subprocess.run(["tar", *map(str, arguments)], check=True, timeout=60 * PATIENCE)
 
 
 def later(study: Sent, folder: Path) -> Sent:

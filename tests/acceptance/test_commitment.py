@@ -15,6 +15,7 @@ from tests.acceptance.node import Node
 from tests.acceptance.small_model import small_model
 from tests.integration import committing
 from tests.integration.committing import Pacs, outcome
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.timeout(420)  # a loaded machine takes a minute to read the model
 
@@ -23,7 +24,9 @@ def jobs(node: Node, *arguments: str) -> list[dict[str, Any]]:
     """What `msnode jobs` says as JSON."""
     command = [sys.executable, "-m", "msnode", "jobs", *arguments, "--json"]
     config = ["--config", str(node.folder / "msnode.yaml")]
-    done = subprocess.run([*command, *config], capture_output=True, check=True, timeout=60)
+    done = subprocess.run(
+        [*command, *config], capture_output=True, check=True, timeout=60 * PATIENCE
+    )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -79,7 +82,7 @@ def _assert_committed(node: Node, slow: Pacs) -> None:
     (waiting,) = jobs(node, "list", "--state", "sent")
     command = [sys.executable, "-m", "msnode", "jobs", "retry", waiting["id"]]
     config = ["--config", str(node.folder / "msnode.yaml")]
-    subprocess.run([*command, *config], check=True, timeout=60)
+    subprocess.run([*command, *config], check=True, timeout=60 * PATIENCE)
     peers.wait(lambda: len(slow.requests) == 2, 120, "the request that was made by hand")
     assert slow.report(outcome(slow.requests[0]), node.port) == 0x0000
     peers.wait(lambda: states(node) == dict.fromkeys(expected, "done"), 120, "both commitments")

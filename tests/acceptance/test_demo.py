@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from msnode import report
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -35,7 +36,7 @@ def test_the_demo_says_what_is_known_and_whether_the_node_was_right(tmp_path: Pa
         [sys.executable, "-m", "msnode", "demo", "--folder", tmp_path / "demo"],
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=400 * PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -23,6 +23,7 @@ from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
 from tests.acceptance.small_node import small_node
 from tests.fhir_server import Server, flaws, serving
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -109,5 +110,7 @@ def post(port: int, resource: dict[str, Any], who: str) -> str:
 def msnode(folder: Path, *arguments: str) -> str:
     """What a command says."""
     command = [sys.executable, "-m", "msnode", *arguments, "--config", str(folder / "msnode.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60 * PATIENCE, check=False
+    )
     return done.stdout + done.stderr

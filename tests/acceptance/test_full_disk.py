@@ -17,6 +17,7 @@ from tests.acceptance import peers
 from tests.acceptance.conftest import Sent
 from tests.acceptance.node import Node
 from tests.acceptance.small_node import small_node
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -79,7 +80,9 @@ def send(node: Node, study: Sent) -> str:
 
 def output(*command: str) -> str:
     """What a program prints."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60 * PATIENCE, check=True
+    )
     return done.stdout
 
 

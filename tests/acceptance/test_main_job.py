@@ -18,6 +18,7 @@ from msnode.requestor.peer import parse_peer
 from tests.acceptance import peers
 from tests.acceptance.conftest import Hospital, Sent
 from tests.dicom import secondary_capture
+from tests.patience import PATIENCE
 
 NewStudy = Callable[[], Sent]
 
@@ -252,7 +253,9 @@ def test_predict_prints_one_object_a_study(new_study: NewStudy, tmp_path: Path) 
     study = new_study()
     command = [sys.executable, "-m", "msnode", "predict", "--json", "--device", "cpu"]
     command += ["--out", str(tmp_path / "out"), str(study.folder)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    ran = subprocess.run(
+        command, capture_output=True, text=True, timeout=300 * PATIENCE, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     (line,) = ran.stdout.splitlines()
     result = json.loads(line)

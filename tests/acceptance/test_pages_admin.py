@@ -15,9 +15,10 @@ from tests.acceptance.browser import Theme, chromium, judged, log_in, opened
 from tests.acceptance.conftest import Sent
 from tests.acceptance.node import Node
 from tests.acceptance.small_node import small_node
+from tests.patience import PATIENCE
 
 PASSWORD = "correct horse battery"
-SOON_MS = 20_000
+SOON_MS = 20_000 * PATIENCE
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,6 @@ def test_the_configuration_is_checked_in_the_browser(
         if theme == "dark":
             page.click("button:text('Check now')", no_wait_after=True)
             table = page.locator("section", has=page.locator("#check-heading"))
-            expect(table).to_contain_text("model bundle", timeout=60_000)
+            expect(table).to_contain_text("model bundle", timeout=60_000 * PATIENCE)
             expect(table).to_contain_text("destination archive")
             look(page, "checked", tmp_path)

@@ -13,6 +13,7 @@ from tests import clinic_results
 from tests.acceptance import peers
 from tests.acceptance.npm import npm_install
 from tests.pages_site import served, site_in
+from tests.patience import PATIENCE
 
 HERE = Path(__file__).parents[1] / "firefox"
 CACHE = peers.ROOT / "build" / "firefox"
@@ -26,7 +27,7 @@ def walk(url: str, folder: Path, *paths: str) -> dict[str, object]:
     firefox = peers.tool("firefox-esr", "firefox-esr")
     done = subprocess.run(
         [peers.tool("node", "nodejs"), "walk.js", firefox, url, "anna", PASSWORD, folder, *paths],
-        cwd=CACHE, capture_output=True, text=True, timeout=120, check=False,
+        cwd=CACHE, capture_output=True, text=True, timeout=120 * PATIENCE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told: dict[str, object] = json.loads(done.stdout)

@@ -12,6 +12,7 @@ from tests.acceptance.conftest import Sent
 from tests.acceptance.node import Node
 from tests.acceptance.small_node import small_node
 from tests.odd_classifiers import small_bundle
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -26,7 +27,9 @@ def node(tmp_path: Path) -> Iterator[Node]:
 def msnode(node: Node, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "msnode", *map(str, arguments)]
     command += ["--config", str(node.folder / "msnode.yaml")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60 * PATIENCE, check=False
+    )
 
 
 def test_a_node_starts_with_the_bundle_of_its_evidence_only(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.acceptance import peers
+from tests.patience import PATIENCE
 from tests.unpacking import unpack
 
 HERE = Path(__file__).with_name("ohif")
@@ -39,7 +40,7 @@ def install() -> Path:
 
 def _run(*command: str, cwd: Path) -> str:
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=cwd, capture_output=True, text=True, timeout=300 * PATIENCE, check=False
     )
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout
@@ -63,7 +64,7 @@ class Handler(SimpleHTTPRequestHandler):
         super().do_GET()
 
     def _forward(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.pacs_port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.pacs_port, timeout=60 * PATIENCE)
         wanted = {name: self.headers[name] for name in ("Accept", "Host") if name in self.headers}
         connection.request("GET", self.path, headers=wanted)
         answer = connection.getresponse()
