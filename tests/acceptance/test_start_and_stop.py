@@ -111,7 +111,7 @@ def stopped_after(node: Node, seconds: float | None) -> float:
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("count", [3, pytest.param(25, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [2, pytest.param(25, marks=pytest.mark.long)])
 def test_sigterm_is_obeyed_at_any_moment_of_the_start(node: Node, count: int) -> None:
     """A node that is ready, then so many moments spread over the time that it took to be so."""
     paths = sample.write_study(node.folder / "study")

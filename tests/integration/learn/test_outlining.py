@@ -22,6 +22,7 @@ from msnode.learn.train import label_maps, outlining
 from msnode.learn.train.label_maps import REST
 from msnode.learn.train.loop import Schedule
 from msnode.lesions.outline import LESION, VENTRICLE, probabilities
+from msnode.sample import TABRIZ, Identity
 from tests.unit.lesions.heads import head, lesion_at
 
 PLACES = ((-24.0, -36.0, 24.0), (-38.0, 30.0, 30.0), (28.0, 8.0, 34.0), (26.0, -50.0, 30.0))
@@ -177,7 +178,8 @@ def test_scans_by_hand_become_masks_and_one_table(bundle: Path, tmp_path: Path) 
 
 def test_headers_of_two_patients_and_days_between_are_told(bundle: Path, tmp_path: Path) -> None:
     for name, date, patient in (("then", "20240101", "A"), ("now", "20240131", "B")):
-        for path in sample.write_study(tmp_path / name, study_uid=str(generate_uid())):
+        scan = replace(TABRIZ, identity=Identity(study_uid=str(generate_uid())))
+        for path in scan.write(tmp_path / name):
             dataset = pydicom.dcmread(path)
             dataset.StudyDate, dataset.PatientID = date, patient
             dataset.save_as(path)
