@@ -34,6 +34,8 @@ which only leads to the second, leaves out the last one, and the second the firs
 and all cubes five pairs took 2.5 times as long and lay 0.01 to 0.22 mm elsewhere."""
 MOST_APART_MM = 3.0
 """Two directions that disagree by more have failed."""
+NOWHERE = -1.0
+"""Correlation that stands for none: the scans lie apart, as parts of a head and two heads may."""
 STEP_MM, LEAST_STEP, STEPS = 2.0, 1e-3, 150
 SEED = 1
 """Of the jitter of the cubes that count, so that it is the same every time."""
@@ -48,7 +50,7 @@ class Registration:
     Attributes:
         matrix: (4, 4) from the later scan's patient coordinates to the earlier one's, RAS mm.
         apart_mm: by how much the two directions disagree, at most, at the brain's corners.
-        likeness: correlation of the brains after registration, in [-1, 1].
+        likeness: correlation of the brains after registration, in [-1, 1]; `NOWHERE`: no overlap.
     """
 
     matrix: Float64Array
@@ -72,12 +74,17 @@ def register(earlier: Head, later: Head, start: Float64Array) -> Registration:
     """
     before, now = _cubes(earlier), _cubes(later)
     found = _refined(before, now, _rigid(start))
-    if found.apart_mm <= MOST_APART_MM:
+    if _oddity(found) <= (False, MOST_APART_MM):
         return found
     # an atlas that lies turned in one scan leads both directions to places of their own
     shift = np.eye(4)
     shift[:3, 3] = before.alone().middle - now.alone().middle
-    return min(found, _refined(before, now, shift), key=lambda one: one.apart_mm)
+    return min(found, _refined(before, now, shift), key=_oddity)
+
+
+def _oddity(found: Registration) -> tuple[bool, float]:
+    """What speaks against a registration, the smaller the better."""
+    return found.likeness == NOWHERE, found.apart_mm
 
 
 def _refined(before: "_Cubes", now: "_Cubes", start: Float64Array) -> Registration:
@@ -211,7 +218,10 @@ def _one_way(
     method.SetMetricSamplingPercentagePerLevel(parts, seed=SEED)
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
     method.SetInitialTransform(transform, inPlace=True)
-    method.Execute(fixed.image, moving.image)
+    try:
+        method.Execute(fixed.image, moving.image)
+    except RuntimeError:  # ITK's word for scans of which no point lies on the other
+        return start, NOWHERE
     return _matrix(transform), -float(method.GetMetricValue())
 
 
