@@ -32,6 +32,7 @@ from msnode.store.schema import migrate
 from msnode.twin import Twin
 from tests.acceptance.small_model import small_model
 from tests.flows import register
+from tests.integration.lesion_node import outlining_once
 from tests.unit.receive.datasets import rows
 
 DATES = ("20230115", "20240115")
@@ -69,6 +70,12 @@ class Hospital:
     def text(self, study: Study) -> str:
         """Of the readable report."""
         return pydicom.dcmread(self.work(study) / "standard" / "readable.dcm").to_json()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _outlining_once() -> Iterator[None]:
+    with outlining_once():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -25,11 +25,18 @@ from tests.integration.lesion_node import (
     SECONDS,
     THEN,
     Node,
+    outlining_once,
     report,
     steps,
     with_a_lesion,
     write,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _outlining_once() -> Iterator[None]:
+    with outlining_once():
+        yield
 
 
 @pytest.fixture(scope="module")
