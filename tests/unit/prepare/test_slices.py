@@ -230,7 +230,7 @@ def test_a_mask_is_no_scan(tmp_path: Path) -> None:
     voxels, affine = nifti.read(sample.nifti())
     mask = np.digitize(voxels, np.quantile(voxels, [0.5, 0.8, 0.95])).astype(np.uint8)
     nifti.write(tmp_path / "v.nii", mask, affine)
-    with pytest.raises(NotAnalysable, match="only 4 different values: a mask"):
+    with pytest.raises(NotAnalysable, match="different values: a mask"):
         load_scan(tmp_path / "v.nii")
     assert load_scan(sample.nifti()).voxels.shape[0] == voxels.shape[2]
 
