@@ -1,4 +1,4 @@
-"""One hospital for all acceptance tests: a PACS that routes to the node, an archive, a folder."""
+"""A hospital for acceptance tests: a PACS that routes to the node, an archive, a folder."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -55,7 +55,7 @@ class Hospital:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
     """Orthanc with auto-routing, the node with three destinations: folder, PACS and a dead one."""
     folder = tmp_path_factory.mktemp("hospital")
