@@ -33,7 +33,11 @@ if TYPE_CHECKING:  # as in workflows.py
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.5  # how often each queue is looked at, which costs 4 ms of CPU
+POLL_S, IDLE_S = 0.2, 2.0
+"""How often each queue is looked at while studies are under way, and else: a look costs 4 ms of
+CPU."""
+LINGER_S = 30.0
+"""Results are sent after a study has ended, and there may be another one soon."""
 KEEP_S = 7 * 86400.0  # how long workflows that ended well are kept for inspection
 BATCH = 500  # of them deleted at once: a statement can take only so many parameters
 SILENT_S = 30.0  # a host without a heartbeat for so long counts as dead
@@ -82,6 +86,8 @@ class Engine:
         self._silent_s = silent_s
         self.is_alone = False
         self._keep_s = keep_s
+        self._poll_s = POLL_S
+        self._idle_from = 0.0
         config: DBOSConfig = {
             "name": "msnode",
             "system_database_engine": connections(database),
@@ -99,12 +105,27 @@ class Engine:
     def launch(self) -> None:
         """Start the queues and go on with what the last stop or crash interrupted."""
         DBOS.launch()
-        DBOS.register_queue(STUDIES, worker_concurrency=2, polling_interval_sec=POLL_S)
-        for name in self._flow.destinations:
-            DBOS.register_queue(queue(name), worker_concurrency=2, polling_interval_sec=POLL_S)
-        for name in self._sources:
-            place = queue_of("priors", name)
-            DBOS.register_queue(place, worker_concurrency=2, polling_interval_sec=POLL_S)
+        self._look_every(POLL_S)
+
+    def pace(self, under_way: bool) -> None:
+        """Look at the queues often while there is something to do, seldom while there is not.
+
+        Args:
+            under_way: whether studies come in or are being analysed.
+        """
+        now = time.monotonic()
+        if under_way:
+            self._idle_from = now + LINGER_S
+        seconds = POLL_S if now < self._idle_from else IDLE_S
+        if seconds != self._poll_s:
+            self._look_every(seconds)
+
+    def _look_every(self, seconds: float) -> None:
+        """Say how often; DBOS takes it from the next look on."""
+        sources = (queue_of("priors", name) for name in self._sources)
+        for name in (STUDIES, *map(queue, self._flow.destinations), *sources):
+            DBOS.register_queue(name, worker_concurrency=2, polling_interval_sec=seconds)
+        self._poll_s = seconds
 
     def submit(
         self,

@@ -73,6 +73,7 @@ class Upkeep:
         """All tasks; one with interval 0 runs in every round."""
         return (
             Task("take_complete", 0.0, self._take_complete),
+            Task("pace", 0.0, self._pace),
             Task("heartbeat", BEAT_S, self._beat),
             Task("submit_queued", BEAT_S, self._submit_queued),
             Task("bury_lost", BEAT_S, self._bury_lost),
@@ -155,6 +156,10 @@ class Upkeep:
             resting = self._inbox.studies.resting(self._has_wanted)
             if resting is not None:
                 self._flow.ahead.begin(resting)
+
+    def _pace(self) -> None:
+        """Let the engine look for work as often as there may be some."""
+        self._engine.pace(self._inbox.studies.are_under_way)
 
     def _submit_queued(self) -> bool:
         """Submit studies that a crash or a fault held back; close those whose job has stopped.

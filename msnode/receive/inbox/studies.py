@@ -41,6 +41,9 @@ class Studies:
         folder: the data folder.
         conflicts: ``config.Receive.conflicts``.
         analysed: images that make a study worth analysing.
+
+    Attributes:
+        are_under_way: whether any came in or was queued at the last `complete`.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Studies:
         self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its newest image, wanted?)
         self._resting: list[sa.Row[Any]] = []
         self._queued = 0
+        self.are_under_way = False
 
     def complete(
         self,
@@ -334,5 +338,6 @@ class Studies:
         with self._engine.connect() as connection:
             counts = {row[0]: row[1] for row in connection.execute(query)}
         self._queued = counts.get(StudyState.QUEUED, 0)
+        self.are_under_way = bool(self._queued or counts.get(StudyState.RECEIVING))
         for state in (StudyState.RECEIVING, StudyState.QUEUED):
             metrics.QUEUE_DEPTH.labels(state).set(counts.get(state, 0))

@@ -30,9 +30,9 @@ def made(
 ) -> Upkeep:
     """Of a node without studies."""
     engine: Any = SimpleNamespace(sweep=sweep, beat=beat, lost=list, stopped=stopped)
-    engine.is_alone = False
+    engine.is_alone, engine.pace = False, lambda _: None
     engine.unworked = lambda _: ([], [])
-    studies = SimpleNamespace(queued=lambda *_: [])
+    studies = SimpleNamespace(queued=lambda *_: [], are_under_way=False)
     inbox: Any = SimpleNamespace(complete=lambda *_: [], rebuild=lambda _: 0, studies=studies)
     inbox.engine = sa.create_engine("sqlite://")
     deliveries = SimpleNamespace(reported=lambda: ())
