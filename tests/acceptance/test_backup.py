@@ -53,7 +53,7 @@ class Databases:
         peers.run(peers.postgresql_tool("pg_restore"), "--dbname", new, self._dump)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
     dump = tmp_path / "msnode.dump"
     if request.param == "sqlite":

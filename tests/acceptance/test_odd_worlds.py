@@ -79,6 +79,7 @@ class Clock:
         self._monkeypatch.delenv("LD_PRELOAD")
 
 
+@pytest.mark.long
 def test_a_clock_that_jumps_costs_no_study(
     tmp_path: Path, new_study: NewStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,6 +128,7 @@ def rows(folder: Path, table: sa.Table) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.long
 def test_a_source_that_is_down_delays_a_result_by_its_time_and_revises_it_later(
     site: Site,
 ) -> None:

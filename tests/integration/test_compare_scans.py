@@ -58,6 +58,7 @@ def tabriz(bundle: Bundle) -> Visit:
     return Visit(voxels, affine, find(voxels, affine, bundle))
 
 
+@pytest.mark.long
 def test_of_a_scan_with_motion_it_is_said_that_it_is_less_sharp(
     tabriz: Visit, bundle: Bundle
 ) -> None:
