@@ -7,6 +7,7 @@ Debian package to install.
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
