@@ -64,18 +64,9 @@ def run(*command: object, **options: Any) -> str:
 
 
 def free_port() -> int:
-    """A local port that nobody listens on: none of those that the system gives to clients.
-
-    Else one of them might take it before whoever is to listen there has started.
-    """
-    while True:
-        port = 10_000 + secrets.randbelow(22_000)  # whatever seed another test has set
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+    """A port that nobody listens on, of those that the system gives no client meanwhile."""
+    port = 10_000 + secrets.randbelow(22_000)  # whatever seed another test has set
+    return free_port() if listening(port) else port
 
 
 @contextmanager
