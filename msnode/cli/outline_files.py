@@ -102,10 +102,7 @@ class Earlier:
 
     def beside(self, files: Sequence[Path]) -> Scan | None:
         """What a scan is compared with; None for this scan itself, which says nothing of change."""
-        if self.files.isdisjoint(scans.resolved(files)):
-            return self.scan
-        log.warning("%s: is the earlier scan itself, and not compared", files[0].name)
-        return None
+        return None if scans.is_itself(self.files, files) else self.scan
 
 
 def outline(paths: Sequence[Path], out: Path, prior: Path | None, model: Path | None) -> None:

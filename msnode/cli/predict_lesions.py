@@ -1,6 +1,5 @@
 """Lesions in `msnode predict`: outlined, and compared with an earlier scan given by hand."""
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,8 +17,6 @@ from msnode.records.images import InputContract, Prepared, SourceVolume
 from msnode.records.lesions import REGIONS, LesionFinding, LesionMaps
 from msnode.records.uid_hash import uid_hash
 from msnode.report import Origin
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +41,7 @@ def outliner(bundle: Bundle, reader: Confined, earlier: Earlier | None) -> Outli
 
     def outline(study: Prepared, volume: SourceVolume) -> tuple[LesionFinding, LesionMaps | None]:
         now = outlined(_key(study), study.slices, volume, bundle)
-        if earlier is None or now.visit is None:
-            return now.finding, now.maps
-        if not earlier.files.isdisjoint(scans.resolved(study.paths)):
-            log.warning("%s: is the earlier scan itself, and not compared", study.paths[0].name)
+        if earlier is None or now.visit is None or scans.is_itself(earlier.files, study.paths):
             return now.finding, now.maps
         origin = scans.origin(study.paths[0], reader)
         here = about(_key(study), origin.study_date, study.slices, now)

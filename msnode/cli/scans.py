@@ -1,5 +1,6 @@
 """Scans given by hand, and what is said in a line of how two of them compare."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +14,8 @@ from msnode.errors import MsnodeError
 from msnode.records.lesions import CHANGES, Comparison
 from msnode.records.sentences import Sentence
 from msnode.report import Origin
+
+log = logging.getLogger(__name__)
 
 
 def studies(paths: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
@@ -45,6 +48,19 @@ def earlier(path: Path) -> tuple[Path, ...]:
 def resolved(files: Iterable[Path]) -> frozenset[Path]:
     """Files by the paths that they have whatever they are called here."""
     return frozenset(file.resolve() for file in files)
+
+
+def is_itself(earlier: frozenset[Path], files: Sequence[Path]) -> bool:
+    """Whether a scan is the earlier one, which would say nothing of change; then it is told.
+
+    Args:
+        earlier: see `resolved`.
+        files: of the scan.
+    """
+    if earlier.isdisjoint(resolved(files)):
+        return False
+    log.warning("%s: is the earlier scan itself, and not compared", files[0].name)
+    return True
 
 
 def origin(file: Path, reader: Confined) -> Origin:

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from msnode.lesions import atlas
 from msnode.lesions.inputs import brightness
+from msnode.records.distances import depth
 from msnode.records.images import Float32Array
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
@@ -65,8 +66,4 @@ def _core() -> RasVolume:
 
 def _widest(mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> float:
     """Diameter in mm of the largest ball inside."""
-    areas = ndimage.find_objects(mask.astype(np.uint8))
-    if not areas:
-        return 0.0
-    inside = np.pad(mask[areas[0]], 1)
-    return 2 * float(ndimage.distance_transform_edt(inside, spacing_mm).max())
+    return 2 * float(depth(np.pad(mask, 1), spacing_mm).max())

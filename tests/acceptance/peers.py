@@ -1,6 +1,6 @@
 """The real peers of the tests: Orthanc, dcmtk's programs and PostgreSQL.
 
-Each is a context manager that starts a process on a port of the operating system's choice, waits
+Each is a context manager that starts a process on a free port, waits
 until it answers, and stops it. A program that is not there fails the test with the name of the
 Debian package to install.
 """

@@ -8,7 +8,6 @@ from typing import Any
 
 import nibabel
 import numpy as np
-import pydicom
 import pytest
 import torch
 from click.testing import CliRunner
@@ -178,11 +177,8 @@ def test_scans_by_hand_become_masks_and_one_table(bundle: Path, tmp_path: Path) 
 
 def test_headers_of_two_patients_and_days_between_are_told(bundle: Path, tmp_path: Path) -> None:
     for name, date, patient in (("then", "20240101", "A"), ("now", "20240131", "B")):
-        scan = replace(TABRIZ, identity=Identity(study_uid=str(generate_uid())))
-        for path in scan.write(tmp_path / name):
-            dataset = pydicom.dcmread(path)
-            dataset.StudyDate, dataset.PatientID = date, patient
-            dataset.save_as(path)
+        identity = Identity(patient_id=patient, study_uid=str(generate_uid()), study_date=date)
+        replace(TABRIZ, identity=identity).write(tmp_path / name)
     words = (tmp_path / "now", "--out", tmp_path / "out", "--model", bundle)
     told = " ".join(invoke("lesions", *words, "--prior", tmp_path / "then").split())
     assert "since the earlier scan (30 days before)" in told
