@@ -6,7 +6,8 @@ keep an index of it. The pynetdicom server is as small as can be: its own reacto
 fsynced and renamed, no index. storescp does neither and shows what the sender is able to do; with
 fsync it is the same program, whose files a library that is loaded before it syncs as they are
 closed. The floor is what the disk takes with all promises and nothing received (`bench/disk.py`).
-CPU is what the server used, microseconds an image, by /proc.
+CPU is what the server used, microseconds an image, by /proc. What was received is deleted at the
+end of all: see `bench.disk.rate` for why, and wait some minutes before the next run.
 
     python -m bench.receive [--images 1000] [--repeats 5]
 """
@@ -238,19 +239,19 @@ def measure(name: str, images: Path, count: int, associations: int) -> Measured:
         size = next(images.rglob("*.dcm")).stat().st_size
         return Measured(disk.rate(images.parent, associations, count, size), None)
     port = free_port()
-    with tempfile.TemporaryDirectory(dir=images.parent) as folder:
-        command = SERVERS[name](Path(folder), port)
-        server = subprocess.Popen(command, env=NAGLE_OFF, stderr=subprocess.DEVNULL)
-        try:
-            wait_for(port, server)
-            os.sync()  # what others left unwritten is not this server's to wait for
-            before = cpu_seconds(server.pid)
-            seconds = send(images, port, associations)
-            used = cpu_seconds(server.pid) - before
-            return Measured(count / seconds, 1e6 * used / count)
-        finally:
-            server.terminate()
-            server.wait(20)
+    folder = tempfile.mkdtemp(dir=images.parent)  # it stays, see disk.rate
+    command = SERVERS[name](Path(folder), port)
+    server = subprocess.Popen(command, env=NAGLE_OFF, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(port, server)
+        os.sync()  # what others left unwritten is not this server's to wait for
+        before = cpu_seconds(server.pid)
+        seconds = send(images, port, associations)
+        used = cpu_seconds(server.pid) - before
+        return Measured(count / seconds, 1e6 * used / count)
+    finally:
+        server.terminate()
+        server.wait(20)
 
 
 def print_table(

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydicom.charset import decode_bytes, default_encoding, python_encoding
-from pydicom.uid import UID
 
 from msnode.receive.inbox.identity import read_values
 from msnode.receive.inbox.part10 import read_meta
@@ -61,7 +60,7 @@ def _read(path: Path, wanted: Mapping[str, int]) -> dict[str, str]:
     syntax, _, start = read_meta(path)
     with path.open("rb") as file:
         file.seek(start)
-        values = read_values(file, UID(syntax), CHARACTER_SET | dict(wanted))
+        values = read_values(file, syntax, CHARACTER_SET | dict(wanted))
     encodings = _encodings(values.pop("SpecificCharacterSet"))
     return {name: _text(value, encodings) for name, value in values.items()}
 

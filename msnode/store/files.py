@@ -79,7 +79,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     fsync(path.parent)
 
 
-def fsync(path: Path) -> None:
+def fsync(path: Path | str) -> None:
     """Make a file's content, or the names in a folder, durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -7,7 +7,6 @@ often do. Keys that a person has merged (`store.merges`) are of one patient, too
 """
 
 import contextlib
-import hashlib
 import hmac
 import os
 import secrets
@@ -49,7 +48,7 @@ def index_key(secret: bytes, person: str) -> str:
 
 
 def _keyed(secret: bytes, value: str) -> str:
-    return hmac.new(secret, value.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(secret, value.encode(), "sha256").hex()
 
 
 def contradict(one: str, other: str) -> bool:

@@ -74,9 +74,9 @@ class Fetched:
             StoreRefused: 0xA700, there are too many.
             OSError: the disk did not take it.
         """
-        folder = self._root / uid_hash(header.study_instance_uid)
-        place = folder / f"{uid_hash(header.sop_instance_uid)}.dcm"
-        if self._folders.count(folder) >= limit and not place.exists():
+        place = self._root / uid_hash(header.study_instance_uid)
+        place /= f"{uid_hash(header.sop_instance_uid)}.dcm"
+        if self._folders.count(str(place.parent)) >= limit and not place.exists():
             why = "More instances than receive.max_study_instances"
             raise StoreRefused(OUT_OF_RESOURCES, why, "max_study_instances")
-        self._folders.link(spool, place)
+        self._folders.link(spool, str(place))

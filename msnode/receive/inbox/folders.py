@@ -1,5 +1,6 @@
 """Moves files into their folders durably; threads share one fsync of a folder."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -14,14 +15,14 @@ class Folders:
     """The folders that received files go to."""
 
     def __init__(self) -> None:
-        self._counts: dict[Path, int] = {}  # files in folders whose own names are fsynced
+        self._counts: dict[str, int] = {}  # files in folders whose own names are fsynced
         self._lock = threading.Lock()
         self._linked = 0  # files so far
-        self._dirty: set[Path] = set()  # folders with names that are not fsynced
+        self._dirty: set[str] = set()  # folders with names that are not fsynced
         self._syncing = threading.Lock()
         self._synced = 0  # files whose names are durable
 
-    def link(self, spool: Spool, place: Path) -> bool:
+    def link(self, spool: Spool, place: str) -> bool:
         """Give a received file its final name; content and name are durable when this returns.
 
         Returns:
@@ -30,12 +31,13 @@ class Folders:
         Raises:
             OSError: the disk did not take it.
         """
-        self._make(place.parent)
+        folder = os.path.dirname(place)
+        self._make(folder)
         is_new = spool.link(place)
         with self._lock:
-            if place.parent in self._counts:
-                self._counts[place.parent] += is_new
-            self._dirty.add(place.parent)
+            if folder in self._counts:
+                self._counts[folder] += is_new
+            self._dirty.add(folder)
             self._linked += 1
             mine = self._linked
         with self._syncing:
@@ -43,18 +45,18 @@ class Folders:
                 self._sync()
         return is_new
 
-    def count(self, folder: Path) -> int:
+    def count(self, folder: str) -> int:
         """Number of files in a folder, counting those added through this object."""
         if folder in self._counts:
             return self._counts[folder]
-        return _files(folder) if folder.is_dir() else 0
+        return _files(folder) if os.path.isdir(folder) else 0
 
-    def _make(self, folder: Path) -> None:
+    def _make(self, folder: str) -> None:
         """Make the folder of a study; its name is durable when this returns."""
-        if folder in self._counts and folder.is_dir():
+        if folder in self._counts and os.path.isdir(folder):
             return
-        folder.mkdir(mode=0o700, exist_ok=True)
-        fsync(folder.parent)
+        Path(folder).mkdir(mode=0o700, exist_ok=True)
+        fsync(Path(folder).parent)
         if len(self._counts) > REMEMBERED:
             self._counts.clear()
         self._counts[folder] = _files(folder)
@@ -74,5 +76,6 @@ class Folders:
         self._synced = upto
 
 
-def _files(folder: Path) -> int:
-    return sum(1 for _ in folder.iterdir())
+def _files(folder: str) -> int:
+    with os.scandir(folder) as files:
+        return sum(1 for _ in files)

@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from typing import BinaryIO
 
@@ -38,6 +39,7 @@ _CODESTREAMS = {
 """How a frame begins (PS3.5 A.4), by the first digits of its transfer syntaxes: JPEG and JPEG-LS
 with SOI (ISO 10918-1 B.1), JPEG 2000 and HTJ2K with SOC and SIZ (ISO 15444-1 A.4)."""
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_VR = re.compile("[A-Z]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,22 @@ class Header:
     accession_number: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Encoding:
+    """What a transfer syntax says of a dataset (PS3.5 10), so that pydicom works it out once."""
+
+    is_implicit_vr: bool
+    is_little_endian: bool
+    is_deflated: bool
+    is_encapsulated: bool
+
+
+@lru_cache(256)
+def _encoding(transfer_syntax_uid: str) -> _Encoding:
+    uid = UID(transfer_syntax_uid)
+    return _Encoding(uid.is_implicit_VR, uid.is_little_endian, uid.is_deflated, uid.is_encapsulated)
+
+
 def read_header(stream: BinaryIO, transfer_syntax_uid: str, *, strict: bool = False) -> Header:
     """Read up to SeriesInstanceUID, no further.
 
@@ -70,7 +88,7 @@ def read_header(stream: BinaryIO, transfer_syntax_uid: str, *, strict: bool = Fa
             or not a UID; the message names the attribute and holds no patient data.
     """
     try:
-        values = _read(stream, UID(transfer_syntax_uid), WANTED, strict)
+        values = _read(stream, transfer_syntax_uid, WANTED, strict)
     except StoreRefused:
         raise
     except Exception as error:
@@ -97,7 +115,7 @@ _ORDER = (
 def is_urgent(head: bytes, transfer_syntax_uid: str) -> bool:
     """Whether RequestedProcedurePriority is STAT or HIGH, as far as the first bytes tell."""
     try:
-        values = _read(BytesIO(head), UID(transfer_syntax_uid), _PRIORITY)
+        values = _read(BytesIO(head), transfer_syntax_uid, _PRIORITY)
     except Exception as error:  # noqa: BLE001 - the head may end anywhere; then it is routine
         log.debug("no priority to be read error=%s", type(error).__name__)
         return False
@@ -111,11 +129,11 @@ def has_other_pixels(head: bytes, transfer_syntax_uid: str) -> bool:
     for another presentation context, and nobody could decode it. Only what lies in the first bytes
     is seen.
     """
-    syntax = UID(transfer_syntax_uid)
-    if syntax.is_implicit_VR or not syntax.is_little_endian or syntax.is_deflated:
+    syntax = _encoding(transfer_syntax_uid)
+    if syntax.is_implicit_vr or not syntax.is_little_endian or syntax.is_deflated:
         return False
     places = (match.start() for match in re.finditer(re.escape(_PIXEL_DATA), head))
-    if not any(_is_other(head, place + _ELEMENT, syntax) for place in places):
+    if not any(_is_other(head, place + _ELEMENT, transfer_syntax_uid) for place in places):
         return False
     stream = BytesIO(head)  # the bytes found may belong to another element: parse up to there
     found = []
@@ -129,7 +147,7 @@ def has_other_pixels(head: bytes, transfer_syntax_uid: str) -> bool:
             continue
     except Exception as error:  # noqa: BLE001 - the head may end anywhere; then nothing is known
         log.debug("pixels not reached error=%s", type(error).__name__)
-    return any(_is_other(head, start, syntax) for start in found)
+    return any(_is_other(head, start, transfer_syntax_uid) for start in found)
 
 
 def reaches_pixels(head: bytes) -> bool:
@@ -137,47 +155,49 @@ def reaches_pixels(head: bytes) -> bool:
     return _PIXEL_DATA in head
 
 
-def _is_other(head: bytes, start: int, syntax: UID) -> bool:
+def _is_other(head: bytes, start: int, transfer_syntax_uid: str) -> bool:
     """Whether the value of PixelData, which begins at ``start``, is in another encoding."""
-    if (head[start - 4 : start] == _UNDEFINED) != syntax.is_encapsulated:
+    is_encapsulated = _encoding(transfer_syntax_uid).is_encapsulated
+    if (head[start - 4 : start] == _UNDEFINED) != is_encapsulated:
         return True
-    if not syntax.is_encapsulated:
+    if not is_encapsulated:
         return False
     table = int.from_bytes(head[start + 4 : start + 8], "little")  # the Basic Offset Table
     first = start + _ITEM + table + _ITEM
     codecs = {codec for codec, begins in _CODESTREAMS.items() if head.startswith(begins, first)}
-    return bool(codecs) and not any(syntax.startswith(codec) for codec in codecs)
+    return bool(codecs) and not any(map(transfer_syntax_uid.startswith, codecs))
 
 
 def _read(
-    stream: BinaryIO, syntax: UID, wanted: Mapping[str, int], strict: bool = False
+    stream: BinaryIO, transfer_syntax_uid: str, wanted: Mapping[str, int], strict: bool = False
 ) -> dict[str, str]:
     """The wanted elements as text; "" for one that is absent. Stops after the last of them."""
-    found = read_values(stream, syntax, wanted, strict)
+    found = read_values(stream, transfer_syntax_uid, wanted, strict)
     return {name: _text(value) for name, value in found.items()}
 
 
 def read_values(
-    stream: BinaryIO, syntax: UID, wanted: Mapping[str, int], strict: bool = False
+    stream: BinaryIO, transfer_syntax_uid: str, wanted: Mapping[str, int], strict: bool = False
 ) -> dict[str, bytes]:
     """The wanted elements as they are encoded; empty where absent. Stops after the last of them.
 
     Whatever the file is, it takes no more than `LONGEST` says; errors are those of pydicom, zlib
     and struct.
     """
+    syntax = _encoding(transfer_syntax_uid)
     head = stream.read(LONGEST)
     if syntax.is_deflated:
         head = zlib.decompressobj(-15).decompress(head, LONGEST)
     last = max(wanted.values())
 
     def is_behind(tag: int, vr: str | None, _length: int) -> bool:
-        if strict and not syntax.is_implicit_VR:
+        if strict and not syntax.is_implicit_vr:
             _check_vr(vr)
         return tag > last
 
     elements = data_element_generator(
         BytesIO(head),
-        syntax.is_implicit_VR,
+        syntax.is_implicit_vr,
         syntax.is_little_endian,
         stop_when=is_behind,
         specific_tags=[BaseTag(tag) for tag in wanted.values()],
@@ -191,7 +211,7 @@ def read_values(
 
 def _check_vr(vr: str | None) -> None:
     """Refuse an element without the two capitals of Explicit VR (PS3.5 7.1.2)."""
-    if vr is None or not re.fullmatch("[A-Z]{2}", vr):
+    if vr is None or not _VR.fullmatch(vr):
         raise StoreRefused(NOT_UNDERSTOOD, "Dataset is Implicit VR, its context Explicit VR")
 
 

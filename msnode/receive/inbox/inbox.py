@@ -11,6 +11,7 @@ import collections
 import itertools
 import logging
 import math
+import os
 import shutil
 import threading
 import time
@@ -40,7 +41,7 @@ from msnode.store.private import make_private
 
 log = logging.getLogger(__name__)
 
-LAG_S = 0.02  # how long a row waits for others; a transaction takes as long as ten rows
+LAG_S = 0.1  # how long a row waits for others; a transaction takes as long as ten rows
 BACKLOG = 1000  # rows that may be pending; with more, senders wait until the database catches up
 RETRY_S = 1.0
 PATIENCE_S = 8.0  # with a locked SQLite; a sender waits at most twice as long for its answer
@@ -116,9 +117,9 @@ class Inbox:
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._lock_file.close()
 
-    def new_path(self) -> Path:
+    def new_path(self) -> str:
         """A new path to receive an instance into; nothing else uses it."""
-        return self._incoming / f"{next(self._numbers)}.part"
+        return f"{self._incoming}/{next(self._numbers)}.part"
 
     def is_first(self, study_key: str) -> bool:
         """Whether this is the first recent image of a study; then more of its header is read."""
@@ -126,8 +127,12 @@ class Inbox:
 
     def is_full(self, arrival: Arrival, limit: int) -> bool:
         """Whether an arrival would exceed its study's limit; a file already here does not."""
-        place = self.folder / arrival.place
-        return self._folders.count(place.parent) >= limit and not place.exists()
+        place = self._place(arrival)
+        return self._folders.count(os.path.dirname(place)) >= limit and not os.path.exists(place)
+
+    def _place(self, arrival: Arrival) -> str:
+        """Where its file belongs; a string, as a `Path` takes longer to make than to use."""
+        return f"{self.folder}/{arrival.place}"
 
     def store(self, arrival: Arrival, spool: Spool) -> Taken:
         """Keep an instance; returns when it is safe.
@@ -146,7 +151,7 @@ class Inbox:
             OSError: the disk did not take it.
             TryLater: the database did not take it.
         """
-        is_new = self._folders.link(spool, self.folder / arrival.place)
+        is_new = self._folders.link(spool, self._place(arrival))
         job = _Job(arrival)
         if is_new and self._is_routine(arrival):
             self._late.append(job)
@@ -159,7 +164,7 @@ class Inbox:
             (self.folder / arrival.place).unlink()
         if not is_new and job.outcome in KEPT:
             # the file that was there had no row, or retention deleted both meanwhile
-            self._folders.link(spool, self.folder / arrival.place)
+            self._folders.link(spool, self._place(arrival))
         if isinstance(job.outcome, StoreRefused):
             raise job.outcome
         return Taken.STORED if job.outcome == Taken.CONFLICT else job.outcome

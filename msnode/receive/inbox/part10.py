@@ -36,6 +36,11 @@ def _element(group: int, number: int, vr: bytes, value: bytes) -> bytes:
     return struct.pack("<HH2s", group, number, vr) + length + value
 
 
+_IMPLEMENTATION = _element(2, 0x0012, b"UI", PYNETDICOM_IMPLEMENTATION_UID.encode()) + _element(
+    2, 0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION.encode()
+)
+
+
 def file_meta(sop_class: str, sop_instance: str, transfer_syntax: str, sender: str) -> bytes:
     """Preamble and File Meta Information; the sender's AE title is kept in (0002,0016)."""
     elements = b"".join(
@@ -44,8 +49,7 @@ def file_meta(sop_class: str, sop_instance: str, transfer_syntax: str, sender: s
             _element(2, 0x0002, b"UI", sop_class.encode()),
             _element(2, 0x0003, b"UI", sop_instance.encode()),
             _element(2, 0x0010, b"UI", transfer_syntax.encode()),
-            _element(2, 0x0012, b"UI", PYNETDICOM_IMPLEMENTATION_UID.encode()),
-            _element(2, 0x0013, b"SH", PYNETDICOM_IMPLEMENTATION_VERSION.encode()),
+            _IMPLEMENTATION,
             _element(2, 0x0016, b"AE", sender.encode()),
         )
     )
@@ -65,7 +69,7 @@ class Spool:
         OSError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, meta: bytes, limit: int) -> None:
+    def __init__(self, path: Path | str, meta: bytes, limit: int) -> None:
         self._path = path
         self._file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         self._start = len(meta)
@@ -104,7 +108,7 @@ class Spool:
         except StoreRefused:
             if self.dataset_size == len(self._head):
                 raise
-        with self._path.open("rb") as file:
+        with open(self._path, "rb") as file:
             file.seek(self._start)
             return read_header(file, transfer_syntax_uid, strict=True)
 
@@ -116,7 +120,7 @@ class Spool:
         """Whether the dataset was made for another transfer syntax, by its PixelData."""
         head = self._head
         if self.dataset_size > len(head) and not reaches_pixels(head):  # an Enhanced MR Image's
-            with self._path.open("rb") as file:
+            with open(self._path, "rb") as file:
                 file.seek(self._start)
                 head = file.read(LONGEST)
         return has_other_pixels(head, transfer_syntax_uid)
@@ -136,7 +140,7 @@ class Spool:
         """Hex digest of the dataset so far."""
         return self._digest.hexdigest()
 
-    def link(self, place: Path) -> bool:
+    def link(self, place: Path | str) -> bool:
         """Give the file its final name as well and make its content durable.
 
         Returns:
@@ -148,10 +152,10 @@ class Spool:
                 fsync of the same pages may succeed although they were lost.
         """
         try:
-            place.hardlink_to(self._path)
+            os.link(self._path, place)
         except FileExistsError:
             os.fsync(self._file)
-            twin = self._path.with_suffix(".twin")
+            twin = Path(self._path).with_suffix(".twin")
             twin.hardlink_to(self._path)
             twin.replace(place)
             twin.unlink(missing_ok=True)  # rename(2) does nothing where both are one file
@@ -159,7 +163,7 @@ class Spool:
         try:
             os.fsync(self._file)
         except OSError:
-            place.unlink()
+            os.unlink(place)
             raise
         return True
 
@@ -167,9 +171,12 @@ class Spool:
         """Remove the file from ``incoming/``; a link in ``instances/`` stays."""
         os.close(self._file)
         try:
-            self._path.unlink(missing_ok=True)
+            os.unlink(self._path)
+        except FileNotFoundError:
+            log.debug("already gone")
         except OSError as error:  # the answer stays valid; the next start removes the file
-            log.error("left in incoming file=%s error=%s", self._path.name, error.strerror)
+            name = os.path.basename(self._path)
+            log.error("left in incoming file=%s error=%s", name, error.strerror)
 
 
 def read_meta(path: Path) -> tuple[str, str, int]:

@@ -106,7 +106,7 @@ def test_rebuild_deletes_what_a_dead_process_left(
     dead._lock_file.close()  # as the end of its process would
     assert len(list((tmp_path / "incoming").glob("*/*.part"))) == 2
     inbox.rebuild()
-    assert list((tmp_path / "incoming").iterdir()) == [inbox.new_path().parent]
+    assert list((tmp_path / "incoming").iterdir()) == [Path(inbox.new_path()).parent]
     left.close()
     living.close()
 
