@@ -24,7 +24,8 @@ from pathlib import Path
 
 import yaml
 
-from bench.receive import NAGLE_OFF, free_port, make_images, send, wait_for
+from bench.receive import free_port, make_images, send, wait_for
+from bench.servers import NAGLE_OFF
 from msnode.pages.access import sessions
 from msnode.pages.access.roles import ROLES
 from msnode.pages.frame.site import Site

@@ -13,7 +13,6 @@ end of all: see `bench.disk.rate` for why, and wait some minutes before the next
 """
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -21,11 +20,10 @@ import signal
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -38,27 +36,15 @@ from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 
 from bench import disk
+from bench.servers import NAGLE_OFF, SERVERS
 from msnode import config
 from msnode.receive import Inbox, Listener
 from msnode.receive.dicom.sop_classes import VERIFICATION
 from msnode.store import database, schema
 from msnode.store.files import replacing
 
-NAGLE_OFF = {**os.environ, "TCP_NODELAY": "1"}  # dcmtk and Orthanc stall at 16 images/s without
 ASSOCIATIONS = (1, 4, 16)
 FLOOR = "the disk alone"
-SYNCING = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdio.h>
-#include <unistd.h>
-int fclose(FILE *file) {
-  int (*real)(FILE *) = dlsym(RTLD_NEXT, "fclose");
-  if (fflush(file) == 0) fsync(fileno(file));
-  return real(file);
-}
-"""
-"""Loaded before a program, it makes durable what is closed, as far as that can be synced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,61 +82,14 @@ def make_images(folder: Path, count: int) -> None:
         image.save_as(path, enforce_file_format=True)
 
 
-def msnode(folder: Path, port: int) -> list[str]:
-    """Our listener with its inbox on SQLite."""
-    return [sys.executable, "-m", "bench.receive", "--listen", str(folder), str(port)]
-
-
-def pynetdicom(folder: Path, port: int) -> list[str]:
-    """An application entity of pynetdicom, without an index."""
-    return [sys.executable, "-m", "bench.receive", "--reactor", str(folder), str(port)]
-
-
-def orthanc(folder: Path, port: int) -> list[str]:
-    """Orthanc as Debian installs it: SQLite index, storage area fsynced."""
-    settings = {
-        "StorageDirectory": str(folder),
-        "IndexDirectory": str(folder),
-        "DicomAet": "MSNODE",
-        "DicomPort": port,
-        "HttpServerEnabled": False,
-        "SyncStorageArea": True,
-    }
-    (folder / "orthanc.json").write_text(json.dumps(settings))
-    return ["Orthanc", str(folder / "orthanc.json")]
-
-
-def storescp(folder: Path, port: int) -> list[str]:
-    """dcmtk's: a process an association, no fsync, no index."""
-    return ["/usr/bin/storescp", "--fork", "-aet", "MSNODE", "-pm", "-od", str(folder), str(port)]
-
-
-def storescp_fsync(folder: Path, port: int) -> list[str]:
-    """The same, with files that are fsynced as they are closed."""
-    source, library = folder.parent / "syncing.c", folder.parent / "syncing.so"
-    if not library.exists():
-        source.write_text(SYNCING)
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return ["env", f"LD_PRELOAD={library}", *storescp(folder, port)]
-
-
-SERVERS: dict[str, Callable[[Path, int], list[str]]] = {
-    "msnode": msnode,
-    "Orthanc": orthanc,
-    "pynetdicom (no index)": pynetdicom,
-    "storescp + fsync": storescp_fsync,
-    "storescp (no fsync)": storescp,
-}
-
-
-def listen(folder: Path, port: int) -> None:
+def listen(folder: Path, port: int, tls: config.Tls | None = None) -> None:
     """Be msnode's receiver until SIGTERM."""
     engine = database.open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
     schema.migrate(engine)
     inbox = Inbox(engine, folder)
     most = 4 * max(ASSOCIATIONS)  # one address, as the sender is here, gets half of them
     settings = config.Receive(
-        address="127.0.0.1", port=port, min_free_bytes=0, max_associations=most
+        address="127.0.0.1", port=port, min_free_bytes=0, max_associations=most, tls=tls
     )
     listener = Listener(settings, inbox)
     listener.start()
@@ -193,9 +132,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+def wait_for(port: int, server: subprocess.Popen[bytes], options: Sequence[str] = ()) -> None:
     """Until it answers C-ECHO."""
-    echo = ["echoscu", "-aec", "MSNODE", "127.0.0.1", str(port)]
+    echo = ["/usr/bin/echoscu", "-aec", "MSNODE", *options, "127.0.0.1", str(port)]
     for _ in range(200):
         if subprocess.run(echo, capture_output=True, check=False).returncode == 0:
             return
@@ -205,11 +144,13 @@ def wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
     raise SystemExit(f"{server.args!r} does not answer")
 
 
-def send(images: Path, port: int, associations: int) -> float:
+def send(
+    images: Path, port: int, associations: int, program: Sequence[str] = ("dcmsend", "-q")
+) -> float:
     """Send all images, the folders spread over the associations; returns seconds."""
     folders = sorted(images.iterdir())
     shares = [folders[i::associations] for i in range(associations)]
-    command = ["dcmsend", "-q", "-aec", "MSNODE", "+sd", "127.0.0.1", str(port)]
+    command = [*program, "-aec", "MSNODE", "+sd", "127.0.0.1", str(port)]
     start = time.perf_counter()
     senders = [
         subprocess.Popen([*command, *map(str, share)], env=NAGLE_OFF, stderr=subprocess.PIPE)
@@ -234,19 +175,35 @@ def cpu_seconds(pid: int) -> float:
 
 
 def measure(name: str, images: Path, count: int, associations: int) -> Measured:
-    """Images per second into a fresh server."""
+    """Images per second into a fresh server, or what the disk does without one."""
     if name == FLOOR:
         size = next(images.rglob("*.dcm")).stat().st_size
         return Measured(disk.rate(images.parent, associations, count, size), None)
+    return received(SERVERS[name], images, count, associations)
+
+
+def received(
+    command: Callable[[Path, int], list[str]],
+    images: Path,
+    count: int,
+    associations: int,
+    program: Sequence[str] = ("dcmsend", "-q"),
+    secure: Sequence[str] = (),
+) -> Measured:
+    """Images per second into a fresh server.
+
+    Args:
+        program: of dcmtk, which sends them.
+        secure: its options for TLS.
+    """
     port = free_port()
     folder = tempfile.mkdtemp(dir=images.parent)  # it stays, see disk.rate
-    command = SERVERS[name](Path(folder), port)
-    server = subprocess.Popen(command, env=NAGLE_OFF, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(command(Path(folder), port), env=NAGLE_OFF, stderr=subprocess.DEVNULL)
     try:
-        wait_for(port, server)
+        wait_for(port, server, secure)
         os.sync()  # what others left unwritten is not this server's to wait for
         before = cpu_seconds(server.pid)
-        seconds = send(images, port, associations)
+        seconds = send(images, port, associations, [*program, *secure])
         used = cpu_seconds(server.pid) - before
         return Measured(count / seconds, 1e6 * used / count)
     finally:
@@ -254,16 +211,21 @@ def measure(name: str, images: Path, count: int, associations: int) -> Measured:
         server.wait(20)
 
 
-def print_table(
-    found: dict[tuple[str, int], list[Measured]], arguments: argparse.Namespace
-) -> None:
-    """Medians, their spread, and the ratios to Orthanc and to the floor."""
+def machine() -> str:
+    """The machine's name, for the heading of a table."""
     cpu = next(
         line.split(":")[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     )
-    print(f"{os.cpu_count()} x {cpu}, {platform.system()} {platform.release()}")
+    return f"{os.cpu_count()} x {cpu}, {platform.system()} {platform.release()}"
+
+
+def print_table(
+    found: dict[tuple[str, int], list[Measured]], arguments: argparse.Namespace
+) -> None:
+    """Medians, their spread, and the ratios to Orthanc and to the floor."""
+    print(machine())
     print(f"{arguments.images} MR images of 131 kB, median of {arguments.repeats} (lowest-highest)")
     print(
         f"{'':22}{'associations':>12}{'images/s':>10}{'range':>14}{'to Orthanc':>12}"

@@ -22,14 +22,13 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from bench.receive import (
-    NAGLE_OFF,
     free_port,
     make_images,
-    orthanc,
     send,
     until_sigterm,
     wait_for,
 )
+from bench.servers import NAGLE_OFF, orthanc
 from msnode import config
 from msnode.audit import open_trail
 from msnode.receive import Inbox, Listener, WebListener
