@@ -21,7 +21,7 @@ from torch import Tensor
 
 from msnode.classify import Bundle, Manifest, Runner, load_bundle
 from msnode.classify.decision import decision, slice_probabilities, study_probability
-from msnode.classify.device import native_bfloat16, phantom
+from msnode.classify.device import bfloat16_pays, phantom
 from msnode.config import BUNDLE, Classify
 from msnode.records.images import Float32Array, Slices, SourceFrame
 
@@ -39,10 +39,10 @@ def as_slices(pixels: Float32Array) -> Slices:
 
 def machine() -> str:
     units = torch.backends.cpu.get_cpu_capability()
-    amx = "with AMX" if native_bfloat16(torch.device("cpu")) else "without AMX"
+    pays = "bfloat16 pays" if bfloat16_pays(torch.device("cpu")) else "bfloat16 does not pay"
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return (
-        f"{platform.machine()}, {os.cpu_count()} cores, {units} {amx}; {gpu}; "
+        f"{platform.machine()}, {os.cpu_count()} cores, {units}, {pays}; {gpu}; "
         f"torch {torch.__version__}"
     )
 

@@ -3,18 +3,23 @@
 What was measured (a Sapphire Rapids Xeon without AMX, hybrid, milliseconds of one core a slice):
 plain eager float32 205 at 32 slices a call, of which 75 are the kernel handing out fresh pages,
 and 128 at 2 to 8 slices; channels last and folded batch norms, 4 slices a call, 98; with packed
-weights and fused ReLU 88. bfloat16 took twice as long as float32: AVX512_BF16 alone does not
-pay, AMX does. torch.compile needs a C++ compiler and minutes, and is left out for that.
+weights and fused ReLU 88. bfloat16 took twice as long as float32 there, and half as long on an
+EPYC of Zen 4: where a CPU has AVX512_BF16 but no AMX, a convolution is asked. torch.compile needs a
+C++ compiler and minutes, and is left out for that. OpenVINO's int8 was 3.4 times as fast as float32
+on that EPYC, but moved slices by up to 0.08, and is left out for that (docs/performance.md).
 """
 
 import logging
 import os
+import timeit
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from msnode.classify.bundle import Bundle
 from msnode.classify.decision import slice_probabilities
@@ -32,6 +37,9 @@ which malloc gives memory back to the kernel after every layer."""
 
 TOLERANCE = 0.01
 """Largest difference of a calibrated probability from plain float32 that counts as the same."""
+
+PAYS = 0.8
+"""Part of float32's time below which bfloat16 is worth its rounding."""
 
 SHORT = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 """Words of torch, CUDA and cuBLAS for memory that is short, whatever the class of the error."""
@@ -53,11 +61,28 @@ def choose(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def native_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 is faster than float32: a CPU with AMX, or a GPU from Ampere on."""
+@cache
+def bfloat16_pays(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than float32: on a GPU from Ampere on, and on a CPU with AMX.
+
+    With AVX512_BF16 alone it depends on the CPU, and is measured, within some 0.1 s.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu._is_amx_tile_supported())
+    if torch.cpu._is_amx_tile_supported() or not torch.cpu._is_avx512_bf16_supported():
+        return bool(torch.cpu._is_amx_tile_supported())
+    return _convolution_s(torch.bfloat16) < PAYS * _convolution_s(torch.float32)
+
+
+@torch.inference_mode()
+def _convolution_s(dtype: torch.dtype) -> float:
+    """Seconds of a convolution as DenseNet121 has them, the fastest of some."""
+    images, weights = (
+        torch.ones(shape, dtype=dtype).contiguous(memory_format=torch.channels_last)
+        for shape in ((CPU_CHUNK, 128, 28, 28), (128, 128, 3, 3))
+    )
+    conv = partial(functional.conv2d, images, weights, padding=1)
+    return min(timeit.repeat(conv, number=1, repeat=8))
 
 
 class Compute:
@@ -115,7 +140,7 @@ class Compute:
 
     def _ways(self) -> Iterator[tuple[str, Callable[[], Maps]]]:
         """Ways of computing the maps, the fastest first."""
-        auto = self._precision == "auto" and native_bfloat16(self.device)
+        auto = self._precision == "auto" and bfloat16_pays(self.device)
         if auto or self._precision == "bfloat16":
             yield "folded bfloat16", lambda: self._folded(torch.bfloat16)
         yield "folded float32", lambda: self._folded(torch.float32)

@@ -69,7 +69,7 @@ class Classify:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: the first GPU if there is one."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto: bfloat16 where the device computes it natively."""
+    """auto: bfloat16 where the device is faster with it and decides the same."""
     batch: Annotated[int, Within(1, 4096)] = 32
     """Slices at once; the memory limit of a small GPU."""
     threads: Annotated[int, Within(0, 1024)] = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from msnode.classify.device import native_bfloat16
+from msnode.classify.device import bfloat16_pays
 from msnode.learn.train import checkpoints, heap, training_log
 
 
@@ -37,8 +37,8 @@ def device() -> torch.device:
 
 
 def mixed(where: torch.device) -> torch.autocast:
-    """Products in bfloat16 where the device computes it natively; elsewhere nothing changes."""
-    return torch.autocast(where.type, torch.bfloat16, enabled=native_bfloat16(where))
+    """Products in bfloat16 where that is faster; elsewhere nothing changes."""
+    return torch.autocast(where.type, torch.bfloat16, enabled=bfloat16_pays(where))
 
 
 Report = Callable[[int, float, nn.Module], bool]
