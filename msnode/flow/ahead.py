@@ -59,14 +59,15 @@ class Attempt:
     is_stale: bool = False
 
     def run(self) -> None:
-        """All stages, one after the other."""
+        """Prepare it; then outline and classify, beside each other: each leaves cores idle."""
         made = self.prepare.run(self.study)
-        is_analysable = made is not None and made.reason is None
-        for stage in (self.outline, self.classify):
-            if is_analysable and not self.is_stale:
-                stage.run(self.study)
-            else:
-                stage.done.set_result(None)
+        if made is None or made.reason is not None or self.is_stale:
+            self.outline.done.set_result(None)
+            self.classify.done.set_result(None)
+            return
+        with ThreadPoolExecutor(1, "ahead") as beside:
+            beside.submit(self.classify.run, self.study)
+            self.outline.run(self.study)
 
 
 class Ahead:
@@ -75,7 +76,7 @@ class Ahead:
     Args:
         prepare: into the folder of the study's generation; a reason in it ends the work.
         outline: what was prepared there; None where nothing outlines.
-        classify: likewise.
+        classify: likewise; may wait for what is outlined.
     """
 
     def __init__(

@@ -123,19 +123,37 @@ def opinion(analysis: Analysis, runner: classify.Runner) -> Analysis:
     Raises:
         TryLater: the device cannot do this now.
     """
+    return decided(scored(analysis, runner), runner)
+
+
+def scored(analysis: Analysis, runner: classify.Runner) -> Analysis:
+    """Classify the prepared slices, whatever is outlined in them; see `opinion`."""
     assert analysis.prepared is not None  # noqa: S101 - the callers' contract
+    slices = analysis.prepared.slices
     with timed("classify") as seconds:
-        try:
-            scores = runner.score(analysis.prepared.slices)
-            finding = runner.decide(scores, analysis.prepared.slices, analysis.lesions)
-            analysis = replace(analysis, scores=scores, finding=finding)
-        except TryLater:
-            raise
-        except Refused as refusal:
-            analysis = replace(analysis, reason=refusal.reason)
-        except Exception as error:  # noqa: BLE001 - a study must never end in silence
-            analysis = replace(analysis, reason=failed("classify", error))
-    return replace(analysis, seconds=analysis.seconds | seconds)
+        made = _or_reason(analysis, lambda: replace(analysis, scores=runner.score(slices)))
+    return replace(made, seconds=made.seconds | seconds)
+
+
+def decided(analysis: Analysis, runner: classify.Runner) -> Analysis:
+    """Decide on a study that is scored; one that could not be is left as it is."""
+    if analysis.scores is None or analysis.prepared is None:
+        return analysis
+    found = analysis.scores, analysis.prepared.slices, analysis.lesions
+    unscored = replace(analysis, scores=None)
+    return _or_reason(unscored, lambda: replace(analysis, finding=runner.decide(*found)))
+
+
+def _or_reason(analysis: Analysis, do: Callable[[], Analysis]) -> Analysis:
+    """What the classifier makes of an analysis, or the analysis with the reason why it cannot."""
+    try:
+        return do()
+    except TryLater:
+        raise
+    except Refused as refusal:
+        return replace(analysis, reason=refusal.reason)
+    except Exception as error:  # noqa: BLE001 - a study must never end in silence
+        return replace(analysis, reason=failed("classify", error))
 
 
 def compose(

@@ -21,7 +21,7 @@ from msnode.deliver.deliveries import Attempt, Deliveries
 from msnode.fetch.way import Taking
 from msnode.flow import steps
 from msnode.flow.ahead import Ahead
-from msnode.flow.analysis import Analysis, compose, count, opinion, prepared, timed
+from msnode.flow.analysis import Analysis, compose, count, decided, prepared, scored, timed
 from msnode.flow.deliver_step import DeliverStep
 from msnode.flow.lesion_analysis import Outlined
 from msnode.flow.lesion_analysis import count as count_lesions
@@ -37,7 +37,6 @@ from msnode.flow.study_measures import keep_values
 from msnode.lesions import Bundle
 from msnode.receive import Studies
 from msnode.records.images import Study
-from msnode.records.lesions import LesionFinding
 from msnode.records.results import Report
 from msnode.records.sentences import Sentence, from_json, to_json
 from msnode.twin import Twin
@@ -278,23 +277,31 @@ class Flow:
 
     def _classified(self, study: Study) -> Analysis:
         """Classify a prepared study, and decide with what was outlined in it."""
-        folder = self._folder(study.key, study.generation)
-        lesions = self._lesions(study, folder)
-        ready = Analysis(prepared=prepare.load(folder), lesions=lesions)
-        return opinion(ready, self._readings.of(study).runner)
+        return self._decided(study, self._scored(study))
 
     def _classified_ahead(self, study: Study) -> Analysis | None:
-        """The same ahead; not where outlining failed, as the step that does it again may not."""
+        """The same ahead, scored while it is outlined.
+
+        Not where outlining failed, as the step that does it again may not.
+        """
+        made = self._scored(study)
         if self._outliner(study) is not None and self.ahead.outlined(study) is None:
             return None
-        return self._classified(study)
+        return self._decided(study, made)
 
-    def _lesions(self, study: Study, folder: Path) -> LesionFinding | None:
-        """What was outlined, ahead or by the step before; None where no network outlines."""
-        if (outline := self._outliner(study)) is None:
-            return None
-        now = self.ahead.outlined(study)
-        return now.finding if now is not None else outline.finding(folder)
+    def _scored(self, study: Study) -> Analysis:
+        """Classify the slices of a prepared study."""
+        prepared = prepare.load(self._folder(study.key, study.generation))
+        return scored(Analysis(prepared=prepared), self._readings.of(study).runner)
+
+    def _decided(self, study: Study, made: Analysis) -> Analysis:
+        """Decide with what was outlined, ahead or by the step before."""
+        if (outline := self._outliner(study)) is not None:
+            now = self.ahead.outlined(study)
+            folder = self._folder(study.key, study.generation)
+            lesions = now.finding if now is not None else outline.finding(folder)
+            made = replace(made, lesions=lesions)
+        return decided(made, self._readings.of(study).runner)
 
     def _folder(self, study_key: str, generation: int) -> Path:
         return steps.work_folder(self._config.data, study_key, generation)
