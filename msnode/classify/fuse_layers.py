@@ -21,7 +21,7 @@ from torch.nn import functional
 from msnode.classify.contract import Classifier
 
 
-class _Maps(nn.Module):
+class Maps(nn.Module):
     """``maps`` as a module of its own, for tracing."""
 
     def __init__(self, model: Classifier) -> None:
@@ -29,6 +29,7 @@ class _Maps(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(n, channels, rows, cols) to the last feature maps."""
         return self.model.maps(images)
 
 
@@ -71,7 +72,7 @@ def fold(model: Classifier) -> fx.GraphModule:
     Raises:
         Exception: whatever torch.fx raises where a model cannot be traced.
     """
-    graph = fuse(_Maps(model).eval())
+    graph = fuse(Maps(model).eval())
     if not isinstance(graph, fx.GraphModule):
         raise TypeError("torch.fx made no graph")
     for node in list(graph.graph.nodes):
