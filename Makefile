@@ -52,7 +52,7 @@ PACKAGES := \
 	docker-compose=docker-compose
 
 
-.PHONY: demo test packages test-long unit setup docs lint lock sbom licences soak bench clean
+.PHONY: demo test packages test-long unit setup docs lint lock sbom licences soak bench bench-check clean
 
 demo: setup
 	@$(BIN)/msnode demo
@@ -150,9 +150,14 @@ licences: $(VENV)/.installed-dev
 		--packages $$(grep -ohE '^[a-z][a-z0-9-]+' requirements.lock requirements-torch.lock)
 
 bench: setup
-	@for script in $(filter-out bench/lesion_%,$(wildcard bench/*.py)); do \
+	@for script in $(filter-out bench/lesion_% bench/check.py bench/servers.py bench/processes.py,$(wildcard bench/*.py)); do \
 		echo "== $$script"; $(BIN)/python -m "bench.$$(basename $$script .py)"; done; \
 		echo "bench/lesion_*.py need a folder of scans: each says which"
+
+# whether anything has become slower beside its peers: alone on the machine, some minutes
+bench-check: setup
+	@.ci/packages $(filter orthanc% %=orthanc storescu=%,$(PACKAGES))
+	@$(BIN)/python -m bench.check
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ from bench.on_device.roofline import BFLOAT16
 from bench.on_device.timing import seconds
 from bench.on_device.ways import Way, whole
 from msnode.classify import Bundle, Runner
-from msnode.classify.device import native_bfloat16
+from msnode.classify.device import bfloat16_pays
 from msnode.lesions import lesion_bundle
 from msnode.lesions.outline import probabilities
 
@@ -23,7 +23,7 @@ def classified(bundle: Bundle, slices: int, device: torch.device, repeats: int) 
     """The classifier, by parts and as the node runs it; the bundle moves to the device."""
     network = classifier(bundle)
     images = network.images(slices)
-    number = BFLOAT16 if native_bfloat16(device) else "float32"
+    number = BFLOAT16 if bfloat16_pays(device) else "float32"
     module = whole(network, Way("folded", number, folded=True, last=True)).to(device)
 
     def there() -> torch.Tensor:
