@@ -107,18 +107,23 @@ class Engine:
         DBOS.launch()
         self._look_every(POLL_S)
 
-    def pace(self, under_way: bool) -> None:
+    def pace(self, under_way: bool) -> bool:
         """Look at the queues often while there is something to do, seldom while there is not.
 
         Args:
             under_way: whether studies come in or are being analysed.
+
+        Returns:
+            Whether it has just come to rest.
         """
         now = time.monotonic()
         if under_way:
             self._idle_from = now + LINGER_S
         seconds = POLL_S if now < self._idle_from else IDLE_S
-        if seconds != self._poll_s:
-            self._look_every(seconds)
+        if seconds == self._poll_s:
+            return False
+        self._look_every(seconds)
+        return seconds == IDLE_S
 
     def _look_every(self, seconds: float) -> None:
         """Say how often; DBOS takes it from the next look on."""

@@ -22,13 +22,14 @@ def test_it_looks_often_while_studies_are_under_way_and_a_while_after(
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     engine = object.__new__(Engine)
     engine._poll_s, engine._idle_from = POLL_S, 0.0
-    engine.pace(False)
+    assert engine.pace(False)
     assert told == [IDLE_S]
-    engine.pace(True)
-    engine.pace(True)
+    assert not engine.pace(True)
+    assert not engine.pace(True)
     assert told == [IDLE_S, POLL_S], "said once"
-    engine.pace(False)
+    assert not engine.pace(False)
     assert told == [IDLE_S, POLL_S], "its results are still to be sent"
     now[0] += durable.LINGER_S + 1
-    engine.pace(False)
+    assert engine.pace(False), "it has come to rest"
+    assert not engine.pace(False)
     assert told == [IDLE_S, POLL_S, IDLE_S]
