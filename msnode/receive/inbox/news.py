@@ -12,9 +12,10 @@ from msnode.store.database import instances, studies
 def with_news(analysed: Analysed) -> sa.Select[Any]:
     """Studies with images not in any generation, with when these came: ``oldest``, ``newest``.
 
-    ``surely``: whether some of them are to be analysed whatever their headers say; ``unreleased``:
-    see `senders.unreleased`. ``studies.last_at`` is brought up to date only when a study is queued:
-    an update for every image would cost a third of the time to receive it.
+    ``latest``: the highest ``id`` of them, which tells whether more have come. ``surely``: whether
+    some of them are to be analysed whatever their headers say; ``unreleased``: see
+    `senders.unreleased`. ``studies.last_at`` is brought up to date only when a study is queued: an
+    update for every image would cost a third of the time to receive it.
     """
     columns = instances.c
     surely = columns.sop_class_uid.in_(analysed.surely)
@@ -22,6 +23,7 @@ def with_news(analysed: Analysed) -> sa.Select[Any]:
         studies,
         sa.func.min(columns.received_at).label("oldest"),
         sa.func.max(columns.received_at).label("newest"),
+        sa.func.max(columns.id).label("latest"),
         sa.func.max(sa.case((surely, 1), else_=0)).label("surely"),
         unreleased().label("unreleased"),
     )
