@@ -84,7 +84,7 @@ class Studies:
         """
         end = time.monotonic() + limit_s
         self._resting = []
-        receiving = self._with_news().where(studies.c.state == StudyState.RECEIVING)
+        receiving = self._with_news(studies.c.state == StudyState.RECEIVING)
         with self._reading.connect() as connection:
             waiting = connection.execute(receiving.order_by(studies.c.first_at)).all()
         keys = {study.study_key for study in waiting}
@@ -120,9 +120,9 @@ class Studies:
                 )  # fmt: skip
         return None
 
-    def _with_news(self) -> sa.Select[Any]:
+    def _with_news(self, which: sa.ColumnElement[bool]) -> sa.Select[Any]:
         """See `news.with_news`."""
-        return with_news(self._analysed)
+        return with_news(self._analysed, which)
 
     def _reason(
         self,
@@ -210,7 +210,7 @@ class Studies:
         mine = sa.and_(instances.c.study_key == key, instances.c.generation.is_(None))
         with self._engine.begin() as connection:
             connection.execute(sa.select(studies.c.study_key).where(this).with_for_update())
-            if connection.execute(self._with_news().where(this)).one_or_none() != seen:
+            if connection.execute(self._with_news(this)).one_or_none() != seen:
                 return None
             connection.execute(studies.update().where(this).values(values))
             connection.execute(instances.update().where(mine).values(generation=generation))
@@ -232,7 +232,7 @@ class Studies:
         this = studies.c.study_key == seen.study_key
         with self._engine.begin() as connection:
             connection.execute(sa.select(studies.c.study_key).where(this).with_for_update())
-            if connection.execute(self._with_news().where(this)).one_or_none() == seen:
+            if connection.execute(self._with_news(this)).one_or_none() == seen:
                 connection.execute(studies.update().where(this).values(state=StudyState.DONE))
 
     def study(self, study_key: str, generation: int) -> Study:
@@ -313,7 +313,7 @@ class Studies:
         if study.state == StudyState.QUEUED:
             return
         self._take_newer(connection, key, study.generation)
-        news = connection.execute(self._with_news().where(this)).one_or_none()
+        news = connection.execute(self._with_news(this)).one_or_none()
         if news and study.state == StudyState.DONE:
             again = {"state": StudyState.RECEIVING, "first_at": news.oldest, "last_at": news.newest}
             connection.execute(studies.update().where(this).values(again))
