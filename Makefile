@@ -52,7 +52,7 @@ PACKAGES := \
 	docker-compose=docker-compose
 
 
-.PHONY: demo test packages test-long unit setup docs lint lock sbom licences soak bench clean
+.PHONY: demo test packages test-long unit setup docs lint lock sbom licences soak bench bench-growth clean
 
 demo: setup
 	@$(BIN)/msnode demo
@@ -153,6 +153,15 @@ bench: setup
 	@for script in $(filter-out bench/lesion_%,$(wildcard bench/*.py)); do \
 		echo "== $$script"; $(BIN)/python -m "bench.$$(basename $$script .py)"; done; \
 		echo "bench/lesion_*.py need a folder of scans: each says which"
+
+# how the node behaves as things grow; docs/performance.md says what. A quick look, some parts:
+# make bench-growth SCALE=0.1 PARTS="images inbox"
+SCALE ?= 1
+PARTS ?=
+GROWTH ?= build/growth
+bench-growth: $(VENV)/.installed-dev
+	@.ci/packages dcmsend=dcmtk
+	@$(BIN)/python -m bench.growth $(PARTS) --scale $(SCALE) --out $(GROWTH)
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

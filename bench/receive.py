@@ -73,11 +73,13 @@ class Measured:
     cpu: float | None
 
 
-def make_images(folder: Path, count: int) -> None:
-    """Write MR images of 131 kB, in sixteen folders of one series each."""
+def make_images(
+    folder: Path, count: int, folders: int = max(ASSOCIATIONS), study: str | None = None
+) -> None:
+    """Write MR images of 131 kB of one study, in folders of one series each."""
     random = np.random.default_rng(0)
-    study = generate_uid()
-    series = [generate_uid() for _ in range(max(ASSOCIATIONS))]
+    study = study or generate_uid()
+    series = [generate_uid() for _ in range(folders)]
     for i in range(count):
         image = Dataset()
         image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, generate_uid()
@@ -142,12 +144,11 @@ SERVERS: dict[str, Callable[[Path, int], list[str]]] = {
 }
 
 
-def listen(folder: Path, port: int) -> None:
-    """Be msnode's receiver until SIGTERM."""
+def listen(folder: Path, port: int, most: int = 4 * max(ASSOCIATIONS)) -> None:
+    """Be msnode's receiver until SIGTERM; one address, as the sender is here, gets half of most."""
     engine = database.open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
     schema.migrate(engine)
     inbox = Inbox(engine, folder)
-    most = 4 * max(ASSOCIATIONS)  # one address, as the sender is here, gets half of them
     settings = config.Receive(
         address="127.0.0.1", port=port, min_free_bytes=0, max_associations=most
     )
@@ -253,16 +254,21 @@ def measure(name: str, images: Path, count: int, associations: int) -> Measured:
             server.wait(20)
 
 
-def print_table(
-    found: dict[tuple[str, int], list[Measured]], arguments: argparse.Namespace
-) -> None:
-    """Medians, their spread, and the ratios to Orthanc and to the floor."""
+def machine() -> str:
+    """Processors and kernel."""
     cpu = next(
         line.split(":")[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     )
-    print(f"{os.cpu_count()} x {cpu}, {platform.system()} {platform.release()}")
+    return f"{os.cpu_count()} x {cpu}, {platform.system()} {platform.release()}"
+
+
+def print_table(
+    found: dict[tuple[str, int], list[Measured]], arguments: argparse.Namespace
+) -> None:
+    """Medians, their spread, and the ratios to Orthanc and to the floor."""
+    print(machine())
     print(f"{arguments.images} MR images of 131 kB, median of {arguments.repeats} (lowest-highest)")
     print(
         f"{'':22}{'associations':>12}{'images/s':>10}{'range':>14}{'to Orthanc':>12}"
