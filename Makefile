@@ -52,7 +52,8 @@ PACKAGES := \
 	docker-compose=docker-compose
 
 
-.PHONY: demo test packages test-long unit setup docs lint lock sbom licences soak bench bench-check clean
+.PHONY: demo test packages test-long unit setup docs lint lock sbom licences soak bench bench-check \
+	bench-growth clean
 
 demo: setup
 	@$(BIN)/msnode demo
@@ -150,14 +151,23 @@ licences: $(VENV)/.installed-dev
 		--packages $$(grep -ohE '^[a-z][a-z0-9-]+' requirements.lock requirements-torch.lock)
 
 bench: setup
-	@for script in $(filter-out bench/lesion_% bench/check.py bench/servers.py bench/processes.py,$(wildcard bench/*.py)); do \
+	@for script in $(filter-out bench/lesion_% bench/looks.py bench/check.py bench/servers.py bench/processes.py,$(wildcard bench/*.py)); do \
 		echo "== $$script"; $(BIN)/python -m "bench.$$(basename $$script .py)"; done; \
-		echo "bench/lesion_*.py need a folder of scans: each says which"
+		echo "bench/lesion_*.py and bench/looks.py need scans: each says which"
 
 # whether anything has become slower beside its peers: alone on the machine, some minutes
 bench-check: setup
 	@.ci/packages $(filter orthanc% %=orthanc storescu=%,$(PACKAGES))
 	@$(BIN)/python -m bench.check
+
+# how the node behaves as things grow; docs/performance.md says what. A quick look, some parts:
+# make bench-growth SCALE=0.1 PARTS="images inbox"
+SCALE ?= 1
+PARTS ?=
+GROWTH ?= build/growth
+bench-growth: $(VENV)/.installed-dev
+	@.ci/packages dcmsend=dcmtk
+	@$(BIN)/python -m bench.growth $(PARTS) --scale $(SCALE) --out $(GROWTH)
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

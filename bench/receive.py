@@ -60,11 +60,13 @@ class Measured:
     cpu: float | None
 
 
-def make_images(folder: Path, count: int) -> None:
-    """Write MR images of 131 kB, in sixteen folders of one series each."""
+def make_images(
+    folder: Path, count: int, folders: int = max(ASSOCIATIONS), study: str | None = None
+) -> None:
+    """Write MR images of 131 kB of one study, in folders of one series each."""
     random = np.random.default_rng(0)
-    study = generate_uid()
-    series = [generate_uid() for _ in range(max(ASSOCIATIONS))]
+    study = study or generate_uid()
+    series = [generate_uid() for _ in range(folders)]
     for i in range(count):
         image = Dataset()
         image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, generate_uid()
@@ -82,12 +84,13 @@ def make_images(folder: Path, count: int) -> None:
         image.save_as(path, enforce_file_format=True)
 
 
-def listen(folder: Path, port: int, tls: config.Tls | None = None) -> None:
-    """Be msnode's receiver until SIGTERM."""
+def listen(
+    folder: Path, port: int, most: int = 4 * max(ASSOCIATIONS), tls: config.Tls | None = None
+) -> None:
+    """Be msnode's receiver until SIGTERM; one address, as the sender is here, gets half of most."""
     engine = database.open_database(f"sqlite:///{folder / 'msnode.sqlite'}")
     schema.migrate(engine)
     inbox = Inbox(engine, folder)
-    most = 4 * max(ASSOCIATIONS)  # one address, as the sender is here, gets half of them
     settings = config.Receive(
         address="127.0.0.1", port=port, min_free_bytes=0, max_associations=most, tls=tls
     )

@@ -60,7 +60,7 @@ def main() -> None:
     if arguments.listen:
         keys, folder, port = arguments.listen
         files = (Path(keys) / name for name in ("crt.pem", "key.pem", "crt.pem"))
-        listen(Path(folder), int(port), config.Tls(*files))
+        listen(Path(folder), int(port), tls=config.Tls(*files))
         return
     found: dict[tuple[str, int], list[Measured]] = {}
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:

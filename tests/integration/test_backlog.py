@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from msnode.config import Config
+from msnode.config import Complete, Config
 from msnode.engine.durable import Engine
 from msnode.receive import Inbox
 from msnode.service.upkeep import PAGE, Upkeep
@@ -22,12 +22,14 @@ MOST_QUERIES = 10
 """In a round with nothing to do but look at a page of the queue."""
 
 
-def fill(database: sa.Engine, count: int) -> None:
-    """Studies that are queued, with an image each."""
+def fill(
+    database: sa.Engine, count: int, state: StudyState = StudyState.QUEUED, generation: int = 1
+) -> None:
+    """Studies with an image each; generation 0: it is in none yet."""
     study = {
         "patient_key": "",
-        "generation": 1,
-        "state": StudyState.QUEUED,
+        "generation": generation,
+        "state": state,
         "first_at": 1.0,
         "last_at": 1.0,
         "completion": "idle",
@@ -40,7 +42,7 @@ def fill(database: sa.Engine, count: int) -> None:
         "sha256": "0" * 64,
         "calling_ae_title": "CT",
         "received_at": 1.0,
-        "generation": 1,
+        "generation": generation or None,
         "conflict": False,
     }
     keys = [f"{number:016x}" for number in range(count)]
@@ -101,6 +103,41 @@ def test_a_round_costs_the_same_however_long_the_queue_is(tmp_path: Path, count:
     assert len(engine.known) == count - PAGE // 2
     upkeep._submit_queued()
     assert len(engine.known) == count, "what a crash kept from being submitted"
+    inbox.close()
+    database.dispose()
+
+
+def test_a_look_for_complete_studies_costs_the_same_however_many_wait(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
+    migrate(database)
+    fill(database, 500, StudyState.RECEIVING, generation=0)
+    inbox = Inbox(database, tmp_path)
+    queries: list[str] = []
+    sa.event.listen(database, "before_cursor_execute", lambda *told: queries.append(told[2]))
+    rule = Complete(quiet_s=5, idle_s=3600, cap_s=3600)
+    asked = []
+
+    def has_wanted(paths: Sequence[Path]) -> bool:
+        asked.append(paths)
+        return False
+
+    for _ in range(2):  # the first look reads a header of each study
+        queries.clear()
+        assert inbox.complete(10.0, rule, has_wanted) == []
+    assert len(asked) == 500
+    assert len(queries) <= MOST_QUERIES
+    inbox.close()
+    database.dispose()
+
+
+def test_a_look_for_complete_studies_waits_for_no_writer_and_holds_up_none(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'msnode.sqlite'}")
+    migrate(database)
+    fill(database, 1, StudyState.RECEIVING, generation=0)
+    inbox = Inbox(database, tmp_path)
+    rule = Complete(quiet_s=5, idle_s=3600, cap_s=3600)
+    with database.begin():  # as a receiver that writes rows
+        assert inbox.complete(10.0, rule, lambda _: False) == []
     inbox.close()
     database.dispose()
 

@@ -15,7 +15,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,7 @@ from msnode.receive.inbox.studies import HasAll, Studies
 from msnode.records.images import Study
 from msnode.store.database import instances
 from msnode.store.disk_space import DiskSpace
+from msnode.store.for_reading import for_reading
 from msnode.store.patients import patient_secret
 from msnode.store.private import make_private
 
@@ -48,6 +49,7 @@ PATIENCE_S = 8.0  # with a locked SQLite; a sender waits at most twice as long f
 CLOSE_S = 3.0  # for the last rows at a stop; what is not written is rebuilt at the next start
 KEPT = (Taken.STORED, Taken.CONFLICT)
 STUDIES = 10_000  # whose patients are remembered
+_PATHS = sa.select(instances.c.path).where(instances.c.study_key == sa.bindparam("key"))
 
 
 @dataclass(slots=True, eq=False)
@@ -99,6 +101,7 @@ class Inbox:
         self._relaxed = engine.execution_options(
             sqlite_synchronous="NORMAL", sqlite_patience_s=PATIENCE_S
         )
+        self._reading = for_reading(engine)  # so that no receiver waits for a rebuild
         self._folders = Folders()
         self._patients: dict[str, str] = {}  # of studies with a row
         self._late: collections.deque[_Job] = collections.deque()  # answered
@@ -267,18 +270,23 @@ class Inbox:
         folders = (self.folder / "incoming").iterdir()
         if abandoned := [left.name for left in folders if remove_abandoned(left)]:
             self.senders.lose(abandoned)
-        with self.engine.connect() as connection:
-            known = set(connection.scalars(sa.select(instances.c.path)))
-        found = 0
-        files = (self.folder / "instances").glob("*/*.dcm")
-        lost = [path for path in files if path.relative_to(self.folder).as_posix() not in known]
         latest = time.time() - age_s if age_s else math.inf
-        for at, path in sorted((path.lstat().st_mtime, path) for path in lost):  # as they arrived
-            if at <= latest:
+        found = 0
+        for at, path in sorted((path.lstat().st_mtime, path) for path in self._without_rows()):
+            if at <= latest:  # as they arrived
                 found += self._adopt(path)
         if found:
             log.warning("inbox rebuilt instances=%d", found)
         return found
+
+    def _without_rows(self) -> Iterator[Path]:
+        """Files that have no row, study by study: all paths at once would fill the memory."""
+        for folder in (self.folder / "instances").iterdir():
+            names = {path.name for path in folder.glob("*.dcm")}
+            with self._reading.connect() as connection:
+                paths = connection.scalars(_PATHS, {"key": folder.name})
+                names.difference_update(path.rpartition("/")[2] for path in paths)
+            yield from map(folder.joinpath, names)
 
     def _adopt(self, path: Path) -> bool:
         """Write a row for a file without one; a file that is not readable DICOM is kept aside."""

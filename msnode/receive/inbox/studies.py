@@ -22,6 +22,7 @@ from msnode.store.database import (
     senders,
     studies,
 )
+from msnode.store.for_reading import for_reading
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class Studies:
         self._folder = folder
         self._conflicts = conflicts
         self._analysed = analysed
-        self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its newest image, wanted?)
+        self._reading = for_reading(engine)  # a long queue takes a while; no receiver waits for it
+        self._evidence: dict[str, tuple[int, bool]] = {}  # study -> (its latest image, wanted?)
         self._resting: list[sa.Row[Any]] = []
         self._queued = 0
         self.are_under_way = False
@@ -82,15 +84,17 @@ class Studies:
         """
         end = time.monotonic() + limit_s
         self._resting = []
-        receiving = self._with_news().where(studies.c.state == StudyState.RECEIVING)
-        with self._engine.connect() as connection:
+        receiving = self._with_news(studies.c.state == StudyState.RECEIVING)
+        with self._reading.connect() as connection:
             waiting = connection.execute(receiving.order_by(studies.c.first_at)).all()
+        keys = {study.study_key for study in waiting}
+        self._evidence = {key: seen for key, seen in self._evidence.items() if key in keys}
         taken = []
         for study in waiting:
             if time.monotonic() > end:
                 break
             reason = self._reason(study, now, rule, has_wanted, has_all)
-            if reason and not study.surely and not self._has_evidence(study.study_key, has_wanted):
+            if reason and not study.surely and not self._has_evidence(study, has_wanted):
                 self._lay_to_rest(study)  # photographs of something else, say
             elif reason and (queued := self._queue_study(study, reason)):
                 taken.append(queued)
@@ -106,7 +110,7 @@ class Studies:
             has_wanted: as of `complete`.
         """
         for seen in () if self._queued else self._resting:
-            if self._has_evidence(seen.study_key, has_wanted):
+            if self._has_evidence(seen, has_wanted):
                 files = self._files(seen.study_key, math.inf)
                 paths = tuple(self._folder / file.path for file in files)
                 classes = tuple(sorted({file.sop_class_uid for file in files}))
@@ -116,9 +120,9 @@ class Studies:
                 )  # fmt: skip
         return None
 
-    def _with_news(self) -> sa.Select[Any]:
+    def _with_news(self, which: sa.ColumnElement[bool]) -> sa.Select[Any]:
         """See `news.with_news`."""
-        return with_news(self._analysed)
+        return with_news(self._analysed, which)
 
     def _reason(
         self,
@@ -146,7 +150,7 @@ class Studies:
         if quiet < rule.quiet_s:
             self._resting.append(study)
             return None
-        if not self._has_evidence(study.study_key, has_wanted):
+        if not self._has_evidence(study, has_wanted):
             return None
         return "evidence" if self._is_whole(study, has_all) else None
 
@@ -157,19 +161,20 @@ class Studies:
         held = Counter(file.series_instance_uid for file in self._files(study.study_key, math.inf))
         return has_all(study.study_instance_uid, held)
 
-    def _has_evidence(self, key: str, has_wanted: Callable[[Sequence[Path]], bool]) -> bool:
+    def _has_evidence(
+        self, seen: sa.Row[Any], has_wanted: Callable[[Sequence[Path]], bool]
+    ) -> bool:
         """Ask ``has_wanted``, unless it was asked about the very same images before."""
-        files = self._files(key, math.inf)
-        newest = max((row.id for row in files), default=0)
-        cached, wanted = self._evidence.get(key, (-1, False))
-        if cached != newest:
+        key = seen.study_key
+        latest, wanted = self._evidence.get(key, (-1, False))
+        if latest != seen.latest:  # told without a query, as thousands of studies may wait
+            firsts = self.firsts(key, math.inf)
             try:
-                firsts = {row.series_instance_uid: row.path for row in reversed(files)}
-                wanted = has_wanted([self._folder / path for path in firsts.values()])
+                wanted = has_wanted(firsts)
             except Exception as error:  # noqa: BLE001 - one file must not hold up all studies
                 log.warning("evidence unreadable study=%s error=%s", key, type(error).__name__)
                 wanted = False
-            self._evidence[key] = newest, wanted
+            self._evidence[key] = seen.latest, wanted
         return wanted
 
     def _files(self, key: str, generation: float) -> list[Any]:
@@ -189,7 +194,7 @@ class Studies:
         query = query.where(columns.study_key == key, ~columns.conflict).order_by(columns.id)
         if generation < math.inf:
             query = query.where(columns.generation <= generation)
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             return list(connection.execute(query))
 
     def _queue_study(self, seen: sa.Row[Any], reason: str) -> Study | None:
@@ -205,7 +210,7 @@ class Studies:
         mine = sa.and_(instances.c.study_key == key, instances.c.generation.is_(None))
         with self._engine.begin() as connection:
             connection.execute(sa.select(studies.c.study_key).where(this).with_for_update())
-            if connection.execute(self._with_news().where(this)).one_or_none() != seen:
+            if connection.execute(self._with_news(this)).one_or_none() != seen:
                 return None
             connection.execute(studies.update().where(this).values(values))
             connection.execute(instances.update().where(mine).values(generation=generation))
@@ -227,7 +232,7 @@ class Studies:
         this = studies.c.study_key == seen.study_key
         with self._engine.begin() as connection:
             connection.execute(sa.select(studies.c.study_key).where(this).with_for_update())
-            if connection.execute(self._with_news().where(this)).one_or_none() == seen:
+            if connection.execute(self._with_news(this)).one_or_none() == seen:
                 connection.execute(studies.update().where(this).values(state=StudyState.DONE))
 
     def study(self, study_key: str, generation: int) -> Study:
@@ -259,7 +264,7 @@ class Studies:
             sop_classes=tuple(sorted({file.sop_class_uid for file in files})),
         )
 
-    def firsts(self, study_key: str, generation: int) -> list[Path]:
+    def firsts(self, study_key: str, generation: float) -> list[Path]:
         """One file of each series of a generation."""
         files = self._files(study_key, generation)
         firsts = {row.series_instance_uid: row.path for row in reversed(files)}
@@ -308,7 +313,7 @@ class Studies:
         if study.state == StudyState.QUEUED:
             return
         self._take_newer(connection, key, study.generation)
-        news = connection.execute(self._with_news().where(this)).one_or_none()
+        news = connection.execute(self._with_news(this)).one_or_none()
         if news and study.state == StudyState.DONE:
             again = {"state": StudyState.RECEIVING, "first_at": news.oldest, "last_at": news.newest}
             connection.execute(studies.update().where(this).values(again))
@@ -335,7 +340,7 @@ class Studies:
     def _watch(self) -> None:
         """Set the gauge of studies by state."""
         query = sa.select(studies.c.state, sa.func.count()).group_by(studies.c.state)
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             counts = {row[0]: row[1] for row in connection.execute(query)}
         self._queued = counts.get(StudyState.QUEUED, 0)
         self.are_under_way = bool(self._queued or counts.get(StudyState.RECEIVING))

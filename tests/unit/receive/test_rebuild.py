@@ -2,6 +2,7 @@
 
 import os
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,31 @@ def test_rebuild_keeps_a_cut_off_file_aside(
     assert [path.name for path in (tmp_path / "quarantine").glob("*/*")] == [place.name]
     assert kept(tmp_path) == []
     assert store(inbox, image) == "stored", "its sender was not answered and sends it again"
+
+
+def test_rebuild_does_not_hold_all_paths_in_memory(
+    inbox: Inbox, engine: sa.Engine, tmp_path: Path
+) -> None:
+    store(inbox, mr())
+    (study,), (image,) = rows(engine, studies), rows(engine, instances)
+    keys = [f"{number:016x}" for number in range(100)]
+    with engine.begin() as connection:
+        connection.execute(studies.insert(), [study | {"study_key": key} for key in keys])
+        images = [
+            {**image, "id": None, "study_key": key, "sop_instance_uid": f"1.{n}",
+             "path": f"instances/{key}/{n}.dcm"}
+            for key in keys for n in range(100)
+        ]  # fmt: skip
+        connection.execute(instances.insert(), images)
+    for key in keys:
+        (tmp_path / "instances" / key).mkdir()
+        (tmp_path / "instances" / key / "1.dcm").touch()
+    assert inbox.rebuild() == 0
+    tracemalloc.start()
+    assert inbox.rebuild() == 0
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 500_000, "10,000 paths take more than a megabyte"
 
 
 @pytest.mark.parametrize("size", [0, 127, 141, 143, 152, 155, 300])
