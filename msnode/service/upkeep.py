@@ -17,7 +17,7 @@ from msnode.receive import Inbox
 from msnode.receive.inbox.redo import PRIORS, REDO, revise
 from msnode.records.images import Study
 from msnode.retention.expiry import Retention
-from msnode.service import heap
+from msnode.service import freed_memory
 from msnode.service.drift_watch import DriftWatch
 from msnode.service.periodic import Periodic, Task
 from msnode.service.returned_documents import ReturnedDocuments
@@ -161,7 +161,7 @@ class Upkeep:
     def _pace(self) -> None:
         """Let the engine look for work as often as there may be some."""
         if self._engine.pace(self._inbox.studies.are_under_way):
-            heap.give_back()
+            freed_memory.give_back()
 
     def _submit_queued(self) -> bool:
         """Submit studies that a crash or a fault held back; close those whose job has stopped.

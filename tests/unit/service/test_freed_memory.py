@@ -8,7 +8,7 @@ import pytest
 
 FREED = """
 import pathlib
-from msnode.service.heap import give_back
+from msnode.service.freed_memory import give_back
 
 def resident():
     return int(pathlib.Path("/proc/self/statm").read_text().split()[1])
