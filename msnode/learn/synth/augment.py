@@ -21,11 +21,11 @@ class Augment:
     """Largest relative change of size; the aspect ratio changes by up to a third of this."""
     shift: float = 0.04
     """Largest translation, as a fraction of the width."""
-    gamma: float = 0.5
+    gamma: float = 0.4
     """Largest change of the logarithm of gamma."""
     bias: float = 0.3
     """Largest logarithm of the smooth intensity field."""
-    noise: float = 0.06
+    noise: float = 0.03
     """Largest standard deviation of Gaussian noise, image range 1."""
     blur: float = 0.3
     """Probability of a lower in-plane resolution."""
