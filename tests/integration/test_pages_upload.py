@@ -15,7 +15,7 @@ from msnode.pages.access import sessions
 from msnode.pages.admin import uploads
 from msnode.pages.frame.site import Site
 from msnode.receive.dicomweb.part10_part import Part10Part
-from msnode.receive.inbox.inbox import Inbox
+from msnode.receive.inbox.inbox import LAG_S, Inbox
 from msnode.records.uid_hash import uid_hash
 from msnode.store.database import SenderState, instances, senders, studies
 from tests.admin_pages import audited, keep, part10
@@ -139,7 +139,7 @@ def sender(site: Site) -> str | None:
     """What is on record of who sends the study, once it is written."""
     before: list[Any] = []
     for _ in itertools.repeat(None, 100):
-        time.sleep(0.05)
+        time.sleep(2 * LAG_S)
         found = [str(row["state"]) for row in rows(site.database, senders)]
         if found == before and rows(site.database, studies):
             return found[0] if found else None
