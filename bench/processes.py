@@ -8,6 +8,14 @@ from pathlib import Path
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+def processor() -> str:
+    """The CPU's name, where Linux tells it."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown CPU"
+
+
 def below(pid: int) -> frozenset[int]:
     """The processes that a process started, and those that they did."""
     parents = dict(_parents())

@@ -24,7 +24,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
 
-from bench import disk
+from bench import disk, processes
 from bench.servers import NAGLE_OFF, SERVERS
 from msnode import config
 from msnode.receive import Inbox, Listener
@@ -168,13 +167,7 @@ def send(
 
 def cpu_seconds(pid: int) -> float:
     """Of a process, of those that it started, and of those of them that have ended."""
-    ticks = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has just ended
-            fields = path.read_text().rpartition(")")[2].split()
-            if int(path.parent.name) == pid or int(fields[1]) == pid:
-                ticks += sum(map(int, fields[11 : 15 if int(path.parent.name) == pid else 13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return processes.cpu_seconds(processes.below(pid) | {pid})
 
 
 def measure(name: str, images: Path, count: int, associations: int) -> Measured:
@@ -216,12 +209,7 @@ def received(
 
 def machine() -> str:
     """The machine's name, for the heading of a table."""
-    cpu = next(
-        line.split(":")[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    )
-    return f"{os.cpu_count()} x {cpu}, {platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} x {processes.processor()}, {platform.system()} {platform.release()}"
 
 
 def print_table(

@@ -4,26 +4,18 @@ import os
 import platform
 import shutil
 import subprocess
-from pathlib import Path
 
 import torch
 
 from bench.inference import machine
+from bench.processes import processor
 
 
 def described(device: torch.device) -> str:
     """The machine, and what else it was doing."""
     load = f"load {os.getloadavg()[0]:.1f}"
-    words = [f"{_processor()}; {machine()}", f"Python {platform.python_version()}", load]
+    words = [f"{processor()}; {machine()}", f"Python {platform.python_version()}", load]
     return "; ".join([*words, _gpu()] if device.type == "cuda" else words)
-
-
-def _processor() -> str:
-    """The CPU's name, where Linux tells it."""
-    told = Path("/proc/cpuinfo")
-    lines = told.read_text().splitlines() if told.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else "unknown CPU"
 
 
 def _gpu() -> str:

@@ -5,7 +5,7 @@ plain eager float32 205 at 32 slices a call, of which 75 are the kernel handing 
 and 128 at 2 to 8 slices; channels last and folded batch norms, 4 slices a call, 98; with packed
 weights and fused ReLU 88. bfloat16 took twice as long as float32 there, and half as long on an
 EPYC of Zen 4: where a CPU has AVX512_BF16 but no AMX, a convolution is asked. torch.compile needs a
-C++ compiler and minutes, and is left out for that. OpenVINO's int8 was 3.4 times as fast as float32
+C++ compiler and minutes, and is left out for that. OpenVINO's int8 was 4.0 times as fast as float32
 on that EPYC, but moved slices by up to 0.08, and is left out for that (docs/performance.md).
 """
 
