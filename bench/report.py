@@ -14,6 +14,8 @@ import time
 from datetime import date
 from pathlib import Path
 
+from bench.processes import processor
+
 ROOT = Path(__file__).resolve().parents[1]
 TITLE = (
     "slices   profile        overlay         transfer syntax objects     MB  seconds  cpu s  RAM MB"
@@ -47,9 +49,7 @@ def main() -> None:
 
 def _machine() -> str:
     """The processor and the kernel."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return f"one core of {os.cpu_count()} x {name}, {platform.system()} {platform.release()}"
+    return f"one core of {os.cpu_count()} x {processor()}, {platform.system()} {platform.release()}"
 
 
 def measure(count: int, profile: str, overlay: str, syntax: str) -> None:
