@@ -26,7 +26,7 @@ from scipy.spatial.transform import Rotation
 
 from msnode import lesions
 from msnode.lesions import Bundle, Visit
-from msnode.lesions.brain import brain_mask, head
+from msnode.lesions.brain import head
 from msnode.lesions.changes import CLEARLY
 from msnode.lesions.compare import _registered, _to_atlas
 from msnode.lesions.find import to_ras
@@ -132,9 +132,8 @@ def copies(before: Visit, bundle: Bundle) -> tuple[int, Counter[Change]]:
 
 def put_in(before: Visit, bundle: Bundle) -> tuple[int, int]:
     """How many balls of 5 mm and more were called new, and how many were put in."""
-    volume = to_ras(before.voxels, before.affine)
-    labels = to_ras(before.found.labels, before.affine).voxels
-    balls = _balls(volume, labels, brain_mask(volume))
+    marks = lesions.draw(before.voxels, before.affine, bundle)
+    volume, balls = marks.scan.volume, _balls(marks)
     filled = [_filled(ball, volume) for ball in balls if ball.size > 0]
     changed = volume.voxels.astype(np.float32)
     for area, part in filled:

@@ -5,6 +5,7 @@ Whatever goes wrong here costs the study its lesions, not its result.
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 from msnode import lesions, metrics
 from msnode.errors import NotAnalysable, Refused, TryLater
 from msnode.flow.analysis import FAULTS, failed, timed, unexpected
-from msnode.lesions import Bundle, Compared, Visit, kept
+from msnode.lesions import Bundle, Compared, Marks, Visit, kept
 from msnode.lesions.kept import Kept
 from msnode.records.dicom_date import day_of
 from msnode.records.images import Slices, SourceVolume
@@ -71,20 +72,24 @@ def outlined(
         OSError: likewise the disk.
     """
     model, found, reason = model_of(bundle), None, None
-    with timed("outline") as seconds:
-        try:
-            found = lesions.find(volume.voxels, volume.affine, bundle)
-        except (TryLater, OSError):
-            raise
-        except Refused as refusal:
-            reason = refusal.reason
-        except Exception as error:  # noqa: BLE001 - it must not cost the study its result
-            reason = failed("outline", error)
+    with ThreadPoolExecutor(1, "grading") as beside:  # while lesions are placed
+        testing = None
+        with timed("outline") as seconds:
+            try:
+                marks = lesions.draw(volume.voxels, volume.affine, bundle)
+                testing = beside.submit(_graded, marks, bundle) if graded else None
+                found = lesions.measure(marks, volume.affine)
+            except (TryLater, OSError):
+                raise
+            except Refused as refusal:
+                reason = refusal.reason
+            except Exception as error:  # noqa: BLE001 - it must not cost the study its result
+                reason = failed("outline", error)
+        grades, grading = testing.result() if testing is not None else ((), {})
     if found is None:
         return Outlined(LesionFinding(model, reason=reason), seconds=seconds)
     named = tuple(replace(one, identity=f"{study_key}/{one.number}") for one in found.lesions)
     visit = Visit(volume.voxels, volume.affine, replace(found, lesions=named))
-    grades, grading = _graded(visit, bundle) if graded else ((), {})
     acquired = bundle.doubts(slices.acquisition, slices.thickness_mm)
     doubts = (*found.doubts, *acquired, *_tested(grades))
     finding = LesionFinding(model, named, grades=grades, doubts=doubts, pattern=found.pattern)
@@ -99,11 +104,11 @@ def _tested(grades: Sequence[Grade]) -> tuple[Sentence, ...]:
     return (Sentence("blind", put=put),) if blind else ()
 
 
-def _graded(visit: Visit, bundle: Bundle) -> tuple[tuple[Grade, ...], dict[str, float]]:
+def _graded(marks: Marks, bundle: Bundle) -> tuple[tuple[Grade, ...], dict[str, float]]:
     """The scan's grades; none where something goes wrong, which is logged."""
     with timed("grading") as seconds:
         try:
-            grades = lesions.grade(visit, bundle)
+            grades = lesions.grade(marks, bundle)
         except (TryLater, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - it must not cost the study its lesions

@@ -1,11 +1,12 @@
 """Lesions of the white matter: outlined, counted, placed, compared with an earlier scan."""
 
 from msnode.lesions.compare import Compared, Visit, compare
-from msnode.lesions.find import find
+from msnode.lesions.find import draw, find, measure
 from msnode.lesions.grade import grade
 from msnode.lesions.lesion_bundle import SHIPPED, Bundle, load
-from msnode.lesions.objects import Found
+from msnode.lesions.objects import Found, Marks
 
 __all__ = [
-    "SHIPPED", "Bundle", "Compared", "Found", "Visit", "compare", "find", "grade", "load",
+    "SHIPPED", "Bundle", "Compared", "Found", "Marks", "Visit", "compare", "draw", "find", "grade",
+    "load", "measure",
 ]  # fmt: skip

@@ -13,8 +13,9 @@ from nibabel.orientations import (
 )
 from numpy.typing import NDArray
 
+from msnode.lesions.brain import head
 from msnode.lesions.lesion_bundle import Bundle
-from msnode.lesions.objects import Found, lesions
+from msnode.lesions.objects import Found, Marks, mark, measured
 from msnode.lesions.outline import outline
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.ras_volume import RasVolume
@@ -37,9 +38,23 @@ def find(voxels: Float32Array, affine: Float64Array, bundle: Bundle) -> Found:
     Raises:
         NotAnalysable: nothing in it is bright.
     """
-    volume = to_ras(voxels, affine)
-    m = bundle.manifest
-    found = lesions(volume, outline(volume, bundle.model, m.threshold), m.rating)
+    return measure(draw(voxels, affine, bundle), affine)
+
+
+def draw(voxels: Float32Array, affine: Float64Array, bundle: Bundle) -> Marks:
+    """Outline a FLAIR volume: the first half of `find`, enough for a scan to grade itself."""
+    volume, m = to_ras(voxels, affine), bundle.manifest
+    return mark(head(volume), outline(volume, bundle.model, m.threshold), m.rating)
+
+
+def measure(marks: Marks, affine: Float64Array) -> Found:
+    """Measure and place what was outlined: the second half of `find`.
+
+    Args:
+        marks: of the volume.
+        affine: of the grid on which the maps are to be.
+    """
+    found = measured(marks)
     return replace(
         found,
         labels=from_ras(found.labels, affine),

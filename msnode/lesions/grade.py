@@ -12,16 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from msnode.lesions.brain import brain_mask
-from msnode.lesions.compare import Visit
-from msnode.lesions.find import to_ras
-from msnode.lesions.inputs import brightness
+from msnode.lesions.brain import Head
 from msnode.lesions.lesion_bundle import Bundle
-from msnode.lesions.objects import credible
+from msnode.lesions.objects import Marks, mark
 from msnode.lesions.outline import outline
-from msnode.records.distances import away, depth
+from msnode.records.distances import away
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import Grade
+from msnode.records.morphology import disc, eroded
 from msnode.records.ras_volume import RasVolume
 
 SIZES_MM = ((3.0, 5.0), (5.0, 8.0), (8.0, 12.0))
@@ -39,6 +37,8 @@ APART_MM = 16.0
 """From each other's middle, so that each has surroundings of its own."""
 CLEAR_MM = 8.0
 """From their middle to anything that is outlined."""
+TINY_MM = 1e-6
+"""Distances that differ by less are the same."""
 SOFT_MM = 0.5
 """Over which the edge fades."""
 FINE = 5
@@ -54,26 +54,24 @@ class Ball:
     size: int
 
 
-def grade(visit: Visit, bundle: Bundle) -> tuple[Grade, ...]:
+def grade(marks: Marks, bundle: Bundle) -> tuple[Grade, ...]:
     """Put lesions into a scan and look for them.
 
     Args:
-        visit: the scan and what was found in it.
+        marks: the scan and what was outlined in it.
         bundle: the network that outlined it.
 
     Returns:
         A grade each of `SIZES_MM` for which there was room.
     """
-    volume = to_ras(visit.voxels, visit.affine)
-    labels = to_ras(visit.found.labels, visit.affine).voxels
-    brain = brain_mask(volume)
-    balls = tuple(_balls(volume, labels, brain))
+    volume, m = marks.scan.volume, bundle.manifest
+    balls = tuple(_balls(marks))
     filled = [_filled(ball, volume) for ball in balls]
     changed = volume.voxels.astype(np.float32)
     for area, part in filled:
         changed[area] *= 1 + (CONTRAST - 1) * part
-    seen = outline(RasVolume(changed, volume.affine), bundle.model, bundle.manifest.threshold)
-    lesion, _ = credible(volume, seen, bundle.manifest.rating, brain)
+    seen = outline(RasVolume(changed, volume.affine), bundle.model, m.threshold)
+    lesion = mark(marks.scan, seen, m.rating).numbers
     found = [bool(lesion[area][part >= 0.5 * part.max()].any()) for area, part in filled]
     return tuple(_graded(balls, found))
 
@@ -86,17 +84,16 @@ def _graded(balls: tuple[Ball, ...], found: list[bool]) -> Iterator[Grade]:
             yield Grade(low, high, sum(of_size), len(of_size))
 
 
-def _balls(
-    volume: RasVolume, labels: NDArray[np.uint8], brain: NDArray[np.bool_]
-) -> Iterator[Ball]:
+def _balls(marks: Marks) -> Iterator[Ball]:
     """Balls at places drawn at random, the same whenever the scan is."""
     rng = np.random.default_rng(0)
-    places = np.argwhere(_room(volume, labels, brain))
-    rng.shuffle(places)
+    places = np.argwhere(_room(marks.scan, marks.labels))
+    order = np.arange(len(places))
+    rng.shuffle(order)
     taken: list[Float64Array] = []
-    for place in places:
+    for place in places[order]:
         size = len(taken) % len(SIZES_MM)
-        middle = (volume.affine @ [*(place + rng.uniform(-0.5, 0.5, 3)), 1])[:3]
+        middle = (marks.scan.volume.affine @ [*(place + rng.uniform(-0.5, 0.5, 3)), 1])[:3]
         if all(np.linalg.norm(middle - other) >= APART_MM for other in taken):
             taken.append(middle)
             yield Ball(middle, float(rng.uniform(*SIZES_MM[size])), size)
@@ -104,20 +101,15 @@ def _balls(
             return
 
 
-def _room(
-    volume: RasVolume, labels: NDArray[np.uint8], brain: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _room(scan: Head, labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(x, y, z) where a lesion may be put."""
-    mm = volume.spacing_mm
-    beside = np.stack(
-        [depth(plane, mm[:2]) for plane in np.moveaxis(brain, 2, 0)],
-        axis=2,
-    )
-    clear = away(labels > 0, CLEAR_MM, mm)
-    relative = ndimage.gaussian_filter(volume.voxels.astype(np.float32), [1, 1, 0])
-    relative /= brightness(volume)
+    mm, brain = scan.volume.spacing_mm, scan.brain.transpose(2, 0, 1)
+    deep = eroded(brain, disc(DEEP_MM - TINY_MM, mm[:2].tolist()), beyond=True).transpose(1, 2, 0)
+    clear = away(labels > 0, CLEAR_MM, mm) >= CLEAR_MM
+    relative = ndimage.gaussian_filter(scan.volume.voxels.astype(np.float32), [1, 1, 0])
+    relative /= scan.brightness
     usual = (relative > TISSUE[0]) & (relative < TISSUE[1])
-    return np.asarray((beside >= DEEP_MM) & (clear >= CLEAR_MM) & usual, np.bool_)
+    return np.asarray(deep & clear & usual, np.bool_)
 
 
 def _filled(ball: Ball, volume: RasVolume) -> tuple[tuple[slice, ...], Float32Array]:
@@ -130,7 +122,8 @@ def _filled(ball: Ball, volume: RasVolume) -> tuple[tuple[slice, ...], Float32Ar
     offsets = (np.arange(FINE) + 0.5) / FINE - 0.5
     axes = [(np.arange(a, b)[:, None] + offsets).ravel() for a, b in zip(low, high, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) - middle
-    away = np.linalg.norm(points @ volume.affine[:3, :3].T, axis=-1)
+    offset = points @ volume.affine[:3, :3].T
+    away = np.sqrt(np.einsum("...i,...i", offset, offset))
     fine = np.clip((radius - away) / (2 * SOFT_MM) + 0.5, 0, 1)
     x, y, z = (high - low).tolist()
     part: Float32Array = (

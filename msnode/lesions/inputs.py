@@ -9,12 +9,14 @@ skin and fat, and whether somebody has stripped them, must not decide what count
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
+from torch.nn import functional
 
 from msnode.errors import NotAnalysable
-from msnode.records.distances import depth
 from msnode.records.images import Float32Array, Float64Array
+from msnode.records.morphology import dilated, disc, eroded, filled
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
 
@@ -29,6 +31,8 @@ NEIGHBOUR_MM = 6.0
 """So far away, at least, are the slices below and above."""
 SKULL_MM = 15.0
 """From the head's outline to the inside of the brain, give or take."""
+SPECK = (2, 1, 0)
+"""What does not hold this diamond of pixels is no part of the head."""
 SURROUNDINGS_MM = 12.0
 """Standard deviation of the weights with which a place's surroundings count."""
 LEAST = 0.15
@@ -74,13 +78,15 @@ def planes(volume: RasVolume) -> Planes:
     zoom = _zoom(x), _zoom(y)
     pixels = np.ascontiguousarray(volume.voxels.astype(np.float32).transpose(2, 0, 1))
     if zoom != (1.0, 1.0):
-        pixels = np.stack([resized(plane, zoom) for plane in pixels])
+        pixels = resized(pixels, zoom)
     thick = round(SLAB_MM / z)
     if thick > 1:
         pixels = ndimage.uniform_filter1d(pixels, thick, axis=0, mode="nearest")
     spacing = np.array([z, x / zoom[0], y / zoom[1]])
-    head = _head(pixels)
-    scaled = np.clip(pixels / _median(pixels, head, spacing), 0, BRIGHTEST).astype(np.float32)
+    least = _least(pixels)
+    head = _head(pixels, least)
+    median = _median(pixels, head, least, spacing)
+    scaled = np.clip(pixels / median, 0, BRIGHTEST).astype(np.float32)
     contrast = np.stack([_contrast(p, h, spacing) for p, h in zip(scaled, head, strict=True)])
     step = max(1, round(NEIGHBOUR_MM / z))
     return Planes(scaled, contrast, step, spacing, zoom)
@@ -91,18 +97,17 @@ def _zoom(mm: float) -> float:
     return 1.0 if PLANE_MM[0] <= mm <= PLANE_MM[1] else float(mm / PIXEL_MM)
 
 
-def resized(plane: Float32Array, zoom: tuple[float, float]) -> Float32Array:
-    """A plane with other pixels, the outer corners where they were; smoothed before it shrinks."""
-    rows, cols = (max(1, round(n * z)) for n, z in zip(plane.shape, zoom, strict=True))
+def resized(planes: Float32Array, zoom: tuple[float, float]) -> Float32Array:
+    """Other pixels, the outer corners where they were; smoothed before they grow wider."""
+    rows, cols = (max(1, round(n * z)) for n, z in zip(planes.shape[1:], zoom, strict=True))
     blur = [max(0.0, (1 / z - 1) / 2) for z in zoom]
-    return at(ndimage.gaussian_filter(plane, blur) if any(blur) else plane, (rows, cols))
+    return at(ndimage.gaussian_filter(planes, [0, *blur]) if any(blur) else planes, (rows, cols))
 
 
-def at(plane: Float32Array, shape: tuple[int, int]) -> Float32Array:
-    """A plane sampled linearly on so many rows and columns over the same field of view."""
-    axes = [(np.arange(n) + 0.5) * old / n - 0.5 for n, old in zip(shape, plane.shape, strict=True)]
-    points = np.meshgrid(*axes, indexing="ij")
-    sampled: Float32Array = ndimage.map_coordinates(plane, points, order=1, mode="nearest")
+def at(planes: Float32Array, shape: tuple[int, ...]) -> Float32Array:
+    """Planes (n, rows, cols) sampled linearly on so many rows and columns of the same view."""
+    batch = torch.from_numpy(np.ascontiguousarray(planes))[None]
+    sampled: Float32Array = functional.interpolate(batch, shape, mode="bilinear")[0].numpy()
     return sampled
 
 
@@ -113,24 +118,34 @@ def brightness(volume: RasVolume) -> float:
         NotAnalysable: nothing in the volume is bright.
     """
     x, y, z = volume.spacing_mm
-    pixels = volume.voxels.astype(np.float32).transpose(2, 0, 1)
-    return _median(pixels, _head(pixels), np.array([z, x, y]))
+    pixels = np.ascontiguousarray(volume.voxels.astype(np.float32).transpose(2, 0, 1))
+    least = _least(pixels)
+    return _median(pixels, _head(pixels, least), least, np.array([z, x, y]))
 
 
-def _head(pixels: Float32Array) -> NDArray[np.bool_]:
-    """(slices, rows, cols) bool: tissue, its holes filled slice by slice."""
-    threshold = LEAST * float(np.quantile(pixels, 0.995))
-    if threshold <= 0:
+def _least(pixels: Float32Array) -> float:
+    """How bright tissue is, at least.
+
+    Raises:
+        NotAnalysable: nothing is bright.
+    """
+    least = LEAST * float(np.quantile(pixels, 0.995))
+    if least <= 0:
         raise NotAnalysable(Sentence("nothing_bright"))
-    opened = (ndimage.binary_opening(plane > threshold, iterations=2) for plane in pixels)
-    return np.stack([ndimage.binary_fill_holes(plane) for plane in opened])
+    return least
 
 
-def _median(pixels: Float32Array, head: NDArray[np.bool_], spacing: Float64Array) -> float:
+def _head(pixels: Float32Array, least: float) -> NDArray[np.bool_]:
+    """(slices, rows, cols) bool: tissue, its holes filled slice by slice."""
+    return filled(dilated(eroded(pixels > least, SPECK), SPECK))
+
+
+def _median(
+    pixels: Float32Array, head: NDArray[np.bool_], least: float, spacing: Float64Array
+) -> float:
     """Median of the tissue inside the brain, or of all tissue where the head is too small."""
-    tissue = pixels > LEAST * float(np.quantile(pixels, 0.995))
-    deep = np.stack([depth(h, spacing[1:]) > SKULL_MM for h in head])
-    inside = deep & tissue
+    tissue = pixels > least
+    inside = eroded(head, disc(SKULL_MM, spacing[1:].tolist()), beyond=True) & tissue
     values = pixels[inside] if inside.any() else pixels[tissue]
     if not values.size:
         raise NotAnalysable(Sentence("nothing_bright"))

@@ -83,7 +83,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle: the manifest and the network in float32, evaluation mode."""
+    """A loaded bundle: the manifest and the network in float32, fused, in evaluation mode."""
 
     manifest: Manifest
     model: Unet
@@ -128,4 +128,4 @@ def load(folder: Path, trusted: Sequence[str] = ()) -> Bundle:
         bundle_files.fill(model, files)
     except ConfigError as error:
         raise ConfigError(f"model bundle {folder}: {error}") from error
-    return Bundle(manifest, model.eval().requires_grad_(False))
+    return Bundle(manifest, model.eval().fused())

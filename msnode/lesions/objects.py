@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 
 from msnode.lesions import atlas
-from msnode.lesions.brain import below_surface, brain_mask
+from msnode.lesions.brain import Head, below_surface
 from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.oddities import oddities
 from msnode.lesions.outline import LESION, RIM, VENTRICLE, Outlines
@@ -61,55 +61,63 @@ class Found:
     pattern: LesionPattern | None = None
 
 
-def lesions(volume: RasVolume, outlines: Outlines, rating: Rating) -> Found:
-    """The lesions of a volume.
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What was outlined in a scan and is long, deep and probable enough.
+
+    Attributes:
+        scan: on the patient's axes; so are the maps.
+        labels: (x, y, z) uint8, see `Found`.
+        numbers: (x, y, z) a number from 1 for each lesion, 0 elsewhere.
+        rated: (lesions,) how probably each is one.
+        probability: (x, y, z) float32 in [0, 1], of a lesion.
+    """
+
+    scan: Head
+    labels: NDArray[np.uint8]
+    numbers: NDArray[np.intp]
+    rated: NDArray[np.float64]
+    probability: Float32Array
+
+
+def mark(scan: Head, outlines: Outlines, rating: Rating) -> Marks:
+    """Keep of what was outlined what is long and deep enough, and more probably a lesion than not.
 
     Args:
-        volume: that was outlined.
+        scan: that was outlined.
         outlines: of it.
         rating: of what the network found.
-
-    Returns:
-        What is long and probable enough to be a lesion, measured and placed.
     """
-    brain = brain_mask(volume)
-    found, rated = credible(volume, outlines, rating, brain)
-    count = len(rated)
-    labels = np.where(outlines.labels == LESION, 0, outlines.labels).astype(np.uint8)
-    labels[found > 0] = LESION
-    areas = ndimage.find_objects(found)
-    fit = fitted(volume, outlines.labels, brain)
-    where = place(volume, outlines.labels, fit) if count else np.zeros_like(labels)
-    measured = [
-        _measured(n, found, areas[n - 1], where, volume, probability)
-        for n, probability in enumerate(rated.tolist(), 1)
-    ]
-    # ties are broken by place, so that the order never depends on the scan order of a file
-    measured.sort(key=lambda one: (-one.mm3, one.centroid))
-    numbers = np.zeros(count + 1, np.uint16)
-    for number, one in enumerate(measured, 1):
-        numbers[one.number] = number
-    numbered = tuple(replace(one, number=number) for number, one in enumerate(measured, 1))
-    doubts = tuple(oddities(volume, brain, fit))
-    seen = pattern(labels == LESION, count, volume, fit)
-    return Found(labels, numbers[found], outlines.probability, numbered, fit, doubts, seen)
-
-
-def credible(
-    volume: RasVolume, outlines: Outlines, rating: Rating, brain: NDArray[np.bool_]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """What is long and deep enough to be a lesion, and more probably one than not.
-
-    Returns:
-        (x, y, z) a number from 1 for each lesion, 0 elsewhere; and (lesions,) how each is rated.
-    """
-    long = without_short(outlines.labels == LESION, volume)
+    long = without_short(outlines.labels == LESION, scan.volume)
     found, count = ndimage.label(long, CONNECTED)
     rated = rating(means(outlines.probability, found, count))
-    deep = np.isin(np.arange(count) + 1, found[below_surface(brain, volume)])
+    deep = np.isin(np.arange(count) + 1, found[below_surface(scan.brain, scan.volume)])
     kept = deep & (rated >= LEAST_PROBABLE)
-    numbers = np.append(0, np.where(kept, np.cumsum(kept), 0))
-    return numbers[found], rated[kept]
+    numbers = np.append(0, np.where(kept, np.cumsum(kept), 0))[found]
+    labels = np.where(outlines.labels == LESION, 0, outlines.labels).astype(np.uint8)
+    labels[numbers > 0] = LESION
+    return Marks(scan, labels, numbers, rated[kept], outlines.probability)
+
+
+def measured(marks: Marks) -> Found:
+    """The lesions of a scan, measured and placed."""
+    volume, found, count = marks.scan.volume, marks.numbers, len(marks.rated)
+    areas = ndimage.find_objects(found)
+    fit = fitted(volume, marks.labels, marks.scan.brain)
+    where = place(volume, marks.labels, fit) if count else np.zeros_like(marks.labels)
+    lesions = [
+        _measured(n, found, areas[n - 1], where, volume, probability)
+        for n, probability in enumerate(marks.rated.tolist(), 1)
+    ]
+    # ties are broken by place, so that the order never depends on the scan order of a file
+    lesions.sort(key=lambda one: (-one.mm3, one.centroid))
+    numbers = np.zeros(count + 1, np.uint16)
+    for number, one in enumerate(lesions, 1):
+        numbers[one.number] = number
+    numbered = tuple(replace(one, number=number) for number, one in enumerate(lesions, 1))
+    doubts = tuple(oddities(marks.scan, fit))
+    seen = pattern(marks.labels == LESION, count, volume, fit)
+    return Found(marks.labels, numbers[found], marks.probability, numbered, fit, doubts, seen)
 
 
 def means(

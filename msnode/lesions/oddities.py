@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.lesions import atlas
-from msnode.lesions.inputs import brightness
+from msnode.lesions.brain import Head
 from msnode.records.distances import depth
 from msnode.records.images import Float32Array
+from msnode.records.morphology import disc, eroded
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
 
@@ -28,28 +29,29 @@ DARK = 0.25
 """Times the brain's median: fluid or no signal."""
 VOID_MM = 17.0
 """The widest of the 33 scans, away from the ventricles, was 14 mm."""
+TINY_MM = 1e-6
+"""Distances that differ by less are the same."""
 FROM_VENTRICLE_MM, FROM_EDGE_MM = 10.0, 4.0
 """So far away, in the atlas, no ventricle and no outer fluid is expected."""
 
 
-def oddities(volume: RasVolume, brain: NDArray[np.bool_], fit: atlas.Fit) -> Iterator[Sentence]:
+def oddities(scan: Head, fit: atlas.Fit) -> Iterator[Sentence]:
     """What speaks against the outlines of a scan.
 
     Args:
-        volume: FLAIR.
-        brain: (x, y, z) bool, its `brain.brain_mask`.
+        scan: FLAIR.
         fit: how the atlas lies in it.
     """
     if not fit.holds:
         yield Sentence("unplaced")
         return
-    mm = volume.spacing_mm
-    relative: Float32Array = ndimage.gaussian_filter(volume.voxels.astype(np.float32), BLUR_MM / mm)
-    relative /= brightness(volume)
-    if (wide := _widest((relative > BRIGHT) & brain, mm)) >= MASS_MM:
+    mm, voxels = scan.volume.spacing_mm, scan.volume.voxels
+    relative: Float32Array = ndimage.gaussian_filter(voxels.astype(np.float32), BLUR_MM / mm)
+    relative /= scan.brightness
+    if wide := _widest((relative > BRIGHT) & scan.brain, mm, MASS_MM):
         yield Sentence("mass", mm=round(wide))
-    core = atlas.placed(_core(), fit.matrix, volume) > 0
-    if (wide := _widest((relative < DARK) & core, mm)) >= VOID_MM:
+    core = atlas.placed(_core(), fit.matrix, scan.volume) > 0
+    if wide := _widest((relative < DARK) & core, mm, VOID_MM):
         yield Sentence("void", mm=round(wide))
 
 
@@ -64,6 +66,12 @@ def _core() -> RasVolume:
     return RasVolume(core.astype(np.uint8), regions.affine)
 
 
-def _widest(mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> float:
-    """Diameter in mm of the largest ball inside."""
-    return 2 * float(depth(np.pad(mask, 1), spacing_mm).max())
+def _widest(mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64], least_mm: float) -> float:
+    """Diameter in mm of the largest ball inside; 0 where none is as large as ``least_mm``."""
+    # a ball has a disc as wide in the slice of its middle, and a scan seldom has even that
+    disc_mm, spacing = least_mm / 2 - TINY_MM, spacing_mm[:2].tolist()
+    planes = np.ascontiguousarray(mask.transpose(2, 0, 1))
+    if not eroded(planes, disc(disc_mm, spacing)).any():
+        return 0.0
+    wide = 2 * float(depth(np.pad(mask, 1), spacing_mm).max())
+    return wide if wide >= least_mm else 0.0

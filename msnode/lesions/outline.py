@@ -1,5 +1,6 @@
 """Outlines a volume: what each voxel is, and how probable a lesion is there."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Thread
@@ -46,17 +47,21 @@ def outline(volume: RasVolume, model: Unet, threshold: float) -> Outlines:
         TryLater: the GPU has no memory left, or failed.
     """
     seen = planes(volume)
-    shape = volume.voxels.shape[0], volume.voxels.shape[1]
-    maps = probabilities(seen, model, shape)
-    lesion = maps[LESION]
-    others = maps.copy()
-    others[LESION] = 0
-    labels = np.where(lesion >= threshold, LESION, others.argmax(axis=0)).astype(np.uint8)
+    slices, shape = len(seen.pixels), volume.voxels.shape[:2]
+    labels, lesion = np.empty((slices, *shape), np.uint8), np.empty((slices, *shape), np.float32)
+
+    def keep(number: int, scores: Float32Array) -> None:
+        lesion[number] = scores[LESION]
+        others = torch.from_numpy(scores)
+        others[LESION] = 0
+        labels[number] = np.where(lesion[number] >= threshold, LESION, others.argmax(0).numpy())
+
+    _score_all(seen, model, shape, keep)
     axes = (1, 2, 0)  # (slices, x, y) to (x, y, slices)
     return Outlines(labels.transpose(axes), lesion.transpose(axes))
 
 
-def probabilities(seen: Planes, model: Unet, shape: tuple[int, int]) -> Float32Array:
+def probabilities(seen: Planes, model: Unet, shape: tuple[int, ...]) -> Float32Array:
     """Probabilities of the classes.
 
     Args:
@@ -70,9 +75,28 @@ def probabilities(seen: Planes, model: Unet, shape: tuple[int, int]) -> Float32A
     Raises:
         TryLater: the GPU has no memory left, or failed.
     """
+    maps = np.empty((len(CLASSES), len(seen.pixels), *shape), np.float32)
+
+    def keep(number: int, scores: Float32Array) -> None:
+        maps[:, number] = scores
+
+    _score_all(seen, model, shape, keep)
+    return maps
+
+
+def _score_all(
+    seen: Planes,
+    model: Unet,
+    shape: tuple[int, ...],
+    keep: Callable[[int, Float32Array], None],
+) -> None:
+    """Score every slice; ``keep`` gets (4, rows, cols) of each, which it may change.
+
+    Raises:
+        TryLater: the GPU has no memory left, or failed.
+    """
     slices, rows, cols = seen.pixels.shape
     area = _around(seen, model.multiple)
-    maps = np.empty((len(CLASSES), slices, *shape), np.float32)
 
     def some(numbers: range) -> None:
         images = np.stack([_padded(seen.input(number), area) for number in numbers])
@@ -80,18 +104,16 @@ def probabilities(seen: Planes, model: Unet, shape: tuple[int, int]) -> Float32A
             whole = np.zeros((len(CLASSES), rows, cols), np.float32)
             whole[0] = 1
             _put(whole, scores, area)
-            same = shape == (rows, cols)
-            maps[:, number] = whole if same else np.stack([at(plane, shape) for plane in whole])
+            keep(number, whole if shape == (rows, cols) else at(whole, shape))
 
     if next(model.parameters()).device.type == "cuda":
         for first in range(0, slices, GPU_SLICES):
             some(range(first, min(first + GPU_SLICES, slices)))
-        return maps
+        return
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(threads, initializer=_alone, initargs=(threads,)) as pool:
         # one by one; listed, so that an error is raised here
         list(pool.map(some, (range(number, number + 1) for number in range(slices))))
-    return maps
 
 
 def _alone(threads: int) -> None:

@@ -1,9 +1,10 @@
 """The network that outlines: a small U-Net over slices with their neighbours.
 
-Ronneberger et al., MICCAI 2015, with batch normalisation, which a later fusion takes into the
-convolutions, and nearest-neighbour upsampling, which is deterministic.
+Ronneberger et al., MICCAI 2015, with batch normalisation, which the convolutions take in after
+training (`Unet.fused`), and nearest-neighbour upsampling, which is deterministic.
 """
 
+import copy
 import itertools
 from collections.abc import Sequence
 from typing import cast
@@ -11,6 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from msnode.lesions.inputs import CHANNELS
 
@@ -59,6 +61,18 @@ class Unet(nn.Module):
         for skip, up in zip(levels[-2::-1], list(self.up)[::-1], strict=True):
             x = up(torch.cat([skip, functional.interpolate(x, scale_factor=2.0)], 1))
         return cast(Tensor, self.head(x))
+
+    def fused(self) -> "Unet":
+        """A copy for outlining, in evaluation mode: each normalisation lies in its convolution."""
+        copied = copy.deepcopy(self).eval().requires_grad_(False)
+        for block in (*copied.down, *copied.up):
+            layers = cast(nn.Sequential, block)
+            for number, layer in enumerate(layers):
+                if isinstance(layer, nn.BatchNorm2d):
+                    before = cast(nn.Conv2d, layers[number - 1])
+                    layers[number - 1] = fuse_conv_bn_eval(before, layer)
+                    layers[number] = nn.Identity()
+        return copied.to(memory_format=torch.channels_last)
 
 
 def _convolved(into: int, out: int, count: int) -> nn.Sequential:

@@ -10,13 +10,11 @@ from scipy.spatial.transform import Rotation
 
 from bench.lesion_repeats import moved
 from msnode import lesions
-from msnode.lesions import Bundle, Visit, compare, find
-from msnode.lesions.brain import brain_mask
+from msnode.lesions import Bundle, Visit, compare, draw, find
 from msnode.lesions.find import to_ras
 from msnode.lesions.grade import _balls, _filled
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import Change
-from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
 from msnode.sample.known_studies import LJUBLJANA, TABRIZ
 from tests.integration.test_shipped_lesions import scan
@@ -86,8 +84,8 @@ def test_a_turned_noisy_copy_shows_no_change(now: Visit, bundle: Bundle) -> None
 def test_lesions_put_in_are_new_and_with_the_visits_swapped_gone(
     now: Visit, bundle: Bundle
 ) -> None:
-    volume = RasVolume(now.voxels, now.affine)
-    balls = list(islice(_balls(volume, now.found.labels, brain_mask(volume)), 3))
+    marks = draw(now.voxels, now.affine, bundle)
+    volume, balls = marks.scan.volume, list(islice(_balls(marks), 3))
     changed = now.voxels.copy()
     areas = []
     for area, part in (_filled(replace(ball, diameter_mm=10.0), volume) for ball in balls):

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msnode.lesions import atlas
+from msnode.lesions import atlas, brain, objects
+from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.outline import LESION, VENTRICLE, Outlines
 from msnode.records.ras_volume import RasVolume
 
@@ -20,6 +21,10 @@ class Drawn:
     @property
     def outlines(self) -> Outlines:
         return Outlines(self.labels, np.where(self.labels == LESION, 0.9, 0.05).astype(np.float32))
+
+    @property
+    def found(self) -> objects.Found:
+        return objects.measured(objects.mark(brain.head(self.volume), self.outlines, Rating()))
 
 
 def head(slices: int = 22, thickness: float = 6.5) -> Drawn:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from msnode.lesions import Bundle, Visit, find, grade, lesion_bundle
+from msnode.lesions import Bundle, Marks, draw, grade, lesion_bundle
 from msnode.lesions.unet import CLASSES, Unet
 from tests.unit.lesions.heads import head, lesion_at
 
@@ -28,26 +28,26 @@ def bundle(limit: float) -> Bundle:
 
 
 @pytest.fixture
-def visit() -> Visit:
+def marks() -> Marks:
     drawn = head(slices=44, thickness=3.25)
     lesion_at(drawn, (-28.0, 8.0, 34.0), (8.0, 6.0, 2))
     volume = drawn.volume
-    return Visit(volume.voxels, volume.affine, find(volume.voxels, volume.affine, bundle(1.6)))
+    return draw(volume.voxels, volume.affine, bundle(1.6))
 
 
 @pytest.mark.usefixtures("as_drawn")
-def test_a_keen_network_finds_what_is_put_in_and_a_dull_one_nothing(visit: Visit) -> None:
-    keen, dull = grade(visit, bundle(1.2)), grade(visit, bundle(1.6))
+def test_a_keen_network_finds_what_is_put_in_and_a_dull_one_nothing(marks: Marks) -> None:
+    keen, dull = grade(marks, bundle(1.2)), grade(marks, bundle(1.6))
     assert [(one.from_mm, one.to_mm) for one in keen] == [(3, 5), (5, 8), (8, 12)]
     assert all(one.put == 10 for one in keen)
     assert keen[2].found == 10  # the small ones fill too little of a slice
     assert keen[0].found <= keen[1].found <= keen[2].found
     assert sum(one.found for one in dull) == 0
-    assert grade(visit, bundle(1.2)) == keen
+    assert grade(marks, bundle(1.2)) == keen
 
 
 @pytest.mark.usefixtures("as_drawn")
-def test_grading_leaves_the_scan_as_it_was(visit: Visit) -> None:
-    before = visit.voxels.copy()
-    grade(visit, bundle(1.2))
-    assert np.array_equal(visit.voxels, before)
+def test_grading_leaves_the_scan_as_it_was(marks: Marks) -> None:
+    before = marks.scan.volume.voxels.copy()
+    grade(marks, bundle(1.2))
+    assert np.array_equal(marks.scan.volume.voxels, before)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from msnode.lesions import atlas, objects
-from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.outline import LESION, RIM
 from msnode.records.ras_volume import RasVolume
 from tests.unit.lesions.heads import Drawn, head, lesion_at
@@ -28,7 +27,7 @@ def drawn() -> Drawn:
 
 @pytest.fixture(scope="module")
 def found(drawn: Drawn) -> objects.Found:
-    return objects.lesions(drawn.volume, drawn.outlines, Rating())
+    return drawn.found
 
 
 def test_every_lesion_is_placed_and_the_largest_comes_first(found: objects.Found) -> None:
@@ -69,7 +68,7 @@ def test_what_touches_at_a_corner_is_one_lesion() -> None:
     lesion_at(drawn, (-28.0, 8.0, 34.0), (6.0, 6.0, 1))
     x, y, z = np.argwhere(drawn.labels == LESION).max(axis=0)
     drawn.labels[x + 1 : x + 5, y + 1 : y + 5, z + 1] = LESION
-    assert len(objects.lesions(drawn.volume, drawn.outlines, Rating()).lesions) == 1
+    assert len(drawn.found.lesions) == 1
 
 
 @pytest.mark.usefixtures("as_drawn")
@@ -81,14 +80,14 @@ def test_a_lesion_beyond_the_normal_rim_touches_the_ventricle() -> None:
     y = int(np.flatnonzero(ventricle[x, :, z] == 2).mean())
     drawn.labels[x + 1 : x + 4, y - 6 : y + 6, z] = RIM
     drawn.labels[x + 4 : x + 10, y - 3 : y + 3, z] = LESION
-    (lesion,) = objects.lesions(drawn.volume, drawn.outlines, Rating()).lesions
+    (lesion,) = drawn.found.lesions
     assert lesion.region == "periventricular"
 
 
 @pytest.mark.usefixtures("as_drawn")
 def test_a_volume_without_lesions_has_none() -> None:
     drawn = head()
-    found = objects.lesions(drawn.volume, drawn.outlines, Rating())
+    found = drawn.found
     assert found.lesions == ()
     assert not found.numbers.any()
     assert found.doubts == ()
@@ -98,7 +97,7 @@ def test_where_the_atlas_does_not_fit_only_the_ventricles_are_known(
     drawn: Drawn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(atlas, "fit", lambda *_: atlas.Fit(np.eye(4), 0.3))
-    found = objects.lesions(drawn.volume, drawn.outlines, Rating()).lesions
+    found = drawn.found.lesions
     assert [lesion.region for lesion in found] == ["periventricular", *["unknown"] * 3]
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from nibabel.spatialimages import SpatialImage
 
-from msnode.lesions import atlas, objects
+from msnode.lesions import atlas
+from msnode.lesions import brain as brains
 from msnode.lesions.brain import below_surface, brain_mask
 from msnode.lesions.find import to_ras
-from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.oddities import oddities
 from msnode.lesions.outline import LESION
 from msnode.records.images import Float64Array
@@ -33,7 +33,7 @@ def distance(volume: RasVolume, mm: tuple[float, float, float]) -> Float64Array:
 
 
 def said(drawn: Drawn, fit: atlas.Fit = AS_DRAWN) -> list[tuple[str, object]]:
-    found = oddities(drawn.volume, brain_mask(drawn.volume), fit)
+    found = oddities(brains.head(drawn.volume), fit)
     return [(one.code, one.values.get("mm")) for one in found]
 
 
@@ -73,7 +73,7 @@ def test_a_head_that_the_atlas_does_not_fit_is_said_to_be_so() -> None:
 def test_half_a_head_is_outlined_and_told() -> None:
     drawn = head()
     half = Drawn(RasVolume(drawn.volume.voxels[:90], drawn.volume.affine), drawn.labels[:90].copy())
-    found = objects.lesions(half.volume, half.outlines, Rating())
+    found = half.found
     assert found.doubts == (Sentence("unplaced"),)
 
 
@@ -83,10 +83,10 @@ def test_the_upper_half_of_a_real_head_is_told_however_well_the_atlas_fits() -> 
     whole = to_ras(np.asanyarray(scan.dataobj).astype(np.float32), scan.affine)
     half = RasVolume(whole.voxels[..., 10:], whole.affine)
     start = (half.affine @ [*(np.array(half.voxels.shape) / 2), 1])[:3]
-    brain = brain_mask(half)
-    found = atlas.fit(half, start, brain)
+    upper = brains.head(half)
+    found = atlas.fit(half, start, upper.brain)
     assert not replace(found, likeness=0.9).holds, "a good fit would not tell"
-    assert [one.code for one in oddities(half, brain, found)] == ["unplaced"]
+    assert [one.code for one in oddities(upper, found)] == ["unplaced"]
 
 
 def test_what_lies_in_the_slice_of_the_vertex_only_is_no_lesion(
@@ -98,9 +98,9 @@ def test_what_lies_in_the_slice_of_the_vertex_only_is_no_lesion(
     top = int(np.flatnonzero(brain.any(axis=(0, 1)))[-1])
     x, y = (int(n) for n in np.argwhere(brain[..., top]).mean(axis=0))
     drawn.labels[x - 4 : x + 4, y - 4 : y + 4, top] = LESION
-    assert objects.lesions(drawn.volume, drawn.outlines, Rating()).lesions == ()
+    assert not drawn.found.lesions
     drawn.labels[x - 4 : x + 4, y - 4 : y + 4, top - 3 : top] = LESION
-    (lesion,) = objects.lesions(drawn.volume, drawn.outlines, Rating()).lesions
+    (lesion,) = drawn.found.lesions
     assert top - 2 in lesion.slices
 
 

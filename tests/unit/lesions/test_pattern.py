@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from msnode.lesions import objects
-from msnode.lesions.lesion_bundle import Rating
 from msnode.lesions.outline import LESION
 from msnode.lesions.pattern import pattern, places
 from tests.unit.lesions.heads import Drawn, head, lesion_at
@@ -20,7 +19,7 @@ def found(*where: tuple[float, float, float]) -> tuple[Drawn, objects.Found]:
     drawn = head()
     for mm in where:
         lesion_at(drawn, mm, SIZE)
-    return drawn, objects.lesions(drawn.volume, drawn.outlines, Rating())
+    return drawn, drawn.found
 
 
 def test_number_is_that_of_the_lesions() -> None:

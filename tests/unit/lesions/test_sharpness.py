@@ -1,5 +1,7 @@
 """A scan that is blurred against another of the same head is told, one with other slices is not."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import ndimage
 
@@ -25,7 +27,7 @@ def scan(thickness: float, blur_mm: float = 0.0) -> Head:
 def of(voxels: Float32Array, thickness: float) -> Head:
     brain = np.zeros(voxels.shape, np.bool_)
     brain[8:-8, 8:-8] = True
-    return Head(RasVolume(voxels, np.diag([1.0, 1.0, thickness, 1.0])), brain)
+    return Head(RasVolume(voxels, np.diag([1.0, 1.0, thickness, 1.0])), brain, 1.0)
 
 
 def test_the_blurred_one_of_two_scans_is_named() -> None:
@@ -46,5 +48,5 @@ def test_units_noise_and_thinner_slices_are_no_blur() -> None:
 
 def test_a_scan_without_a_brain_is_not_judged_by_its_edges() -> None:
     still = scan(6.0)
-    nothing = Head(still.volume, np.zeros_like(still.brain))
+    nothing = replace(still, brain=np.zeros_like(still.brain))
     assert less_sharp(nothing, nothing, MM) is None

@@ -1,0 +1,74 @@
+"""Binary morphology of all slices of a volume at once, by shifting them.
+
+The same to the last pixel as scipy's operators slice by slice, and some ten times faster.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Planes = NDArray[np.bool_]
+"""(slices, rows, cols) bool."""
+Widths = Sequence[int]
+"""A structuring element: how far it reaches to both sides, in the row of its middle, in those next
+to it, and so on."""
+
+CROSS = ndimage.generate_binary_structure(2, 1)[None]
+"""Neighbours in the same slice that share an edge."""
+
+
+def disc(radius: float, spacing: Sequence[float] = (1.0, 1.0)) -> Widths:
+    """What lies within a radius.
+
+    Args:
+        radius: in the unit of ``spacing``.
+        spacing: of rows and of columns.
+    """
+    rows, cols = spacing
+    reach = int(radius / rows)
+    return [int(math.sqrt(radius**2 - (row * rows) ** 2) / cols) for row in range(reach + 1)]
+
+
+def dilated(planes: Planes, element: Widths) -> Planes:
+    """What the element covers whose middle lies on any True pixel."""
+    reach, (_, rows, cols) = len(element) - 1, planes.shape
+    wide = planes.copy()
+    grown = np.zeros((len(planes), rows + 2 * reach, cols), np.bool_)
+    width = 0
+    for row in range(reach, -1, -1):  # the narrowest first, from which the wider ones are made
+        for width in range(width + 1, min(element[row], cols - 1) + 1):  # noqa: B020
+            wide[:, :, width:] |= planes[:, :, :-width]
+            wide[:, :, :-width] |= planes[:, :, width:]
+        grown[:, reach - row : reach - row + rows] |= wide
+        grown[:, reach + row : reach + row + rows] |= wide
+    return grown[:, reach : reach + rows]
+
+
+def eroded(planes: Planes, element: Widths, *, beyond: bool = False) -> Planes:
+    """Where the element covers True pixels only.
+
+    Args:
+        planes: that are eroded.
+        element: symmetric.
+        beyond: what lies beyond the edges of a slice.
+    """
+    if beyond:
+        return ~dilated(~planes, element)
+    rows, cols = len(element) - 1, max(element)
+    padded = np.pad(planes, ((0, 0), (rows, rows), (cols, cols)))
+    smaller = ~dilated(~padded, element)
+    return smaller[:, rows : rows + planes.shape[1], cols : cols + planes.shape[2]]
+
+
+def filled(planes: Planes) -> Planes:
+    """Without holes: what is not connected with the edge of its slice is True."""
+    structure = np.concatenate([np.zeros_like(CROSS), CROSS, np.zeros_like(CROSS)])
+    parts, count = ndimage.label(~planes, structure)
+    is_outside = np.zeros(count + 1, np.bool_)
+    for edge in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
+        is_outside[np.unique(edge)] = True
+    is_outside[0] = False
+    return ~is_outside[parts]
