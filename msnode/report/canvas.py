@@ -1,7 +1,8 @@
 """Drawing text and bars on a picture; Inter (SIL Open Font License) lies beside this file."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -130,13 +131,22 @@ def shorten(text: str, chosen: ImageFont.FreeTypeFont, width: float) -> str:
     """Cut a line to a width, with an ellipsis."""
     if chosen.getlength(text) <= width:
         return text
-    while text and chosen.getlength(text + "…") > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    starts = range(1, len(text))
+    fitting = bisect_right(starts, width, key=lambda n: chosen.getlength(text[:n] + "…"))
+    return text[:fitting].rstrip() + "…"
 
 
 def wrap(text: str, chosen: ImageFont.FreeTypeFont, width: float, lines: int) -> list[str]:
     """Break text at spaces into at most ``lines`` lines, the last one shortened."""
+    wrapped = _broken(text, chosen, width)
+    if len(wrapped) > lines:
+        wrapped = (*wrapped[: lines - 1], " ".join(wrapped[lines - 1 :]))
+    return [shorten(line, chosen, width) for line in wrapped]
+
+
+@lru_cache(maxsize=256)  # a text is measured first, in several sizes, and then written
+def _broken(text: str, chosen: ImageFont.FreeTypeFont, width: float) -> tuple[str, ...]:
+    """Text broken at spaces into lines that are no wider, but for a word that is."""
     wrapped: list[str] = []
     line = ""
     for word in text.split():
@@ -145,7 +155,4 @@ def wrap(text: str, chosen: ImageFont.FreeTypeFont, width: float, lines: int) ->
             wrapped.append(line)
             longer = word
         line = longer
-    wrapped.append(line)
-    if len(wrapped) > lines:
-        wrapped[lines - 1 :] = [" ".join(wrapped[lines - 1 :])]
-    return [shorten(line, chosen, width) for line in wrapped]
+    return (*wrapped, line)
