@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.lesions.inputs import brightness
-from msnode.records.distances import depth
-from msnode.records.morphology import dilated, disc, eroded, filled
+from msnode.records.morphology import dilated, disc, eroded, eroded_by_ball, filled
 from msnode.records.ras_volume import RasVolume
 
 TISSUE = (0.55, 2.2)
@@ -60,12 +59,10 @@ def below_surface(brain: NDArray[np.bool_], volume: RasVolume) -> NDArray[np.boo
     padded, area = np.pad(brain, 1, mode="edge"), brain.sum(axis=(0, 1))
     for end in (0, -1):
         padded[..., end] &= area[end] >= CUT * area.max()
-    if padded.all():
-        return brain
     # a slice counts for no more, so that one is enough, however thick it is
-    mm = np.minimum(volume.spacing_mm, SURFACE_MM)
-    deep = depth(padded, mm)[1:-1, 1:-1, 1:-1]
-    return np.asarray(deep > SURFACE_MM, np.bool_)
+    x, y, z = np.minimum(volume.spacing_mm, SURFACE_MM).tolist()
+    planes = np.ascontiguousarray(padded.transpose(2, 0, 1))
+    return eroded_by_ball(planes, SURFACE_MM, (z, x, y)).transpose(1, 2, 0)[1:-1, 1:-1, 1:-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,24 @@ def eroded(planes: Planes, element: Widths, *, beyond: bool = False) -> Planes:
     return smaller[:, rows : rows + planes.shape[1], cols : cols + planes.shape[2]]
 
 
+def eroded_by_ball(planes: Planes, radius: float, spacing: Sequence[float]) -> Planes:
+    """Where no False lies within a radius, in this slice or another; beyond the edges is none.
+
+    Args:
+        planes: that are eroded.
+        radius: in the unit of ``spacing``.
+        spacing: of slices, rows and columns.
+    """
+    apart, *within = spacing
+    deep = np.ones_like(planes)
+    for step in range(min(int(radius / apart), len(planes) - 1) + 1):
+        element = disc(math.sqrt(radius**2 - (step * apart) ** 2), within)
+        part = eroded(planes, element, beyond=True)
+        deep[step:] &= part[: len(part) - step]
+        deep[: len(deep) - step] &= part[step:]
+    return deep
+
+
 def filled(planes: Planes) -> Planes:
     """Without holes: what is not connected with the edge of its slice is True."""
     structure = np.concatenate([np.zeros_like(CROSS), CROSS, np.zeros_like(CROSS)])

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from msnode.records.morphology import Planes, dilated, disc, eroded, filled
+from msnode.records.morphology import Planes, dilated, disc, eroded, eroded_by_ball, filled
 
 SPACINGS = [(1.0, 1.0), (0.9, 0.7), (0.5, 2.3)]
 
@@ -31,6 +31,17 @@ def test_a_disc_covers_what_lies_within_its_radius(
     assert np.array_equal(dilated(planes, element), to_false(~planes, spacing) <= radius)
     inside = to_false(planes, spacing) > radius
     assert np.array_equal(eroded(planes, element, beyond=True), inside)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.4, 0.9, 0.7), (9.0, 1.0, 1.0)])
+@pytest.mark.parametrize("radius", [0.8, 3.0, 5.1])
+def test_a_ball_reaches_into_other_slices(
+    radius: float, spacing: tuple[float, float, float]
+) -> None:
+    planes = blots(0.95)
+    inside = ndimage.distance_transform_edt(planes, spacing) > radius
+    assert inside.any()
+    assert np.array_equal(eroded_by_ball(planes, radius, spacing), inside)
 
 
 @pytest.mark.parametrize("radius", [1, 4])
