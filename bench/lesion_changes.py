@@ -31,7 +31,8 @@ from msnode.lesions.changes import CLEARLY
 from msnode.lesions.compare import _registered, _to_atlas
 from msnode.lesions.find import to_ras
 from msnode.lesions.grade import CONTRAST, _balls, _filled
-from msnode.lesions.halfway import halfway, sampled
+from msnode.lesions.halfway import halfway
+from msnode.lesions.resample import nearest
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import CHANGES, Change
 
@@ -59,7 +60,7 @@ def brightened(before: Visit, now: Visit, mask: NDArray[np.bool_]) -> dict[int, 
     to_atlas = _to_atlas(before, heads[0].volume), _to_atlas(now, heads[1].volume)
     half = halfway(*heads, _registered(heads, to_atlas))
     labels, count = ndimage.label(mask, CONNECTED)
-    there = sampled(labels, half.to_now, half.shape, order=0)
+    there = nearest(labels, half.to_now, half.shape)
     mm3 = np.bincount(labels.ravel()) * heads[1].volume.voxel_mm3
     large = [n for n in range(1, count + 1) if mm3[n] >= LEAST_MM3]
     return {n: float(half.brighter[there == n].mean()) for n in large}

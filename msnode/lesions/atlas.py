@@ -20,6 +20,7 @@ from scipy.spatial.transform import Rotation
 
 from msnode.lesions.brain import brain_mask
 from msnode.lesions.pairs import each
+from msnode.lesions.resample import nearest
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.ras_volume import RasVolume
 
@@ -128,10 +129,7 @@ def place(volume: RasVolume, to_atlas: Float64Array) -> NDArray[np.uint8]:
 def placed(labels: RasVolume, to_atlas: Float64Array, volume: RasVolume) -> NDArray[np.uint8]:
     """(x, y, z) uint8: labels in the atlas's space on a volume's grid."""
     matrix = np.linalg.inv(labels.affine) @ to_atlas @ volume.affine
-    found: NDArray[np.uint8] = ndimage.affine_transform(
-        labels.voxels, matrix[:3, :3], matrix[:3, 3], volume.voxels.shape, order=0
-    )
-    return found
+    return nearest(labels.voxels, matrix, volume.voxels.shape)
 
 
 def _from_atlas(x: Float64Array, start: Float64Array) -> Float64Array:

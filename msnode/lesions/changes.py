@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from msnode.lesions.halfway import CUBE_MM
-from msnode.lesions.objects import CONNECTED
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import Change, Lesion, LesionChange
 
@@ -104,14 +103,15 @@ def side(
         field: (x, y, z) bool, what both scans show.
     """
     count = max((one.number for one in lesions), default=0) + 1
-    places = numbers.ravel()
+    where = numbers > 0
+    places = numbers[where]
     size = np.maximum(np.bincount(places, minlength=count), 1)
 
     def mean(values: NDArray[Any]) -> Float64Array:
-        return np.bincount(places, values.ravel(), count) / size
+        return np.bincount(places, values[where], count) / size
 
     shown = mean(field)
-    near = ndimage.binary_dilation(others > 0, CONNECTED > 0)
+    near = ndimage.maximum_filter(others > 0, 3)
     return Side(
         tuple(one for one in lesions if shown[one.number] >= SHOWN),
         numbers, mean(near), mean(probability), mean(brighter),

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from msnode.lesions.brain import Head, head
 from msnode.lesions.changes import Judged, Numbers, judge, side
 from msnode.lesions.find import from_ras, to_ras
-from msnode.lesions.halfway import Halfway, halfway, sampled
+from msnode.lesions.halfway import Halfway, halfway
 from msnode.lesions.objects import Found, fitted
 from msnode.lesions.pairs import both
 from msnode.lesions.registration import MOST_APART_MM, Registration, register
+from msnode.lesions.resample import nearest, sampled
 from msnode.lesions.sharpness import less_sharp
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import CHANGES, Comparison, Lesion, LesionChange
@@ -158,8 +159,7 @@ def _on_grid(
     """Numbers and probabilities on the grid half-way."""
     numbers = to_ras(visit.found.numbers, visit.affine).voxels
     probability = to_ras(visit.found.probability, visit.affine).voxels
-    nearest = sampled(numbers, matrix, shape, order=0).astype(np.int32)
-    return nearest, sampled(probability, matrix, shape)
+    return nearest(numbers, matrix, shape).astype(np.int32), sampled(probability, matrix, shape)
 
 
 def _inheriting(lesion: Lesion, judged: Judged, known: dict[int, str]) -> Lesion:
@@ -194,7 +194,7 @@ def _gone(
 def _prior_numbers(before: Visit, now: Visit, to_before: Float64Array) -> NDArray[np.uint16]:
     """(i, j, k) numbers of the earlier lesions on the later scan's grid."""
     shape = to_ras(now.found.numbers, now.affine).voxels.shape
-    there = sampled(to_ras(before.found.numbers, before.affine).voxels, to_before, shape, order=0)
+    there = nearest(to_ras(before.found.numbers, before.affine).voxels, to_before, shape)
     return from_ras(there.astype(np.uint16), now.affine)
 
 

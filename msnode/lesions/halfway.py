@@ -1,7 +1,6 @@
 """Two scans of one head on one grid, half-way between them: each is resampled once, alike."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from scipy import ndimage
 from msnode.lesions.brain import Head
 from msnode.lesions.pairs import both
 from msnode.lesions.registration import Registration
+from msnode.lesions.resample import sampled, shown
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.ras_volume import RasVolume
 
@@ -65,40 +65,24 @@ def halfway(before: Head, now: Head, found: Registration) -> Halfway:
 
     def there(one: tuple[Head, Float64Array]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         scan, matrix = one
-        seen = sampled(np.ones_like(scan.brain), matrix, shape) > 0.5
-        return sampled(scan.brain, matrix, shape) > 0.5, seen
+        field = shown(scan.brain.shape, matrix, shape)
+        return sampled(scan.brain, matrix, shape) > 0.5, field
 
     (brain, field), (brain_now, field_now) = both(there, pair)
     common = brain & brain_now
     shared = min(float(common.sum() / max(one.sum(), 1)) for one in (brain, brain_now))
     coarsest = np.maximum(before.volume.spacing_mm, now.volume.spacing_mm)
+    weight = _around(common.astype(np.float32))
 
     def beside(one: tuple[Head, Float64Array]) -> Float32Array:
         scan, matrix = one
         seen = sampled(_coarse(scan.volume, coarsest) / scan.median, matrix, shape)
-        return _beside(seen, common)
+        return _beside(seen, common, weight)
 
     earlier, later_seen = both(beside, pair)
     difference = ndimage.gaussian_filter(later_seen - earlier, BLUR_MM / CUBE_MM)
     brighter = _in_deviations(difference, common)
     return Halfway(shape, to_before, to_now, field & field_now, shared, brighter)
-
-
-def sampled(
-    voxels: NDArray[Any], matrix: Float64Array, shape: tuple[int, ...], order: Literal[0, 1] = 1
-) -> Float32Array:
-    """A scan's voxels on another grid.
-
-    Args:
-        voxels: (x, y, z) of the scan.
-        matrix: (4, 4) from the other grid's indices to the scan's.
-        shape: of the other grid.
-        order: 0 takes the nearest voxel, 1 what lies between neighbours.
-    """
-    values: Float32Array = ndimage.affine_transform(
-        voxels.astype(np.float32), matrix[:3, :3], matrix[:3, 3], shape, order=order
-    )
-    return values
 
 
 def _grid(
@@ -142,12 +126,22 @@ def _coarse(volume: RasVolume, mm: Float64Array) -> Float32Array:
     return blurred
 
 
-def _beside(seen: Float32Array, brain: NDArray[np.bool_]) -> Float32Array:
-    """How bright a place is beside the brain around it; a scan's shading falls out."""
-    sigma = SURROUNDINGS_MM / CUBE_MM
+def _around(values: Float32Array) -> Float32Array:
+    """(x, y, z) what a place's surroundings add up to."""
+    added: Float32Array = ndimage.gaussian_filter(values, SURROUNDINGS_MM / CUBE_MM)
+    return added
+
+
+def _beside(seen: Float32Array, brain: NDArray[np.bool_], weight: Float32Array) -> Float32Array:
+    """How bright a place is beside the brain around it; a scan's shading falls out.
+
+    Args:
+        seen: (x, y, z) brightness, 1 at the brain's median.
+        brain: (x, y, z) bool, what counts.
+        weight: (x, y, z) how much of the surroundings is that.
+    """
     highest, usual = BRIGHTEST
-    weight = ndimage.gaussian_filter(brain.astype(np.float32), sigma)
-    around = ndimage.gaussian_filter(np.clip(seen, 0, usual) * brain, sigma)
+    around = _around(np.clip(seen, 0, usual) * brain)
     around = np.maximum(around / np.maximum(weight, 1e-3), 0.1)
     beside: Float32Array = np.where(brain, np.clip(seen, 0, highest) / around, 0)
     return beside

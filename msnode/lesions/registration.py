@@ -72,7 +72,7 @@ def register(earlier: Head, later: Head, start: Float64Array) -> Registration:
         start: (4, 4) roughly from the later scan's coordinates to the earlier one's, RAS mm; where
             it leads nowhere, it is tried once more with the brains' middles brought together.
     """
-    before, now = _cubes(earlier), _cubes(later)
+    before, now = both(_cubes, (earlier, later))
     found = _refined(before, now, _rigid(start))
     if _oddity(found) <= (False, MOST_APART_MM):
         return found

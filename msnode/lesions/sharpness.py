@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from msnode.lesions.brain import Head
 from msnode.lesions.halfway import widening
+from msnode.lesions.pairs import both
 from msnode.records.images import Float64Array
 from msnode.records.sentences import Sentence
 
@@ -34,7 +35,7 @@ def less_sharp(before: Head, now: Head, mm: Float64Array) -> Sentence | None:
         now: the later scan.
         mm: (3,) what the coarser of the two has.
     """
-    then, here = _sharpness(before, mm), _sharpness(now, mm)
+    then, here = both(lambda scan: _sharpness(scan, mm), (before, now))
     if min(then, here) >= AS_SHARP * max(then, here):
         return None
     return Sentence("less_sharp_now" if here < then else "less_sharp_then")

@@ -220,7 +220,7 @@ def test_outlining_that_fails_costs_no_result(
     def failing(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(lesions, "find", failing)
+    monkeypatch.setattr(lesions, "draw", failing)
     study = hospital.studies[0]
     assert hospital.run(study) != "not_analysed"
     finding = hospital.finding(study)

@@ -170,7 +170,7 @@ def test_a_device_that_is_away_is_tried_later(node: Node, monkeypatch: pytest.Mo
     def away(*_: object) -> Any:
         raise TryLater("no memory")
 
-    monkeypatch.setattr(lesions, "find", away)
+    monkeypatch.setattr(lesions, "draw", away)
     flow, key = node.flow(), uid_hash(THEN)
     flow.prepare(key, 1)
     with pytest.raises(TryLater):

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from msnode.learn.data import ras_nifti
 from msnode.learn.data.tissues import CSF, GREY, VENTRICLE, WHITE
-from msnode.lesions.halfway import sampled
+from msnode.lesions.resample import nearest, sampled
 from msnode.records.ras_volume import RasVolume
 
 VENTRICLES = (4, 11, 49, 50, 51, 52)
@@ -40,7 +40,7 @@ def masks(flair: Path, regions: Path, folder: Path) -> tuple[Path, Path]:
     """
     scan, known = ras_nifti.load(flair), ras_nifti.load(regions)
     to_regions = np.linalg.inv(known.affine) @ scan.affine
-    labels = np.rint(sampled(known.voxels, to_regions, scan.voxels.shape, order=0))
+    labels = np.rint(nearest(known.voxels, to_regions, scan.voxels.shape))
     folder.mkdir(parents=True, exist_ok=True)
     person = flair.name.partition("_")[0]
     parts = {"ventricles": np.isin(labels, VENTRICLES), "brain": _closed(labels > 0, scan)}
@@ -69,7 +69,7 @@ def tissues(regions: Path, out: Path) -> Path:
     shape = tuple(int(n) for n in np.floor(known.voxels.shape * known.spacing_mm))
     onto = np.linalg.inv(known.affine) @ fine
     # smooth borders: of each voxel, the tissue that has most of it
-    parts = [sampled((found == n).astype(np.float32), onto, shape, order=1) for n in range(5)]
+    parts = [sampled((found == n).astype(np.float32), onto, shape) for n in range(5)]
     labels = np.argmax(parts, axis=0).astype(np.uint8)
     out.mkdir(parents=True, exist_ok=True)
     file = out / f"{ras_nifti.name_of(regions)}_tissues.nii.gz"

@@ -53,7 +53,8 @@ def test_outlined_again_keeps_identities(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_child_s_outlines_are_doubted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(lesions, "find", lambda *_: found(2))
+    monkeypatch.setattr(lesions, "draw", lambda *_: None)
+    monkeypatch.setattr(lesions, "measure", lambda *_: found(2))
     monkeypatch.setattr(lesions, "grade", lambda *_: ())
     bundle = Bundle(Manifest("n", "1", strata=Strata(age_years=(18.0, None))), Unet((4, 4)))
     made = reports.synthetic(tmp_path, 1).slices
@@ -103,7 +104,8 @@ def test_the_most_alike_earlier_scan_is_chosen_and_of_those_the_latest() -> None
 def test_a_scan_whose_test_found_nothing_is_doubted_and_not_compared(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(lesions, "find", lambda *_: found(2))
+    monkeypatch.setattr(lesions, "draw", lambda *_: None)
+    monkeypatch.setattr(lesions, "measure", lambda *_: found(2))
     grades = [Grade(3, 5, 0, 10), Grade(5, 8, 0, 10)]
     monkeypatch.setattr(lesions, "grade", lambda *_: tuple(grades))
     monkeypatch.setattr(lesions, "compare", lambda *_: pytest.fail("nothing to compare"))
