@@ -86,7 +86,8 @@ class Studies:
         self._resting = []
         receiving = self._with_news(studies.c.state == StudyState.RECEIVING)
         with self._reading.connect() as connection:
-            waiting = connection.execute(receiving.order_by(studies.c.first_at)).all()
+            # after a start thousands of headers may be read: who comes now is not behind them
+            waiting = connection.execute(receiving.order_by(sa.desc("newest"))).all()
         keys = {study.study_key for study in waiting}
         self._evidence = {key: seen for key, seen in self._evidence.items() if key in keys}
         taken = []
@@ -99,7 +100,7 @@ class Studies:
             elif reason and (queued := self._queue_study(study, reason)):
                 taken.append(queued)
         self._watch()
-        return taken
+        return sorted(taken, key=lambda study: study.last_instance_at)
 
     def resting(self, has_wanted: Callable[[Sequence[Path]], bool]) -> Study | None:
         """A study that will be complete by evidence if no image comes any more, as it would be.
@@ -109,7 +110,7 @@ class Studies:
         Args:
             has_wanted: as of `complete`.
         """
-        for seen in () if self._queued else self._resting:
+        for seen in () if self._queued else reversed(self._resting):
             if self._has_evidence(seen, has_wanted):
                 files = self._files(seen.study_key, math.inf)
                 paths = tuple(self._folder / file.path for file in files)
