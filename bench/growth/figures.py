@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 Curve = Mapping[float, float]
 """What was measured, by size."""
@@ -75,7 +75,11 @@ def plot(found: Found, path: Path) -> None:
         sizes, values = list(curve), list(curve.values())
         axes.loglog(sizes, values, marker="o", color="#1f5f8b")
         linear = [values[0] * size / sizes[0] for size in sizes]
-        axes.loglog(sizes, linear, color="#9aa0a6", lw=0.8, ls=":")
+        axes.loglog(sizes, linear, color="#9aa0a6", lw=1, ls=":", label="slope 1")
+        axes.legend(frameon=False, fontsize="small")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set(xlabel=found.size, ylabel=what, title=f"slope {slope(curve):.2f}")
