@@ -65,7 +65,7 @@ def outlined(
         slices: of the chosen series; says how it was acquired.
         volume: the chosen series.
         bundle: the network.
-        graded: whether the scan is tested, which takes longer than all else.
+        graded: whether the scan is tested, which takes as long again.
 
     Raises:
         TryLater: the device cannot do this now.

@@ -29,21 +29,26 @@ def disc(radius: float, spacing: Sequence[float] = (1.0, 1.0)) -> Widths:
     """
     rows, cols = spacing
     reach = int(radius / rows)
-    return [int(math.sqrt(radius**2 - (row * rows) ** 2) / cols) for row in range(reach + 1)]
+    return [int(_beside(radius, row * rows) / cols) for row in range(reach + 1)]
+
+
+def _beside(radius: float, away: float) -> float:
+    """How far a disc reaches so far from its middle; a rounded ``away`` may be beyond its edge."""
+    return math.sqrt(max(radius**2 - away**2, 0.0))
 
 
 def dilated(planes: Planes, element: Widths) -> Planes:
     """What the element covers whose middle lies on any True pixel."""
     reach, (_, rows, cols) = len(element) - 1, planes.shape
-    wide = planes.copy()
     grown = np.zeros((len(planes), rows + 2 * reach, cols), np.bool_)
-    width = 0
+    wide, width = planes.copy(), 0
     for row in range(reach, -1, -1):  # the narrowest first, from which the wider ones are made
-        for width in range(width + 1, min(element[row], cols - 1) + 1):  # noqa: B020
+        while width < min(element[row], cols - 1):
+            width += 1
             wide[:, :, width:] |= planes[:, :, :-width]
             wide[:, :, :-width] |= planes[:, :, width:]
-        grown[:, reach - row : reach - row + rows] |= wide
-        grown[:, reach + row : reach + row + rows] |= wide
+        for start in (reach - row, reach + row):
+            grown[:, start : start + rows] |= wide
     return grown[:, reach : reach + rows]
 
 
@@ -74,7 +79,7 @@ def eroded_by_ball(planes: Planes, radius: float, spacing: Sequence[float]) -> P
     apart, *within = spacing
     deep = np.ones_like(planes)
     for step in range(min(int(radius / apart), len(planes) - 1) + 1):
-        element = disc(math.sqrt(radius**2 - (step * apart) ** 2), within)
+        element = disc(_beside(radius, step * apart), within)
         part = eroded(planes, element, beyond=True)
         deep[step:] &= part[: len(part) - step]
         deep[: len(deep) - step] &= part[step:]

@@ -33,6 +33,17 @@ def test_a_disc_covers_what_lies_within_its_radius(
     assert np.array_equal(eroded(planes, element, beyond=True), inside)
 
 
+@pytest.mark.parametrize("radius", [4.0, 8.0 - 1e-6, 15.0])
+def test_a_radius_that_is_a_whole_number_of_pixels_but_for_rounding(radius: float) -> None:
+    for count in range(1, 60):
+        side = radius / count
+        element = disc(radius, (side, side))
+        assert count - 1 <= len(element) - 1 <= count
+        assert count - 1 <= element[0] <= count
+        planes = np.ones((3, 4, 5), np.bool_)
+        assert eroded_by_ball(planes, radius, (side, side, side)).all()
+
+
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.4, 0.9, 0.7), (9.0, 1.0, 1.0)])
 @pytest.mark.parametrize("radius", [0.8, 3.0, 5.1])
 def test_a_ball_reaches_into_other_slices(
