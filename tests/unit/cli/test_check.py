@@ -31,6 +31,7 @@ from msnode.config import (
     Tls,
     Webhook,
 )
+from msnode.lesions.unet import Unet
 from msnode.pages.access.local_accounts import LocalAccounts
 from msnode.store.database import open_database
 from msnode.store.schema import migrate
@@ -243,7 +244,7 @@ def test_classifier_and_lesion_network_that_do_not_belong_together_are_told(
     assert "lesions.bundle is null" in (dict(check.problems(alone, peers=False))["decision"] or "")
     own = lesions.load(lesions.SHIPPED)
     manifest = replace(own.manifest, threshold=0.4)
-    lesions.lesion_bundle.save(tmp_path / "own", own.model, manifest, "# Own")
+    lesions.lesion_bundle.save(tmp_path / "own", Unet(manifest.widths), manifest, "# Own")
     other = replace(shipped, lesions=Outline(bundle=tmp_path / "own"))
     assert "another lesion network" in (dict(check.problems(other, peers=False))["decision"] or "")
     assert classify.load_manifest(Classify().bundle).undecided(own.manifest.digest) is None
