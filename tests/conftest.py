@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
@@ -17,6 +18,10 @@ from tests.patience import PATIENCE
 TIMEOUT_S = 300
 """Of a test that names none; see `tests.patience`."""
 UNTOUCHED = logging.getLogger("msnode").level
+
+# no test is timed: beside others the first example alone, which imports, may take seconds
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -61,7 +61,6 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(body=mutated(), chunk=st.sampled_from([0, 1, 13, 500]))
@@ -77,7 +76,7 @@ def test_every_body_gets_an_answer_and_what_it_names_is_kept(
     assert not list((receiver.folder / "incoming").glob("*/*.part"))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=SHARED)
+@settings(max_examples=50, suppress_health_check=SHARED)
 @given(value=st.one_of(TEXT, st.sampled_from(KINDS)))
 def test_every_content_type_gets_an_answer(receiver: Receiver, value: str) -> None:
     answer = post(port_of(receiver), BODY, Content_Type=value.strip())

@@ -45,7 +45,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @document.parametrize()
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_it_answers_as_documented(case: Any, url: str) -> None:
