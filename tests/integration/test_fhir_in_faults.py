@@ -72,7 +72,6 @@ def test_hostile_bundles_get_an_answer_of_r4_and_cost_nobody_else(start_fhir: St
 
     @settings(
         max_examples=int(os.environ.get("MSNODE_EXAMPLES", "120")),
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(entries | JSON, st.sampled_from(["batch", "transaction", "collection", "message"]))

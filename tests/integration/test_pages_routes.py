@@ -118,7 +118,6 @@ schema = schemathesis.openapi.from_dict(document())
 @schema.parametrize()
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_no_request_makes_it_fail(case: Any, url: str, site: Site) -> None:

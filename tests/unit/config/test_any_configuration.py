@@ -81,7 +81,7 @@ def is_explained(raw: Any) -> bool:
     return False
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(VALUES | CONFIGURATIONS)
 @example({"destinations": [{"name": "a", "folder": "a\0b"}]})
 @example({"destinations": [{"name": "a", "folder": "\ud800"}]})
@@ -103,9 +103,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(PIECES | st.text(max_size=4), max_size=12).map("".join))
 @example("http: {port: " + "9" * 5000 + "}")
 @example("http: {port: 0x" + "f" * 5000 + "}")
@@ -155,7 +153,7 @@ def accepted(draw: st.DrawFn) -> config.Config:
     return config.parse(raw, BASE)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(accepted())
 def test_a_configuration_written_out_is_the_same(given: config.Config) -> None:
     raw = yaml.safe_load(yaml.safe_dump(written(given)))

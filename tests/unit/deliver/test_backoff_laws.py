@@ -28,7 +28,7 @@ def steady(retry: Retry) -> list[float]:
     return found
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(retries())
 def test_pauses_grow_within_their_limits(retry: Retry) -> None:
     found = steady(retry)
@@ -37,7 +37,7 @@ def test_pauses_grow_within_their_limits(retry: Retry) -> None:
     assert max(found) <= retry.longest_s
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(retries())
 def test_the_last_pause_is_the_one_that_reaches_give_up(retry: Retry) -> None:
     found = steady(retry)
@@ -45,7 +45,7 @@ def test_the_last_pause_is_the_one_that_reaches_give_up(retry: Retry) -> None:
     assert sum(found[:-1]) < retry.give_up_s * (1 + 1e-9)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(retries(), st.integers())
 def test_jitter_moves_a_pause_a_little_and_never_the_end(retry: Retry, seed: int) -> None:
     nominal, drawn = steady(retry), list(pauses(retry, Random(seed)))
@@ -54,7 +54,6 @@ def test_jitter_moves_a_pause_a_little_and_never_the_end(retry: Retry, seed: int
         assert (1 - JITTER) * middle <= seconds <= min((1 + JITTER) * middle, retry.longest_s)
 
 
-@settings(deadline=None)
 @given(retries(), st.integers(1, 3000))
 def test_who_gave_up_never_begins_again(retry: Retry, attempt: int) -> None:
     given_up = [pause(retry, later) is None for later in range(attempt, attempt + 3)]

@@ -212,6 +212,5 @@ TestDeliveries = DeliveriesMachine.TestCase
 TestDeliveries.settings = settings(
     max_examples=18,
     stateful_step_count=20,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )

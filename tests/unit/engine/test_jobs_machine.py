@@ -215,6 +215,5 @@ TestJobs = JobsMachine.TestCase
 TestJobs.settings = settings(
     max_examples=8,
     stateful_step_count=20,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -149,7 +149,7 @@ def test_frames_of_an_enhanced_image_are_told_apart(
     assert len(found.slices.frames) == 36
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
 @given(order=st.randoms(use_true_random=False))
 def test_the_order_and_names_of_files_decide_nothing(
     mixed: Case, truth: Prepared, tmp_path_factory: pytest.TempPathFactory, order: Any

@@ -95,7 +95,7 @@ def test_pixels_show_what_lies_at_their_affine(marked: Path) -> None:
     assert voxels[tuple(voxel)] == 600
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.floats(30, 97), st.floats(30, 97))
 def test_locate_comes_back_to_the_same_place(
     sagittal: Slices, number: int, column: float, row: float
@@ -112,7 +112,7 @@ def test_locate_comes_back_to_the_same_place(
     assert np.linalg.norm(off - (off @ normal) * normal) < 1e-6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(20, 100), st.floats(20, 100))
 def test_locate_on_native_slices_stays_on_the_own_frame(
     native: Slices, column: float, row: float

@@ -130,14 +130,12 @@ def command_sets(draw: st.DrawFn) -> tuple[bytes, dimse.Command]:
     return b"".join(draw(st.permutations(elements))), command
 
 
-@settings(deadline=None)
 @given(command_sets())
 def test_a_command_set_is_read_as_it_was_written(written: tuple[bytes, dimse.Command]) -> None:
     encoded, command = written
     assert dimse.decode(encoded) == command
 
 
-@settings(deadline=None)
 @given(command_sets(), st.sampled_from([0x0000, 0xA700, 0xC000]))
 def test_a_response_names_what_was_asked_byte_for_byte(
     written: tuple[bytes, dimse.Command], status: int
@@ -153,7 +151,7 @@ def test_a_response_names_what_was_asked_byte_for_byte(
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), command_sets())
 def test_a_damaged_command_set_is_read_or_a_value_error(
     data: st.DataObject, written: tuple[bytes, dimse.Command]
@@ -188,7 +186,6 @@ def traffic(draw: st.DrawFn) -> tuple[bytes, list[Message]]:
     return stream + pdu(RELEASE_RQ, bytes(4)), messages
 
 
-@settings(deadline=None)
 @given(traffic(), st.lists(st.integers(1, 40), max_size=50))
 def test_messages_arrive_whole_however_they_are_cut(
     sent: tuple[bytes, list[Message]], pieces: list[int]
@@ -202,7 +199,7 @@ def test_messages_arrive_whole_however_they_are_cut(
     assert wire.sent == pdu(RELEASE_RP, bytes(4))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), traffic())
 def test_damaged_traffic_ends_in_order(
     data: st.DataObject, sent: tuple[bytes, list[Message]]
@@ -213,7 +210,6 @@ def test_damaged_traffic_ends_in_order(
         assert end.value.reason in (1, 2, 6)
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=600), st.integers(0, 255), st.integers(0, 300))
 def test_what_we_send_keeps_to_the_peers_limit_and_is_whole(
     command: bytes, context_id: int, limit: int
@@ -275,13 +271,13 @@ def answered(body: bytes) -> Wire:
     return wire
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(requests())
 def test_a_request_is_answered_with_an_acceptance(body: bytes) -> None:
     assert answered(body).sent[0] == 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), requests())
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of pydicom, of each UID that is none
 def test_a_damaged_request_is_answered_or_a_protocol_error(
@@ -291,7 +287,7 @@ def test_a_damaged_request_is_answered_or_a_protocol_error(
         assert answered(damaged(data, body)).sent[0] == 2
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(min_size=68, max_size=300))
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_any_bytes_for_a_request_are_a_protocol_error_or_answered(body: bytes) -> None:

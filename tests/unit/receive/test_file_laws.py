@@ -56,7 +56,6 @@ def datasets(draw: st.DrawFn) -> Dataset:
     return mr(**wanted)
 
 
-@settings(deadline=None)
 @given(datasets(), st.sampled_from(UNCOMPRESSED))
 def test_an_identity_is_read_from_every_encoding(dataset: Dataset, syntax: str) -> None:
     header = read_header(BytesIO(encode(dataset, syntax)), syntax)
@@ -70,7 +69,7 @@ def test_an_identity_is_read_from_every_encoding(dataset: Dataset, syntax: str) 
     )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.data(), datasets(), st.sampled_from([*UNCOMPRESSED, JPEG2000Lossless]))
 def test_a_damaged_dataset_is_read_or_refused_in_every_encoding(
     data: st.DataObject, dataset: Dataset, syntax: str
@@ -119,7 +118,7 @@ def kept(dataset: Dataset, syntax: str, sender: str, cuts: list[int], folder: Pa
 CUTS = st.lists(st.integers(0, 2000), max_size=4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(datasets(), st.sampled_from(UNCOMPRESSED), SENDERS, CUTS)
 def test_a_file_says_what_its_writer_knew(
     dataset: Dataset, syntax: str, sender: str, cuts: list[int]
@@ -133,7 +132,7 @@ def test_a_file_says_what_its_writer_knew(
     assert arrival.size == size
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.data(), datasets(), st.sampled_from(UNCOMPRESSED), CUTS)
 def test_what_ends_early_or_was_changed_never_passes_for_what_was_written(
     data: st.DataObject, dataset: Dataset, syntax: str, cuts: list[int]
@@ -157,7 +156,7 @@ def test_what_ends_early_or_was_changed_never_passes_for_what_was_written(
                 assert_told(refused)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_any_file_is_an_instance_or_refused(data: st.DataObject) -> None:

@@ -282,6 +282,5 @@ TestInbox = InboxMachine.TestCase
 TestInbox.settings = settings(
     max_examples=18,
     stateful_step_count=30,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )

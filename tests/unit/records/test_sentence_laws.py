@@ -4,7 +4,7 @@ import json
 import string
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from msnode.records.sentences import Sentence, Text, Value, from_json, phrases, to, to_json
@@ -45,7 +45,6 @@ def is_same(one: Text, other: Text) -> bool:
     return type(one) is type(other) and all(to(one, la) == to(other, la) for la in LANGUAGES)
 
 
-@settings(deadline=None)
 @given(SENTENCES)
 def test_a_sentence_is_the_same_after_json(made: Sentence) -> None:
     raw = json.loads(json.dumps(to_json(made)))
@@ -54,13 +53,11 @@ def test_a_sentence_is_the_same_after_json(made: Sentence) -> None:
     assert to_json(again) == raw
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_a_value_is_the_same_after_json(value: Value) -> None:
     assert from_json(json.loads(json.dumps(to_json(value)))) == value
 
 
-@settings(deadline=None)
 @given(SENTENCES)
 def test_what_a_later_version_says_is_read_in_english(made: Sentence) -> None:
     raw = to_json(made) | {"code": "of_a_later_version"}

@@ -86,7 +86,7 @@ def sources(draw: st.DrawFn) -> Dataset:
     return source
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(sources())
 def test_any_header_is_made_legal_or_refused(source: Dataset) -> None:
     try:
@@ -112,9 +112,7 @@ def module_report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return reports.synthetic(tmp_path_factory.mktemp("fuzz"), 3)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(source=sources())
 def test_objects_under_any_header_are_valid(
     module_report: Report, tmp_path: Path, source: Dataset

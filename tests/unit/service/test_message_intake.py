@@ -250,9 +250,7 @@ WHOLE = (
 NUMBERS = count(1)
 
 
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(WHOLE),
     st.lists(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from msnode.records.images import SeriesChoice, SourceFrame, Study
@@ -37,7 +37,6 @@ RECEIPTS = st.builds(
 MODELS = st.builds(ModelInfo, TEXTS, TEXTS, TEXTS, NUMBERS, st.none() | st.tuples(NUMBERS, NUMBERS))
 
 
-@settings(deadline=None)
 @given(st.lists(CHOICES, max_size=4).map(tuple))
 def test_choices_of_series_with_their_reasons(choices: tuple[SeriesChoice, ...]) -> None:
     read = decode(encode(choices), tuple[SeriesChoice, ...])
@@ -46,13 +45,11 @@ def test_choices_of_series_with_their_reasons(choices: tuple[SeriesChoice, ...])
         assert is_same(one.why, other.why)
 
 
-@settings(deadline=None)
 @given(STUDIES)
 def test_studies_with_their_paths(study: Study) -> None:
     assert decode(encode(study), Study) == study
 
 
-@settings(deadline=None)
 @given(FRAMES)
 def test_frames_with_their_affines(frame: SourceFrame) -> None:
     read = decode(encode(frame), SourceFrame)
@@ -61,7 +58,6 @@ def test_frames_with_their_affines(frame: SourceFrame) -> None:
     assert [getattr(read, name) for name in names] == [getattr(frame, name) for name in names]
 
 
-@settings(deadline=None)
 @given(st.lists(RECEIPTS, max_size=4), MODELS)
 def test_receipts_and_models(receipts: list[Receipt], model: ModelInfo) -> None:
     assert decode(encode(receipts), list[Receipt]) == receipts

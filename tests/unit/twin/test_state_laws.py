@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from msnode.store.database import open_database
@@ -97,7 +97,6 @@ def test_the_state_is_the_same_for_any_order_and_for_duplicates(
     assert state(again, scans, on) == expected
 
 
-@settings(deadline=None)
 @given(st.lists(vague_events(), max_size=10, unique_by=lambda e: e.identity), SCANS, st.randoms())
 def test_what_is_known_by_year_or_month_is_so_for_every_day_of_it(
     record: list[Event], studies: list[Imaging], dice: random.Random
@@ -118,7 +117,6 @@ def test_what_is_known_by_year_or_month_is_so_for_every_day_of_it(
                 assert vague.value == sure.value, vague.rule.name
 
 
-@settings(deadline=None)
 @given(st.lists(vague_events(), max_size=10), SCANS)
 def test_a_partial_date_that_is_in_the_way_is_named(
     record: list[Event], studies: list[Imaging]
@@ -153,7 +151,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
-@settings(deadline=None)  # each example opens the database
 @given(st.lists(vague_events(), max_size=12), st.randoms())
 def test_the_table_gives_back_what_it_got(
     url: str, record: list[Event], dice: random.Random

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import msnode.twin
@@ -66,7 +66,6 @@ def texts(found: PatientState) -> Iterator[Text]:
             yield one.value
 
 
-@settings(deadline=None)
 @given(records() | st.lists(vague_events(), max_size=10), SCANS)
 def test_all_that_is_said_of_a_patient_is_said_in_every_language(
     record: list[Event], studies: list[Imaging]

@@ -20,7 +20,7 @@ def filled(drawn: list[list[tuple[int, int]]], shape: tuple[int, int]) -> np.nda
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 7), st.integers(1, 7))))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_lies_within_the_lines_is_the_mask(mask: np.ndarray) -> None:
     drawn = lines(mask)
     np.testing.assert_array_equal(filled(drawn, mask.shape), mask)

@@ -69,7 +69,7 @@ def state(resources: Sequence[Resource]) -> dict[str, list[float]]:
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(VERSIONS, st.randoms(use_true_random=False))
 def test_the_last_version_holds_of_its_patient_in_any_order(versions: Any, random: Any) -> None:
     resources = [told(number, *one) for number, one in enumerate(versions)]
@@ -98,7 +98,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(JSON | st.builds(lambda one: {"resource": one, "fullUrl": "x"}, JSON), max_size=4))
 def test_whatever_comes_each_entry_is_read_refused_or_passed_over(entries: list[Any]) -> None:
     rows = list(read_feed(entries, FEED, "ehr", KEY_OF, TODAY, ""))
