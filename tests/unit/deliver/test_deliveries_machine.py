@@ -89,6 +89,7 @@ class DeliveriesMachine(RuleBasedStateMachine):
         """The C-STORE; nothing may be sent that the peer has or that is settled otherwise."""
         found = {receipt.sop_instance_uid: receipt for receipt in self.found()}
         receipts = []
+        self.given_up -= {path.stem for path in paths}  # it has its chance again
         for uid in (path.stem for path in paths):
             if uid in found:
                 known = found[uid]
