@@ -19,7 +19,7 @@ from msnode.lesions.outline import outline
 from msnode.records.distances import away
 from msnode.records.images import Float32Array, Float64Array
 from msnode.records.lesions import Grade
-from msnode.records.morphology import disc, eroded
+from msnode.records.morphology import TINY_MM, disc, eroded
 from msnode.records.ras_volume import RasVolume
 
 SIZES_MM = ((3.0, 5.0), (5.0, 8.0), (8.0, 12.0))
@@ -37,8 +37,6 @@ APART_MM = 16.0
 """From each other's middle, so that each has surroundings of its own."""
 CLEAR_MM = 8.0
 """From their middle to anything that is outlined."""
-TINY_MM = 1e-6
-"""Distances that differ by less are the same."""
 SOFT_MM = 0.5
 """Over which the edge fades."""
 FINE = 5

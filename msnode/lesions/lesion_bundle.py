@@ -128,4 +128,4 @@ def load(folder: Path, trusted: Sequence[str] = ()) -> Bundle:
         bundle_files.fill(model, files)
     except ConfigError as error:
         raise ConfigError(f"model bundle {folder}: {error}") from error
-    return Bundle(manifest, model.eval().fused())
+    return Bundle(manifest, model.fused())

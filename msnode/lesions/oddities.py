@@ -15,7 +15,7 @@ from msnode.lesions import atlas
 from msnode.lesions.brain import Head
 from msnode.records.distances import depth
 from msnode.records.images import Float32Array
-from msnode.records.morphology import disc, eroded
+from msnode.records.morphology import TINY_MM, disc, eroded
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
 
@@ -29,8 +29,6 @@ DARK = 0.25
 """Times the brain's median: fluid or no signal."""
 VOID_MM = 17.0
 """The widest of the 33 scans, away from the ventricles, was 14 mm."""
-TINY_MM = 1e-6
-"""Distances that differ by less are the same."""
 FROM_VENTRICLE_MM, FROM_EDGE_MM = 10.0, 4.0
 """So far away, in the atlas, no ventricle and no outer fluid is expected."""
 

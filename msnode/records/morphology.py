@@ -16,8 +16,10 @@ Widths = Sequence[int]
 """A structuring element: how far it reaches to both sides, in the row of its middle, in those next
 to it, and so on."""
 
-CROSS = ndimage.generate_binary_structure(2, 1)[None]
+CROSS = np.pad(ndimage.generate_binary_structure(2, 1)[None], ((1, 1), (0, 0), (0, 0)))
 """Neighbours in the same slice that share an edge."""
+TINY_MM = 1e-6
+"""Distances that differ by less are the same: taken off a radius that is no longer within."""
 
 
 def disc(radius: float, spacing: Sequence[float] = (1.0, 1.0)) -> Widths:
@@ -88,8 +90,7 @@ def eroded_by_ball(planes: Planes, radius: float, spacing: Sequence[float]) -> P
 
 def filled(planes: Planes) -> Planes:
     """Without holes: what is not connected with the edge of its slice is True."""
-    structure = np.concatenate([np.zeros_like(CROSS), CROSS, np.zeros_like(CROSS)])
-    parts, count = ndimage.label(~planes, structure)
+    parts, count = ndimage.label(~planes, CROSS)
     is_outside = np.zeros(count + 1, np.bool_)
     for edge in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
         is_outside[np.unique(edge)] = True

@@ -190,7 +190,7 @@ def _networks(folds: Path, bundle: lesions.Bundle) -> dict[str, lesions.Bundle]:
         model = Unet(bundle.manifest.widths)
         model.load_state_dict(checkpoints.averaged(folder / "model.safetensors"))
         manifest = replace(bundle.manifest, threshold=told["threshold"])
-        own = lesions.Bundle(manifest, model.eval().fused())
+        own = lesions.Bundle(manifest, model.fused())
         found |= {one["person"]: own for one in told["persons"]}
     if not found:
         raise ConfigError(f"{folds}: holds no finished folds of msnode crossval --preset lesions")
