@@ -11,8 +11,8 @@ from msnode.records.lesions import LesionChange
 from msnode.store.visit_images import FOLDER
 
 COLUMNS = (
-    "study", "study_date", "days", "comparison", "id", "identity", "region", "mm3", "diameter",
-    "images", "probability", "change", "mm3_before", "model",
+    "study", "study_date", "days", "comparison", "id", "identity", "region", "laterality", "mm3",
+    "diameter", "images", "probability", "change", "mm3_before", "model",
 )  # fmt: skip
 Row = dict[str, object]
 
@@ -57,6 +57,7 @@ def _rows(visit: Kept) -> Iterator[Row]:
             "id": lesion.number,
             "identity": lesion.identity,
             "region": lesion.region,
+            "laterality": lesion.laterality,
             "mm3": round(lesion.mm3, 1),
             "diameter": round(lesion.diameter_mm, 1),
             "images": ";".join(str(n + 1) for n in lesion.slices) if axial else "",
@@ -70,8 +71,8 @@ def _rows(visit: Kept) -> Iterator[Row]:
 def _gone(one: LesionChange) -> Row:
     """What is left to say of a lesion that is gone."""
     return {
-        "id": None, "identity": one.identity, "region": one.region, "mm3": 0.0, "diameter": None,
-        "images": "", "probability": None, "change": one.change,
+        "id": None, "identity": one.identity, "region": one.region, "laterality": one.laterality,
+        "mm3": 0.0, "diameter": None, "images": "", "probability": None, "change": one.change,
         "mm3_before": _before(one),
     }  # fmt: skip
 

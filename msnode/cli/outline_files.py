@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 CONTRACT = InputContract(("FLAIR",), 224, 224)
 """Any FLAIR of a head; rows and columns are the volume's own."""
-COLUMNS = ("volume", "id", "region", "mm3", "diameter", "images", "probability")
+COLUMNS = ("volume", "id", "region", "laterality", "mm3", "diameter", "images", "probability")
 WITH_PRIOR = ("change", "mm3_before")
 LAST = "doubts"
 """What speaks against all outlines of the scan, as codes."""
@@ -219,12 +219,12 @@ def _rows(one: Outlined) -> Iterator[tuple[object, ...]]:
         numbers = f"{lesion.mm3:.1f}", f"{lesion.diameter_mm:.1f}"
         since = known.get(lesion.number, ("", "")) if one.compared is not None else ()
         yield (
-            one.name, lesion.number, lesion.region, *numbers, images, f"{lesion.probability:.3f}",
-            *since,
+            one.name, lesion.number, lesion.region, lesion.laterality, *numbers, images,
+            f"{lesion.probability:.3f}", *since,
         )  # fmt: skip
     for change in changes:
         if change.change == "gone":
-            missing = "", change.region, "0.0", "", "", ""
+            missing = "", change.region, change.laterality, "0.0", "", "", ""
             yield one.name, *missing, "gone", _before(change)
 
 

@@ -186,8 +186,9 @@ def _change(lesion: Lesion, now: Side, was: float, growth: float) -> LesionChang
     # what was there, but too faint to be outlined, has no volume then
     before = was if was > 0 or change == "new" else None
     return LesionChange(
-        lesion.number, change, before, lesion.mm3, lesion.region, lesion.centroid, lesion.identity
-    )
+        lesion.number, change, before, lesion.mm3,
+        lesion.region, lesion.centroid, lesion.identity, lesion.laterality,
+    )  # fmt: skip
 
 
 def _heirs(before: Side, successor: Numbers) -> Iterator[tuple[int, int]]:

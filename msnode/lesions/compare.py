@@ -186,7 +186,7 @@ def _gone(
     back = now_affine @ np.linalg.inv(before_affine @ to_before)
     places = [(back @ [*one.centroid, 1])[:3].round(3).tolist() for one in judged.gone]
     return tuple(
-        LesionChange(0, "gone", one.mm3, 0.0, one.region, (x, y, z), one.identity)
+        LesionChange(0, "gone", one.mm3, 0.0, one.region, (x, y, z), one.identity, one.laterality)
         for one, (x, y, z) in zip(judged.gone, places, strict=True)
     )
 

@@ -17,7 +17,7 @@ from msnode.lesions.outline import LESION, RIM, VENTRICLE, Outlines
 from msnode.lesions.pattern import pattern
 from msnode.records.distances import away
 from msnode.records.images import Float32Array
-from msnode.records.lesions import REGIONS, Lesion, LesionPattern, Region
+from msnode.records.lesions import REGIONS, Laterality, Lesion, LesionPattern, Region
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
 
@@ -34,6 +34,10 @@ ENOUGH: dict[Region, float] = {
 }
 """Part of a lesion from which it is of a region, asked in this order. To touch a ventricle is
 enough, as the ventricles are the volume's own; the cortex is an atlas's, some millimetres off."""
+MIDLINE_MM = 2.0
+"""The atlas's midline may be so far off; what is nearer to it is on neither side."""
+ONE_SIDED = 0.8
+"""Part of a lesion that must lie on a side for the lesion to be said to be there."""
 CONNECTED = np.ones((3, 3, 3))
 """What touches at a corner is one lesion (26 neighbours)."""
 
@@ -106,7 +110,7 @@ def measured(marks: Marks) -> Found:
     fit = fitted(volume, marks.labels, marks.scan.brain)
     where = place(volume, marks.labels, fit) if count else np.zeros_like(marks.labels)
     lesions = [
-        _measured(n, found, areas[n - 1], where, volume, probability)
+        _measured(n, found, areas[n - 1], where, volume, fit, probability)
         for n, probability in enumerate(marks.rated.tolist(), 1)
     ]
     # ties are broken by place, so that the order never depends on the scan order of a file
@@ -216,6 +220,7 @@ def _measured(
     area: tuple[slice, ...],
     where: NDArray[np.uint8],
     volume: RasVolume,
+    fit: atlas.Fit,
     probability: float,
 ) -> Lesion:
     """One lesion, numbered later."""
@@ -233,7 +238,20 @@ def _measured(
         centroid=(x, y, z),
         probability=probability,
         parts=parts,
+        laterality=_laterality(places, volume, fit),
     )
+
+
+def _laterality(places: NDArray[np.intp], volume: RasVolume, fit: atlas.Fit) -> Laterality:
+    """On which side of the atlas's midline most of a lesion's voxels (n, 3) lie."""
+    if not fit.holds:
+        return "unknown"
+    row = (fit.matrix @ volume.affine)[0]
+    # sums and products without BLAS: they are the same on any number of threads
+    x = (places * row[:3]).sum(axis=1) + row[3]
+    if np.mean(x < -MIDLINE_MM) >= ONE_SIDED:
+        return "left"
+    return "right" if np.mean(x > MIDLINE_MM) >= ONE_SIDED else "both"
 
 
 def _region(parts: dict[Region, float]) -> Region:

@@ -18,6 +18,10 @@ REGIONS: tuple[Region, ...] = (
 """Of the McDonald criteria (Thompson et al., Lancet Neurol 2018), what lies in none of them, and
 what could not be placed."""
 
+Laterality = Literal["left", "right", "both", "unknown"]
+"""The patient's side of the brain; both: across the midline, or so near to it that neither is sure
+(PS3.3 C.7.6.25.2.2.3: Laterality of the anatomic location)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lesion:
@@ -34,6 +38,7 @@ class Lesion:
         parts: mm3 by region; a confluent lesion may lie in several.
         identity: the same from scan to scan: key of the study in which it was first seen, and its
             number there; "" where no study is known.
+        laterality: unknown where it could not be placed, and in results of older versions.
     """
 
     number: int
@@ -45,6 +50,7 @@ class Lesion:
     probability: float
     parts: dict[Region, float]
     identity: str = ""
+    laterality: Laterality = "unknown"
 
 
 Change = Literal["unchanged", "new", "enlarging", "shrinking", "gone"]
@@ -65,6 +71,7 @@ class LesionChange:
         region: of this scan; where it is gone, of the earlier one.
         centroid: RAS mm in this scan's patient coordinates.
         identity: see `Lesion.identity`; of a lesion that is gone, its own then.
+        laterality: of this scan; where it is gone, of the earlier one.
     """
 
     number: int
@@ -74,6 +81,7 @@ class LesionChange:
     region: Region
     centroid: tuple[float, float, float]
     identity: str = ""
+    laterality: Laterality = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,11 @@ class Comparison:
 
     def count(self, change: Change, region: Region | None = None) -> int:
         """How many lesions changed so, in a region or anywhere."""
-        return sum(c.change == change and region in (None, c.region) for c in self.changes)
+        return sum(region in (None, c.region) for c in self.those(change))
+
+    def those(self, change: Change) -> list[LesionChange]:
+        """The lesions that changed so."""
+        return [one for one in self.changes if one.change == change]
 
     @property
     def ml_change(self) -> float | None:

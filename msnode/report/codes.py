@@ -4,7 +4,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from msnode.records.lesions import Change, Region
+from msnode.records.lesions import Change, Laterality, Region
 from msnode.records.vocabulary import Coded
 
 PRIVATE = "99MSNODE"
@@ -85,6 +85,13 @@ REGIONS: dict[Region, CodedConcept] = {
     "deep_white": _code("DEEP_WHITE", PRIVATE, "Deep white matter"),
 }
 """Modifiers of the finding site "brain"; "unknown" has none."""
+
+LATERALITY: dict[Laterality, CodedConcept] = {
+    "left": CodedConcept.from_code(codes.SCT.Left),
+    "right": CodedConcept.from_code(codes.SCT.Right),
+    "both": CodedConcept.from_code(codes.SCT.RightAndLeft),
+}
+"""Of the finding site (CID 244); "unknown" has none."""
 
 DECISIONS = {
     "present": CodedConcept.from_code(codes.SCT.Present),

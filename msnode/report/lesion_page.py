@@ -172,9 +172,9 @@ def _list(canvas: Canvas, case: Case, listed: Sequence[Lesion], y: float) -> flo
     for one in listed:
         change = say(f"lesion_{what[one.number]}") if one.number in what else "–"
         sizes = (f"{one.mm3:.0f}", say.number(one.diameter_mm))
-        region = lesion_wording.region(case, one.region)
+        place = lesion_wording.place(case, one)
         lines.append(
-            (str(one.number), change, region, *sizes, image_label(case, where[one.number].source))
+            (str(one.number), change, place, *sizes, image_label(case, where[one.number].source))
         )
     for number, cells in enumerate(lines):
         baseline = y - 10 - ROW * number

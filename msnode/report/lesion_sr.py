@@ -7,7 +7,7 @@ from highdicom import sr
 from pydicom.uid import SegmentationStorage
 
 from msnode.records.images import SourceFrame
-from msnode.records.lesions import REGIONS, Lesion, Region
+from msnode.records.lesions import REGIONS, Laterality, Lesion, Region
 from msnode.records.results import Prior
 from msnode.report import codes, lesion_wording
 from msnode.report.case import PROGRAM, Case
@@ -67,10 +67,12 @@ def _ml(
     return measured(name, round(ml, 3), codes.MILLILITRE, at, sites)
 
 
-def _site(case: Case, region: Region) -> sr.FindingSite:
-    """The brain, and the region in it where one is known."""
+def _site(case: Case, region: Region, laterality: Laterality = "unknown") -> sr.FindingSite:
+    """The brain, and the side and region of it where they are known."""
     return sr.FindingSite(
-        codes.concept(case.report.words.region), topographical_modifier=codes.REGIONS.get(region)
+        codes.concept(case.report.words.region),
+        laterality=codes.LATERALITY.get(laterality),
+        topographical_modifier=codes.REGIONS.get(region),
     )
 
 
@@ -155,7 +157,7 @@ def _group(case: Case, lesion: Lesion, where: Place) -> Group:
             uid=_tracking_uid(case, lesion), identifier=label
         ),
         "finding_type": codes.HYPERINTENSITY,
-        "finding_sites": [_site(case, lesion.region)],
+        "finding_sites": [_site(case, lesion.region, lesion.laterality)],
         "algorithm_id": _algorithm(case),
         "qualitative_evaluations": _change(case, lesion),
     }

@@ -1,6 +1,14 @@
 """The sentences on lesions, as they can be pasted into a report."""
 
-from msnode.records.lesions import REGIONS, Change, Comparison, Grade, Lesion, Region
+from msnode.records.lesions import (
+    REGIONS,
+    Change,
+    Comparison,
+    Grade,
+    Lesion,
+    LesionChange,
+    Region,
+)
 from msnode.report.case import Case, has_outlines, image_label
 from msnode.report.lesion_groups import Place, changes, matter, places
 
@@ -9,6 +17,8 @@ MCDONALD: tuple[Region, ...] = ("periventricular", "juxtacortical", "infratentor
 
 MANY = 9
 """T2 lesions of which a classifier that sees no pattern is doubted (Barkhof et al., 1997)."""
+NAMED = 3
+"""New lesions up to so many are named one by one; more are counted by region."""
 
 
 def sentences(case: Case) -> list[str]:
@@ -86,12 +96,16 @@ def changed(case: Case) -> str:
 
 
 def _new(case: Case, past: Comparison) -> str:
-    new = past.count("new")
+    new = past.those("new")
     if not new:
         return case.say("new_none")
-    regions = [(region, past.count("new", region)) for region in REGIONS]
-    where = _listed(case, [(region, n) for region, n in regions if n])
-    return case.say("new_one" if new == 1 else "new_many", count=new, where=where)
+    sided = all(one.laterality != "unknown" for one in new)
+    if len(new) == 1 or (sided and len(new) <= NAMED):
+        where = case.say("separator").join(place(case, one) for one in new)
+    else:
+        regions = [(region, past.count("new", region)) for region in REGIONS]
+        where = _listed(case, [(region, n) for region, n in regions if n])
+    return case.say("new_one" if len(new) == 1 else "new_many", count=len(new), where=where)
 
 
 def _some(case: Case, past: Comparison, change: Change) -> str:
@@ -191,12 +205,12 @@ def segmenter(case: Case) -> str:
 
 
 def label(case: Case, lesion: Lesion, where: Place) -> str:
-    """A lesion by number, what became of it, region and image."""
+    """A lesion by number, what became of it, region, side and image."""
     what = changes(case.outlined).get(lesion.number)
     parts = [case.say("lesion_number", number=lesion.number)]
     parts += [case.say(f"lesion_{what}")] if what else []
     return ", ".join(
-        [*parts, region(case, lesion.region), *filter(None, [image_label(case, where.source)])]
+        [*parts, place(case, lesion), *filter(None, [image_label(case, where.source)])]
     )
 
 
@@ -219,6 +233,14 @@ def lines(case: Case) -> list[str]:
 def region(case: Case, name: Region) -> str:
     """A region's name."""
     return case.say(f"region_{name}")
+
+
+def place(case: Case, lesion: Lesion | LesionChange) -> str:
+    """Where a lesion is: its region, and the patient's side where that is known."""
+    where = region(case, lesion.region)
+    if lesion.laterality == "unknown":
+        return where
+    return f"{where}, {case.say(f'side_{lesion.laterality}')}"
 
 
 def ml(case: Case, value: float, most: float | None = None) -> str:

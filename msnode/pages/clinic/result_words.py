@@ -57,6 +57,7 @@ class LesionRow:
         group: as it is drawn: new, enlarging, rest, lesion or gone.
         change: what became of it; "" where nothing was compared, or not this one.
         region: as in `records.lesions.Region`.
+        laterality: as in `records.lesions.Laterality`.
         mm3_before: in the earlier scan; None where it is not known.
         slice: that shows it best, index; None where no images are kept.
         is_rejected: a reader holds it to be none.
@@ -66,6 +67,7 @@ class LesionRow:
     group: Group | Literal["gone"]
     change: str
     region: str
+    laterality: str
     mm3_before: float | None
     slice: int | None
     is_rejected: bool = False
@@ -145,7 +147,7 @@ def lesion_rows(found: StudyResult, stack: ImageStack | None) -> list[LesionRow]
     gone = [one for one in found.comparison.changes if one.change == "gone"]
     return rows + [
         LesionRow(
-            None, "gone", "gone", one.region, one.mm3_before,
+            None, "gone", "gone", one.region, one.laterality, one.mm3_before,
             stack.index_of(one.centroid) if stack is not None else None,
         )
         for one in gone
@@ -165,6 +167,7 @@ def _row(
         group=group(found.comparison, one.number),
         change=change.change if change is not None else "",
         region=one.region,
+        laterality=one.laterality,
         mm3_before=change.mm3_before if change is not None else None,
         slice=place[0] if place is not None else None,
         is_rejected=one.number in none,

@@ -38,6 +38,19 @@ def test_every_lesion_is_placed_and_the_largest_comes_first(found: objects.Found
         assert np.allclose(lesion.centroid, mm, atol=6)
 
 
+def test_a_lesion_is_on_the_patients_side(found: objects.Found) -> None:
+    # RAS: x grows to the patient's right
+    assert [one.laterality for one in found.lesions] == ["left", "right", "left", "left"]
+
+
+@pytest.mark.usefixtures("as_drawn")
+def test_across_the_midline_or_near_it_a_lesion_is_on_neither_side() -> None:
+    drawn = head()
+    lesion_at(drawn, (0.0, 30.0, 40.0), (20.0, 6.0, 1))
+    lesion_at(drawn, (1.0, -60.0, -34.0), (4.0, 6.0, 1))
+    assert [one.laterality for one in drawn.found.lesions] == ["both", "both"]
+
+
 def test_volume_diameter_and_slices_are_those_of_the_voxels(
     drawn: Drawn, found: objects.Found
 ) -> None:

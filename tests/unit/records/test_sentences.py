@@ -58,8 +58,11 @@ def used() -> set[str]:
 def test_no_phrase_is_left_over() -> None:
     literals = used()
     # gate_<name>, <stage>_failed, region_<name>, lesion_<change>, legend_<group>, <change>_count,
-    # because_<change>, event_<kind>
-    made = ("gate_", "_failed", "region_", "lesion_", "legend_", "_count", "because_", "event_")
+    # because_<change>, event_<kind>, side_<laterality>
+    made = (
+        "gate_", "_failed", "region_", "side_", "lesion_", "legend_", "_count",
+        "because_", "event_",
+    )  # fmt: skip
     plain = {code: code.removeprefix(SMEAR.prefix) for code in phrases("en")}
     over = [
         code

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from msnode import report
 from msnode.config import Describe
-from msnode.records.lesions import Change
+from msnode.records.lesions import Change, Laterality
 from msnode.records.results import Report
 from msnode.report import lesion_groups
 from msnode.report.uids import uid
@@ -173,6 +173,27 @@ def test_each_lesion_refers_to_its_segment(compared: Report, tmp_path: Path) -> 
         for instance in series.ReferencedSOPSequence
     }
     assert seg.SOPInstanceUID in listed
+
+
+def test_the_side_of_a_lesion_is_coded(compared: Report, tmp_path: Path) -> None:
+    assert compared.lesions is not None
+    sides: tuple[Laterality, ...] = ("left", "right", "both", "unknown")
+    lesions = tuple(
+        replace(one, laterality=sides[n % 4]) for n, one in enumerate(compared.lesions.lesions)
+    )
+    told = replace(compared.lesions, lesions=lesions)
+    shown = [one.laterality for one in lesion_groups.matter(told)]
+    assert len(shown) >= 3
+    said = {"left": ", left", "right": ", right", "both": ", midline"}
+    wanted = {"left": "7771000", "right": "24028007", "both": "51440002", "unknown": ""}
+    sr = written(replace(compared, lesions=told), "standard", tmp_path)[0]
+    for group, side in zip(lesion_groups_of(sr), shown, strict=True):
+        [site] = [one for one in group.ContentSequence if name(one) == "363698007"]
+        coded = [one for one in site.get("ContentSequence", ()) if name(one) == "272741003"]
+        codes = [str(one.ConceptCodeSequence[0].CodeValue) for one in coded]
+        assert codes == [wanted[side]] * (side != "unknown")
+        label = value(group, "112039", "TextValue")
+        assert [one for one, words in said.items() if words in label] == [side] * len(codes)
 
 
 @pytest.mark.parametrize("profile", ["minimal", "standard"])

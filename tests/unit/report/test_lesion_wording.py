@@ -8,7 +8,14 @@ from datetime import date
 import pytest
 
 from msnode.config import Describe
-from msnode.records.lesions import Comparison, Grade, Lesion, LesionFinding, Region
+from msnode.records.lesions import (
+    Comparison,
+    Grade,
+    Lesion,
+    LesionChange,
+    LesionFinding,
+    Region,
+)
 from msnode.records.results import Report
 from msnode.records.sentences import Sentence
 from msnode.report import (
@@ -99,6 +106,22 @@ def test_what_changed_is_said_with_its_error(make_report: MakeReport) -> None:
         "1 no longer seen; volume +0.80 ml (measurement error ±0.50 ml)."
     )
     assert lines[1].startswith("The two scans differ: field strength")
+
+
+def test_few_new_lesions_are_named_with_their_sides(make_report: MakeReport) -> None:
+    left = LesionChange(1, "new", 0.0, 90.0, "deep_white", (0.0, 0.0, 0.0), laterality="left")
+    right = replace(left, region="periventricular", laterality="right")
+    unplaced = replace(left, region="unknown", laterality="unknown")
+    for new, language, said in (
+        ((left,), "en", "1 new lesion (deep white, left)"),
+        ((left,), "fr", "1 nouvelle lésion (substance blanche profonde, à gauche)"),
+        ((unplaced,), "en", "1 new lesion (not placed)"),
+        ((left, right), "en", "2 new lesions (deep white, left; periventricular, right)"),
+        ((left, unplaced), "en", "2 new lesions (deep white 1, not placed 1)"),
+        ((left, right, right, right), "en", "4 new lesions (periventricular 3, deep white 1)"),
+    ):
+        found = replace(FOUND, comparison=change(changes=new))
+        assert said in told(make_report(3), found, language)[1]
 
 
 @pytest.mark.parametrize("ml_now", [4.0, 4.4, 4.9])
