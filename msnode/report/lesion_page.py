@@ -1,6 +1,7 @@
 """The part of the page that shows lesions: pictures, numbers by region, those that matter."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from PIL import Image
 from reportlab.lib.utils import ImageReader
@@ -137,16 +138,26 @@ def _rows(
     canvas: Canvas, rows: Sequence[lesion_wording.Row], y: float, left: float, width: float
 ) -> None:
     """Rows under a head, numbers at the right; the last row is the total."""
-    step = (width - 110) / len(rows[0][1])
+    edges = [left + edge for edge in _right_edges(canvas, rows, width)]
     for number, (name, values) in enumerate(rows):
         baseline = y - 10 - ROW * number
         bold = number == len(rows) - 1
         canvas.setFont("Inter-SemiBold" if bold else "Inter-Regular", 8)
         canvas.setFillColor(INK if number else GREY)
         canvas.drawString(left, baseline, name)
-        for column, value in enumerate(values):
-            canvas.drawRightString(left + 110 + (column + 1) * step, baseline, value)
+        for edge, value in zip(edges, values, strict=True):
+            canvas.drawRightString(edge, baseline, value)
         _rule(canvas, left, baseline - 2.6, width)
+
+
+def _right_edges(canvas: Canvas, rows: Sequence[lesion_wording.Row], width: float) -> list[float]:
+    """Of the columns of numbers: each as wide as its widest word, the rest of the room shared."""
+    columns = [[name for name, _ in rows], *zip(*(values for _, values in rows), strict=True)]
+    first, *wide = (
+        max(canvas.stringWidth(cell, "Inter-SemiBold", 8) for cell in column) for column in columns
+    )
+    gap = (width - first - sum(wide)) / len(wide)
+    return [first + edge + gap * number for number, edge in enumerate(accumulate(wide), 1)]
 
 
 def _rule(canvas: Canvas, left: float, y: float, width: float) -> None:
