@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 
 from msnode.config import LESIONS
 from msnode.errors import ConfigError
+from msnode.lesions.inputs import SLAB_MM
 from msnode.lesions.unet import WIDTHS, Unet
 from msnode.records import population
 from msnode.records.images import Float64Array
@@ -100,7 +101,8 @@ class Bundle:
             distance_mm: between neighbouring slices.
         """
         agent = (Sentence("with_agent"),) if found.agent else ()  # which no stratum tells
-        return (*population.missed(self.manifest.strata, found, distance_mm), *agent)
+        seen_mm = max(distance_mm, SLAB_MM)  # thinner slices are averaged before it sees them
+        return (*population.missed(self.manifest.strata, found, seen_mm), *agent)
 
 
 def save(folder: Path, model: Unet, manifest: Manifest, card: str) -> Manifest:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from nibabel.spatialimages import SpatialImage
 
+from msnode import lesions
 from msnode.lesions import atlas
 from msnode.lesions import brain as brains
 from msnode.lesions.brain import below_surface, brain_mask
@@ -15,6 +16,7 @@ from msnode.lesions.find import to_ras
 from msnode.lesions.oddities import oddities
 from msnode.lesions.outline import LESION
 from msnode.records.images import Float64Array
+from msnode.records.population import Acquisition
 from msnode.records.ras_volume import RasVolume
 from msnode.records.sentences import Sentence
 from msnode.sample.known_studies import TABRIZ
@@ -112,3 +114,12 @@ def test_a_scan_that_ends_within_the_brain_has_no_surface_there() -> None:
     assert deep[30, 30].all()
     assert not deep[12].any()
     assert not deep[:, 12].any()
+
+
+@pytest.mark.parametrize(("distance_mm", "codes"), [(0.5, []), (6.5, []), (9.0, ["distance"])])
+def test_slices_too_far_apart_are_odd_and_thin_ones_are_not(
+    distance_mm: float, codes: list[str]
+) -> None:
+    # thin slices are averaged before the network sees them
+    told = lesions.load(lesions.SHIPPED).doubts(Acquisition(), distance_mm)
+    assert [one.code for one in told] == [f"outside_{code}" for code in codes]
