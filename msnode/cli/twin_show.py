@@ -17,6 +17,7 @@ from msnode import config
 from msnode.cli.twin_outlook import as_objects, draw, tables
 from msnode.cli.twin_record import opened, record_of
 from msnode.errors import MsnodeError
+from msnode.manage.disputed import Disputed
 from msnode.manage.expected_course import forecast_of
 from msnode.twin.clinical.event_kinds import KINDS
 from msnode.twin.clinical.events import IDENTITY_DIGITS, Event
@@ -25,6 +26,14 @@ from msnode.twin.patient_state import PatientState, imaging, state
 from msnode.twin.rules.rule_result import RuleResult
 from msnode.twin.rules.severity import Tables
 from msnode.twin.rules.severity_table import load_table
+
+OTHERWISE = {
+    "reject": "outlined lesions rejected",
+    "add": "lesions added",
+    "not_ms": "not MS",
+    "wrong_series": "wrong series read",
+}
+"""Kinds of feedback that contradict a result, in words."""
 
 
 def show(
@@ -64,14 +73,15 @@ def show(
     if png is not None:
         draw(found, told, png)
     if as_json:
-        shown = as_object(found) | {"merged_ids": record.merged} | as_objects(told, rate)
+        beside = {"merged_ids": record.merged, "disputed": list(map(asdict, record.disputed))}
+        shown = as_object(found) | beside | as_objects(told, rate)
         click.echo(json.dumps(shown, default=str))
         return
     console = Console()
     console.print(_facts(found))
     console.print(_events(found, console.width), _studies(found), _rules(found.rules))
     console.print(_definitions(found.rules), *tables(told, rate))
-    for line in _remarks(found):
+    for line in (*_remarks(found), *map(_disputed, record.disputed)):
         console.print(line)
     if record.merged:
         console.print(f"merged with {record.merged} other ID(s), whose events are among these")
@@ -160,6 +170,15 @@ def _definitions(results: Iterable[RuleResult]) -> str:
         for one in results
     )
     return "definitions\n\n" + "\n\n".join(told) + "\n"
+
+
+def _disputed(one: Disputed) -> str:
+    """What readers hold otherwise of a study; what stands above knows nothing of it."""
+    counts = ", ".join(f"{OTHERWISE[kind]} {count}" for kind, count in one.counts.items())
+    return (
+        f"[yellow]readers contradict the result of {one.day or 'a study without date'} "
+        f"({one.study_key}): {counts}; nothing above has changed by that[/]"
+    )
 
 
 def _result(one: RuleResult) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from msnode.errors import MsnodeError
+from msnode.manage.disputed import Disputed, disputed
 from msnode.store.patients import ID_DIGITS, is_ambiguous, keys_of
 from msnode.twin.clinical.event_store import of_patient
 from msnode.twin.clinical.events import Recorded
@@ -22,6 +23,7 @@ class Record:
         merged: how many other IDs are this patient's.
         is_ambiguous: whether the ID is known from several issuers, and was asked for without one:
             what is on record of these is not told.
+        disputed: studies of which readers hold otherwise; entries and events know nothing of it.
     """
 
     key: str
@@ -29,6 +31,7 @@ class Record:
     entries: list[Entry]
     merged: int
     is_ambiguous: bool
+    disputed: list[Disputed]
 
 
 def record_under(database: sa.Engine, key: str) -> Record:
@@ -42,7 +45,10 @@ def record_under(database: sa.Engine, key: str) -> Record:
         several = is_ambiguous(connection, key)
         events = of_patient(connection, key)
         ids = {one[:ID_DIGITS] for one in keys_of(connection, key)}
-    return Record(key, events, Twin(database).history(key), len(ids) - 1, several)
+    entries = Twin(database).history(key)
+    with database.connect() as connection:
+        otherwise = disputed(connection, entries)
+    return Record(key, events, entries, len(ids) - 1, several, otherwise)
 
 
 def check_unambiguous(connection: sa.Connection, key: str) -> None:

@@ -30,6 +30,13 @@ def of_study(connection: sa.Connection, study_key: str) -> list[Feedback]:
     return [_feedback(row) for row in connection.execute(query).mappings()]
 
 
+def of_studies(connection: sa.Connection, study_keys: Collection[str]) -> list[Feedback]:
+    """All that was said of some studies' results, in order."""
+    mine = feedback.c.study_key.in_(study_keys)
+    query = sa.select(feedback).where(mine).order_by(feedback.c.number)
+    return [_feedback(row) for row in connection.execute(query).mappings()]
+
+
 def every(connection: sa.Connection) -> list[Feedback]:
     """All that was said of any study, in order."""
     query = sa.select(feedback).order_by(feedback.c.number)

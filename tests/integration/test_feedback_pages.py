@@ -51,7 +51,9 @@ def test_both_databases_keep_answers_and_list_results(
             assert key not in client.get("/worklist").text
             event = {"kind": "edss", "date": "2024-01-01", "value": "2"}
             assert client.post(f"/patients/{key}/events", data=event).status_code == 303
-            assert "entered here, eva" in client.get(f"/patients/{key}").text
+            page = client.get(f"/patients/{key}").text
+            assert "entered here, eva" in page
+            assert "outlined lesions rejected: 1; lesions added: 1" in " ".join(page.split())
         assert [one.kind for one in rows(site, key)] == ["reject", "add", "note"]
 
 
@@ -240,3 +242,26 @@ def test_all_of_it_goes_into_a_file_for_learning(site: Site, made: Report, tmp_p
     assert [one["stands"] for one in told] == ["0", "1", "0", ""]
     assert (told[1]["slice"], told[1]["column"], told[1]["by"]) == ("5", "100.5", "eva")
     assert len(json.loads((tmp_path / "all.json").read_text())) == 4
+
+
+def test_a_patients_page_says_of_which_results_readers_hold_otherwise(
+    site: Site, made: Report
+) -> None:
+    key = keep_result(site, made)
+    with as_visitor(site, "clinician", account="eva") as client:
+
+        def page() -> str:
+            return " ".join(client.get(f"/patients/{key}").text.split())
+
+        for one in ({"kind": "agree"}, {"kind": "note", "note": "Motion?"}):
+            say(client, key, one)
+        assert "Readers hold otherwise" not in page()
+        say(client, key, REJECTED)
+        say(client, key, {"kind": "not_ms"})
+        assert "outlined lesions rejected: 1; not MS</li>" in page()
+        for given in rows(site, key)[2:]:
+            say(client, key, {"kind": "take_back", "takes_back": given.number})
+        assert "Readers hold otherwise" not in page(), "nothing stands any more"
+        say(client, key, REJECTED)
+        keep_result(site, revised(made))
+        assert "Readers hold otherwise" not in page(), "that was said of an older result"

@@ -8,10 +8,9 @@ from xml.etree.ElementTree import fromstring
 import pytest
 import sqlalchemy as sa
 
-from msnode.store.database import (
-    clinical_events,
-    open_database,
-)
+from msnode.records.feedback import Feedback
+from msnode.store import reader_feedback
+from msnode.store.database import clinical_events, open_database
 from tests.unit.cli.twin_node import RECORD, given, rows, run, with_study
 
 
@@ -97,6 +96,25 @@ def test_the_table_is_for_people(node: Path) -> None:
     words = " ".join(run(node, "show", "4711").output.split())
     for word in ("EDSS 3.0 (2020-01-10)", "17", "NEDA-3", "unknown, for want of:", "replaced"):
         assert word in words
+
+
+def test_what_readers_hold_otherwise_is_told_below(node: Path) -> None:
+    given(node, RECORD)
+    with_study(node)
+    told = json.loads(run(node, "show", "4711", "--json").output)
+    assert told["disputed"] == []
+    engine = open_database(f"sqlite:///{node / 'data' / 'msnode.sqlite'}")
+    with engine.begin() as connection:
+        rejected = Feedback(0, "a" * 16, 1, "reject", 1.0, "eva", 2, reason="vessel")
+        reader_feedback.add(connection, rejected)
+    engine.dispose()
+    told = json.loads(run(node, "show", "4711", "--json").output)
+    assert told["disputed"] == [
+        {"study_key": "a" * 16, "day": "2021-01-10", "counts": {"reject": 1}}
+    ]
+    words = " ".join(run(node, "show", "4711").output.split())
+    assert "contradict the result of 2021-01-10" in words
+    assert "outlined lesions rejected 1; nothing above has changed by that" in words
 
 
 def test_a_contradiction_is_shown_with_what_to_correct(node: Path) -> None:
