@@ -106,6 +106,7 @@ def _lesion(number: int, numbers: NDArray[np.uint16], affine: Float64Array) -> L
         centroid=(x, y, z),
         probability=0.9,
         parts={region: mm3},  # type: ignore[dict-item]
+        laterality="right" if x > 0 else "left",
     )
 
 
@@ -119,7 +120,9 @@ def compared(made: Report, invented: dict[int, Change] | None = None) -> Report:
         replace(one, identity=change.identity)
         for one, change in zip(made.lesions.lesions, changes, strict=True)
     )
-    changes.append(LesionChange(0, "gone", 64.0, 0.0, "deep_white", (20.0, 5.0, 30.0), "old/9"))
+    changes.append(
+        LesionChange(0, "gone", 64.0, 0.0, "deep_white", (20.0, 5.0, 30.0), "old/9", "right")
+    )
     before = sum(change.mm3_before or 0 for change in changes) / 1000
     comparison = Comparison(
         "compared", None, PRIOR_DATE, 365, tuple(changes), before, made.lesions.ml, 0.3, 0.93, 0.4,
@@ -138,8 +141,9 @@ def _changed(lesion: Lesion, change: Change) -> LesionChange:
     before = lesion.mm3 * {"new": 0.0, "enlarging": 0.6, "shrinking": 1.5}.get(change, 1.0)
     identity = f"now/{lesion.number}" if change == "new" else f"old/{lesion.number}"
     return LesionChange(
-        lesion.number, change, before, lesion.mm3, lesion.region, lesion.centroid, identity
-    )
+        lesion.number, change, before, lesion.mm3, lesion.region, lesion.centroid, identity,
+        lesion.laterality,
+    )  # fmt: skip
 
 
 def _changed_maps(maps: LesionMaps, changes: dict[int, Change]) -> LesionMaps:

@@ -103,7 +103,7 @@ def test_what_changed_is_said_with_its_error(make_report: MakeReport) -> None:
     )
     assert lines[0] == (
         "Since 2023-01-15 (402 days): 2 new lesions (deep white 2), 1 enlarging, "
-        "1 no longer seen; volume +0.80 ml (measurement error ±0.50 ml)."
+        "1 enlarging, 1 no longer seen; volume +0.80 ml (measurement error ±0.50 ml)."
     )
     assert lines[1].startswith("The two scans differ: field strength")
 
