@@ -102,7 +102,7 @@ def test_what_changed_is_said_with_its_error(make_report: MakeReport) -> None:
         job(replace(made, lesions=replace(made.lesions, comparison=past)), "en")
     )
     assert lines[0] == (
-        "Since 2023-01-15 (402 days): 2 new lesions (deep white 2), 1 enlarging, "
+        "Since 2023-01-15 (402 days): 2 new lesions (deep white, right; deep white, left), "
         "1 enlarging, 1 no longer seen; volume +0.80 ml (measurement error ±0.50 ml)."
     )
     assert lines[1].startswith("The two scans differ: field strength")
