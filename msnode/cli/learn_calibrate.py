@@ -1,4 +1,4 @@
-"""`msnode calibrate` and `msnode data exchange`: a classifier learns what lesions say of MS."""
+"""`msnode calibrate`, `data exchange`, `data vary`: what lesions say of MS is learned."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ def calibrate(
     """Fit how outlined lesions bear on a classifier's decision, on the scans of INDEX (CSV).
 
     OUT/bundle is the classifier with that rule. Scans with the role train (twins of `msnode data
-    exchange`) are fitted to, but not measured.
+    exchange`, copies of `msnode data vary`) are fitted to, but not measured.
     """
     from msnode.learn.runs import calibrate as run
 
@@ -107,6 +107,24 @@ def exchange(index: Path, masks: Path, out: Path, network: Path, positive: str) 
     with progress_bars() as progress:
         made = lesion_exchange.exchange(rows, files, bundle, out.resolve(), positive, progress)
     click.echo(f"{out / 'index.csv'}: {len(rows)} scans and {len(made) - len(rows)} twins")
+
+
+@click.command("vary")
+@click.argument("index", type=FILE)
+@click.option("--out", type=FOLDER, required=True, help="Gets the scans and index.csv.")
+@plain_errors
+def vary(index: Path, out: Path) -> None:
+    """Write the scans of INDEX (CSV) as others would have made them: noisy, tilted, thick, thin.
+
+    What `msnode calibrate` is fitted to them as well moves less by that.
+    """
+    from msnode.learn.data import index_csv
+    from msnode.learn.runs import scan_looks
+
+    rows = index_csv.read(index)
+    with progress_bars() as progress:
+        made = scan_looks.vary(rows, out.resolve(), progress)
+    click.echo(f"{out / 'index.csv'}: {len(rows)} scans and {len(made) - len(rows)} copies")
 
 
 def show(found: "Calibrated") -> None:

@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from msnode.cli.learn_calibrate import exchange
+from msnode.cli.learn_calibrate import exchange, vary
 from msnode.cli.learn_options import plain_errors, plan_of, progress_bars, run_options
 from msnode.cli.options import FILE, FOLDER, config_option
 from msnode.cli.plan_help import PlanCommand
@@ -24,6 +24,7 @@ def data() -> None:
 
 
 data.add_command(exchange)
+data.add_command(vary)
 
 
 @data.command("check", cls=PlanCommand)

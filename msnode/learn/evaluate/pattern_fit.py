@@ -36,7 +36,8 @@ class Measured:
         numbers: (n, 3): log(1 + lesions), place, study logit of the slices.
         labels: (n,) 1 for people with MS, and for scans that got their lesions.
         persons: (n,); a twin is its person's.
-        groups: (n,) site and label: all count alike, whatever their size.
+        groups: (n,) site and label: all count alike, whatever their size; in a group every person,
+            however many scans and changed copies there are of him.
         tested: (n,) whether figures are of it; twins are fitted to only.
     """
 
@@ -61,7 +62,7 @@ def fit(data: Measured, columns: tuple[str, ...]) -> dict[str, float]:
     """
     x = data.numbers[:, [NUMBERS.index(name) for name in columns]]
     signs = np.where(data.labels == 1, -1.0, 1.0)
-    weights = _shares(data.groups)
+    weights = _shares(data)
 
     def loss(values: Float64Array) -> float:
         logits = values[0] + x @ values[1:]
@@ -76,10 +77,14 @@ def fit(data: Measured, columns: tuple[str, ...]) -> dict[str, float]:
     )
 
 
-def _shares(groups: NDArray[np.str_]) -> Float64Array:
-    """(n,) weights that sum to 1, to the same for every group."""
-    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    shares: Float64Array = 1 / counts[inverse] / len(counts)
+def _shares(data: Measured) -> Float64Array:
+    """(n,) weights that sum to 1, to the same for every group, and for every person in it."""
+    pairs = np.stack([data.groups, data.persons])
+    whose, inverse, scans = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
+    groups, persons = np.unique(whose[0], return_counts=True)
+    people = dict(zip(groups.tolist(), persons.tolist(), strict=True))
+    each = np.array([people[group] for group in data.groups.tolist()])
+    shares: Float64Array = 1 / scans[inverse.ravel()] / each / len(groups)
     return shares
 
 
