@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from msnode.config import DicomPeer
 from msnode.deliver.c_find import count_images
-from msnode.errors import MsnodeError
+from msnode.errors import MsnodeError, origin
 from msnode.records.uid_hash import uid_hash
 
 log = logging.getLogger(__name__)
@@ -81,14 +81,18 @@ class ImageCounts:
     def _ask(self, study_instance_uid: str) -> None:
         """One query; whatever goes wrong, the study does not wait for it."""
         counts: Mapping[str, int] = {}
-        silent_until = 0.0
+        silent_until, why = 0.0, ""
         try:
             counts = count_images(study_instance_uid, self._peer, self._calling)
-        except (MsnodeError, OSError, ValueError) as error:
+        except (MsnodeError, OSError) as error:
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 - an answer can hold anything; see docstring
+            why = "{} at={}".format(*origin(error))
+        if why:
             silent_until = time.monotonic() + PAUSE_S
             log.warning(
                 "study=%s the source=%s was not counted, its studies are taken without: %s",
-                uid_hash(study_instance_uid), self._peer.name, error,
+                uid_hash(study_instance_uid), self._peer.name, why,
             )  # fmt: skip
         with self._lock:
             self._answers[study_instance_uid] = _Answer(time.monotonic(), counts)

@@ -199,7 +199,7 @@ class Engine:
     ) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
         """Of these generations of studies, those without a job, and those whose job has stopped.
 
-        One query, however many they are.
+        Two queries at most, however many they are.
         """
         names = {f"study.{key}.{generation}": (key, generation) for key, generation in generations}
         found = (
@@ -208,7 +208,7 @@ class Engine:
             else []
         )
         states = {workflow.workflow_id: STATES[workflow.status] for workflow in found}
-        absent = [place for name, place in names.items() if name not in states]
+        absent = [names[name] for name in _without_retry([n for n in names if n not in states])]
         stopped = [names[name] for name, state in states.items() if state in ("dead", "cancelled")]
         return absent, stopped
 
@@ -304,6 +304,16 @@ class Engine:
     def stop(self) -> None:
         """Take no new work, give running steps a moment, leave the rest for the next start."""
         DBOS.destroy(workflow_completion_timeout_sec=STOP_S, destroy_registry=True)
+
+
+def _without_retry(names: list[str]) -> list[str]:
+    """Of these jobs of studies, those in whose place `msnode jobs retry` has put no other one."""
+    if not names:
+        return []
+    prefixes = [f"{name}." for name in names]
+    found = DBOS.list_workflows(workflow_id_prefix=prefixes, load_input=False, load_output=False)
+    retried = {job.workflow_id.rsplit(".", 2)[0] for job in found}
+    return [name for name in names if name not in retried]
 
 
 def _deliveries(

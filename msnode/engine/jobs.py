@@ -208,7 +208,10 @@ class Jobs:
             MsnodeError: a delivery of the result is under way.
         """
         prefix = f"deliver.{study}.{generation}.{destination}."
-        found = self._client.list_workflows(workflow_id_prefix=prefix, load_output=False)
+        # another destination's name may begin with this one's and a dot
+        found = self._client.list_workflows(
+            workflow_id_prefix=prefix, queue_name=queue(destination), load_output=False
+        )
         for job in found:
             if STATES[job.status] in OPEN:
                 why = f"is under way; `msnode jobs retry {job.workflow_id}` hurries it"

@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from msnode import lesions, metrics
 from msnode.errors import NotAnalysable, Refused, TryLater
 from msnode.flow.analysis import FAULTS, failed, timed, unexpected
@@ -170,15 +168,15 @@ def _check_sight(finding: LesionFinding) -> None:
 def outlined_again(before: Visit, study_key: str, bundle: Bundle) -> Visit:
     """An earlier visit as this network outlines it; its lesions keep the identities they had.
 
-    A lesion has that of the old one that covers most of it, or one that no old one has.
+    A lesion has that of the old one with which it shares most, each old one's only once; the
+    others have one that no old one has.
     """
     old = {one.number: one.identity for one in before.found.lesions}
     found = lesions.find(before.voxels, before.affine, bundle)
+    heirs = dict(lesions.heirs(before.found.numbers, found.numbers))
 
     def identity(number: int) -> str:
-        there = before.found.numbers[found.numbers == number]
-        most = int(np.bincount(there[there > 0], minlength=1).argmax())
-        return old.get(most, f"{study_key}/{len(old) + number}")
+        return old.get(heirs.get(number, 0), f"{study_key}/{len(old) + number}")
 
     named = tuple(replace(one, identity=identity(one.number)) for one in found.lesions)
     return replace(before, found=replace(found, lesions=named))

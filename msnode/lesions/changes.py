@@ -126,7 +126,8 @@ def judge(before: Side, now: Side, brighter: Float32Array) -> Judged:
         now: the later scan.
         brighter: (x, y, z) the later scan is, in standard deviations.
     """
-    count = max((one.number for one in now.lesions), default=0) + 1
+    # of all: those that the other scan does not show are outlined, too
+    count = int(now.numbers.max(initial=0)) + 1
     successor = _successor(before, now)
     was = np.bincount(successor.ravel(), _mm3(before).ravel(), count)
     grown = (now.numbers > 0) & (before.numbers == 0) & (brighter >= SURELY)
@@ -138,7 +139,7 @@ def judge(before: Side, now: Side, brighter: Float32Array) -> Judged:
         for one in now.lesions
     )
     gone = (one for one in before.lesions if before.is_alone(one) and before.is_clear(one))
-    return Judged(tuple(changes), tuple(gone), dict(_heirs(before, successor)))
+    return Judged(tuple(changes), tuple(gone), dict(heirs(before.numbers, successor)))
 
 
 def _successor(before: Side, now: Side) -> Numbers:
@@ -191,12 +192,18 @@ def _change(lesion: Lesion, now: Side, was: float, growth: float) -> LesionChang
     )  # fmt: skip
 
 
-def _heirs(before: Side, successor: Numbers) -> Iterator[tuple[int, int]]:
-    """Of each later lesion the earlier one that shares most with it; each earlier one only once."""
-    where = successor > 0
-    pairs, counts = np.unique(
-        np.stack([before.numbers[where], successor[where]]), axis=1, return_counts=True
-    )
+def heirs(
+    before: NDArray[np.integer[Any]], after: NDArray[np.integer[Any]]
+) -> Iterator[tuple[int, int]]:
+    """Of each later lesion the earlier one that shares most with it; each earlier one only once.
+
+    Args:
+        before: (x, y, z) numbers of the earlier lesions; 0 for none.
+        after: likewise of the later ones, on the same grid.
+    """
+    where = (before > 0) & (after > 0)
+    both = np.stack([before[where].astype(np.int64), after[where].astype(np.int64)])
+    pairs, counts = np.unique(both, axis=1, return_counts=True)
     taken: set[tuple[str, int]] = set()
     for k in np.lexsort((pairs[1], pairs[0], -counts)):
         earlier, later = int(pairs[0, k]), int(pairs[1, k])

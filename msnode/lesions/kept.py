@@ -9,7 +9,7 @@ without PyTorch; older visits lack it.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Kept:
         fit: of the atlas; None where it was not needed.
         comparison: with an earlier visit.
         prior_scale: as ``scale``, of the earlier scan; None where none is kept with it.
+        generation: of the study, as the visit's folder says; 0 before it is kept.
     """
 
     study_key: str
@@ -57,6 +58,7 @@ class Kept:
     fit: Fit | None
     comparison: Comparison = Comparison("no_prior")  # noqa: RUF009 - frozen
     prior_scale: float | None = None
+    generation: int = 0
 
 
 def keep(
@@ -119,18 +121,22 @@ def _beside(compared: Compared | None) -> tuple[dict[str, Any], float | None]:
 def known(data: Path, study_key: str) -> Kept | None:
     """What is known of a study's kept visit; None where none is kept."""
     folder = _latest(data, study_key)
-    return decode((folder / RECORD).read_bytes(), Kept) if folder is not None else None
+    if folder is None:
+        return None
+    return replace(decode((folder / RECORD).read_bytes(), Kept), generation=int(folder.name))
 
 
 def load(data: Path, kept: Kept) -> Visit:
-    """A kept visit.
+    """A kept visit; never one of another generation, whose lesions have other numbers.
+
+    Args:
+        data: the node's data folder.
+        kept: as `known` told it.
 
     Raises:
-        FileNotFoundError: it has been deleted.
+        FileNotFoundError: it has been deleted, or another one is kept by now.
     """
-    folder = _latest(data, kept.study_key)
-    if folder is None:
-        raise FileNotFoundError(data / FOLDER / kept.study_key)
+    folder = data / FOLDER / kept.study_key / str(kept.generation)
     with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
         found = Found(
             arrays["labels"],

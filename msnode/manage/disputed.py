@@ -7,7 +7,7 @@ from datetime import date
 import sqlalchemy as sa
 
 from msnode.records.dicom_date import day_of
-from msnode.records.feedback import Feedback, FeedbackKind, standing
+from msnode.records.feedback import Feedback, FeedbackKind, rejected, standing
 from msnode.store.reader_feedback import of_studies
 from msnode.twin.history import Entry
 
@@ -22,7 +22,8 @@ class Disputed:
     Attributes:
         study_key: of the study.
         day: of the study; None where it has no date.
-        counts: how often, by kind of `OTHERWISE`; kinds that nobody said are left out.
+        counts: how often, by kind of `OTHERWISE`, of rejections how many lesions; kinds that nobody
+            said are left out.
     """
 
     study_key: str
@@ -52,4 +53,6 @@ def _counts(said: Iterable[Feedback], entry: Entry) -> dict[FeedbackKind, int]:
     mine = entry.study_key, entry.generation
     own = [one for one in said if (one.study_key, one.generation) == mine]
     kinds = [one.kind for one in standing(own)]
-    return {kind: kinds.count(kind) for kind in OTHERWISE if kind in kinds}
+    counts = {kind: kinds.count(kind) for kind in OTHERWISE if kind in kinds}
+    # two readers may reject the same lesion
+    return counts | ({"reject": len(rejected(own))} if "reject" in counts else {})

@@ -11,11 +11,13 @@ OTHERS = 0o077
 """The rights of everybody but the owner."""
 OURS = {
     "audit",
+    "fetched",
     "incoming",
     "instances",
     "lost+found",
     "patient.key",
     "quarantine",
+    "shadow",
     "visits",
     "work",
 }

@@ -9,9 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pydicom
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRLittleEndian, RLELossless
+from pynetdicom import AE, evt
 
-from msnode.deliver.c_store import send
+from msnode.deliver import c_store
+from msnode.deliver.c_store import Item, decoded, send
 from msnode.requestor import peer
 from msnode.requestor.peer import parse_peer
 from tests.acceptance import peers
@@ -78,3 +83,38 @@ def test_a_destination_that_never_answers_holds_no_other_up(tmp_path: Path) -> N
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_ends_while_an_object_is_decoded_is_tried_again(
+    save_dicom: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_dicom("2.25.3")
+    dataset = pydicom.dcmread(path)
+    dataset.compress(RLELossless, generate_instance_uid=False)
+    dataset.save_as(path, enforce_file_format=True)
+    scp = AE("PACS")
+    scp.add_supported_context(dataset.SOPClassUID, [ExplicitVRLittleEndian])
+    ended = threading.Event()
+
+    def end(event: evt.Event) -> None:
+        def abort() -> None:
+            event.assoc.abort()
+            ended.set()
+
+        threading.Timer(0.1, abort).start()
+
+    server = scp.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_ACCEPTED, end)])
+
+    def slowly(item: Item) -> Dataset:
+        assert ended.wait(10)
+        time.sleep(0.2)
+        return decoded(item)
+
+    monkeypatch.setattr(c_store, "decoded", slowly)
+    assert server is not None
+    assert server.socket is not None
+    port = server.socket.getsockname()[1]
+    (receipt,) = send([path], parse_peer(f"PACS@127.0.0.1:{port}"), "MSNODE")
+    server.shutdown()
+    assert not receipt.delivered
+    assert receipt.retry, receipt.detail

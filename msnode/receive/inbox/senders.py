@@ -62,6 +62,7 @@ class Senders:
         self._lock = threading.Lock()
         self._due: dict[Key, tuple[str, SenderState | None]] = {}
         self._written: set[Key] = set()
+        self._writing = threading.Lock()
 
     def begin(self, caller: str) -> Sender:
         """An association that begins.
@@ -83,17 +84,18 @@ class Senders:
 
     def write(self) -> bool:
         """Write what is due; False if the database did not take it, and it stays due."""
-        with self._lock:
-            due, self._due = self._due, {}
-        try:
-            if due:
-                self._write(due)
-        except sa.exc.SQLAlchemyError as error:
-            log.error("senders not written error=%s", type(error).__name__)
+        with self._writing:  # what one has written, the next may have to delete
             with self._lock:
-                self._due = due | self._due
-            return False
-        return True
+                due, self._due = self._due, {}
+            try:
+                if due:
+                    self._write(due)
+            except sa.exc.SQLAlchemyError as error:
+                log.error("senders not written error=%s", type(error).__name__)
+                with self._lock:
+                    self._due = due | self._due
+                return False
+            return True
 
     def _write(self, due: dict[Key, tuple[str, SenderState | None]]) -> None:
         old = [self._row(key) for key in due if key in self._written]

@@ -27,7 +27,7 @@ from msnode.store.for_reading import for_reading
 log = logging.getLogger(__name__)
 
 SKEW_S = 10.0  # the clocks of hosts that share a database may differ by this
-
+ASKED_S = 15.0  # for so long beyond idle_s the answer of a source that was just asked is awaited
 
 HasAll = Callable[[str, Mapping[str, int]], bool | None]
 """By StudyInstanceUID and the number of images of each series that came: whether its source has no
@@ -145,7 +145,10 @@ class Studies:
         if quiet >= rule.idle_s:
             if study.unreleased == SenderState.BROKEN:
                 return "interrupted"
-            return "fewer" if self._is_whole(study, has_all) is False else "idle"
+            whole = self._is_whole(study, has_all)
+            if whole is None and quiet < rule.idle_s + ASKED_S:
+                return None  # its source may only just have been asked for the first time
+            return "fewer" if whole is False else "idle"
         if study.unreleased is not None:
             return None
         if quiet < rule.quiet_s:
@@ -221,11 +224,8 @@ class Studies:
         study = self.study(key, generation)
         log.info(
             "study complete study=%s generation=%d reason=%s files=%d",
-            key,
-            generation,
-            reason,
-            len(study.paths),
-        )
+            key, generation, reason, len(study.paths),
+        )  # fmt: skip
         return study
 
     def _lay_to_rest(self, seen: sa.Row[Any]) -> None:

@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from msnode.classify import load_bundle
 from msnode.cli.main import main
 from msnode.config import LESIONS
+from msnode.learn.data.ras_nifti import load as load_volume
+from msnode.learn.synth.looks import CHANGES
 from msnode.lesions import load
 from msnode.sample import LJUBLJANA, TABRIZ
 from tests.acceptance.small_model import small_model
@@ -135,3 +137,20 @@ def test_an_index_of_one_class_is_refused_before_any_work(twins: Path, tmp_path:
     assert done.exit_code != 0
     assert "'nobody'" in done.output
     assert not (tmp_path / "run").exists()
+
+
+def test_a_scan_is_varied_as_others_would_have_made_it(tmp_path: Path) -> None:
+    with (tmp_path / "index.csv").open("w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(("path", "person", "label", "site"))
+        writer.writerow((every_second_slice(tmp_path), "two", "other", "b"))
+    told = invoke("data", "vary", tmp_path / "index.csv", "--out", tmp_path / "out")
+    assert f"1 scans and {len(CHANGES)} copies" in told
+    made = rows(tmp_path / "out/index.csv")
+    assert [row["role"] for row in made] == ["", *["train"] * len(CHANGES)]
+    assert {(row["person"], row["label"], row["site"]) for row in made} == {("two", "other", "b")}
+    copies = [load_volume(tmp_path / "out" / row["path"]) for row in made[1:]]
+    assert len({copy.voxels.tobytes() for copy in copies}) == len(CHANGES)
+    thick = [float(copy.spacing_mm[2]) for copy in copies]
+    assert min(thick) < 1.1
+    assert max(thick) > 5.5

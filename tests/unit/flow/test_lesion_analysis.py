@@ -52,6 +52,18 @@ def test_outlined_again_keeps_identities(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [one.identity for one in again.found.lesions] == ["later/3", "first/2", "first/1"]
 
 
+def test_of_a_lesion_that_is_now_two_one_keeps_the_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    was, now = found(0), found(0, 2)
+    was.numbers[:5], now.numbers[:2], now.numbers[2:5] = 1, 1, 2
+    named = tuple(replace(one, identity="first/1") for one in was.lesions)
+    before = Visit(np.ones((9, 1, 1), np.float32), np.eye(4), replace(was, lesions=named))
+    monkeypatch.setattr(lesions, "find", lambda *_: now)
+    again = outlined_again(before, "later", Bundle(Manifest("n", "1"), Unet((4, 4))))
+    assert [one.identity for one in again.found.lesions] == ["later/2", "first/1"]
+
+
 def test_a_child_s_outlines_are_doubted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(lesions, "draw", lambda *_: None)
     monkeypatch.setattr(lesions, "measure", lambda *_: found(2))

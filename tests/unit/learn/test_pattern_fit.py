@@ -78,3 +78,20 @@ def test_the_rule_of_a_bundle_says_what_the_fit_said() -> None:
     )
     logit = float(np.log(1 / pattern_fit.probabilities(one, weights)[0] - 1))
     assert rule.logit(seen, 0.7) == pytest.approx(-logit, abs=1e-3)
+
+
+def test_a_person_counts_once_however_often_he_was_scanned() -> None:
+    data = scans()
+    often = np.append(np.arange(30), [2] * 12)
+    again = Measured(
+        data.numbers[often], data.labels[often], data.persons[often], data.groups[often],
+        data.tested[often],
+    )  # fmt: skip
+    once = pattern_fit.fit(data, NUMBERS)
+    assert pattern_fit.fit(again, NUMBERS) == pytest.approx(once, abs=1e-3)
+    others = data.persons.copy()
+    others[2] = "p2 as well"  # as if the copies were of another
+    twelve = Measured(
+        again.numbers, again.labels, np.append(others, ["p2"] * 12), again.groups, again.tested
+    )
+    assert abs(pattern_fit.fit(twelve, NUMBERS)["offset"] - once["offset"]) > 0.01

@@ -9,7 +9,8 @@ from msnode.lesions.changes import Judged, judge, side
 from msnode.records.lesions import Change, Lesion
 
 SHAPE = (40, 40, 20)
-A, B, C = (slice(5, 9), slice(5, 9), slice(5, 8)), (slice(25, 29),) * 3, (slice(5, 9),) * 3
+A, C = (slice(5, 9), slice(5, 9), slice(5, 8)), (slice(5, 9),) * 3
+B = slice(25, 29), slice(25, 29), slice(5, 8)
 WIDER = (slice(5, 12), slice(5, 12), slice(5, 8))
 BRIGHTER = np.zeros(SHAPE, np.float32)
 
@@ -97,6 +98,15 @@ def test_a_place_that_one_scan_does_not_show_says_nothing() -> None:
     found = judged(drawn(A), drawn(A, B), brighter(B, 9), field=field)
     assert changes(found) == {1: "unchanged"}
     assert not judged(drawn(B), drawn(), brighter(B, -9), field=field).gone
+
+
+def test_a_lesion_at_the_edge_of_what_both_show_costs_no_comparison() -> None:
+    field = np.ones(SHAPE, np.bool_)
+    field[27:] = False  # less than half of the last lesion is shown
+    cut = slice(26, 30), slice(26, 30), slice(5, 8)
+    found = judged(drawn(A), drawn(A, cut), brighter(cut, 9), field=field)
+    assert changes(found) == {1: "unchanged"}
+    assert found.heirs == {1: 1}
 
 
 def test_a_lesion_too_faint_to_be_outlined_before_is_not_new() -> None:

@@ -16,7 +16,8 @@ from tests.unit.receive.test_studies import RULE, Evidence
         ({104: None, 105: True}, 105, "evidence"),
         ({105: False, 120: True}, 120, "evidence"),
         ({105: False}, 158, "fewer"),
-        ({105: None}, 158, "idle"),
+        ({160: False}, 160, "fewer"),
+        ({105: None}, 173, "idle"),
     ],
 )
 def test_a_study_of_which_the_source_has_more_waits(

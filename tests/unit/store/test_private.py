@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from msnode.config.settings import OURS
 from msnode.store.database import open_database
 from msnode.store.private import make_private
 
@@ -31,6 +32,14 @@ def test_a_folder_that_was_there_is_closed(data: Path) -> None:
     make_private(data)
     assert {rights(path) for path in (data, data / "instances", data / "work")} == {0o700}
     assert rights(data / "patient.key") == 0o600
+
+
+def test_every_folder_that_the_node_makes_is_closed(data: Path) -> None:
+    for name in OURS:
+        (data / name).mkdir(exist_ok=True)
+        (data / name).chmod(0o755)
+    make_private(data)
+    assert {rights(path) for path in (data, *(data / name for name in OURS))} == {0o700}
 
 
 def test_a_folder_with_other_things_stays_open_but_not_what_is_ours(data: Path) -> None:
