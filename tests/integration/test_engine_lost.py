@@ -53,6 +53,7 @@ def main(url: str) -> None:
         time.sleep(0.05)
     assert not engine.stopped()
     retried_as_the_newest(jobs, database, table)
+    assert engine.unworked([(STUDY, 1), (STUDY, 2)]) == ([(STUDY, 2)], []), "one took its place"
     os._exit(0)
 
 

@@ -161,6 +161,8 @@ def test_two_who_retry_or_resend_at_once_get_one_job(site: Site) -> None:
     first = jobs.deliver("f" * 16, 1, "pacs", jobs.next_series("f" * 16, 1, "pacs"))
     with pytest.raises(MsnodeError, match="is under way"):
         jobs.next_series("f" * 16, 1, "pacs")
+    assert jobs.deliver("9" * 16, 1, "pacs.b", jobs.next_series("9" * 16, 1, "pacs.b"))
+    assert jobs.next_series("9" * 16, 1, "pacs"), "another destination, whose name begins alike"
     with site.database.begin() as connection:
         died = "UPDATE workflow_status SET status = 'ERROR' WHERE workflow_uuid = :id"
         connection.execute(sa.text(died), {"id": first})

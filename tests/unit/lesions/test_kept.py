@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from msnode.lesions import kept
 from msnode.lesions.compare import Compared, Visit
@@ -53,6 +54,15 @@ def test_what_was_fetched_never_takes_the_place_of_what_was_sent(tmp_path: Path)
     known = kept.known(tmp_path, KEY)
     assert known is not None
     assert kept.load(tmp_path, known).voxels.max() == 3.0
+
+
+def test_the_lesions_of_one_generation_never_meet_the_images_of_another(tmp_path: Path) -> None:
+    keep(tmp_path, 1, "20200101")
+    known = kept.known(tmp_path, KEY)
+    assert known is not None
+    keep(tmp_path, 2, "20200101")
+    with pytest.raises(FileNotFoundError):
+        kept.load(tmp_path, known)
 
 
 def test_what_a_visit_was_compared_with_is_kept_beside_it_for_the_eye(tmp_path: Path) -> None:
