@@ -26,8 +26,8 @@ def require(extra: str) -> None:
     """
     if missing := [name for module, name in EXTRAS[extra].items() if find_spec(module) is None]:
         raise ConfigError(
-            f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} missing; install the extra:"
-            f" pip install 'msnode[{extra}]'"
+            f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} missing; install the extra,"
+            f" in the program's folder: .venv/bin/pip install -e '.[{extra}]'"
         )
 
 

@@ -47,6 +47,8 @@ def _new_pattern(report: Report) -> Text | None:
 
 def _routine(report: Report) -> Text:
     """Why a study can wait."""
+    if report.lesions is not None and report.lesions.doubt("mass", "void") is not None:
+        return Sentence("because_doubtful")
     past = report.lesions.comparison if report.lesions is not None else None
     quiet = past is not None and not past.count("new") and not past.count("enlarging")
     quiet = quiet and report.lesions is not None and not report.lesions.uncompared

@@ -37,7 +37,7 @@ enough, as the ventricles are the volume's own; the cortex is an atlas's, some m
 MIDLINE_MM = 2.0
 """The atlas's midline may be so far off; what is nearer to it is on neither side."""
 ONE_SIDED = 0.8
-"""Part of a lesion that must lie on a side for the lesion to be said to be there."""
+"""Part of what lies on either side that must lie on one for the lesion to be said to be there."""
 CONNECTED = np.ones((3, 3, 3))
 """What touches at a corner is one lesion (26 neighbours)."""
 
@@ -249,9 +249,12 @@ def _laterality(places: NDArray[np.intp], volume: RasVolume, fit: atlas.Fit) -> 
     row = (fit.matrix @ volume.affine)[0]
     # sums and products without BLAS: they are the same on any number of threads
     x = (places * row[:3]).sum(axis=1) + row[3]
-    if np.mean(x < -MIDLINE_MM) >= ONE_SIDED:
-        return "left"
-    return "right" if np.mean(x > MIDLINE_MM) >= ONE_SIDED else "both"
+    left, right = float(np.mean(x < -MIDLINE_MM)), float(np.mean(x > MIDLINE_MM))
+    if left + right < 0.5:
+        return "midline"
+    if max(left, right) < ONE_SIDED * (left + right):
+        return "both"
+    return "left" if left > right else "right"
 
 
 def _region(parts: dict[Region, float]) -> Region:

@@ -18,9 +18,8 @@ REGIONS: tuple[Region, ...] = (
 """Of the McDonald criteria (Thompson et al., Lancet Neurol 2018), what lies in none of them, and
 what could not be placed."""
 
-Laterality = Literal["left", "right", "both", "unknown"]
-"""The patient's side of the brain; both: across the midline, or so near to it that neither is sure
-(PS3.3 C.7.6.25.2.2.3: Laterality of the anatomic location)."""
+Laterality = Literal["left", "right", "both", "midline", "unknown"]
+"""The patient's side of the brain (as in CID 244); midline: so near to it that neither is sure."""
 
 
 @dataclass(frozen=True, slots=True)

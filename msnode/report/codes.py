@@ -91,7 +91,7 @@ LATERALITY: dict[Laterality, CodedConcept] = {
     "right": CodedConcept.from_code(codes.SCT.Right),
     "both": CodedConcept.from_code(codes.SCT.RightAndLeft),
 }
-"""Of the finding site (CID 244); "unknown" has none."""
+"""Of the finding site (CID 244, which knows no midline)."""
 
 DECISIONS = {
     "present": CodedConcept.from_code(codes.SCT.Present),

@@ -65,8 +65,10 @@ def doubtful(case: Case) -> str:
 def regions_seen(case: Case) -> str:
     """In how many regions of the brain; never whether that fulfils anything."""
     slices = case.report.slices
-    if not case.outlined.lesions or (slices is not None and slices.doubts):
-        return ""  # of a head that is cut, nobody knows which regions were imaged
+    if not case.outlined.lesions or case.outlined.count("unknown"):
+        return ""  # where the atlas does not fit, nobody knows where lesions are
+    if slices is not None and slices.doubts:
+        return ""  # of a head that is cut, which regions were imaged
     seen = sum(case.outlined.count(region) > 0 for region in MCDONALD)
     return case.say("regions_seen", count=seen)
 
@@ -142,14 +144,15 @@ def _grade(case: Case, one: Grade) -> str:
 
 
 def disagreement(case: Case) -> str:
-    """Where classifier and outlines contradict each other; not where it decided by them."""
-    if case.finding.basis is not None:
-        return ""
+    """Where classifier and outlines contradict each other.
+
+    Many lesions do not contradict "absent" where it was decided by where they lie.
+    """
     number, decision = len(case.outlined.lesions), case.finding.decision
-    if decision == "absent" and number >= MANY:
-        return case.say("disagree_absent", count=number)
     if decision == "present" and not number:
         return case.say("disagree_present")
+    if decision == "absent" and number >= MANY and case.finding.basis is None:
+        return case.say("disagree_absent", count=number)
     return ""
 
 

@@ -172,7 +172,13 @@ def test_scans_by_hand_become_masks_and_one_table(bundle: Path, tmp_path: Path) 
         shown = {int(n) - 1 for row in mine for n in row["images"].split(";")}
         assert shown == set(np.flatnonzero(is_lesion.any(axis=(0, 1))).tolist())
         assert [int(row["id"]) for row in mine] == list(range(1, len(mine) + 1))
-        assert {row["laterality"] for row in mine} <= {"left", "right", "both", "unknown"}
+        assert {row["laterality"] for row in mine} <= {
+            "left",
+            "right",
+            "both",
+            "midline",
+            "unknown",
+        }
         assert len({row["doubts"] for row in mine}) <= 1, "of the scan, not of the lesion"
 
 

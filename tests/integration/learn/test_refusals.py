@@ -100,5 +100,5 @@ def test_without_the_extra_each_command_says_so_first(
     command = [*told[:at], str(index), "--out", str(tmp_path / "out"), *told[at:]]
     done = CliRunner().invoke(main, command)
     assert "scikit-learn and matplotlib are missing" in done.output
-    assert "pip install 'msnode[learn]'" in done.output
+    assert "pip install -e '.[learn]'" in done.output
     assert not (tmp_path / "out").exists()

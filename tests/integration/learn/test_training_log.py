@@ -82,5 +82,5 @@ def test_without_tensorboard_the_extra_is_named_before_the_work(
     )
     index, out = tiles(persons=3, each=1), tmp_path / "run"
     words = ["train", str(index), "--out", str(out), "--log", "both"]
-    assert "pip install 'msnode[tensorboard]'" in CliRunner().invoke(main, words).output
+    assert "pip install -e '.[tensorboard]'" in CliRunner().invoke(main, words).output
     assert not out.exists()

@@ -65,6 +65,11 @@ def test_a_number_that_does_not_count_is_not_said(head: Slices) -> None:
         "it rests on the slices, and on where hyperintensities lie: mostly where people with MS"
         " have them"
     )
+    none = outlined(LesionPattern(0, 0.0))
+    found = decide(scores(), head, replace(MANIFEST, pattern=rule), none)
+    assert str(found.basis) == "it rests on the slices alone, as no hyperintensity is outlined"
+    counted = decide(scores(), head, MANIFEST, none)
+    assert "0 separate hyperintensities" in str(counted.basis)
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_without_onnx_the_extra_is_named_first(
 ) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
     told = run("export", bundle, "--onnx", tmp_path / "net.onnx", code=1)
-    assert "pip install 'msnode[onnx]'" in told
+    assert "pip install -e '.[onnx]'" in told
 
 
 @pytest.mark.long  # half a minute each

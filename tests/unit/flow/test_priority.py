@@ -11,6 +11,7 @@ from msnode.config import Urgent
 from msnode.flow.priority import suggested
 from msnode.records.lesions import Change, Comparison, LesionChange, LesionFinding, LesionModel
 from msnode.records.results import Decision, Prior, Report
+from msnode.records.sentences import Sentence
 from tests import reports
 
 MODEL = LesionModel("lesions", "1.0.0", "d" * 64, 0.5)
@@ -69,6 +70,14 @@ def test_stable_disease_is_routine_and_says_so(made: Report) -> None:
     assert (found.is_urgent, str(found.why)) == (
         False, "no new and no enlarging lesion since the earlier scan",
     )  # fmt: skip
+
+
+def test_what_may_be_a_tumour_is_not_called_nothing(made: Report) -> None:
+    doubtful = replace(compared("unchanged"), doubts=(Sentence("mass", mm=44),))
+    told = suggested(replace(decided(made, "undetermined"), lesions=doubtful), Rule().urgent_if)
+    assert told is not None
+    assert not told.is_urgent
+    assert "the outlines are doubtful" in str(told.why)
 
 
 @pytest.mark.parametrize(

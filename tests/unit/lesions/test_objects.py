@@ -44,11 +44,12 @@ def test_a_lesion_is_on_the_patients_side(found: objects.Found) -> None:
 
 
 @pytest.mark.usefixtures("as_drawn")
-def test_across_the_midline_or_near_it_a_lesion_is_on_neither_side() -> None:
+def test_across_the_midline_or_at_it_a_lesion_is_on_neither_side() -> None:
     drawn = head()
     lesion_at(drawn, (0.0, 30.0, 40.0), (20.0, 6.0, 1))
-    lesion_at(drawn, (1.0, -60.0, -34.0), (4.0, 6.0, 1))
-    assert [one.laterality for one in drawn.found.lesions] == ["both", "both"]
+    lesion_at(drawn, (0.0, -60.0, -34.0), (4.0, 6.0, 1))
+    lesion_at(drawn, (-6.0, 30.0, 20.0), (12.0, 6.0, 1))
+    assert [one.laterality for one in drawn.found.lesions] == ["both", "left", "midline"]
 
 
 def test_volume_diameter_and_slices_are_those_of_the_voxels(

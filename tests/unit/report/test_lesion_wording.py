@@ -59,9 +59,15 @@ def test_it_says_how_many_how_large_and_where(make_report: MakeReport) -> None:
     assert told(make_report(3), FOUND) == [
         "White matter hyperintensities: 3 (5.2 ml): periventricular 2, deep white 1.",
         "No earlier scan to compare with.",
-        "In brain FLAIR, lesions seen in 1 of 3 regions of the brain (periventricular, "
-        "juxtacortical, infratentorial); spinal cord and optic nerve not imaged.",
+        "Of the 3 regions of the brain that are looked at (periventricular, juxtacortical, "
+        "infratentorial), 1 with lesions in this FLAIR; spinal cord and optic nerve not assessed "
+        "by the AI.",
     ]
+
+
+def test_where_a_lesion_could_not_be_placed_no_region_is_counted(make_report: MakeReport) -> None:
+    unplaced = replace(FOUND, lesions=(*FOUND.lesions, lesion(4, "unknown")))
+    assert not any("3 regions" in line for line in told(make_report(3), unplaced))
 
 
 def test_what_is_doubtful_stands_right_behind_the_number(make_report: MakeReport) -> None:
@@ -86,7 +92,7 @@ def test_lesions_that_were_not_compared_are_counted_and_never_called_unchanged(
     some = [one for one in past.changes if one.number != 1]
     found = replace(made.lesions, comparison=replace(past, changes=tuple(some)))
     part = job(replace(made, lesions=found), "en")
-    assert "1 lesion(s) lie where the earlier scan shows nothing" in " ".join(
+    assert "1 lesion(s) lie outside of what both scans show and were not compared" in " ".join(
         lesion_wording.comparison(part)
     )
     assert lesion_tiles.legend(part, "rest") == "unchanged, shrinking or not compared"
@@ -168,9 +174,13 @@ def test_classifier_and_outlines_may_disagree(make_report: MakeReport) -> None:
     assert "no hyperintensity is outlined" in told(make_report(3), none)[-1]
     assert absent.finding is not None
     by_them = replace(absent, finding=replace(absent.finding, basis="it rests on 9 separate ones"))
+    present = make_report(3)
+    assert present.finding is not None
+    by_places = replace(present, finding=replace(present.finding, basis="it rests on places"))
+    assert "no hyperintensity is outlined" in told(by_places, none)[-1]
     for made, found in (
         (absent, none),
-        (make_report(3), many),
+        (present, many),
         (absent, FOUND),
         (by_them, many),
     ):
