@@ -1,7 +1,5 @@
 """When a study is complete."""
 
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -345,27 +343,3 @@ def test_a_clock_set_back_does_not_make_a_study_rest(inbox: Inbox) -> None:
     store(inbox, mr(), at=5000)
     (study,) = inbox.complete(1000, RULE, Evidence(enough=99))
     assert study.completion == "idle"
-
-
-def test_two_writers_leave_no_row_of_an_association_that_was_released(
-    engine: sa.Engine,
-) -> None:
-    """One writes that it is open, slowly; meanwhile it is released and another one writes that."""
-    book, is_committing = Senders(engine, "p"), threading.Event()
-
-    def slowly(_: sa.Connection) -> None:
-        if threading.current_thread() is first:
-            is_committing.set()
-            time.sleep(0.2)
-
-    sender = book.begin("MRI1")
-    sender.sends(KEY)
-    first = threading.Thread(target=book.write)
-    sa.event.listen(engine, "commit", slowly)
-    first.start()
-    is_committing.wait(10)
-    sender.end(is_released=True)
-    assert book.write()
-    first.join()
-    sa.event.remove(engine, "commit", slowly)
-    assert rows(engine, senders) == []
