@@ -27,7 +27,8 @@ FORMAT = "2"
 """Version of the cache; a cache of another version is prepared again."""
 
 Source = tuple[float, float]
-"""Source pixel size and slice distance in mm; of a single image its rows and columns."""
+"""Source pixel size, and distance in mm of the slices, which of a series that is no axial one are those
+that were made of it; of a single image its rows and columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ def _volume(
         _check_place(row)
     heights = slices.affines[:, 2, 3]
     grey = np.ascontiguousarray(slices.pixels[:, 0])
-    source = (float(np.linalg.norm(slices.frames[0].affine[:3, 0])), slices.thickness_mm)
+    source = (float(np.linalg.norm(slices.frames[0].affine[:3, 0])), slices.distance_mm)
     return grey, heights.max() - heights, source, labels[0] > 0 if labels else None
 
 

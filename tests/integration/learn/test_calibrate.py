@@ -14,9 +14,12 @@ from click.testing import CliRunner
 from msnode.classify import load_bundle
 from msnode.cli.main import main
 from msnode.config import LESIONS
+from msnode.learn.data.examples import load as load_examples
+from msnode.learn.data.index_csv import Row
 from msnode.learn.data.ras_nifti import load as load_volume
 from msnode.learn.synth.looks import CHANGES
 from msnode.lesions import load
+from msnode.records.images import InputContract
 from msnode.sample import LJUBLJANA, TABRIZ
 from tests.acceptance.small_model import small_model
 
@@ -145,12 +148,22 @@ def test_a_scan_is_varied_as_others_would_have_made_it(tmp_path: Path) -> None:
         writer.writerow(("path", "person", "label", "site"))
         writer.writerow((every_second_slice(tmp_path), "two", "other", "b"))
     told = invoke("data", "vary", tmp_path / "index.csv", "--out", tmp_path / "out")
-    assert f"1 scans and {len(CHANGES)} copies" in told
+    assert f"1 scans and {len(CHANGES)} copies" in " ".join(told.split())
     made = rows(tmp_path / "out/index.csv")
     assert [row["role"] for row in made] == ["", *["train"] * len(CHANGES)]
     assert {(row["person"], row["label"], row["site"]) for row in made} == {("two", "other", "b")}
     copies = [load_volume(tmp_path / "out" / row["path"]) for row in made[1:]]
-    assert len({copy.voxels.tobytes() for copy in copies}) == len(CHANGES)
+    # the sagittal one is the thin one, stored along another axis
+    assert len({copy.voxels.tobytes() for copy in copies}) == len(CHANGES) - 1
     thick = [float(copy.spacing_mm[2]) for copy in copies]
     assert min(thick) < 1.1
     assert max(thick) > 5.5
+
+
+def test_of_a_sagittal_scan_the_slices_that_were_made_count(tmp_path: Path) -> None:
+    scan = cast(Any, nibabel.load(TABRIZ.nifti))
+    voxels, affine = CHANGES["3-D, sagittal"]((np.asarray(scan.dataobj, np.float32), scan.affine))
+    file = tmp_path / "sagittal.nii.gz"
+    nibabel.Nifti1Image(voxels, affine).to_filename(file)
+    examples = load_examples([Row(file, "one", "ms")], InputContract(("FLAIR",), 224, 224))
+    assert set(examples.acquisition[:, 1]) == {3.0}, "not the 0.9 mm of its own slices"
