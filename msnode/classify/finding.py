@@ -87,8 +87,8 @@ def _pattern(lesions: LesionFinding | None, rule: PatternRule) -> LesionPattern 
 
 def _basis(seen: LesionPattern, rule: PatternRule) -> Sentence:
     """What a decision rests on, in words and numbers that a reader can check."""
-    if not rule.count and not seen.count:
-        return Sentence("pattern_none")
+    if not seen.count:
+        return Sentence("pattern_empty" if rule.count else "pattern_none")
     places = "places_unclear"
     if abs(seen.place) > UNCLEAR_PLACE:
         places = "places_ms" if seen.place > 0 else "places_other"
