@@ -27,8 +27,8 @@ FORMAT = "2"
 """Version of the cache; a cache of another version is prepared again."""
 
 Source = tuple[float, float]
-"""Source pixel size, and distance in mm of the slices, which of a series that is not axial are those
-made of it; of a single image its rows and columns."""
+"""Source pixel size, and distance in mm of the slices, which of a series that is not axial are
+those made of it; of a single image its rows and columns."""
 
 
 @dataclass(frozen=True, slots=True)
