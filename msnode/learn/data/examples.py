@@ -23,7 +23,7 @@ from msnode.records.images import Float32Array, Float64Array, InputContract
 
 GREY = ("L", "LA", "I", "I;16", "F", "1")
 """Pillow's modes of images without colour."""
-FORMAT = "2"
+FORMAT = "3"
 """Version of the cache; a cache of another version is prepared again."""
 
 Source = tuple[float, float]
