@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import nibabel
 import numpy as np
 
 from msnode import lesions
@@ -22,10 +21,11 @@ from msnode.classify.decision import sigmoid, study_logit
 from msnode.config import BUNDLE, Classify
 from msnode.errors import NotAnalysable
 from msnode.flow.lesion_analysis import outlined
-from msnode.learn.data.ras_nifti import load
+from msnode.learn.data.ras_nifti import load, save
 from msnode.learn.synth.looks import CHANGES, Scan
 from msnode.prepare.nifti import load_scan
 from msnode.prepare.slices import volume_slices
+from msnode.records.ras_volume import RasVolume
 
 AS_IT_IS: dict[str, Callable[[Scan], Scan]] = {"as it is": lambda scan: scan}
 
@@ -66,8 +66,7 @@ def looks(path: Path, reader: Reader, folder: Path) -> tuple[float, bool]:
     for name, change in (AS_IT_IS | CHANGES).items():
         voxels, affine = change(scan)
         file = folder / "scan.nii.gz"
-        image = nibabel.Nifti1Image(np.asarray(voxels, np.float32), affine)
-        nibabel.save(image, file)
+        save(RasVolume(voxels.astype(np.float32), affine), file)
         try:
             study, alone, decision = reader.read(file)
         except NotAnalysable as refusal:

@@ -27,7 +27,7 @@ from msnode.twin.rules.rule_result import RuleResult
 from msnode.twin.rules.severity import Tables
 from msnode.twin.rules.severity_table import load_table
 
-OTHERWISE = {
+DISPUTES = {
     "reject": "outlined lesions rejected",
     "add": "lesions added",
     "not_ms": "not MS",
@@ -174,7 +174,7 @@ def _definitions(results: Iterable[RuleResult]) -> str:
 
 def _disputed(one: Disputed) -> str:
     """What readers hold otherwise of a study; what stands above knows nothing of it."""
-    counts = ", ".join(f"{OTHERWISE[kind]} {count}" for kind, count in one.counts.items())
+    counts = ", ".join(f"{DISPUTES[kind]} {count}" for kind, count in one.counts.items())
     return (
         f"[yellow]readers contradict the result of {one.day or 'a study without date'} "
         f"({one.study_key}): {counts}; nothing above has changed by that[/]"

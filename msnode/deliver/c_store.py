@@ -206,17 +206,17 @@ def _store(
     if offer is None:
         why = _not_accepted(item, destination)
         return Receipt(name, item.sop_instance_uid, NOT_SUPPORTED, False, 1, why)
+    if not association.is_established:
+        return _missed(name, item, "no answer")
     try:
         as_it_is = offer[1] == item.transfer_syntax_uid
         data = item.path if as_it_is else decoded(item)
-        if not association.is_established:  # decoding takes its time
-            return _missed(name, item, "no answer")
         # counts from when the object is queued, not from when its last byte has left
         association.dimse_timeout = peer.DIMSE_S + item.path.stat().st_size / peer.SLOWEST
         status = association.send_c_store(data, msg_id=message_id).get("Status")
     except UNREADABLE as error:
         if isinstance(error, RuntimeError) and not association.is_established:
-            return _missed(name, item, "no answer")  # pynetdicom's word for an ended one
+            return _missed(name, item, "no answer")  # it ended meanwhile: decoding takes its time
         # what pydicom says of a value quotes it
         why = f": {error}" if isinstance(error, OSError | RuntimeError) else ""
         detail = f"the file cannot be sent: {type(error).__name__}{why}"

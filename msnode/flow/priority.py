@@ -47,11 +47,12 @@ def _new_pattern(report: Report) -> Text | None:
 
 def _routine(report: Report) -> Text:
     """Why a study can wait."""
-    if report.lesions is not None and report.lesions.doubt("mass", "void") is not None:
+    found = report.lesions
+    if found is None:
+        return Sentence("because_nothing")
+    if found.doubt("mass", "void") is not None:
         return Sentence("because_doubtful")
-    past = report.lesions.comparison if report.lesions is not None else None
-    quiet = past is not None and not past.count("new") and not past.count("enlarging")
-    quiet = quiet and report.lesions is not None and not report.lesions.uncompared
-    if past is not None and past.status == "compared" and quiet:  # the rule may not ask for them
-        return Sentence("because_stable")
-    return Sentence("because_nothing")
+    past = found.comparison
+    active = past.count("new") or past.count("enlarging")  # the rule may not ask for them
+    is_stable = past.status == "compared" and not active and not found.uncompared
+    return Sentence("because_stable" if is_stable else "because_nothing")

@@ -1,5 +1,6 @@
 """What readers hold otherwise than results do, which a patient's record does not know."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from msnode.records.dicom_date import day_of
 from msnode.records.feedback import Feedback, FeedbackKind, rejected, standing
 from msnode.store.reader_feedback import of_studies
-from msnode.twin.history import Entry
+from msnode.twin.history import Entry, newest
 
 OTHERWISE: tuple[FeedbackKind, ...] = ("reject", "add", "not_ms", "wrong_series")
 """Kinds of feedback that contradict a result."""
@@ -38,11 +39,11 @@ def disputed(connection: sa.Connection, entries: Iterable[Entry]) -> list[Disput
         connection: to the database.
         entries: results of a patient's studies, of all generations.
     """
-    newest = {e.study_key: e for e in sorted(entries, key=lambda e: e.generation)}
-    said = of_studies(connection, list(newest))
+    latest = newest(entries)
+    said = of_studies(connection, [entry.study_key for entry in latest])
     found = [
         Disputed(entry.study_key, day_of(entry.study_date), counts)
-        for entry in newest.values()
+        for entry in latest
         if (counts := _counts(said, entry))
     ]
     return sorted(found, key=lambda one: (one.day or date.min, one.study_key))
@@ -52,7 +53,6 @@ def _counts(said: Iterable[Feedback], entry: Entry) -> dict[FeedbackKind, int]:
     """How often a result is contradicted, by kind."""
     mine = entry.study_key, entry.generation
     own = [one for one in said if (one.study_key, one.generation) == mine]
-    kinds = [one.kind for one in standing(own)]
-    counts = {kind: kinds.count(kind) for kind in OTHERWISE if kind in kinds}
-    # two readers may reject the same lesion
-    return counts | ({"reject": len(rejected(own))} if "reject" in counts else {})
+    counts = Counter(one.kind for one in standing(own))
+    counts["reject"] = len(rejected(own))  # two readers may reject the same lesion
+    return {kind: counts[kind] for kind in OTHERWISE if counts[kind]}

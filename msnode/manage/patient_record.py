@@ -41,12 +41,11 @@ def record_under(database: sa.Engine, key: str) -> Record:
         database: migrated.
         key: see `store.patients`.
     """
+    entries = Twin(database).history(key)
     with database.connect() as connection:
         several = is_ambiguous(connection, key)
         events = of_patient(connection, key)
         ids = {one[:ID_DIGITS] for one in keys_of(connection, key)}
-    entries = Twin(database).history(key)
-    with database.connect() as connection:
         otherwise = disputed(connection, entries)
     return Record(key, events, entries, len(ids) - 1, several, otherwise)
 

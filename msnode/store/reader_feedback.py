@@ -25,9 +25,7 @@ def add(connection: sa.Connection, one: Feedback) -> int:
 
 def of_study(connection: sa.Connection, study_key: str) -> list[Feedback]:
     """All that was said of a study's results, in order."""
-    mine = feedback.c.study_key == study_key
-    query = sa.select(feedback).where(mine).order_by(feedback.c.number)
-    return [_feedback(row) for row in connection.execute(query).mappings()]
+    return of_studies(connection, [study_key])
 
 
 def of_studies(connection: sa.Connection, study_keys: Collection[str]) -> list[Feedback]:

@@ -1,5 +1,6 @@
 """One row for each analysed generation of a study, joined to the patient by a keyed hash."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
@@ -67,6 +68,12 @@ class Entry:
     route: str | None = None
 
 
+def newest(entries: Iterable[Entry]) -> list[Entry]:
+    """The result of the latest generation of each study."""
+    found = {one.study_key: one for one in sorted(entries, key=lambda one: one.generation)}
+    return list(found.values())
+
+
 class Twin:
     """Reads and writes the record; the same statements on SQLite and PostgreSQL.
 
@@ -107,12 +114,12 @@ class Twin:
                 are those of the same day: nobody knows here which of the two came first.
         """
         patient = self.patient(study_key)
-        found = {
-            entry.study_key: entry  # a later generation replaces an earlier one
+        others = [
+            entry
             for entry in (self.history(patient) if patient else [])
             if entry.study_key != study_key and entry.study_date
-        }
-        dated = [entry for entry in found.values() if str(entry.study_date) < study_date]
+        ]
+        dated = [entry for entry in newest(others) if str(entry.study_date) < study_date]
         return sorted(dated, key=lambda entry: str(entry.study_date))
 
     def others(self, connection: sa.Connection, study_key: str) -> list[str]:

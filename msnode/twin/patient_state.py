@@ -10,7 +10,7 @@ from msnode.records.sentences import Sentence
 from msnode.twin.clinical.course import Contradiction, Course, Imaging, course
 from msnode.twin.clinical.events import Event, may_coincide
 from msnode.twin.clinical.relapse_count import count_relapses
-from msnode.twin.history import Entry
+from msnode.twin.history import Entry, newest
 from msnode.twin.rules import NO_TABLES, all_rules
 from msnode.twin.rules.rule_result import RuleResult
 from msnode.twin.rules.severity import Tables
@@ -99,7 +99,6 @@ def state(
 
 def imaging(entries: Iterable[Entry]) -> list[Imaging]:
     """The newest result of each study."""
-    newest = {e.study_key: e for e in sorted(entries, key=lambda e: e.generation)}
     return [
         Imaging(
             study_key=entry.study_key,
@@ -112,7 +111,7 @@ def imaging(entries: Iterable[Entry]) -> list[Imaging]:
             network=entry.lesion_digest,
             regions=tuple(json.loads(entry.lesion_regions or "{}").items()),
         )
-        for entry in newest.values()
+        for entry in newest(entries)
     ]
 
 

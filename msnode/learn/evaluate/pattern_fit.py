@@ -4,6 +4,7 @@ Few persons are at hand, so the model is small, its weights have the sign that t
 every figure is of persons that it was not fitted to.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,13 +80,10 @@ def fit(data: Measured, columns: tuple[str, ...]) -> dict[str, float]:
 
 def _shares(data: Measured) -> Float64Array:
     """(n,) weights that sum to 1, to the same for every group, and for every person in it."""
-    pairs = np.stack([data.groups, data.persons])
-    whose, inverse, scans = np.unique(pairs, axis=1, return_inverse=True, return_counts=True)
-    groups, persons = np.unique(whose[0], return_counts=True)
-    people = dict(zip(groups.tolist(), persons.tolist(), strict=True))
-    each = np.array([people[group] for group in data.groups.tolist()])
-    shares: Float64Array = 1 / scans[inverse.ravel()] / each / len(groups)
-    return shares
+    pairs = list(zip(data.groups.tolist(), data.persons.tolist(), strict=True))
+    scans = Counter(pairs)
+    people = Counter(group for group, _ in scans)
+    return np.array([1 / scans[pair] / people[pair[0]] / len(people) for pair in pairs])
 
 
 def probabilities(data: Measured, weights: dict[str, float]) -> Float64Array:

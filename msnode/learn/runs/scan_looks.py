@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import nibabel
 import numpy as np
 
 from msnode.learn.data.index_csv import Row, write
-from msnode.learn.data.ras_nifti import load, name_of
+from msnode.learn.data.ras_nifti import load, name_of, save
 from msnode.learn.synth.looks import CHANGES
+from msnode.records.ras_volume import RasVolume
 
 
 def vary(
@@ -46,6 +46,5 @@ def _copies(row: Row, out: Path) -> Iterator[Row]:
     for name, change in CHANGES.items():
         voxels, affine = change(scan)
         path = out / f"{name_of(row.path)}_{''.join(filter(str.isalnum, name))}.nii.gz"
-        image = nibabel.Nifti1Image(np.asarray(voxels, np.float32), affine)
-        nibabel.save(image, path)
+        save(RasVolume(voxels.astype(np.float32), affine), path)
         yield replace(row, path=path, lesions=None, role="train")
